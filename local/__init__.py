@@ -1,0 +1,1 @@
+"""What `make run` uses to bring up everything on one machine. See README.md."""

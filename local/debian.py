@@ -1,0 +1,230 @@
+"""Debian's and Ubuntu's packages without root: a private apt view, and `dpkg-deb -x` into a cache folder.
+
+The machine's own package lists, cache and status are neither read nor changed. Because the view starts from
+an empty status, a package comes with its whole closure down to libc6, so that it runs through its own dynamic
+loader on any release. Only the standard library is used: this runs before there is an environment.
+
+    python3 -m local.debian ROOT PACKAGE... [--suite sid]
+"""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+UPDATE_TIMEOUT_S = 300
+DOWNLOAD_TIMEOUT_S = 1800
+
+# A release is listed under its code name or under one of these.
+ALIASES = ("oldstable", "stable", "testing", "unstable", "sid")
+COMPONENTS = ("main", "universe")
+DEAD_WEIGHT = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian")
+MANIFEST = ".packages"
+
+
+class PackageError(Exception):
+    """The packages could not be had; the message says why, in one line where apt does."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One line of a sources.list."""
+
+    uri: str
+    suite: str
+    component: str
+
+    def line(self, keyring: Path | None) -> str:
+        signed_by = f"[signed-by={keyring}] " if keyring else ""
+        return f"deb {signed_by}{self.uri} {self.suite} {self.component}\n"
+
+
+def cache_dir() -> Path:
+    """`CACHE_DIR`, or the user's cache; for root /var/cache (others may not enter its home)."""
+    if named := os.environ.get("CACHE_DIR"):
+        return Path(named).absolute()
+    base = "/var/cache" if os.geteuid() == 0 else os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "asterisk-connector"
+
+
+def distribution() -> str:
+    """`debian`, `ubuntu`, or what the machine calls itself."""
+    return _os_release().get("ID", "unknown")
+
+
+def machine_sources() -> list[Source]:
+    """The machine's own release, from its own apt configuration: mirrors are never guessed."""
+    codename = _os_release().get("VERSION_CODENAME", "")
+    names = {name + pocket for name in (codename, *ALIASES) for pocket in ("", "-updates", "-security")}
+    columns = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
+    listed = _run(["apt-get", "indextargets", "--format", columns, "Created-By: Packages"], 60)
+    sources = [Source(*words) for line in listed.splitlines() if len(words := line.split()) == 3]
+    # Other publishers may use the same suite names, with keys that are not the distribution's.
+    own = [s for s in sources if s.suite in names and s.component in COMPONENTS and distribution() in s.uri]
+    if not own:
+        raise PackageError("this machine's apt configuration names no repository of its own distribution")
+    return list(dict.fromkeys(own))
+
+
+def suite_sources(suite: str) -> list[Source]:
+    """Another suite (such as `sid`) on the mirror that this Debian machine uses."""
+    if distribution() != "debian":
+        raise PackageError(f"only Debian's mirrors carry {suite}, and this machine is {distribution()}")
+    mirrors = [s.uri for s in machine_sources() if "-" not in s.suite]
+    if not mirrors:
+        raise PackageError("this machine's apt configuration names no mirror of a whole release")
+    return [Source(mirrors[0], suite, "main")]
+
+
+def extract(
+    packages: Sequence[str], root: Path, suite: str | None = None, *, say: Callable[[str], None] = print
+) -> Path:
+    """Make `root` hold `packages` with all that they need, from `suite` or else the machine's own release.
+
+    Nothing is done when `root` already holds just these. It appears whole or not at all, and a second run
+    waits for the first. Raises PackageError.
+    """
+    manifest = f"{suite or 'own'} {' '.join(sorted(packages))}\n"
+    if _holds(root, manifest):
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(root.with_name(f".{root.name}.lock")):
+        if _holds(root, manifest):
+            return root
+        for leftover in root.parent.glob(f".{root.name}.work-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f".{root.name}.work-", dir=root.parent) as work:
+            view = _View(Path(work), suite_sources(suite) if suite else machine_sources())
+            tree = view.unpack(view.download(packages, root, say))
+            (tree / MANIFEST).write_text(manifest)
+            if root.exists():
+                root.rename(Path(work) / "old")
+            tree.rename(root)
+    return root
+
+
+class _View:
+    """An apt of its own below one work folder."""
+
+    def __init__(self, work: Path, sources: Sequence[Source]) -> None:
+        self._work = work
+        self._sources = sources
+        self._debs = work / "cache" / "archives"
+        for folder in (work / "lists" / "partial", self._debs / "partial", work / "dpkg", work / "tree"):
+            folder.mkdir(parents=True)
+        (work / "dpkg" / "status").touch()
+        (work / "tree").chmod(0o755)
+        (work / "sources.list").write_text("".join(source.line(_keyring()) for source in sources))
+
+    def download(self, packages: Sequence[str], root: Path, say: Callable[[str], None]) -> list[Path]:
+        """Say how much, then fetch; apt checks every signature and hash."""
+        suites = ", ".join(dict.fromkeys(source.suite for source in self._sources))
+        host = urlsplit(self._sources[0].uri).netloc
+        say(f"reading the package lists of {suites} from {host} (about 10 MB) ...")
+        self._apt("update", timeout_s=UPDATE_TIMEOUT_S)
+        uris = self._apt("install", "--print-uris", "-y", *packages, timeout_s=120).splitlines()
+        sizes = [int(line.split()[2]) for line in uris if line.startswith("'")]
+        say(f"downloading {len(sizes)} packages, {sum(sizes) / 1e6:.0f} MB: {' '.join(packages)} -> {root}")
+        self._apt("install", "--download-only", "-y", *packages, timeout_s=DOWNLOAD_TIMEOUT_S)
+        return sorted(self._debs.glob("*.deb"))
+
+    def unpack(self, debs: Sequence[Path]) -> Path:
+        tree = self._work / "tree"
+        for deb in debs:
+            # base-files holds only links such as /lib -> usr/lib, which clash with older packages' folders.
+            if not deb.name.startswith("base-files_"):
+                _run(["dpkg-deb", "-x", str(deb), str(tree)], 120)
+            deb.unlink()
+        for folder in DEAD_WEIGHT:
+            shutil.rmtree(tree / folder, ignore_errors=True)
+        return tree
+
+    def _apt(self, *arguments: str, timeout_s: float) -> str:
+        options = {
+            "Dir::Etc::SourceList": self._work / "sources.list",
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::Etc::Preferences": "/dev/null",
+            "Dir::Etc::PreferencesParts": "/dev/null",
+            "Dir::State": self._work,
+            "Dir::State::Lists": self._work / "lists",
+            "Dir::State::status": self._work / "dpkg" / "status",  # empty; apt puts dpkg's locks beside it
+            "Dir::Cache": self._work / "cache",
+            "Dir::Cache::Archives": self._debs,
+            "Acquire::Check-Valid-Until": "false",  # a mirror's sid may be past it
+            "Acquire::Languages": "none",
+            "APT::Update::Error-Mode": "any",
+            "APT::Install-Recommends": "false",
+            "APT::Sandbox::User": "root",  # apt's own user may not enter the cache folder
+        }
+        flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return _run(["apt-get", "-qq", *flags, *arguments], timeout_s)
+
+
+def _holds(root: Path, manifest: str) -> bool:
+    try:
+        return (root / MANIFEST).read_text() == manifest
+    except FileNotFoundError:
+        return False
+
+
+def _keyring() -> Path | None:
+    """The distribution's own keys; None leaves the choice to the machine's trusted keys."""
+    names = [f"/usr/share/keyrings/{distribution()}-archive-keyring.{end}" for end in ("gpg", "pgp")]
+    return next((Path(name) for name in names if Path(name).exists()), None)
+
+
+def _os_release() -> dict[str, str]:
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}
+
+
+def _run(argv: Sequence[str], timeout_s: float) -> str:
+    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(
+            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s
+        )
+    except FileNotFoundError:
+        raise PackageError(f"{argv[0]} is not on this machine: it needs Debian's or Ubuntu's tools") from None
+    except subprocess.TimeoutExpired:
+        raise PackageError(f"{argv[0]} took more than {timeout_s:.0f} s") from None
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [done.stderr.strip()]
+        raise PackageError(f"{argv[0]}: {' '.join(errors)}")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Extract packages, without installing them.")
+    parser.add_argument("root", type=Path)
+    parser.add_argument("packages", nargs="+", metavar="package")
+    parser.add_argument("--suite", help="not the machine's own release but this, such as sid")
+    arguments = parser.parse_args()
+    try:
+        print(extract(arguments.packages, arguments.root.absolute(), arguments.suite))
+    except PackageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
