@@ -1,0 +1,58 @@
+# `make` lists its targets. Each of them sets up what it needs first.
+PYTHON ?= python3
+VENV ?= .venv
+export VENV
+
+BIN := $(VENV)/bin
+DEV := $(PYTHON) local/bootstrap.py requirements-dev.lock
+UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command 'make lock' --upgrade
+
+.DEFAULT_GOAL := help
+.PHONY: help run phone cli clean-run test lint format bench lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The supervisor replaces the shell: so it sees make end, whatever ends it.
+run: ## PostgreSQL, Asterisk and the service with demo data, in the foreground (HTTP_PORT=8080 DATA_DIR=data)
+	@$(PYTHON) local/bootstrap.py
+	@exec $(BIN)/python -m local.run
+
+phone: ## a SIP phone that registers with `make run`'s Asterisk until Ctrl-C (EXT=12342)
+	@$(PYTHON) local/bootstrap.py
+	@exec $(BIN)/python -m local.phone $(EXT)
+
+cli: ## the command line of what `make run` runs (ARGS="user list")
+	@$(PYTHON) local/bootstrap.py
+	@exec $(BIN)/python -m local.cli $(ARGS)
+
+clean-run: ## remove the data folder of `make run` (DATA_DIR=data)
+	@$(PYTHON) -m local.clean
+
+test: ## unit, integration and end-to-end tests (ARGS="tests/unit -k rooms")
+	@$(DEV)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: ## ruff and mypy --strict
+	@$(DEV)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy service local tests
+
+format: ## let ruff rewrite the sources
+	@$(DEV)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: ## polls a second and server CPU per answer, beside a bare handler and beside Asterisk itself
+	@$(DEV)
+	@$(BIN)/python -m tests.bench
+
+lock: ## compute the lock files again, with the newest versions that pyproject.toml allows
+	@$(DEV)
+	@$(BIN)/python -m pip install --quiet uv
+	@PATH="$(abspath $(BIN)):$$PATH"; \
+	$(UV_COMPILE) pyproject.toml --extra uvloop -o requirements.lock && \
+	$(UV_COMPILE) pyproject.toml --extra uvloop --group dev -c requirements.lock -o requirements-dev.lock && \
+	$(UV_COMPILE) --group postgres -o requirements-postgres.lock

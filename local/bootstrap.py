@@ -1,0 +1,170 @@
+"""The Python environment, made from nothing but python3: a virtual environment with what a lock file names.
+
+Debian's python3 may come without ensurepip; pip is then taken from the distribution's own package, without
+root. pip's own configuration decides where packages come from. Only the standard library is used.
+
+    python3 local/bootstrap.py [LOCK_FILE]
+
+VENV moves the environment, by default .venv beside the Makefile.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path, before anything is installed
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from local import debian
+
+PROJECT = Path(__file__).resolve().parent.parent
+RUNTIME_LOCK = PROJECT / "requirements.lock"
+DEV_LOCK = PROJECT / "requirements-dev.lock"
+
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+STAMP = ".installed-locks"
+
+
+class BootstrapError(Exception):
+    """The environment could not be made; the message says why."""
+
+
+def venv_dir() -> Path:
+    """`VENV`, or .venv in the working tree."""
+    return Path(os.environ.get("VENV") or PROJECT / ".venv").absolute()
+
+
+def venv_python() -> Path:
+    return venv_dir() / "bin" / "python"
+
+
+def ensure(lock: Path) -> Path:
+    """Make the environment hold what `lock` names, unless it does already, and answer its interpreter."""
+    venv = venv_dir()
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    if _works(venv) and _digest(lock) in _installed(venv):
+        return venv_python()
+    with _only_one(venv.with_name(f"{venv.name}.lock")):
+        if not _works(venv):
+            _make(venv)
+        if _digest(lock) not in _installed(venv):
+            say(f"installing what {lock.name} names into {venv}")
+            pip("install", "--require-hashes", "--requirement", str(lock))
+            # The development lock holds all of the runtime's, in the same versions.
+            done = {_digest(lock)} | ({_digest(RUNTIME_LOCK)} if lock == DEV_LOCK else set())
+            (venv / STAMP).write_text("".join(f"{digest}\n" for digest in sorted(_installed(venv) | done)))
+    return venv_python()
+
+
+def pip(*arguments: str) -> None:
+    """Run pip in the environment, saying what it downloads. Raises BootstrapError with pip's own words."""
+    command, environment = _pip_command()
+    with subprocess.Popen(
+        [*command, "--disable-pip-version-check", "--no-input", *arguments],
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        output = []
+        for line in process.stdout or ():
+            output.append(line)
+            if download := download_line(line):
+                say(f"  {download}")
+    if process.returncode:
+        raise BootstrapError("pip failed:\n" + "".join(output[-20:]))
+
+
+def download_line(line: str) -> str | None:
+    """What a line of pip's output says of a download, as `asyncpg-0.32.0 (3.4 MB)`; else None."""
+    found = re.match(r"\s*Downloading (?:\S*/)?([^/\s-]+-[^/\s-]+)\S* (\([\d.]+ [kMG]?B\))", line)
+    return f"{found[1]} {found[2]}" if found and ".metadata" not in line else None
+
+
+def say(text: str) -> None:
+    print(f"setup     | {text}", file=sys.stderr, flush=True)
+
+
+def _make(venv: Path) -> None:
+    have_pip = importlib.util.find_spec("ensurepip") is not None
+    say(f"making a Python {sys.version_info.major}.{sys.version_info.minor} environment in {venv}")
+    command = [sys.executable, "-m", "venv", "--clear", *([] if have_pip else ["--without-pip"]), str(venv)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BootstrapError(f"python3 -m venv failed: {(done.stderr or done.stdout).strip()}")
+
+
+def _works(venv: Path) -> bool:
+    """Whether its interpreter starts: it is a link, and its target may have been upgraded away."""
+    command = [str(venv / "bin/python"), "-c", "import sys; print(sys.version_info[:2])"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0 and done.stdout.strip() == str(sys.version_info[:2])
+
+
+def _pip_command() -> tuple[Sequence[str], dict[str, str]]:
+    """How to call pip, and what to add to its environment."""
+    python = str(venv_python())
+    if subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
+        return [python, "-m", "pip"], {}
+    root = debian.cache_dir() / "pip"
+    debian.extract(["python3-pip-whl", "ca-certificates"], root, say=say)
+    wheel = next((root / "usr/share/python-wheels").glob("pip-*.whl"), None)
+    if wheel is None:
+        raise BootstrapError(f"the package python3-pip-whl holds no pip wheel (looked in {root})")
+    return [python, f"{wheel}/pip"], _certificates(root)
+
+
+def _certificates(root: Path) -> dict[str, str]:
+    """Debian's pip trusts the machine's certificates; a small machine may have none."""
+    if SYSTEM_CERTIFICATES.exists() or "PIP_CERT" in os.environ:
+        return {}
+    bundle = root / "ca-certificates.crt"
+    authorities = sorted((root / "usr/share/ca-certificates/mozilla").glob("*.crt"))
+    bundle.write_bytes(b"".join(authority.read_bytes() for authority in authorities))
+    return {"PIP_CERT": str(bundle)}
+
+
+def _installed(venv: Path) -> set[str]:
+    try:
+        return set((venv / STAMP).read_text().split())
+    except FileNotFoundError:
+        return set()
+
+
+def _digest(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    # mypy takes the oldest supported Python for granted; this line is for those who run an older one.
+    if sys.version_info < (3, 11):  # noqa: UP036
+        print("error: Python 3.11 or newer is needed; name one with PYTHON=python3.12", file=sys.stderr)
+        return 1
+    try:
+        ensure(Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else RUNTIME_LOCK)
+    except (BootstrapError, debian.PackageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

