@@ -2,21 +2,22 @@
 
 import os
 import sys
+from typing import NoReturn
 
 from local.bootstrap import PROJECT
 from local.kept import data_dir, read_env
 
 
-def main() -> int:
+def main() -> NoReturn:
     folder = data_dir()
     try:
         settings = read_env(folder)
     except FileNotFoundError:
-        print(f"error: there is no run in {folder}; `make run` makes one", file=sys.stderr)
-        return 1
+        sys.exit(f"error: there is no run in {folder}; `make run` makes one")
     os.chdir(PROJECT)
-    os.execve(sys.executable, [sys.executable, "-m", "service", *sys.argv[1:]], {**os.environ, **settings})  # noqa: S606
+    command = [sys.executable, "-m", "service", *sys.argv[1:]]
+    os.execve(command[0], command, {**os.environ, **settings})  # noqa: S606
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,221 @@
+"""A real SIP phone without sound hardware: baresip, from Debian's package, run through its own loader.
+
+It sends back what it hears. It is told what to do over its control port, on 127.0.0.1.
+"""
+
+import contextlib
+import json
+import platform
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
+from typing import IO, Self
+
+from local import debian, ports
+from local.children import die_with_parent, end
+
+PACKAGE = "baresip-core"
+START_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0
+REGISTRATION_S = 120
+
+CONFIG = """\
+poll_method epoll
+sip_listen {bind}:0
+net_interface {bind}
+call_max_calls 4
+audio_source aubridge,echo
+audio_player aubridge,echo
+audio_alert aubridge,bell
+ctrl_tcp_listen 127.0.0.1:{control_port}
+module_path {modules}
+module g711.so
+module aubridge.so
+module_app ctrl_tcp.so
+module_app account.so
+module_app menu.so
+"""
+
+
+class PhoneError(Exception):
+    """The phone did not do what it was asked for in time; the message says what."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What baresip tells, such as `REGISTER_OK` with detail `200 OK`."""
+
+    type: str
+    detail: str
+
+
+def baresip_root(say: Callable[[str], None] = print) -> Path:
+    """The cache's folder with baresip in it, downloaded at the first call."""
+    suite = "sid" if debian.distribution() == "debian" else None
+    return debian.extract([PACKAGE], debian.cache_dir() / "baresip", suite, say=say)
+
+
+class Phone:
+    """One extension's phone. `on_event` is called from a thread of its own with each Event."""
+
+    def __init__(
+        self,
+        extension: str,
+        password: str,
+        server: str,
+        port: int,
+        *,
+        bind: str = ports.LOOPBACK,
+        log: IO[bytes] | int = subprocess.DEVNULL,
+        on_event: Callable[[Event], None] = lambda _: None,
+    ) -> None:
+        self.extension = extension
+        self.process: subprocess.Popen[bytes] | None = None
+        self._password = password
+        self._server = f"{server}:{port}"
+        self._bind = bind
+        self._log = log
+        self._on_event = on_event
+        self._events: list[Event] = []
+        self._arrived = threading.Condition()
+        self._control: socket.socket | None = None
+        self._folder: Path | None = None
+
+    def start(self, root: Path | None = None) -> None:
+        """Start it and let it register, without waiting for that. `root` is what `baresip_root` answered."""
+        root = root or baresip_root()
+        libraries = root / "usr/lib" / f"{platform.machine()}-linux-gnu"
+        loader = next(libraries.glob("ld-linux-*.so.*"))
+        control_port = ports.free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="phone-"))
+        modules = root / "usr/lib/baresip/modules"
+        config = CONFIG.format(bind=self._bind, control_port=control_port, modules=modules)
+        (self._folder / "config").write_text(config)
+        user, server = self.extension, self._server
+        account = f"<sip:{user}@{server};transport=udp>;auth_user={user};regint={REGISTRATION_S}\n"
+        (self._folder / "accounts").write_text(account)
+        self._events.clear()
+        self.process = subprocess.Popen(
+            [loader, "--library-path", libraries, root / "usr/bin/baresip", "-f", self._folder],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # the terminal's Ctrl-C is its parent's to handle
+            preexec_fn=die_with_parent(SIGTERM),
+        )
+        # It asks for the password that its account lacks. So any character may be in it, none is on disk;
+        # and as baresip waits for the answer, nothing happens before somebody listens.
+        self._control = self._connect(control_port)
+        listener = threading.Thread(target=self._listen, args=[self._control], daemon=True)
+        listener.start()
+        if self.process.stdin:
+            self.process.stdin.write(self._password.encode() + b"\n")
+            self.process.stdin.flush()
+
+    def wait_for(self, *types: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Event:
+        """The newest event of one of these types, such as `REGISTER_OK`, `CALL_INCOMING` or `CALL_CLOSED`.
+
+        Events that were there already count, until `forget` is called.
+        """
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: self._newest(types), timeout_s):
+                seen = ", ".join(event.type for event in self._events) or "nothing"
+                raise PhoneError(
+                    f"{self.extension}: no {' or '.join(types)} in {timeout_s:.0f} s; there was {seen}"
+                )
+            return next(event for event in reversed(self._events) if event.type in types)
+
+    def forget(self) -> None:
+        """Let `wait_for` see only what comes from now on."""
+        with self._arrived:
+            self._events.clear()
+
+    def wait_registered(self, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        """Raises PhoneError when Asterisk refuses."""
+        event = self.wait_for("REGISTER_OK", "REGISTER_FAIL", timeout_s=timeout_s)
+        if event.type == "REGISTER_FAIL":
+            raise PhoneError(f"{self.extension}: Asterisk refused the registration: {event.detail}")
+
+    def dial(self, extension: str) -> None:
+        self._command("dial", f"sip:{extension}@{self._server}")
+
+    def answer(self) -> None:
+        """Take the call that rings."""
+        self._command("accept")
+
+    def hangup(self) -> None:
+        self._command("hangup")
+
+    def stop(self) -> None:
+        """Unregister and end; baresip unregisters when it gets SIGTERM."""
+        self._end(SIGTERM)
+
+    def kill(self) -> None:
+        """End without a word to Asterisk, as when a phone loses its power."""
+        self._end(SIGKILL)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _end(self, signal: Signals) -> None:
+        if self.process is not None:
+            end(self.process, signal, patience_s=STOP_TIMEOUT_S)
+            if self.process.stdin:
+                self.process.stdin.close()
+        if self._control is not None:
+            self._control.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _newest(self, types: tuple[str, ...]) -> bool:
+        return any(event.type in types for event in self._events)
+
+    def _connect(self, port: int) -> socket.socket:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self.process is not None and self.process.poll() is None:
+            with contextlib.suppress(ConnectionRefusedError):
+                return socket.create_connection((ports.LOOPBACK, port), timeout=1)
+            time.sleep(0.02)
+        self.stop()
+        raise PhoneError(f"{self.extension}: baresip did not start")
+
+    def _command(self, command: str, parameters: str = "") -> None:
+        message = json.dumps({"command": command, "params": parameters}).encode()
+        if self._control is None:
+            raise PhoneError(f"{self.extension}: the phone is not running")
+        self._control.sendall(b"%d:%b," % (len(message), message))
+
+    def _listen(self, control: socket.socket) -> None:
+        control.settimeout(None)
+        with contextlib.suppress(OSError), control.makefile("rb") as stream:
+            for message in _netstrings(stream):
+                if message.get("event"):
+                    event = Event(str(message.get("type")), str(message.get("param") or ""))
+                    with self._arrived:
+                        self._events.append(event)
+                        self._arrived.notify_all()
+                    self._on_event(event)
+
+
+def _netstrings(stream: IO[bytes]) -> Iterator[dict[str, object]]:
+    """`LENGTH:JSON,` and again, until the stream ends."""
+    length = b""
+    while byte := stream.read(1):
+        if byte != b":":
+            length += byte
+            continue
+        yield json.loads(stream.read(int(length)))
+        stream.read(1)
+        length = b""
