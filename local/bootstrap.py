@@ -90,7 +90,7 @@ def download_line(line: str) -> str | None:
 
 
 def say(text: str) -> None:
-    print(f"setup     | {text}", file=sys.stderr, flush=True)
+    print(f"setup    | {text}", file=sys.stderr, flush=True)
 
 
 def _make(venv: Path) -> None:

@@ -27,6 +27,11 @@ def die_with_parent(signal: Signals) -> Callable[[], None]:
     return set_death_signal
 
 
+def end_with_parent(signal: Signals) -> None:
+    """The same for this process, whoever started it."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal)
+
+
 def end(process: subprocess.Popen[bytes], *signals: Signals, patience_s: float) -> None:
     """Send each signal in turn and wait `patience_s` for the process to end; at last SIGKILL."""
     for signal in signals:

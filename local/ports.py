@@ -8,9 +8,12 @@ LOOPBACK = "127.0.0.1"
 CANDIDATES = range(20_000, 32_000)
 
 
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could bind `port` now, for TCP and for UDP."""
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+BOTH = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+
+
+def is_free(port: int, host: str = LOOPBACK, kinds: Iterable[socket.SocketKind] = BOTH) -> bool:
+    """Whether a server could bind `port` now, by default for TCP and for UDP."""
+    for kind in kinds:
         with socket.socket(socket.AF_INET, kind) as probe:
             if kind is socket.SOCK_STREAM:  # as servers do: connections in TIME_WAIT are no hindrance
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,7 +5,6 @@ It sends back what it hears. It is told what to do over its control port, on 127
 
 import contextlib
 import json
-import platform
 import shutil
 import socket
 import subprocess
@@ -18,10 +17,10 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 from typing import IO, Self
 
-from local import debian, ports
+from local import ports
+from local.asterisk_programs import loader, packages_root
 from local.children import die_with_parent, end
 
-PACKAGE = "baresip-core"
 START_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
@@ -57,12 +56,6 @@ class Event:
     detail: str
 
 
-def baresip_root(say: Callable[[str], None] = print) -> Path:
-    """The cache's folder with baresip in it, downloaded at the first call."""
-    suite = "sid" if debian.distribution() == "debian" else None
-    return debian.extract([PACKAGE], debian.cache_dir() / "baresip", suite, say=say)
-
-
 class Phone:
     """One extension's phone. `on_event` is called from a thread of its own with each Event."""
 
@@ -89,11 +82,9 @@ class Phone:
         self._control: socket.socket | None = None
         self._folder: Path | None = None
 
-    def start(self, root: Path | None = None) -> None:
-        """Start it and let it register, without waiting for that. `root` is what `baresip_root` answered."""
-        root = root or baresip_root()
-        libraries = root / "usr/lib" / f"{platform.machine()}-linux-gnu"
-        loader = next(libraries.glob("ld-linux-*.so.*"))
+    def start(self) -> None:
+        """Start it and let it register, without waiting for that."""
+        root = packages_root()
         control_port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="phone-"))
         modules = root / "usr/lib/baresip/modules"
@@ -104,7 +95,7 @@ class Phone:
         (self._folder / "accounts").write_text(account)
         self._events.clear()
         self.process = subprocess.Popen(
-            [loader, "--library-path", libraries, root / "usr/bin/baresip", "-f", self._folder],
+            [*loader(root), str(root / "usr/bin/baresip"), "-f", str(self._folder)],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,177 @@
+"""`make run`: PostgreSQL, Asterisk and the service with demo data, in the foreground, until Ctrl-C.
+
+HTTP_PORT and DATA_DIR move it. What it started ends with it, also when it is killed or loses its terminal; its
+data folder stays.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from local import demo, ports
+from local.asterisk import Asterisk
+from local.asterisk_programs import AsteriskError
+from local.bootstrap import BootstrapError
+from local.children import end_with_parent
+from local.kept import InUseError, data_dir, locked, write_env
+from local.postgres import Postgres
+from local.postgres_binaries import PostgresError
+from local.stack import DATABASE, OWNER_ROLE, Plan, Service, make_plan
+from local.supervise import Keeper, LogPipe, say, show
+
+DEFAULT_HTTP_PORT = 8080
+LOOK_EVERY_S = 0.25
+ASK_TIMEOUT_S = 3.0
+PATIENCE_S = 30.0
+DEMO_LOADED = "demo-loaded"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class RunError(Exception):
+    """It cannot go on; the message says why, in one line."""
+
+
+class Stopped(BaseException):
+    """A signal asked for the end; raised wherever the main thread is."""
+
+
+def main() -> int:
+    try:
+        with stopping_on_signals():
+            end_with_parent(signal.SIGTERM)  # when make is killed, nobody else tells
+            http_port = chosen_http_port()
+            folder = data_dir()
+            folder.mkdir(parents=True, exist_ok=True)
+            with locked(folder):
+                run(folder, make_plan(folder, http_port))
+    except Stopped:
+        return 0
+    except (RunError, InUseError, PostgresError, AsteriskError, BootstrapError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(folder: Path, plan: Plan) -> None:
+    """Start all three, in order; watch them; stop them in the opposite order, whatever happens."""
+    write_env(folder, plan.service_settings() | plan.owner_settings())
+    with contextlib.ExitStack() as stack:
+        pipes = {name: LogPipe(name) for name in ("postgres", "asterisk", "service")}
+        for pipe in pipes.values():
+            stack.callback(pipe.close)
+        postgres = Postgres(folder / "postgres", port=plan.ports["postgres"], log=pipes["postgres"].fd)
+        asterisk = Asterisk(folder / "asterisk", plan.asterisk_config(), log=pipes["asterisk"].fd)
+        service = Service(plan.service_settings(), log=pipes["service"].fd)
+        keepers = [Keeper("postgres", postgres), Keeper("asterisk", asterisk), Keeper("service", service)]
+        for keeper in keepers:
+            stack.callback(keeper.program.stop)
+
+        try:
+            keepers[0].start()
+            postgres.wait_ready()
+            postgres.create_database(DATABASE, OWNER_ROLE, plan.secrets["owner_database"])
+            prepare(folder, plan, service)
+            for keeper in keepers[1:]:
+                keeper.start()
+            watch(keepers, plan.http_port)
+        except Stopped:
+            say("run", "stopping")
+            raise
+
+
+def prepare(folder: Path, plan: Plan, service: Service) -> None:
+    """The schema, at each run; the demo data, at the first."""
+    if service.run("migrate", plan.owner_settings()):
+        raise RunError("the migrations failed; the lines above say why")
+    loaded = folder / DEMO_LOADED
+    if not loaded.exists():
+        if service.run("demo", {}):
+            raise RunError("the demo data could not be loaded; the lines above say why")
+        loaded.touch()
+
+
+def watch(keepers: list[Keeper], http_port: int) -> None:
+    """Until a signal comes."""
+    started, announced = time.monotonic(), False
+    patience = PATIENCE_S
+    while True:
+        for keeper in keepers:
+            keeper.look()
+        if not announced:
+            trouble = what_is_missing(http_port)
+            if trouble is None:
+                announce(http_port)
+                announced = True
+            elif time.monotonic() - started > patience:
+                say("run", f"still not ready: {trouble}")
+                patience += PATIENCE_S
+        time.sleep(LOOK_EVERY_S)
+
+
+def what_is_missing(http_port: int) -> str | None:
+    """None once the service calls itself ready and answers the documented call."""
+    headers = {"X-Auth-Token": demo.ADMIN_TOKEN, "X-User-Id": demo.ADMIN_UID}
+    try:
+        status, body = ask(http_port, "/readyz")
+        if status != http.client.OK or json.loads(body).get("status") != "ready":
+            return body
+        status, body = ask(http_port, f"{demo.REGISTRATION_PATH}?id={demo.AGENT_UID}", headers)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return f"the service does not answer: {error}"
+    # Whoever changed the demo's users since gets another answer than the documented one: that is no trouble.
+    return None if status < http.client.INTERNAL_SERVER_ERROR else body
+
+
+def ask(http_port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(ports.LOOPBACK, http_port, timeout=ASK_TIMEOUT_S)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode("utf-8", "replace")
+
+
+def announce(http_port: int) -> None:
+    base = f"http://{ports.LOOPBACK}:{http_port}"
+    moved = "".join(f"{name}={os.environ[name]} " for name in ("HTTP_PORT", "DATA_DIR") if name in os.environ)
+    show(f"\nready: {base}\n\nTry, in another terminal:\n")
+    for line in [*demo.curl_lines(base), f"{moved}make phone EXT={demo.AGENT_EXTENSION}"]:
+        show(f"  {line}\n")
+    show("Ctrl-C stops everything.\n")
+
+
+def chosen_http_port() -> int:
+    """`HTTP_PORT`, or 8080. Raises RunError when it is not to be had."""
+    text = os.environ.get("HTTP_PORT") or str(DEFAULT_HTTP_PORT)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise RunError(f"HTTP_PORT must be a port's number, not {text!r}")
+    if not ports.is_free(int(text), kinds=(socket.SOCK_STREAM,)):
+        raise RunError(f"port {text} is in use; `HTTP_PORT={int(text) + 1} make run` takes another one")
+    return int(text)
+
+
+@contextlib.contextmanager
+def stopping_on_signals() -> Iterator[None]:
+    """The first signal raises Stopped in the main thread; those that follow find it stopping already."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for other in STOP_SIGNALS:
+            signal.signal(other, signal.SIG_IGN)
+        raise Stopped
+
+    for number in STOP_SIGNALS:
+        ignored = signal.getsignal(number) is signal.SIG_IGN
+        if not (ignored and number == signal.SIGHUP):  # as nohup wishes it
+            signal.signal(number, stop)
+    yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())
