@@ -1,0 +1,1 @@
+"""Everything that speaks HTTP: one module per family, and what they share."""

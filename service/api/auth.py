@@ -1,0 +1,76 @@
+"""Who is asking: the two headers, and the address."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from service.api.errors import Forbidden, TokenMissing, TokenWrong
+from service.credentials import TOKEN_LENGTH, token_hash
+from service.keys import ACTIVITY, DATABASE, SETTINGS
+from service.model import Person
+from service.settings import Network
+from service.store import users
+
+TOKEN_HEADER = "X-Auth-Token"  # noqa: S105 - a name
+UID_HEADER = "X-User-Id"
+
+
+def presented_token(request: web.Request) -> str:
+    """The token as it came. Raises TokenMissing."""
+    token = request.headers.get(TOKEN_HEADER)
+    if not token:
+        raise TokenMissing
+    return token
+
+
+async def holder(request: web.Request, token: str) -> Person:
+    """Whose token this is. Raises TokenWrong, DatabaseUnavailable."""
+    person = None
+    if len(token) == TOKEN_LENGTH:
+        person = await users.by_token(request.app[DATABASE], token_hash(token))
+    if person is None:
+        raise TokenWrong
+    return person
+
+
+async def caller(request: web.Request) -> Person:
+    """Who asks in the `/api/v1` family: token and `X-User-Id` must be the same person's."""
+    token, uid = presented_token(request), request.headers.get(UID_HEADER)
+    if not uid:
+        raise TokenMissing
+    person = await holder(request, token)
+    if person.uid != uid:
+        raise TokenWrong
+    request.app[ACTIVITY].used(person.user_id)
+    return person
+
+
+async def admin(request: web.Request) -> Person:
+    """Who asks in the `/user` family: an admin's token. Raises Forbidden for anybody else's."""
+    person = await holder(request, presented_token(request))
+    request.app[ACTIVITY].used(person.user_id)
+    if not person.is_admin:
+        raise Forbidden
+    return person
+
+
+def address(request: web.Request) -> str:
+    """The client's address: the peer's, or what trusted proxies say is behind them, nearest first."""
+    networks = tuple(request.app[SETTINGS].trusted_proxies)
+    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
+    seen = request.remote or "unknown"
+    while hops and _trusted(seen, networks):
+        seen = hops.pop()
+    return seen[:64]
+
+
+@lru_cache(maxsize=1024)
+def _trusted(hop: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ip_address(hop)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)

@@ -1,0 +1,84 @@
+"""Prometheus: what is counted, and what is read from the parts when somebody scrapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.api.logins import Logins
+from service.asterisk.link import Link
+from service.live.device_states import Freshness
+
+
+class Metrics:
+    """One registry per application, so that two in one process do not collide."""
+
+    def __init__(self, links: Mapping[str, Link], logins: Logins) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_Parts(links, logins))
+        requests = Counter(
+            "connector_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
+        )
+        # Finding a labelled child costs more than counting.
+        self._child = lru_cache(maxsize=1024)(requests.labels)
+
+    def answered(self, request: web.Request, status: int) -> None:
+        """Count an answer. The label is the route's pattern, never a path that a client made up."""
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "none"
+        method = request.method if request.method in ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD") else "other"
+        self._child(route, method, str(status)).inc()
+
+
+class _Parts(Collector):
+    """Reads the parts at the moment of the scrape: it costs nothing between scrapes."""
+
+    def __init__(self, links: Mapping[str, Link], logins: Logins) -> None:
+        self._links = links
+        self._logins = logins
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily("connector_logins_refused", "Logins refused.", value=self._logins.refused)
+        freshness = GaugeMetricFamily(
+            "connector_link_freshness",
+            "1 for what the link to a call server is.",
+            labels=("call_server", "freshness"),
+        )
+        gauges = {
+            name: GaugeMetricFamily(f"connector_link_{name}", text, labels=("call_server",))
+            for name, text in (
+                ("silent", "1 while Asterisk does not prove itself within the deadline."),
+                ("devices", "Devices in the live map."),
+                ("untracked", "Extensions whose device Asterisk does not track."),
+                ("last_pong_timestamp_seconds", "When Asterisk last proved itself."),
+            )
+        }
+        counters = {
+            name: CounterMetricFamily(f"connector_link_{name}", text, labels=("call_server",))
+            for name, text in (
+                ("events", "AMI events received."),
+                ("failures", "Links that ended or could not be made."),
+                ("resynchronisations", "Snapshots taken."),
+            )
+        }
+        for name, link in self._links.items():
+            for value in Freshness:
+                freshness.add_metric((name, value), float(link.states.freshness is value))
+            gauges["silent"].add_metric((name,), float(link.states.silent))
+            gauges["devices"].add_metric((name,), len(link.states))
+            gauges["untracked"].add_metric((name,), len(link.tracker.untracked()))
+            gauges["last_pong_timestamp_seconds"].add_metric((name,), link.facts.last_pong or 0)
+            counters["events"].add_metric((name,), link.facts.events)
+            counters["failures"].add_metric((name,), link.facts.failures)
+            counters["resynchronisations"].add_metric((name,), link.facts.resynchronisations)
+        yield freshness
+        yield from gauges.values()
+        yield from counters.values()
+
+
+METRICS = web.AppKey("metrics", Metrics)

@@ -1,0 +1,73 @@
+"""Login, logout, me: `/api/v1/login` and its kin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from service.api import body
+from service.api.auth import address, caller, holder, presented_token
+from service.api.errors import BadArgument, LoginFailed, TokenWrong, encode
+from service.keys import DATABASE, LOGINS, SETTINGS
+from service.model import Person
+from service.store import tokens
+
+
+async def login(request: web.Request) -> web.Response:
+    """POST /api/v1/login: a name or e-mail with a password, or a token to resume."""
+    given = await body.read_object(request, form=True)
+    resume = given.get("resume")
+    if isinstance(resume, str):
+        try:
+            person, token = await holder(request, resume), resume
+        except TokenWrong:
+            raise LoginFailed from None
+    else:
+        name, password = _credentials(given)
+        person = await request.app[LOGINS].check(name, password, address(request))
+        lifetime = timedelta(days=request.app[SETTINGS].token_days)
+        token, _ = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "login")
+    data = {"userId": person.uid, "authToken": token, "me": _me(person)}
+    return _success({"status": "success", "data": data})
+
+
+async def logout(request: web.Request) -> web.Response:
+    """POST or GET /api/v1/logout: ends the presented token only."""
+    await caller(request)
+    await tokens.revoke(request.app[DATABASE], presented_token(request))
+    return _success({"status": "success", "data": {"message": "You've been logged out!"}})
+
+
+async def me(request: web.Request) -> web.Response:
+    """GET /api/v1/me: who the token belongs to."""
+    return _success({**_me(await caller(request)), "success": True})
+
+
+def _credentials(given: dict[str, Any]) -> tuple[str, str]:
+    names = [given[key] for key in ("user", "username", "email") if given.get(key)]
+    password = given.get("password")
+    if len(names) != 1 or not isinstance(names[0], str):
+        raise BadArgument("Expected one of user, username, email as string")
+    if not isinstance(password, str):
+        raise BadArgument("Missing key 'password'" if password is None else "Expected string in field password")
+    return names[0], password
+
+
+def _me(person: Person) -> dict[str, Any]:
+    emails = [{"address": person.email, "verified": person.email_verified}] if person.email else []
+    return {
+        "_id": person.uid,
+        "name": person.display_name,
+        "username": person.name,
+        "emails": emails,
+        "active": person.active,
+        "roles": [person.role.value],
+        **({"extension": person.extension} if person.extension else {}),
+    }
+
+
+def _success(answer: dict[str, Any]) -> web.Response:
+    headers = {"Cache-Control": "no-store"}
+    return web.Response(body=encode(answer), content_type="application/json", headers=headers)

@@ -1,0 +1,89 @@
+"""The user family: one user for an admin's client, and how that client gets its token."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from service.api import body
+from service.api.auth import address, admin
+from service.api.errors import BadArgument, UserNotFound, encode
+from service.keys import ACTIVITY, DATABASE, LOGINS, SETTINGS
+from service.store import tokens, users
+from service.store.activity import ONLINE_FOR, Seen
+from service.store.users import UserRow
+
+ONLINE, OFFLINE = 1, 2
+_USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+
+
+async def get(request: web.Request) -> web.Response:
+    """GET /user/{user_id}: read from PostgreSQL at each request."""
+    await admin(request)
+    text = request.match_info["user_id"]
+    row = await users.get(request.app[DATABASE], int(text)) if _USER_ID.fullmatch(text) else None
+    if row is None:
+        raise UserNotFound
+    payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
+    return _answer({"success": True, "payload": payload})
+
+
+async def authenticate(request: web.Request) -> web.Response:
+    """POST /auth: a name or e-mail and a password for a token."""
+    given = await body.read_object(request)
+    name, password = (_text(given, key) for key in ("email_or_name", "password"))
+    lifetime = _lifetime(given.get("expire_after_minutes"), request.app[SETTINGS].token_days)
+    person = await request.app[LOGINS].check(name, password, address(request))
+    token, expired = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "auth")
+    payload = {"token": token, "expired": _time(expired), "user_type": person.role.value}
+    return _answer({"success": True, "payload": payload})
+
+
+def shown(row: UserRow, pending: Seen | None, *, mask: bool) -> dict[str, Any]:
+    """The seed's 39 fields, in its order. What was done since the last batch of activity counts already."""
+    fields: dict[str, Any] = {}
+    for name in UserRow.__struct_fields__:
+        value = getattr(row, name)
+        fields[name] = _time(value) if isinstance(value, datetime) else value
+        if name == "last_seen":
+            fields["is_online"] = OFFLINE  # here stands its place; the value follows
+    last_seen = row.last_seen
+    if pending is not None:
+        last_seen = max(pending.last_seen, last_seen or pending.last_seen)
+        fields["last_seen"] = _time(last_seen)
+        if pending.last_login_time is not None:
+            fields["last_login_time"], fields["login_ip"] = _time(pending.last_login_time), pending.login_ip
+    if last_seen is not None and datetime.now(UTC) - last_seen < ONLINE_FOR:
+        fields["is_online"] = ONLINE
+    if mask:
+        fields["passwd"] = ""
+    return fields
+
+
+def _time(moment: datetime) -> str:
+    """Always six digits and `+00:00`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _text(given: dict[str, Any], key: str) -> str:
+    value = given.get(key)
+    if not isinstance(value, str) or not value:
+        raise BadArgument(f"{key}: a string is required")
+    return value
+
+
+def _lifetime(minutes: Any, token_days: float) -> timedelta:
+    if minutes is None:
+        return timedelta(days=token_days)
+    longest = int(token_days * 24 * 60)
+    if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= longest:
+        raise BadArgument(f"expire_after_minutes: a whole number from 1 to {longest} is required")
+    return timedelta(minutes=minutes)
+
+
+def _answer(answer: dict[str, Any]) -> web.Response:
+    headers = {"Cache-Control": "no-store"}
+    return web.Response(body=encode(answer), content_type="application/json", headers=headers)

@@ -1,0 +1,148 @@
+"""The composition root: which parts there are, who owns them, and in which order they start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Coroutine, Mapping
+
+import structlog
+from aiohttp import web
+
+from service import keys
+from service.api import routes
+from service.api.logins import Logins
+from service.api.metrics import METRICS, Metrics
+from service.api.middleware import outermost
+from service.asterisk.connection import Account
+from service.asterisk.link import Link
+from service.credentials import PasswordHasher
+from service.errors import ConfigurationError
+from service.settings import Settings
+from service.store import extensions
+from service.store.activity import Activity
+from service.store.changes import Changes
+from service.store.database import Database
+from service.store.service_keys import tag_key
+
+log = structlog.get_logger(__name__)
+
+KEEPALIVE = 75.0
+"""Seconds that an idle connection is kept: longer than most pollers' interval and than proxies' own timeout."""
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator[tuple[web.Application, Supervisor]]:
+    """The application with all its parts alive. Raises ConfigurationError when PostgreSQL stays away."""
+    async with contextlib.AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database.of(settings))
+        hasher = stack.enter_context(PasswordHasher(rounds=hash_rounds))
+        activity = Activity(database)
+        links = {
+            name: Link(name, Account.monitor(server), deadline=settings.watchdog_deadline)
+            for name, server in settings.call_servers.items()
+        }
+        logins = Logins(database, hasher, activity, settings.login_failures_per_minute)
+
+        app = web.Application(middlewares=[outermost], client_max_size=settings.body_limit)
+        app[keys.SETTINGS] = settings
+        app[keys.DATABASE] = database
+        app[keys.LINKS] = links
+        app[keys.LOGINS] = logins
+        app[keys.ACTIVITY] = activity
+        app[keys.TAG_KEY] = await tag_key(database)
+        app[METRICS] = Metrics(links, logins)
+        app.add_routes(routes.public(with_metrics=settings.metrics_port is None))
+
+        supervisor = await stack.enter_async_context(Supervisor())
+        for name, link in links.items():
+            supervisor.start(f"link {name}", link.run())
+        supervisor.start("changes", Changes(database.login, lambda: _follow_extensions(database, links)).run())
+        supervisor.start("activity", activity.run())
+        yield app, supervisor
+
+
+async def _follow_extensions(database: Database, links: Mapping[str, Link]) -> None:
+    """Tell each link which extensions it has."""
+    for name, link in links.items():
+        link.tracker.want(frozenset(await extensions.of_call_server(database, name)))
+
+
+class Supervisor:
+    """Owns the tasks that must never end by themselves: a silently dead feeder is the worst failure there is."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """The name of the first task that ended by itself, once one has."""
+
+    async def __aenter__(self) -> Supervisor:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def start(self, name: str, work: Coroutine[None, None, None]) -> None:
+        """Run something until the supervisor ends."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        log.critical("a task ended by itself", task=task.get_name(), exc_info=task.exception())
+        if not self.failed.done():
+            self.failed.set_result(task.get_name())
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
+    if not settings.call_servers:
+        log.warning("no call server is configured: no registration can be answered")
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as (app, supervisor), _listening(app, settings):
+        log.info("serving", host=settings.http_host, port=settings.http_port)
+        supervisor.failed.add_done_callback(lambda _: stop.set())
+        await stop.wait()
+        log.info("stopping")
+    if supervisor.failed.done():
+        raise RuntimeError(f"the task {supervisor.failed.result()!r} ended by itself")
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(_site(app, settings, settings.http_port))
+        if settings.metrics_port is not None:
+            operators = web.Application()
+            operators[keys.SETTINGS] = settings
+            operators[keys.DATABASE] = app[keys.DATABASE]
+            operators[keys.LINKS] = app[keys.LINKS]
+            operators[METRICS] = app[METRICS]
+            operators.add_routes(routes.operators())
+            await stack.enter_async_context(_site(operators, settings, settings.metrics_port))
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _site(app: web.Application, settings: Settings, port: int) -> AsyncIterator[None]:
+    # No access log: it costs more than an answer. Errors are logged with their request id.
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(
+                runner, settings.http_host, port, shutdown_timeout=settings.shutdown_deadline, backlog=1024
+            ).start()
+        except OSError as error:
+            raise ConfigurationError(f"cannot listen on {settings.http_host}:{port}: {error.strerror}") from None
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,1 @@
+"""Everything that speaks AMI. The only room that imports panoramisk."""

@@ -1,0 +1,159 @@
+"""One AMI connection, from the open socket to its end. Nothing in here reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import panoramisk
+from panoramisk.message import Message
+
+from service.asterisk.wire import DeviceStateList, Events, Request, Wire
+from service.errors import CallServerUnavailable
+from service.model import DeviceState
+from service.settings import CallServer
+
+CONNECT_DEADLINE = 5.0
+LOGIN_DEADLINE = 5.0
+ACTION_DEADLINE = 5.0
+LIST_DEADLINE = 30.0
+
+
+class LoginRefused(CallServerUnavailable):
+    """Asterisk does not let this account in from here: settings must change, trying again soon does not help."""
+
+    retry_after = 60
+
+
+class NotPermitted(CallServerUnavailable):
+    """The account may not do what it is for: its classes in `manager.conf` must change."""
+
+    retry_after = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An AMI account and where it logs in."""
+
+    host: str
+    port: int
+    username: str
+    secret: str = field(repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    @classmethod
+    def monitor(cls, server: CallServer) -> Account:
+        """The account that watches: all that this service needs."""
+        tls = ssl.create_default_context(cafile=server.ami_ca_file) if server.ami_tls else None
+        secret = server.monitor_secret.get_secret_value()
+        return cls(server.ami_host, server.ami_port, server.monitor_username, secret, tls)
+
+
+class OneConnection(panoramisk.Manager):  # type: ignore[misc]
+    """panoramisk's manager for a single connection: it neither logs in, pings, replays nor reconnects by itself."""
+
+    def connection_made(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            _, self.protocol = future.result()
+            self.protocol.factory = self
+
+    def connection_lost(self, exc: object) -> None:
+        """The wire tells its listener; there is nothing to do here."""
+
+
+class Connection:
+    """The actions that this service asks of Asterisk, each with its deadline in seconds.
+
+    All raise CallServerUnavailable when the line is gone or the deadline passed, NotPermitted when refused.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    @property
+    def why_ended(self) -> str | None:
+        """Why the connection ended, or None while it is open."""
+        return self._wire.why
+
+    def end(self, why: str) -> None:
+        """Close it now."""
+        self._wire.end(why)
+
+    async def login(self, account: Account) -> None:
+        """Log in. Raises LoginRefused."""
+        headers = {"Action": "Login", "Username": account.username, "Secret": account.secret}
+        answer = await self._wire.ask(Request(headers), LOGIN_DEADLINE)
+        if answer.response != "Success":
+            raise LoginRefused(f"AMI refuses the account {account.username!r}: {answer.message}")
+
+    async def ping(self, deadline: float) -> None:
+        """Ask for a Pong; once it is here, so is every event that Asterisk queued for us before it."""
+        await self._wire.ask(Request({"Action": "Ping"}), deadline)
+
+    async def device_states(self) -> dict[str, DeviceState]:
+        """All devices that Asterisk tracks, with their states."""
+        request = DeviceStateList()
+        await self._permitted(request, LIST_DEADLINE)
+        states: dict[str, DeviceState] = request.__dict__["states"]
+        return states
+
+    async def variable(self, expression: str) -> str:
+        """A global variable or function's value, as `Getvar` answers it."""
+        answer = await self._permitted(Request({"Action": "Getvar", "Variable": expression}))
+        return str(answer.value)
+
+    async def qualify(self, endpoint: str) -> bool:
+        """Ask the endpoint's contacts whether they are there. From then on Asterisk tracks it, if it has a contact.
+
+        False when Asterisk knows no such endpoint.
+        """
+        answer = await self._wire.ask(Request({"Action": "PJSIPQualify", "Endpoint": endpoint}), ACTION_DEADLINE)
+        if answer.response == "Error" and answer.message == "Permission denied":
+            raise NotPermitted("AMI refuses PJSIPQualify: Permission denied")
+        return bool(answer.response == "Success")
+
+    async def _permitted(self, request: Request, deadline: float = ACTION_DEADLINE) -> Message:
+        answer = await self._wire.ask(request, deadline)
+        if answer.response == "Error":
+            kind = NotPermitted if answer.message == "Permission denied" else CallServerUnavailable
+            raise kind(f"AMI refuses {request['Action']}: {answer.message}")
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def connected(account: Account, events: Events) -> AsyncIterator[Connection]:
+    """A connection that is logged in; it ends with the block. Raises CallServerUnavailable, LoginRefused."""
+    wire: Wire | None = None
+
+    def factory() -> Wire:
+        nonlocal wire
+        wire = Wire(events)
+        return wire
+
+    manager = OneConnection(
+        host=account.host, port=account.port, ssl=account.tls or False, protocol_factory=factory,
+        loop=asyncio.get_running_loop(),
+    )  # fmt: skip
+    try:
+        try:
+            async with asyncio.timeout(CONNECT_DEADLINE):
+                await manager.connect()
+        except (OSError, TimeoutError) as error:
+            reason = str(error) or f"no connection within {CONNECT_DEADLINE:g} s"
+            raise CallServerUnavailable(f"AMI at {account.host}:{account.port} is out of reach: {reason}") from None
+        assert wire is not None
+        try:
+            async with asyncio.timeout(CONNECT_DEADLINE):
+                await wire.greeted
+        except TimeoutError:
+            raise CallServerUnavailable(f"no greeting within {CONNECT_DEADLINE:g} s") from None
+        connection = Connection(wire)
+        await connection.login(account)
+        yield connection
+    finally:
+        if wire is not None and hasattr(wire, "transport"):
+            wire.end("closed")

@@ -1,0 +1,211 @@
+"""The supervised link to one Asterisk: connect, log in, wait for FullyBooted, snapshot, watch, and all again.
+
+One task owns it. Everything that it learns goes into one `DeviceStates`, in the order read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import structlog
+from panoramisk.message import Message
+
+from service.asterisk.connection import Account, Connection, LoginRefused, NotPermitted, connected
+from service.asterisk.tracker import Tracker
+from service.errors import CallServerUnavailable
+from service.live.device_states import DeviceStates, Freshness
+from service.model import DeviceState
+
+log = structlog.get_logger(__name__)
+
+BOOT_PATIENCE = 120.0
+"""Seconds to wait for FullyBooted after a login. An account without read class `system` never hears it."""
+REFUSED_DELAY = 30.0
+"""Seconds until the next try after a refusal, which only an operator can mend."""
+
+
+def delays() -> Iterator[float]:
+    """Seconds to wait before each next try: doubling from half a second to ten, with jitter so that replicas part."""
+    base = 0.5
+    while True:
+        yield base * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
+        base = min(base * 2, 10.0)
+
+
+@dataclass(slots=True)
+class LinkFacts:
+    """What `readyz`, logs and metrics tell of a link beside its freshness."""
+
+    last_event: float | None = None
+    """Seconds since the epoch, as the two below."""
+    last_pong: float | None = None
+    last_resynchronisation: float | None = None
+    resynchronisations: int = 0
+    events: int = 0
+    failures: int = 0
+    why_ended: str | None = None
+    refused: bool = False
+    """Whether the last try was refused: login or permission."""
+
+
+class Link:
+    """One call server's link. `run` never returns by itself; it implements `wire.Events`."""
+
+    def __init__(
+        self,
+        name: str,
+        account: Account,
+        *,
+        deadline: float,
+        clock: Callable[[], float] = time.monotonic,
+        delays: Callable[[], Iterator[float]] = delays,
+    ) -> None:
+        self.name = name
+        self.states = DeviceStates(clock, deadline)
+        self.tracker = Tracker(name, self.states)
+        self.facts = LinkFacts()
+        self._account = account
+        self._deadline = deadline
+        self._clock = clock
+        self._delays = delays
+        self._connection: Connection | None = None
+        self._booted = False
+        self._stale = False  # a snapshot is due
+        self._wake = asyncio.Event()
+        self._log = log.bind(call_server=name)
+
+    # --- what the wire tells ---------------------------------------------------------------------------------
+
+    def device_state(self, device: str, state: DeviceState) -> None:
+        self._note_event()
+        self.states.apply(device, state)
+
+    def event(self, name: str, message: Message) -> None:
+        self._note_event()
+        if name == "FullyBooted":
+            self._booted = True
+            self._doubt()
+        elif name == "Reload":
+            self._doubt()
+        elif name == "ContactStatus":
+            if message.contactstatus != "Removed":
+                self.tracker.contact(message.endpointname)
+        elif name == "Shutdown" and self._connection is not None:
+            self._connection.end("Asterisk is shutting down")
+
+    def _note_event(self) -> None:
+        self.facts.events += 1
+        self.facts.last_event = time.time()
+
+    def lost(self, why: str) -> None:
+        """At once, not when the task gets round to it: nothing is live without a line."""
+        self.states.lost()
+        self._wake.set()
+
+    def _doubt(self) -> None:
+        self._stale = True
+        self._wake.set()
+
+    # --- the loop --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+        pauses = self._delays()
+        while True:
+            self.states.connecting()
+            resynchronisations = self.facts.resynchronisations
+            try:
+                await self._session()
+            except* CallServerUnavailable as failures:
+                error = _first(failures)
+            self.states.lost()
+            if self.facts.resynchronisations > resynchronisations:
+                pauses = self._delays()
+            pause = next(pauses)
+            refused = isinstance(error, LoginRefused | NotPermitted)
+            if refused:
+                pause = max(pause, REFUSED_DELAY)
+            self._tell(error, refused)
+            await asyncio.sleep(pause)
+
+    def _tell(self, error: CallServerUnavailable, refused: bool) -> None:
+        """Loud for the first failure of an outage and for each new reason; repeats are for debugging."""
+        news = self.facts.why_ended is None or refused > self.facts.refused
+        self.facts.failures += 1
+        self.facts.why_ended, self.facts.refused = str(error), refused
+        level = "debug" if not news else "error" if refused else "warning"
+        getattr(self._log, level)("the link to asterisk is down", error=str(error))
+
+    async def _session(self) -> None:
+        self._booted = self._stale = False
+        async with connected(self._account, self) as self._connection:
+            self.states.synchronising()
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._watch(self._connection), name=f"watch {self.name}")
+                    tasks.create_task(self.tracker.run(self._connection), name=f"track {self.name}")
+            finally:
+                self._connection = None
+
+    async def _watch(self, connection: Connection) -> None:
+        """Ping, and take a snapshot whenever one is due. Raises CallServerUnavailable at the line's end."""
+        boot_ends = self._clock() + BOOT_PATIENCE
+        while True:
+            self._wake.clear()
+            if connection.why_ended is not None:
+                raise CallServerUnavailable(connection.why_ended)
+            if self._booted and self._stale:
+                await self._resynchronise(connection)
+            else:
+                await self._ping(connection)
+            if not self._booted and self._clock() > boot_ends:
+                raise NotPermitted("no FullyBooted: Asterisk still boots, or the account lacks read class `system`")
+            if not self._stale or not self._booted:
+                await self._pause(self._deadline / 4)
+
+    async def _resynchronise(self, connection: Connection) -> None:
+        """The snapshot rule: see `service.live.device_states`."""
+        self._stale = False
+        first = self.states.freshness is not Freshness.LIVE
+        self.states.begin_snapshot()
+        snapshot = await connection.device_states()
+        await self._ping(connection)
+        corrected = self.states.end_snapshot(snapshot)
+        self.facts.resynchronisations += 1
+        self.facts.last_resynchronisation = time.time()
+        self.tracker.again()
+        if first:
+            self.facts.why_ended, self.facts.refused = None, False
+            self._log.info("the link to asterisk is live", devices=len(self.states))
+        elif corrected:
+            self._log.warning("a snapshot corrected the live map", devices=corrected)
+
+    async def _ping(self, connection: Connection) -> None:
+        sent = self._clock()
+        await connection.ping(self._deadline)
+        self.states.confirmed(sent)
+        self.facts.last_pong = time.time()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+
+def _first(failures: BaseExceptionGroup[CallServerUnavailable]) -> CallServerUnavailable:
+    """A refusal, if there is one; else whichever came first."""
+    found: list[CallServerUnavailable] = []
+    queue: list[BaseException] = [failures]
+    while queue:
+        error = queue.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            queue.extend(error.exceptions)
+        elif isinstance(error, CallServerUnavailable):
+            found.append(error)
+    return next((error for error in found if isinstance(error, LoginRefused | NotPermitted)), found[0])

@@ -1,0 +1,72 @@
+"""`extension create|assign|unassign|rotate|enable|disable|delete|list`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from service.cli.common import Command, group, print_table, read_secret
+from service.settings import Settings
+from service.store import extensions
+from service.store.database import Database
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands to the command line."""
+    add = group(commands, "extension", "extensions: which phones may register")
+    parser = add("create", "make an extension; its SIP password is random, or read from standard input", _create)
+    parser.add_argument("extension")
+    parser.add_argument("--call-server", help="its call server; may be left out when there is one")
+    parser.add_argument("--profile", choices=("webrtc", "sip"), default="webrtc")
+    parser.add_argument("--password-stdin", action="store_true", help="read the SIP password from standard input")
+    parser = add("assign", "give a free extension to a user", _assign)
+    parser.add_argument("extension")
+    parser.add_argument("user")
+    for name, help_, work, told in (
+        ("unassign", "take an extension from its user; its password changes", extensions.unassign, "is free"),
+        ("rotate", "give an extension a new random password", extensions.rotate, "has a new password"),
+        ("enable", "let an extension register", _enable, "may register"),
+        ("disable", "refuse an extension", _disable, "is refused"),
+        ("delete", "remove an extension", extensions.delete, "is gone"),
+    ):
+        add(name, help_, _on_one(work, told)).add_argument("extension")
+    add("list", "show all extensions, without passwords", _list)
+
+
+async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
+    secret = read_secret("SIP password") if arguments.password_stdin else None
+    names = sorted(settings.call_servers)
+    call_server = arguments.call_server or (names[0] if len(names) == 1 else "")
+    async with Database.of(settings, size=2) as database:
+        await extensions.create(database, arguments.extension, call_server, arguments.profile, secret)
+    print(f"extension {arguments.extension} is on call server {call_server}")
+
+
+async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:
+    async with Database.of(settings, size=2) as database:
+        await extensions.assign(database, arguments.extension, arguments.user)
+    print(f"extension {arguments.extension} is {arguments.user}'s")
+
+
+def _on_one(work: Callable[[Database, str], Awaitable[None]], told: str) -> Command:
+    async def run(settings: Settings, arguments: argparse.Namespace) -> None:
+        async with Database.of(settings, size=2) as database:
+            await work(database, arguments.extension)
+        print(f"extension {arguments.extension} {told}")
+
+    return run
+
+
+async def _enable(database: Database, extension: str) -> None:
+    await extensions.set_enabled(database, extension, True)
+
+
+async def _disable(database: Database, extension: str) -> None:
+    await extensions.set_enabled(database, extension, False)
+
+
+async def _list(settings: Settings, _: argparse.Namespace) -> None:
+    async with Database.of(settings, size=2) as database:
+        rows = await extensions.listed(database)
+    print_table(rows, ("extension", "call_server", "profile", "enabled", "user_name"))

@@ -1,0 +1,57 @@
+"""`token issue|revoke|list`."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import timedelta
+from typing import Any
+
+from service.cli.common import group, print_table
+from service.errors import NotFound
+from service.settings import Settings
+from service.store import tokens, users
+from service.store.database import Database
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands to the command line."""
+    add = group(commands, "token", "tokens: logins that last")
+    parser = add("issue", "make a token for a user and print it, once", _issue)
+    parser.add_argument("user")
+    parser.add_argument("--days", type=float, help="days that it lives (default: CONNECTOR_TOKEN_DAYS)")
+    parser.add_argument("--label", default="command line", help="what it is for")
+    parser = add("revoke", "end one token, or all of a user", _revoke)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--hash", help="the first digits of its hash, as `token list` shows it")
+    which.add_argument("--user", help="all tokens of this user")
+    add("list", "show the tokens that have not expired", _list)
+
+
+async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
+    lifetime = timedelta(days=arguments.days or settings.token_days)
+    async with Database.of(settings, size=2) as database:
+        login = await users.by_login(database, arguments.user)
+        if login is None:
+            raise NotFound(f"there is no user {arguments.user!r}")
+        token, expires_at = await tokens.issue(database, login.person.user_id, lifetime, arguments.label)
+    print(token)
+    print_table([{"X-User-Id": login.person.uid, "expires": expires_at}], ("X-User-Id", "expires"))
+
+
+async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
+    async with Database.of(settings, size=2) as database:
+        if arguments.user:
+            count = await tokens.revoke_all(database, arguments.user)
+            print(f"{count} tokens of {arguments.user} are ended")
+        else:
+            await tokens.revoke_by_prefix(database, arguments.hash)
+            print("the token is ended")
+
+
+async def _list(settings: Settings, _: argparse.Namespace) -> None:
+    async with Database.of(settings, size=2) as database:
+        rows = await tokens.listed(database)
+    print_table(
+        [{**row, "hash": row["hash"][:16]} for row in rows],
+        ("hash", "name", "created_at", "expires_at", "label"),
+    )

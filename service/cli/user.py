@@ -1,0 +1,73 @@
+"""`user create|passwd|activate|deactivate|list`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from service.cli.common import group, print_table, read_secret
+from service.credentials import PasswordHasher
+from service.model import Role
+from service.settings import Settings
+from service.store import users
+from service.store.database import Database
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands to the command line."""
+    add = group(commands, "user", "people: who may log in")
+    parser = add("create", "make a user; the password is read from standard input", _create)
+    parser.add_argument("name")
+    parser.add_argument("--type", choices=[role.value for role in Role], default=Role.AGENT.value)
+    parser.add_argument("--email")
+    parser.add_argument("--first-name")
+    parser.add_argument("--last-name")
+    for name, help_, run in (
+        ("passwd", "set a new password, read from standard input", _passwd),
+        ("activate", "let a user log in", _activate),
+        ("deactivate", "end a user's tokens, logins and phone", _deactivate),
+    ):
+        add(name, help_, run).add_argument("name")
+    add("list", "show all users", _list)
+
+
+async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
+    with PasswordHasher() as hasher:
+        passwd = await hasher.hash(read_secret("password"))
+    async with Database.of(settings, size=2) as database:
+        user_id = await users.create(
+            database,
+            name=arguments.name,
+            passwd=passwd,
+            role=Role(arguments.type),
+            email=arguments.email,
+            first_name=arguments.first_name,
+            last_name=arguments.last_name,
+        )
+    print(f"user {arguments.name} has user_id {user_id}")
+
+
+async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
+    with PasswordHasher() as hasher:
+        passwd = await hasher.hash(read_secret("password"))
+    async with Database.of(settings, size=2) as database:
+        await users.set_password(database, arguments.name, passwd)
+    print(f"user {arguments.name} has a new password")
+
+
+async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
+    async with Database.of(settings, size=2) as database:
+        await users.set_active(database, arguments.name, True)
+    print(f"user {arguments.name} is active")
+
+
+async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None:
+    async with Database.of(settings, size=2) as database:
+        await users.set_active(database, arguments.name, False)
+    print(f"user {arguments.name} is not active")
+
+
+async def _list(settings: Settings, _: argparse.Namespace) -> None:
+    async with Database.of(settings, size=2) as database:
+        rows = await users.listed(database)
+    print_table(rows, ("user_id", "uid", "name", "user_type", "active", "email", "extension"))

@@ -1,0 +1,56 @@
+"""What can go wrong, as facts. Each HTTP family maps them to its own envelope in `api/errors.py`.
+
+ServiceError
+├── Unavailable             a part we need is out of reach; `retry_after` seconds is a fair guess
+│   ├── DatabaseUnavailable     PostgreSQL does not answer within the deadline
+│   ├── CallServerUnavailable   this Asterisk does not answer within the deadline
+│   └── Overloaded              a bounded queue of ours is full
+├── Refused                 the data says no
+│   ├── AlreadyExists           a name, an e-mail, an extension is taken
+│   ├── NotFound                no such user, extension, call server or token
+│   └── Invalid                 a value that cannot be stored
+└── ConfigurationError      settings that cannot work; told in one line, then the process ends
+"""
+
+
+class ServiceError(Exception):
+    """The root: everything that this service raises on purpose."""
+
+
+class Unavailable(ServiceError):
+    """A part we need is out of reach. The caller may try again."""
+
+    retry_after = 2
+    """Seconds: the value of the `Retry-After` header."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL is down, frozen, or did not answer within the deadline."""
+
+
+class CallServerUnavailable(Unavailable):
+    """An Asterisk is down, frozen, refused us, or did not answer within the deadline."""
+
+
+class Overloaded(Unavailable):
+    """A bounded queue of this process is full."""
+
+
+class Refused(ServiceError):
+    """The stored data does not allow it."""
+
+
+class AlreadyExists(Refused):
+    """Something unique is taken."""
+
+
+class NotFound(Refused):
+    """It is not there."""
+
+
+class Invalid(Refused):
+    """The value cannot be stored."""
+
+
+class ConfigurationError(ServiceError):
+    """Settings or surroundings with which the process cannot work."""

@@ -1,0 +1,18 @@
+"""The typed keys under which the application holds its parts."""
+
+from aiohttp import web
+
+from service.api.logins import Logins
+from service.asterisk.link import Link
+from service.credentials import PasswordHasher
+from service.settings import Settings
+from service.store.activity import Activity
+from service.store.database import Database
+
+SETTINGS = web.AppKey("settings", Settings)
+DATABASE = web.AppKey("database", Database)
+LINKS = web.AppKey("links", dict[str, Link])
+LOGINS = web.AppKey("logins", Logins)
+ACTIVITY = web.AppKey("activity", Activity)
+HASHER = web.AppKey("hasher", PasswordHasher)
+TAG_KEY = web.AppKey("tag_key", bytes)

@@ -1,0 +1,77 @@
+"""Registration info: the stored credentials merged with the live device state, as the bytes of an answer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import msgspec
+
+from service.model import CallServerAddress, Extension, Reading
+
+
+class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
+    """Where the softphone's WebSocket is."""
+
+    websocket_port: str
+    websocket_path: str
+    """A whole URL, in spite of its name."""
+
+
+class ExtensionDetails(msgspec.Struct, frozen=True):
+    """The credentials and the state of the line."""
+
+    extension: str
+    password: str
+    authtype: str
+    state: str
+
+
+class RegistrationInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """The seed's answer: its keys, their types, their order."""
+
+    host: str
+    call_server_config: CallServerConfig
+    extension_details: ExtensionDetails
+
+
+class SuccessfulRegistrationInfo(RegistrationInfo, frozen=True, rename="camel"):
+    """The same with what Rocket.Chat's REST layer added."""
+
+    success: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """An answer, whether its state is live, and its entity tag."""
+
+    body: bytes = field(repr=False)
+    reading: Reading
+    etag: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def registration(
+    extension: Extension,
+    server: CallServerAddress,
+    reading: Reading,
+    *,
+    tag_key: bytes,
+    success: bool = False,
+) -> Registration:
+    """Merge what is stored with what is live.
+
+    The tag covers answer and liveness. It is keyed, because it stands in logs and the answer holds a secret; every
+    replica has the same `tag_key` and so the same tag.
+    """
+    answer = (SuccessfulRegistrationInfo if success else RegistrationInfo)(
+        host=server.host,
+        call_server_config=CallServerConfig(str(server.websocket_port), server.websocket_url),
+        extension_details=ExtensionDetails(extension.number, extension.secret, "password", reading.state.value),
+    )
+    body = _encode(answer)
+    mark = b"live" if reading.live else b"not live"
+    digest = hashlib.blake2b(body + mark, key=tag_key, digest_size=16)
+    return Registration(body, reading, f'"{digest.hexdigest()}"')

@@ -1,0 +1,102 @@
+"""The values that travel between the rooms: frozen, without behaviour that waits."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+class DeviceState(enum.Enum):
+    """Asterisk's device states: the name is the spelling of AMI events, the value the human one.
+
+    Both spellings are Asterisk's own (`ast_devstate_str` and `ast_devstate2str`).
+    """
+
+    UNKNOWN = "Unknown"
+    NOT_INUSE = "Not in use"
+    INUSE = "In use"
+    BUSY = "Busy"
+    INVALID = "Invalid"
+    UNAVAILABLE = "Unavailable"
+    RINGING = "Ringing"
+    RINGINUSE = "Ring+Inuse"
+    ONHOLD = "On Hold"
+
+
+class NotLive(enum.StrEnum):
+    """Why a state is not live: the values of the `X-State-Reason` header."""
+
+    DISCONNECTED = "disconnected"
+    SYNCHRONISING = "synchronising"
+    SILENT = "silent"
+    UNTRACKED = "untracked"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known about one device now. When `reason` is set the state is not live."""
+
+    state: DeviceState
+    reason: NotLive | None = None
+    since: datetime | None = None
+    """Since when it is not live, in UTC."""
+
+    @property
+    def live(self) -> bool:
+        return self.reason is None
+
+
+class Role(enum.StrEnum):
+    """The `user_type` of a user."""
+
+    ADMIN = "admin"
+    AGENT = "agent"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user as far as login and permissions need to know them."""
+
+    user_id: int
+    uid: str
+    name: str
+    role: Role
+    active: bool
+    display_name: str
+    email: str | None
+    email_verified: bool
+    extension: str | None
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role is Role.ADMIN
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A stored extension: what a phone registers with. The secret is the SIP password, in plain."""
+
+    number: str
+    call_server: str
+    secret: str = field(repr=False)
+
+    @property
+    def device(self) -> str:
+        return device_of(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class CallServerAddress:
+    """What a softphone is told about a call server."""
+
+    name: str
+    host: str
+    websocket_port: int
+    websocket_url: str
+
+
+def device_of(extension: str) -> str:
+    """The name of the device that an extension's endpoint is for Asterisk's device states."""
+    return f"PJSIP/{extension}"

@@ -1,0 +1,91 @@
+"""When people were last seen and logged in: gathered in memory, written in batches.
+
+At most one statement per process and `FLUSH_EVERY` seconds, however many polls come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from service.errors import DatabaseUnavailable
+from service.store import sql
+from service.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+SQL = sql.load("users")
+FLUSH_EVERY = 30.0
+"""Seconds between two batches."""
+ONLINE_FOR = timedelta(seconds=300)
+"""How long after their last use somebody counts as online."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one person did since the last batch."""
+
+    last_seen: datetime
+    last_login_time: datetime | None = None
+    login_ip: str | None = None
+
+
+class Activity:
+    """Takes notes without waiting; `run` writes them down. Memory is bounded by the number of users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pending: dict[int, Seen] = {}
+
+    def used(self, user_id: int) -> None:
+        """Note that somebody's token was used now."""
+        self._of(user_id).last_seen = datetime.now(UTC)
+
+    def logged_in(self, user_id: int, address: str) -> None:
+        """Note that somebody logged in now, from this address."""
+        seen = self._of(user_id)
+        seen.last_seen = seen.last_login_time = datetime.now(UTC)
+        seen.login_ip = address
+
+    def pending(self, user_id: int) -> Seen | None:
+        """What is known here and perhaps not yet in PostgreSQL."""
+        return self._pending.get(user_id)
+
+    async def run(self) -> None:
+        """Write batches until cancelled, and a last one then."""
+        try:
+            while True:
+                await asyncio.sleep(FLUSH_EVERY)
+                await self.flush()
+        finally:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is pending. While PostgreSQL is away it stays pending."""
+        if not self._pending:
+            return
+        batch, self._pending = self._pending, {}
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute(
+                    SQL["record_activity"],
+                    list(batch),
+                    [seen.last_seen for seen in batch.values()],
+                    [seen.last_login_time for seen in batch.values()],
+                    [seen.login_ip for seen in batch.values()],
+                )
+        except DatabaseUnavailable as error:
+            log.debug("activity waits for postgresql", people=len(batch), error=str(error))
+            for user_id, seen in batch.items():
+                self._keep(user_id, seen)
+
+    def _keep(self, user_id: int, older: Seen) -> None:
+        newer = self._pending.setdefault(user_id, older)
+        if newer.last_login_time is None:
+            newer.last_login_time, newer.login_ip = older.last_login_time, older.login_ip
+
+    def _of(self, user_id: int) -> Seen:
+        return self._pending.setdefault(user_id, Seen(datetime.now(UTC)))

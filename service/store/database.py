@@ -1,0 +1,170 @@
+"""The pool, with a deadline for everything, and the one place where the driver's errors are translated."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import asyncpg
+import structlog
+
+from service.errors import AlreadyExists, ConfigurationError, DatabaseUnavailable, Invalid, NotFound
+from service.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+CONNECT_DEADLINE = 5.0
+"""Seconds that one attempt to connect may take."""
+
+# The server's word that it is there, but not for us, not now: worth a retry.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,  # the pool's word for a connection that died under it
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+)
+# The server's word that it will never let us in like this: not worth one.
+_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise what the driver raises as this service's errors."""
+    try:
+        yield
+    except _REFUSED as error:
+        raise DatabaseUnavailable(f"PostgreSQL refuses us: {error}") from error
+    except _AWAY as error:
+        raise DatabaseUnavailable(f"PostgreSQL is out of reach: {_told(error)}") from error
+    except asyncpg.UniqueViolationError as error:
+        raise AlreadyExists(error.detail or str(error)) from error
+    except asyncpg.ForeignKeyViolationError as error:
+        raise NotFound(error.detail or str(error)) from error
+    except (asyncpg.CheckViolationError, asyncpg.DataError, asyncpg.NotNullViolationError) as error:
+        raise Invalid(str(error)) from error
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to reach PostgreSQL: a URL without a password, and the password."""
+
+    url: str
+    password: str | None
+
+    def __repr__(self) -> str:
+        return f"Login({self.url})"
+
+    async def connect(self, **options: Any) -> asyncpg.Connection:
+        """A connection outside the pool. Raises DatabaseUnavailable."""
+        with translated():
+            return await asyncpg.connect(self.url, password=self.password, timeout=CONNECT_DEADLINE, **options)
+
+    @classmethod
+    def of_service(cls, settings: Settings) -> Login:
+        return cls(settings.database_url, _plain(settings.database_password))
+
+    @classmethod
+    def of_owner(cls, settings: Settings) -> Login:
+        if not settings.owner_database_url:
+            raise ConfigurationError("CONNECTOR_OWNER_DATABASE_URL is not set: migrations run as the owner")
+        return cls(settings.owner_database_url, _plain(settings.owner_database_password))
+
+
+def _plain(secret: Any) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
+
+
+class Database:
+    """A pool of connections as the service's role. An async context manager; `__aenter__` waits for the server."""
+
+    def __init__(self, login: Login, *, size: int, deadline: float, start_deadline: float) -> None:
+        self.login = login
+        self._size = size
+        self._deadline = deadline
+        self._start_deadline = start_deadline
+        self._pool: asyncpg.Pool | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, *, size: int | None = None) -> Database:
+        return cls(
+            Login.of_service(settings),
+            size=size or settings.database_pool,
+            deadline=settings.database_deadline,
+            start_deadline=settings.database_start_deadline,
+        )
+
+    async def __aenter__(self) -> Database:
+        await wait_until_reachable(self.login, self._start_deadline)
+        self._pool = asyncpg.create_pool(
+            self.login.url,
+            password=self.login.password,
+            min_size=0,  # a pool that starts empty cannot fail to start
+            max_size=self._size,
+            timeout=CONNECT_DEADLINE,
+            command_timeout=self._deadline,
+            server_settings={"application_name": "asterisk-connector"},
+        )
+        with translated():
+            await self._pool
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is None:
+            return
+        try:
+            async with asyncio.timeout(CONNECT_DEADLINE):
+                await self._pool.close()
+        except TimeoutError:  # it waits for connections that are out, or for a frozen server
+            self._pool.terminate()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """A connection, whose whole use must end within the deadline. Raises DatabaseUnavailable.
+
+        On a deadline the connection is thrown away: a frozen server would keep `release` waiting too.
+        """
+        assert self._pool is not None, "the database is used before it was opened"
+        with translated():
+            async with asyncio.timeout(self._deadline):
+                connection = await self._pool.acquire(timeout=self._deadline)
+                try:
+                    yield connection
+                except (TimeoutError, asyncio.CancelledError):
+                    connection.terminate()
+                    raise
+                finally:
+                    await self._pool.release(connection, timeout=self._deadline)
+
+
+async def wait_until_reachable(login: Login, deadline: float) -> None:
+    """Wait until PostgreSQL lets us in. Raises ConfigurationError, one line, after `deadline` seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline
+    told = False
+    while True:
+        try:
+            async with asyncio.timeout(max(0.1, end - loop.time())):
+                connection = await login.connect()
+                await connection.close(timeout=1)
+            if told:
+                log.info("postgresql is back")
+            return
+        except (DatabaseUnavailable, TimeoutError) as error:
+            if loop.time() + 0.5 >= end:
+                raise ConfigurationError(f"no PostgreSQL within {deadline:g} s: {_told(error)}") from error
+            if not told:
+                log.warning("waiting for postgresql", error=_told(error), deadline_seconds=deadline)
+                told = True
+        await asyncio.sleep(0.5)

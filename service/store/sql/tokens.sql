@@ -1,0 +1,21 @@
+-- name: issue
+insert into tokens (token_hash, user_id, expires_at, label) values ($1, $2, $3, $4)
+
+-- name: revoke
+delete from tokens where token_hash = $1
+
+-- name: revoke_all
+delete from tokens where user_id = (select user_id from users where lower(name) = lower($1))
+
+-- name: revoke_by_prefix
+delete from tokens where encode(token_hash, 'hex') like $1 || '%'
+
+-- name: list
+select encode(t.token_hash, 'hex') as hash, u.name, t.created_at, t.expires_at, t.label
+from tokens as t
+join users as u using (user_id)
+where t.expires_at > now()
+order by u.name, t.created_at
+
+-- name: delete_expired
+delete from tokens where expires_at < now() - interval '1 day'

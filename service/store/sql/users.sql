@@ -1,0 +1,63 @@
+-- name: get
+-- One user as GET /user/{user_id} shows it: the columns are the seed's fields, in its order.
+select
+    u.user_id, u.passwd, u.user_type, u.active, u.carrier_name, u.default_mod, u.reseller_id, u.outbound_report,
+    u.client_limits, u.last_name, u.role_id, a.last_login_time, u.all_termination, u.report_fields, u.client,
+    u.report_count, u.name, u.first_name, u.cdr_expire, u.is_preload, u.landing_page, a.login_ip, u.default_mod2,
+    u.avatar_id, u.create_user_id, u.create_time, u.agent, u.report_group, u.auth_ip, u.default_billing_decimal,
+    u.card_id, u.email, a.last_seen, u.role_name, u.client_id, u.fullname, u.cdr_api_token,
+    u.show_carrier_trunk_drop_only
+from users as u
+left join activity as a using (user_id)
+where u.user_id = $1
+
+-- name: by_token
+-- Who holds this token (its SHA-256), if it has not expired and the person is active.
+select
+    u.user_id, u.uid, u.name, u.user_type, u.active, u.fullname, u.first_name, u.last_name, u.email,
+    u.email_verified, e.extension, u.passwd
+from tokens as t
+join users as u using (user_id)
+left join extensions as e using (user_id)
+where t.token_hash = $1 and t.expires_at > now() and u.active
+
+-- name: by_login
+-- The person with this name, or with this e-mail, and their password's hash. A name holds no '@', an e-mail does.
+select
+    u.user_id, u.uid, u.name, u.user_type, u.active, u.fullname, u.first_name, u.last_name, u.email,
+    u.email_verified, e.extension, u.passwd
+from users as u
+left join extensions as e using (user_id)
+where lower(u.name) = lower($1) or lower(u.email) = lower($1)
+
+-- name: create
+insert into users (name, email, passwd, user_type, first_name, last_name, uid, create_user_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+returning user_id
+
+-- name: set_password
+update users set passwd = $2 where lower(name) = lower($1) returning user_id
+
+-- name: set_active
+update users set active = $2 where lower(name) = lower($1) returning user_id
+
+-- name: list
+select u.user_id, u.uid, u.name, u.user_type, u.active, u.email, e.extension
+from users as u
+left join extensions as e using (user_id)
+order by u.user_id
+
+-- name: record_activity
+-- What people did since the last batch; older news than what is stored changes nothing.
+insert into activity as a (user_id, last_seen, last_login_time, login_ip)
+select n.user_id, n.last_seen, n.last_login_time, n.login_ip
+from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[])
+    as n (user_id, last_seen, last_login_time, login_ip)
+join users using (user_id)
+on conflict (user_id) do update set
+    last_seen = greatest(a.last_seen, excluded.last_seen),
+    login_ip = case
+        when excluded.last_login_time >= coalesce(a.last_login_time, '-infinity') then excluded.login_ip
+        else a.login_ip
+    end,
+    last_login_time = greatest(a.last_login_time, excluded.last_login_time)

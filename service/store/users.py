@@ -1,0 +1,155 @@
+"""Users in PostgreSQL: what `/user/{user_id}` shows, whose a token or a login is, and what an operator changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from service.credentials import new_uid
+from service.errors import NotFound
+from service.model import Person, Role
+from service.store import sql
+from service.store.database import Database
+
+SQL = sql.load("users")
+
+
+class UserRow(msgspec.Struct, frozen=True, omit_defaults=False):
+    """The 38 stored fields of a user, in the seed's order (`is_online` is derived)."""
+
+    user_id: int
+    passwd: str
+    user_type: str
+    active: bool
+    carrier_name: str | None
+    default_mod: str
+    reseller_id: int | None
+    outbound_report: bool
+    client_limits: msgspec.Raw
+    last_name: str | None
+    role_id: int | None
+    last_login_time: datetime | None
+    all_termination: bool
+    report_fields: str
+    client: msgspec.Raw
+    report_count: str
+    name: str
+    first_name: str | None
+    cdr_expire: datetime | None
+    is_preload: bool
+    landing_page: str
+    login_ip: str | None
+    default_mod2: str
+    avatar_id: int | None
+    create_user_id: int | None
+    create_time: datetime
+    agent: msgspec.Raw
+    report_group: bool
+    auth_ip: list[str]
+    default_billing_decimal: int
+    card_id: int
+    email: str | None
+    last_seen: datetime | None
+    role_name: str
+    client_id: int | None
+    fullname: str | None
+    cdr_api_token: str | None
+    show_carrier_trunk_drop_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A person and the hash of their password."""
+
+    person: Person
+    passwd: str = field(repr=False)
+
+
+async def get(database: Database, user_id: int) -> UserRow | None:
+    """One user, read now. Raises DatabaseUnavailable."""
+    if user_id > 2**63 - 1:
+        return None
+    async with database.connection() as connection:
+        row = await connection.fetchrow(SQL["get"], user_id)
+    if row is None:
+        return None
+    values = dict(row)
+    for name in ("client_limits", "client", "agent"):
+        values[name] = msgspec.Raw((values[name] or "null").encode())
+    return UserRow(**values)
+
+
+async def by_token(database: Database, token_hash: bytes) -> Person | None:
+    """Who holds the token. None when it is wrong, revoked or expired, or the person inactive."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow(SQL["by_token"], token_hash)
+    return _person(row) if row else None
+
+
+async def by_login(database: Database, name_or_email: str) -> Login | None:
+    """The person, active or not, with this name or e-mail, without regard to case."""
+    if "\0" in name_or_email or not name_or_email.isprintable():
+        return None
+    async with database.connection() as connection:
+        row = await connection.fetchrow(SQL["by_login"], name_or_email)
+    return Login(_person(row), row["passwd"]) if row else None
+
+
+async def create(
+    database: Database,
+    *,
+    name: str,
+    passwd: str,
+    role: Role,
+    email: str | None = None,
+    first_name: str | None = None,
+    last_name: str | None = None,
+    created_by: int | None = None,
+) -> int:
+    """Make a user; `passwd` is the hash. Raises AlreadyExists, Invalid."""
+    async with database.connection() as connection:
+        made: int = await connection.fetchval(
+            SQL["create"], name, email, passwd, role.value, first_name, last_name, new_uid(), created_by
+        )
+    return made
+
+
+async def set_password(database: Database, name: str, passwd: str) -> None:
+    """Store a new hash. Raises NotFound."""
+    await _change(database, "set_password", name, passwd)
+
+
+async def set_active(database: Database, name: str, active: bool) -> None:
+    """Activate or deactivate; deactivating ends their tokens and their phone (triggers). Raises NotFound."""
+    await _change(database, "set_active", name, active)
+
+
+async def listed(database: Database) -> list[dict[str, Any]]:
+    """All users, briefly."""
+    async with database.connection() as connection:
+        return [dict(row) for row in await connection.fetch(SQL["list"])]
+
+
+async def _change(database: Database, statement: str, name: str, value: Any) -> None:
+    async with database.connection() as connection:
+        if await connection.fetchval(SQL[statement], name, value) is None:
+            raise NotFound(f"there is no user {name!r}")
+
+
+def _person(row: asyncpg.Record) -> Person:
+    names = [part for part in (row["first_name"], row["last_name"]) if part]
+    return Person(
+        user_id=row["user_id"],
+        uid=row["uid"],
+        name=row["name"],
+        role=Role(row["user_type"]),
+        active=row["active"],
+        display_name=row["fullname"] or " ".join(names) or row["name"],
+        email=row["email"],
+        email_verified=row["email_verified"],
+        extension=row["extension"],
+    )
