@@ -1,46 +1,39 @@
 """`make run`: PostgreSQL, Asterisk and the service with demo data, in the foreground, until Ctrl-C.
 
-HTTP_PORT and DATA_DIR move it. What it started ends with it, also when it is killed or loses its terminal; its
-data folder stays.
+HTTP_PORT and DATA_DIR move it. What it started ends with it, also when it is killed or loses its terminal.
+The data folder stays.
 """
 
 import contextlib
-import http.client
-import json
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
-from types import FrameType
 
 from local import demo, ports
 from local.asterisk import Asterisk
 from local.asterisk_programs import AsteriskError
 from local.bootstrap import BootstrapError
 from local.children import end_with_parent
+from local.http_client import request
 from local.kept import InUseError, data_dir, locked, write_env
 from local.postgres import Postgres
 from local.postgres_binaries import PostgresError
 from local.stack import DATABASE, OWNER_ROLE, Plan, Service, make_plan
+from local.stopping import Stopped, stopping_on_signals
 from local.supervise import Keeper, LogPipe, say, show
 
 DEFAULT_HTTP_PORT = 8080
 LOOK_EVERY_S = 0.25
-ASK_TIMEOUT_S = 3.0
 PATIENCE_S = 30.0
 DEMO_LOADED = "demo-loaded"
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class RunError(Exception):
     """It cannot go on; the message says why, in one line."""
-
-
-class Stopped(BaseException):
-    """A signal asked for the end; raised wherever the main thread is."""
 
 
 def main() -> int:
@@ -120,22 +113,14 @@ def what_is_missing(http_port: int) -> str | None:
     """None once the service calls itself ready and answers the documented call."""
     headers = {"X-Auth-Token": demo.ADMIN_TOKEN, "X-User-Id": demo.ADMIN_UID}
     try:
-        status, body = ask(http_port, "/readyz")
-        if status != http.client.OK or json.loads(body).get("status") != "ready":
-            return body
-        status, body = ask(http_port, f"{demo.REGISTRATION_PATH}?id={demo.AGENT_UID}", headers)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        health = request(http_port, "GET", "/readyz")
+        if health.status != HTTPStatus.OK or health.json().get("status") != "ready":
+            return health.text
+        answer = request(http_port, "GET", f"{demo.REGISTRATION_PATH}?id={demo.AGENT_UID}", headers=headers)
+    except (OSError, ValueError) as error:
         return f"the service does not answer: {error}"
     # Whoever changed the demo's users since gets another answer than the documented one: that is no trouble.
-    return None if status < http.client.INTERNAL_SERVER_ERROR else body
-
-
-def ask(http_port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(ports.LOOPBACK, http_port, timeout=ASK_TIMEOUT_S)
-    with contextlib.closing(connection):
-        connection.request("GET", path, headers=headers or {})
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode("utf-8", "replace")
+    return None if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else answer.text
 
 
 def announce(http_port: int) -> None:
@@ -155,22 +140,6 @@ def chosen_http_port() -> int:
     if not ports.is_free(int(text), kinds=(socket.SOCK_STREAM,)):
         raise RunError(f"port {text} is in use; `HTTP_PORT={int(text) + 1} make run` takes another one")
     return int(text)
-
-
-@contextlib.contextmanager
-def stopping_on_signals() -> Iterator[None]:
-    """The first signal raises Stopped in the main thread; those that follow find it stopping already."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for other in STOP_SIGNALS:
-            signal.signal(other, signal.SIG_IGN)
-        raise Stopped
-
-    for number in STOP_SIGNALS:
-        ignored = signal.getsignal(number) is signal.SIG_IGN
-        if not (ignored and number == signal.SIGHUP):  # as nohup wishes it
-            signal.signal(number, stop)
-    yield
 
 
 if __name__ == "__main__":

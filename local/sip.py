@@ -111,6 +111,9 @@ class Phone:
             self.process.stdin.write(self._password.encode() + b"\n")
             self.process.stdin.flush()
 
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def wait_for(self, *types: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Event:
         """The newest event of one of these types, such as `REGISTER_OK`, `CALL_INCOMING` or `CALL_CLOSED`.
 
@@ -119,9 +122,7 @@ class Phone:
         with self._arrived:
             if not self._arrived.wait_for(lambda: self._newest(types), timeout_s):
                 seen = ", ".join(event.type for event in self._events) or "nothing"
-                raise PhoneError(
-                    f"{self.extension}: no {' or '.join(types)} in {timeout_s:.0f} s; there was {seen}"
-                )
+                raise PhoneError(f"{self.extension}: no {' or '.join(types)} in {timeout_s:.0f} s; there was {seen}")
             return next(event for event in reversed(self._events) if event.type in types)
 
     def forget(self) -> None:

@@ -1,0 +1,182 @@
+"""`make phone EXT=12342`: a real SIP phone that registers with what the service answered, until Ctrl-C.
+
+It shows what the endpoint says of the extension's state, as it changes.
+"""
+
+import contextlib
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
+from signal import SIGTERM
+
+from local import demo
+from local.asterisk_programs import AsteriskError
+from local.bootstrap import PROJECT, BootstrapError
+from local.children import end_with_parent
+from local.http_client import request
+from local.kept import data_dir, kept_ports, read_env
+from local.sip import Event, Phone, PhoneError
+from local.stopping import Stopped, stopping_on_signals
+from local.supervise import show
+
+ASK_EVERY_S = 0.25
+LAST_STATE_WITHIN_S = 5.0
+COMMAND_TIMEOUT_S = 30
+TOLD = {
+    "REGISTER_OK": "registered",
+    "REGISTER_FAIL": "refused",
+    "UNREGISTERING": "unregisters",
+    "CALL_INCOMING": "rings: a call from",
+    "CALL_ESTABLISHED": "is in a call with",
+    "CALL_CLOSED": "the call is over:",
+}
+
+
+class NoPhoneError(Exception):
+    """There is nothing to register; the message says why."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the endpoint answered for one user: credentials and the state as it is now."""
+
+    extension: str
+    state: str
+    live: bool
+    password: str = field(repr=False)
+
+    def told(self) -> str:
+        return self.state if self.live else f"{self.state} (not live)"
+
+
+class Caller:
+    """The service's endpoint, asked as the demo's admin."""
+
+    def __init__(self, http_port: int) -> None:
+        self._port = http_port
+        answer = request(http_port, "POST", "/api/v1/login", body={"user": demo.ADMIN, "password": demo.ADMIN_PASSWORD})
+        data = answer.json().get("data")
+        if answer.status != HTTPStatus.OK or not isinstance(data, dict):
+            raise NoPhoneError(f"{demo.ADMIN} could not log in: {answer.text}")
+        self._headers = {"X-Auth-Token": str(data["authToken"]), "X-User-Id": str(data["userId"])}
+
+    def line(self, uid: str) -> Line:
+        answer = request(self._port, "GET", f"{demo.REGISTRATION_PATH}?id={uid}", headers=self._headers)
+        details = answer.json().get("extensionDetails")
+        if answer.status != HTTPStatus.OK or not isinstance(details, dict):
+            raise NoPhoneError(f"the endpoint answered {answer.status}: {answer.text}")
+        return Line(
+            extension=str(details["extension"]),
+            state=str(details["state"]),
+            live=answer.headers.get("x-state-live") == "true",
+            password=str(details["password"]),
+        )
+
+    def logout(self) -> None:
+        request(self._port, "POST", "/api/v1/logout", headers=self._headers)
+
+
+def main() -> int:
+    extension = sys.argv[1] if len(sys.argv) > 1 else demo.AGENT_EXTENSION
+    try:
+        with stopping_on_signals():
+            end_with_parent(SIGTERM)
+            use(extension, data_dir())
+    except Stopped:
+        return 0
+    except (NoPhoneError, PhoneError, AsteriskError, BootstrapError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def use(extension: str, folder: Path) -> None:
+    """Register and stay; at the end unregister and show what became of the state."""
+    try:
+        settings = read_env(folder)
+    except FileNotFoundError:
+        raise NoPhoneError(f"there is no run in {folder}; `make run` makes one") from None
+    with contextlib.ExitStack() as stack:
+        caller = Caller(int(settings["CONNECTOR_HTTP_PORT"]))
+        stack.callback(caller.logout)
+        watch = Watch(caller, holder(extension, settings))
+        phone = Phone(
+            extension,
+            watch.line.password,
+            settings["CONNECTOR_CALL_SERVERS__MAIN__HOST"],
+            kept_ports(folder)["sip"],
+            on_event=lambda event: tell_event(extension, event),
+        )
+        stack.callback(watch.until_changed)
+        stack.callback(phone.stop)
+        phone.start()
+        phone.wait_registered()
+        while phone.is_running():
+            watch.look()
+            time.sleep(ASK_EVERY_S)
+
+
+class Watch:
+    """Tells the state of one user's extension, and each change of it."""
+
+    def __init__(self, caller: Caller, uid: str) -> None:
+        self._caller = caller
+        self._uid = uid
+        self.line = caller.line(uid)
+        self._tell()
+
+    def look(self) -> bool:
+        """Ask once; answers whether the state has changed. A service that is away for a while is no reason to end."""
+        try:
+            line = self._caller.line(self._uid)
+        except (OSError, NoPhoneError) as error:
+            line = replace(self.line, state=f"no answer ({error})", live=False)
+        changed = line.told() != self.line.told()
+        self.line = line
+        if changed:
+            self._tell()
+        return changed
+
+    def until_changed(self) -> None:
+        deadline = time.monotonic() + LAST_STATE_WITHIN_S
+        while not self.look() and time.monotonic() < deadline:
+            time.sleep(ASK_EVERY_S)
+
+    def _tell(self) -> None:
+        tell(self.line.extension, f"state: {self.line.told()}")
+
+
+def holder(extension: str, settings: dict[str, str]) -> str:
+    """The uid of the user who has the extension, as the command line lists it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "service", "user", "list"],
+        cwd=PROJECT,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise NoPhoneError(done.stderr.strip())
+    rows = (line.split() for line in done.stdout.splitlines()[1:])
+    for row in rows:
+        if row[-1:] == [extension]:
+            return row[1]
+    raise NoPhoneError(f"nobody has the extension {extension}")
+
+
+def tell(extension: str, text: str) -> None:
+    show(f"{time.strftime('%H:%M:%S')}  {extension}  {text}")
+
+
+def tell_event(extension: str, event: Event) -> None:
+    if event.type in TOLD:
+        tell(extension, f"phone {TOLD[event.type]} {event.detail}".rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
