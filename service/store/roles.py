@@ -38,6 +38,7 @@ async def ensure(connection: asyncpg.Connection, settings: Settings) -> None:
         await _run(connection, f"grant select, insert, update, delete on {table} to %I", service)
     for table in ("call_servers", "service_keys", "live_extensions", "alembic_version"):
         await _run(connection, f"grant select on {table} to %I", service)
+    await _run(connection, "grant usage, select, update on sequence users_user_id_seq to %I", service)
     for name, server in settings.call_servers.items():
         role = server.database_role
         await connection.execute(
