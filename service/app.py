@@ -40,7 +40,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         hasher = stack.enter_context(PasswordHasher(rounds=hash_rounds))
         activity = Activity(database)
         links = {
-            name: Link(name, Account.monitor(server), deadline=settings.watchdog_deadline)
+            name: Link(name, Account.monitor(server), sync=Account.sync(server), deadline=settings.watchdog_deadline)
             for name, server in settings.call_servers.items()
         }
         logins = Logins(database, hasher, activity, settings.login_failures_per_minute)

@@ -61,6 +61,8 @@ class CallServer(BaseModel):
     ami_ca_file: Path | None = Field(None, description="a CA of your own, PEM; the system's if not given")
     monitor_username: Word = Field("monitor", description="AMI account that watches")
     monitor_secret: SecretStr = Field(description="its secret")
+    sync_username: Word = Field("sync", description="AMI account for endpoints that Asterisk lost track of")
+    sync_secret: SecretStr | None = Field(None, description="its secret; optional, as the account equals a shell")
 
     database_role: RoleName | None = Field(None, description="role with which it reads PostgreSQL")
     database_password: SecretStr | None = Field(None, description="that role's password; `migrate` sets it")

@@ -47,10 +47,20 @@ class Account:
 
     @classmethod
     def monitor(cls, server: CallServer) -> Account:
-        """The account that watches: all that this service needs."""
+        """The account that watches."""
+        return cls._of(server, server.monitor_username, server.monitor_secret.get_secret_value())
+
+    @classmethod
+    def sync(cls, server: CallServer) -> Account | None:
+        """The account that has Asterisk read an endpoint anew, where there is one."""
+        if server.sync_secret is None:
+            return None
+        return cls._of(server, server.sync_username, server.sync_secret.get_secret_value())
+
+    @classmethod
+    def _of(cls, server: CallServer, username: str, secret: str) -> Account:
         tls = ssl.create_default_context(cafile=server.ami_ca_file) if server.ami_tls else None
-        secret = server.monitor_secret.get_secret_value()
-        return cls(server.ami_host, server.ami_port, server.monitor_username, secret, tls)
+        return cls(server.ami_host, server.ami_port, username, secret, tls)
 
 
 class OneConnection(panoramisk.Manager):  # type: ignore[misc]
@@ -115,6 +125,10 @@ class Connection:
         if answer.response == "Error" and answer.message == "Permission denied":
             raise NotPermitted("AMI refuses PJSIPQualify: Permission denied")
         return bool(answer.response == "Success")
+
+    async def command(self, line: str) -> None:
+        """Run a line of Asterisk's command line. Raises CallServerUnavailable when it failed."""
+        await self._permitted(Request({"Action": "Command", "Command": line}))
 
     async def _permitted(self, request: Request, deadline: float = ACTION_DEADLINE) -> Message:
         answer = await self._wire.ask(request, deadline)

@@ -60,13 +60,14 @@ class Link:
         name: str,
         account: Account,
         *,
+        sync: Account | None = None,
         deadline: float,
         clock: Callable[[], float] = time.monotonic,
         delays: Callable[[], Iterator[float]] = delays,
     ) -> None:
         self.name = name
         self.states = DeviceStates(clock, deadline)
-        self.tracker = Tracker(name, self.states)
+        self.tracker = Tracker(name, self.states, sync)
         self.facts = LinkFacts()
         self._account = account
         self._deadline = deadline
@@ -177,7 +178,7 @@ class Link:
         corrected = self.states.end_snapshot(snapshot)
         self.facts.resynchronisations += 1
         self.facts.last_resynchronisation = time.time()
-        self.tracker.again()
+        self.tracker.snapshot_taken(first=first)
         if first:
             self.facts.why_ended, self.facts.refused = None, False
             self._log.info("the link to asterisk is live", devices=len(self.states))

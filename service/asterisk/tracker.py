@@ -1,15 +1,18 @@
-"""Endpoints that Asterisk does not track yet, and how they get to be live.
+"""Endpoints that Asterisk does not track, and how they get to be live.
 
 The trap (measured on 22.10): an endpoint that is inserted into PostgreSQL while Asterisk runs can register at once,
 but Asterisk tells nobody. No `DeviceStateChange` comes, it is absent from `DeviceStateList`, and
 `Getvar DEVICE_STATE` goes on to say UNAVAILABLE. What still comes is `ContactStatus`. And `PJSIPQualify`, which the
-`monitor` account may do, mends an endpoint that has a contact at once and for good: `ContactStatus: Reachable`,
+`monitor` account may do, mends an endpoint whose phone registers, at once and for good: `ContactStatus: Reachable`,
 `DeviceStateChange`, and every later change.
 
-So, for each extension that the live map has not seen: qualify it, wait longer than a qualify may take, then ask for its
-state. If no event came by then, nobody is registered there and the answer is true; it is *assumed* until the first
-`ContactStatus` of that endpoint, which voids it and starts over. Every replica does this for itself; all of it is
-idempotent. No account with write class `command` is needed (docs/decisions/0003-no-command-account.md).
+So each extension that the live map has not seen is qualified; after longer than a qualify may take Asterisk is asked
+for its state. If it is UNAVAILABLE and has no contact, that is true; it is *assumed* until the first `ContactStatus` of
+that endpoint, which voids it and starts over. If it has a contact all the same, nobody can know: it stays untracked.
+That happens when Asterisk booted while PostgreSQL was away, with registrations kept in its astdb; then only
+`pjsip reload qualify endpoint`, through the optional `sync` account, mends it before the phone registers anew.
+
+Every replica does this for itself: all of it is idempotent and takes Asterisk 1-3 ms (docs/decisions/0003).
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from __future__ import annotations
 import asyncio
 
 import structlog
+from panoramisk.message import Message
 
-from service.asterisk.connection import Connection
+from service.asterisk.connection import Account, Connection, connected
 from service.errors import CallServerUnavailable, Invalid
 from service.live.device_states import DeviceStates
 from service.model import DeviceState, device_of
@@ -28,18 +32,20 @@ log = structlog.get_logger(__name__)
 QUALIFY_WAIT = 3.5
 """Seconds. More than `qualify_timeout` of the view `ps_aors` (3.0)."""
 RETRY = 15.0
-"""Seconds until an endpoint that Asterisk did not know is asked for again."""
+"""Seconds until an endpoint whose state could not be had is asked for again."""
 AT_ONCE = 20
 """Actions of this kind under way at one time: Asterisk answers thousands a second, others want answers too."""
 
 
 class Tracker:
-    """Follows the extensions of one call server. `want` and `contact` may be called at any time, and never wait."""
+    """Follows the extensions of one call server. What is not `async` may be called at any time, and never waits."""
 
-    def __init__(self, call_server: str, states: DeviceStates) -> None:
+    def __init__(self, call_server: str, states: DeviceStates, sync: Account | None = None) -> None:
         self._states = states
+        self._sync = sync
         self._wanted: frozenset[str] = frozenset()
         self._asking: set[str] = set()
+        self._doubtful: set[str] = set()
         self._due = asyncio.Event()
         self._log = log.bind(call_server=call_server)
 
@@ -57,8 +63,15 @@ class Tracker:
         """The wanted extensions whose state is not known."""
         return [number for number in self._wanted if device_of(number) not in self._states]
 
-    def again(self) -> None:
-        """Look again for extensions that are not tracked: a snapshot was taken."""
+    def snapshot_taken(self, *, first: bool) -> None:
+        """Look again for extensions that are not tracked.
+
+        After the `first` snapshot of a link Asterisk may have just booted. It then calls a phone that is registered
+        UNAVAILABLE until its next qualify, so those are qualified now.
+        """
+        if first:
+            down = (number for number in self._wanted if self._states.get(device_of(number)) is DeviceState.UNAVAILABLE)
+            self._doubtful = set(down)
         self._due.set()
 
     async def run(self, connection: Connection) -> None:
@@ -69,31 +82,72 @@ class Tracker:
             while True:
                 await self._due.wait()
                 self._due.clear()
+                while self._doubtful:
+                    tasks.create_task(self._remind(connection, self._doubtful.pop(), slots))
                 for number in self.untracked():
                     if number not in self._asking:
                         self._asking.add(number)
                         tasks.create_task(self._track(connection, number, slots), name=f"track {number}")
 
-    async def _track(self, connection: Connection, number: str, slots: asyncio.Semaphore) -> None:
-        device = device_of(number)
+    async def _remind(self, connection: Connection, number: str, slots: asyncio.Semaphore) -> None:
         try:
-            async with slots:
-                known = device in self._states or await connection.qualify(number)
-            await asyncio.sleep(QUALIFY_WAIT if known else RETRY)
-            if not known:
-                self._log.info("asterisk does not know this endpoint yet", extension=number)
-            elif device not in self._states and number in self._wanted:
-                async with slots:
-                    answer = await connection.variable(f"DEVICE_STATE({device})")
-                state = DeviceState.__members__.get(answer, DeviceState.INVALID)
-                if state is not DeviceState.INVALID:
-                    self._states.assume(device, state)
-        except Invalid:  # not a number that could be asked for; it stays untracked
-            self._wanted -= {number}
+            await self._qualify(connection, number, slots)
         except CallServerUnavailable:
             if connection.why_ended is not None:
                 raise
+
+    async def _qualify(self, connection: Connection, number: str, slots: asyncio.Semaphore) -> bool:
+        async with slots:
+            return await connection.qualify(number)
+
+    async def _track(self, connection: Connection, number: str, slots: asyncio.Semaphore) -> None:
+        device = device_of(number)
+        try:
+            known = await self._qualify(connection, number, slots)
+            await asyncio.sleep(QUALIFY_WAIT)
+            if not known:
+                self._log.info("asterisk does not know this endpoint", extension=number)
+            elif device not in self._states:
+                async with slots:
+                    await self._ask(connection, number, device)
+            if device not in self._states:
+                await asyncio.sleep(RETRY)
+        except Invalid:  # not a number that could be asked for; it stays untracked
+            self._wanted -= {number}
+        except CallServerUnavailable as error:
+            if connection.why_ended is not None:
+                raise
+            self._log.warning("an endpoint could not be synchronised", extension=number, error=str(error))
             await asyncio.sleep(RETRY)
         finally:
             self._asking.discard(number)
             self._due.set()
+
+    async def _ask(self, connection: Connection, number: str, device: str) -> None:
+        """Take Asterisk's word for a device that it has told nothing of, where its word can be true."""
+        answer = await connection.variable(f"DEVICE_STATE({device})")
+        state = DeviceState.__members__.get(answer, DeviceState.INVALID)
+        if state is DeviceState.INVALID:
+            return
+        if state is DeviceState.UNAVAILABLE and await connection.variable(f"PJSIP_AOR({number},contact)"):
+            self._log.warning("a registered phone is not tracked", extension=number, sync=self._sync is not None)
+            await self._reload(connection, number)
+        else:
+            self._states.assume(device, state)
+
+    async def _reload(self, connection: Connection, number: str) -> None:
+        """Have Asterisk read the endpoint and its contacts anew, then find out whether the phone is there."""
+        if self._sync is not None:
+            async with connected(self._sync, _Deaf()) as account:
+                await account.command(f"pjsip reload qualify endpoint {number}")
+            await connection.qualify(number)
+
+
+class _Deaf:
+    """For a connection whose events nobody needs."""
+
+    def device_state(self, device: str, state: DeviceState) -> None: ...
+
+    def event(self, name: str, message: Message) -> None: ...
+
+    def lost(self, why: str) -> None: ...

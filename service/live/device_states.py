@@ -19,7 +19,7 @@ on trust until the first sign of a phone, see `service.asterisk.tracker`.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from service.model import DeviceState, NotLive, Reading
@@ -62,12 +62,12 @@ class DeviceStates:
     def __len__(self) -> int:
         return len(self._states)
 
+    def get(self, device: str) -> DeviceState | None:
+        """What is known of a device by itself; `read` says whether it may be told."""
+        return self._states.get(device)
+
     def __contains__(self, device: str) -> bool:
         return device in self._states
-
-    def untracked(self, devices: Iterable[str]) -> list[str]:
-        """Those of the devices that this link has not seen."""
-        return [device for device in devices if device not in self._states]
 
     # --- what the link says ------------------------------------------------------------------------------------
 

@@ -179,8 +179,13 @@ from live_extensions as e
 join call_servers as c on c.name = e.call_server
 where c.database_role = current_user;
 
+-- Asterisk's realtime splits values at `;`, strips spaces at their ends and decodes `^XX`: so these are encoded.
 create view ps_auths with (security_barrier) as
-select e.extension as id, 'userpass'::text as auth_type, e.extension as username, e.secret as password
+select
+    e.extension as id,
+    'userpass'::text as auth_type,
+    e.extension as username,
+    replace(replace(replace(e.secret, '^', '^5E'), ';', '^3B'), ' ', '^20') as password
 from live_extensions as e
 join call_servers as c on c.name = e.call_server
 where c.database_role = current_user;

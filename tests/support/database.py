@@ -1,0 +1,133 @@
+"""A real PostgreSQL for the tests: one private server, one migrated template with the demo data, a clone per test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from local import ports
+from local.postgres import Postgres
+from service.cli import demo
+from service.settings import CallServer, Settings
+from service.store.migrate import migrate
+
+OWNER, SERVICE, ASTERISK = "connector_owner", "connector_service", "asterisk_main"
+PASSWORD = "test-password"
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class TestDatabase:
+    """One database on the test server, and how each role reaches it."""
+
+    __test__ = False
+
+    server: Postgres
+    name: str
+
+    def settings(self, **values: Any) -> Settings:
+        """Settings that use it, with one call server that is not there, unless `values` say otherwise."""
+        defaults: dict[str, Any] = {
+            "database_url": self.server.url(SERVICE, self.name),
+            "database_password": PASSWORD,
+            "owner_database_url": self.server.url(OWNER, self.name),
+            "owner_database_password": PASSWORD,
+            "call_servers": {"main": call_server()},
+            "http_port": ports.free_port(),
+        }
+        return Settings(**{**defaults, **values})
+
+    async def connect(self, role: str = OWNER) -> asyncpg.Connection:
+        """A connection of one's own, as the owner, the service or an Asterisk."""
+        password = self.server.superuser_password if role == self.server.superuser else PASSWORD
+        return await asyncpg.connect(self.server.url(role, self.name), password=password, timeout=10)
+
+    async def execute(self, statement: str, *arguments: Any) -> str:
+        """One statement as the owner, as an operator would type it into psql."""
+        connection = await self.connect()
+        try:
+            return await connection.execute(statement, *arguments)
+        finally:
+            await connection.close()
+
+
+def call_server(**values: Any) -> CallServer:
+    """A call server whose AMI is at a port where nobody listens, unless `values` say otherwise."""
+    defaults: dict[str, Any] = {
+        "host": "pbx.example.com",
+        "ami_host": "127.0.0.1",
+        "ami_port": ports.free_port(),
+        "monitor_secret": PASSWORD,
+        "database_role": ASTERISK,
+        "database_password": PASSWORD,
+    }
+    return CallServer(**{**defaults, **values})
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A private server, for all tests that do not harm it."""
+    with Postgres(tmp_path_factory.mktemp("postgres"), options=FAST) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Postgres) -> TestDatabase:
+    """The migrated database with the demo data, from which the others are cloned."""
+    return make_database(postgres, "template_connector")
+
+
+def make_database(server: Postgres, name: str) -> TestDatabase:
+    """A new database, migrated, with the demo data."""
+    server.create_database(name, OWNER, PASSWORD)
+    made = TestDatabase(server, name)
+    settings = made.settings()
+
+    async def prepare() -> None:
+        await migrate(settings)
+        await demo.run(settings)
+
+    _in_a_loop_of_its_own(prepare)
+    return made
+
+
+@pytest.fixture
+def database(template: TestDatabase) -> Iterator[TestDatabase]:
+    """A fresh clone, for one test."""
+    name = f"test_{next(_numbers)}"
+    template.server.sql(f"create database {name} template {template.name} owner {OWNER}")
+    yield TestDatabase(template.server, name)
+    template.server.sql(f"drop database {name} with (force)")
+
+
+def _in_a_loop_of_its_own(work: Any) -> None:
+    import threading
+
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(work())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+def scratch(tmp_path: Path) -> Path:
+    """A folder that other users may enter, for servers that do not run as root."""
+    tmp_path.chmod(0o755)
+    return tmp_path

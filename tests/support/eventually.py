@@ -1,0 +1,25 @@
+"""Waiting for a condition, with a deadline. No test sleeps and hopes."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+async def eventually(condition: Callable[[], Any], within: float = 10.0, what: str = "") -> Any:
+    """The condition's first true value. Fails after `within` seconds, with its last value."""
+    end = time.monotonic() + within
+    while True:
+        value = condition()
+        if inspect.isawaitable(value):
+            value = await value
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(
+                f"not within {within:g} s: {what or inspect.getsource(condition).strip()}; last {value!r}"
+            )
+        await asyncio.sleep(0.02)

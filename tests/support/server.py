@@ -1,0 +1,92 @@
+"""The service in the test's own loop, with a client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+
+from service.app import running
+from service.asterisk.link import Link
+from service.cli.demo import ADMIN_TOKEN
+from service.keys import LINKS
+from service.settings import Settings
+from tests.support.database import TestDatabase
+from tests.support.eventually import eventually
+
+ADMIN_UID, AGENT_UID = "6vHSSqdBHdm2R4gfi", "ByehQjC44FwMeiLbX"
+REGISTRATION = "/api/v1/connector.extension.getRegistrationInfoByUserId"
+ADMIN = {"X-Auth-Token": ADMIN_TOKEN, "X-User-Id": ADMIN_UID}
+
+
+@dataclass
+class Server:
+    """A running service. `client` speaks HTTP to it."""
+
+    client: TestClient[web.Request, web.Application]
+    app: web.Application
+    settings: Settings
+    agent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def link(self) -> Link:
+        return self.app[LINKS]["main"]
+
+    async def login(self, user: str, password: str) -> dict[str, str]:
+        """The two headers of somebody who logs in."""
+        answer = await self.client.post("/api/v1/login", json={"user": user, "password": password})
+        assert answer.status == 200, await answer.text()
+        data = (await answer.json())["data"]
+        return {"X-Auth-Token": data["authToken"], "X-User-Id": data["userId"]}
+
+    async def registration(self, uid: str = AGENT_UID, headers: dict[str, str] = ADMIN) -> ClientResponse:
+        """The registration info of somebody, as the admin unless `headers` say otherwise."""
+        return await self.client.get(REGISTRATION, params={"id": uid}, headers=headers)
+
+    async def state(self, uid: str = AGENT_UID) -> str:
+        """The state of somebody's line as a softphone sees it; a `?` follows one that is not live."""
+        answer = await self.registration(uid)
+        assert answer.status == 200, await answer.text()
+        state: str = (await answer.json())["extensionDetails"]["state"]
+        return state if answer.headers["X-State-Live"] == "true" else f"{state} ?"
+
+    async def shows(self, state: str, uid: str = AGENT_UID, within: float = 10.0) -> None:
+        """Wait until somebody's line has this state; a `?` follows one that is not live."""
+
+        async def there() -> bool:
+            return await self.state(uid) == state
+
+        await eventually(there, within, f"{uid} is {state}")
+
+
+Start = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+async def start(aiohttp_client: AiohttpClient) -> AsyncIterator[Start]:
+    """Starts services; all end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def starting(settings: Settings) -> Server:
+            app, _ = await stack.enter_async_context(running(settings))
+            return Server(await aiohttp_client(app), app, settings)
+
+        yield starting
+
+
+@pytest.fixture
+async def server(database: TestDatabase, start: Start) -> Server:
+    """A service over a database of its own, whose Asterisk is away."""
+    return await start(database.settings())
+
+
+async def told(answer: ClientResponse) -> tuple[int, Any]:
+    """Status and JSON body."""
+    assert answer.headers["Content-Type"].startswith("application/json")
+    return answer.status, await answer.json()
