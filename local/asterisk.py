@@ -3,86 +3,34 @@
 The configuration is the real one (asterisk/etc), and several run side by side.
 """
 
+import contextlib
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGTERM
 from typing import IO, Self
 
-from local import asterisk_programs, ports
+from local import asterisk_programs
+from local.asterisk_config import FOLDERS, RTP_PORTS, Config, Database, render
 from local.asterisk_programs import TEMPLATES, AsteriskError, Programs
 from local.children import die_with_parent, end
+from local.postgres_binaries import Account
+
+__all__ = ["RTP_PORTS", "Asterisk", "AsteriskError", "Config", "Database"]
 
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 10.0
-RTP_PORTS = 100
 SOCKET_PATH_LIMIT = 107  # unix(7)
 UNPRIVILEGED = ("asterisk", "nobody")
-FOLDERS = {
-    "ETC_DIR": "etc",
-    "VARLIB_DIR": "lib",
-    "ASTDB_DIR": "db",
-    "SPOOL_DIR": "spool",
-    "RUN_DIR": "run",
-    "LOG_DIR": "log",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Database:
-    """Where Asterisk reads its endpoints, as the role that sees its rows."""
-
-    port: int
-    name: str
-    user: str
-    password: str = field(repr=False)
-    host: str = ports.LOOPBACK
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """What differs from one Asterisk to the next. Ports are free ones, and secrets random, unless given."""
-
-    database: Database
-    sip_port: int = field(default_factory=ports.free_port)
-    http_port: int = field(default_factory=ports.free_port)
-    ami_port: int = field(default_factory=ports.free_port)
-    rtp_ports: range = field(default_factory=lambda: ports.free_range(RTP_PORTS))
-    monitor_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    sync_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-
-    def parameters(self) -> dict[str, str]:
-        """For asterisk/render, without the directories."""
-        host = ports.LOOPBACK
-        return {
-            "SIP_BIND": host,
-            "SIP_PORT": str(self.sip_port),
-            "HTTP_BIND": host,
-            "HTTP_PORT": str(self.http_port),
-            "AMI_BIND": host,
-            "AMI_PORT": str(self.ami_port),
-            "AMI_PERMIT": f"{host}/32",
-            "MONITOR_SECRET": self.monitor_secret,
-            "SYNC_SECRET": self.sync_secret,
-            "RTP_START": str(self.rtp_ports.start),
-            "RTP_END": str(self.rtp_ports.stop - 1),
-            "DB_HOST": self.database.host,
-            "DB_PORT": str(self.database.port),
-            "DB_NAME": self.database.name,
-            "DB_USER": self.database.user,
-            "DB_PASSWORD": self.database.password,
-        }
 
 
 class Asterisk:
-    """One Asterisk, which keeps its registrations in `folder` from run to run.
+    """One Asterisk, which keeps its registrations in `folder` from run to run, if its user may enter that.
 
     `log` takes what it prints, by default `asterisk.log` in `folder`. Raises AsteriskError.
     """
@@ -109,28 +57,26 @@ class Asterisk:
         if self.is_running():
             raise AsteriskError("Asterisk is running already")
         programs = self._programs = self._programs or asterisk_programs.find()
-        user, group = _account()
-        self._prepare(programs, user, group)
-        log = self._log if self._log is not None else (self.folder / "asterisk.log").open("ab")
-        try:
-            self.process = subprocess.Popen(
-                [*self._command(), "-f"],
-                cwd="/",
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is its parent's to handle
-                preexec_fn=die_with_parent(SIGTERM),
-                user=user,
-                group=group,
-                extra_groups=None if user is None else [],
-            )
-        except PermissionError as error:
-            raise AsteriskError(f"its user may not run Asterisk ({error}); CACHE_DIR moves it") from error
-        finally:
-            if self._log is None and not isinstance(log, int):
-                log.close()
+        account = _account()
+        home = self._prepare(programs, account)
+        with contextlib.ExitStack() as stack:
+            log = self._log
+            if log is None:
+                log = stack.enter_context((self.folder / "asterisk.log").open("ab"))
+            try:
+                self.process = subprocess.Popen(
+                    [*self._command(), "-f"],
+                    cwd="/",
+                    env=_environment(home),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # the terminal's Ctrl-C is its parent's to handle
+                    preexec_fn=die_with_parent(SIGTERM),
+                    **account,
+                )
+            except PermissionError as error:
+                raise AsteriskError(f"its user may not run Asterisk ({error}); CACHE_DIR moves it") from error
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Return once it has fully booted."""
@@ -153,20 +99,16 @@ class Asterisk:
 
     def rx(self, command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """What the command line interface prints for `command`. Raises AsteriskError."""
-        user, group = _account()
         try:
             done = subprocess.run(
                 [*self._command(), "-rx", command],
                 cwd="/",
-                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 timeout=timeout_s,
                 check=False,
-                user=user,
-                group=group,
-                extra_groups=None if user is None else [],
+                **_account(),
             )
         except subprocess.TimeoutExpired:
             raise AsteriskError(f"Asterisk did not answer `{command}` within {timeout_s:.0f} s") from None
@@ -205,9 +147,9 @@ class Asterisk:
             raise AsteriskError("Asterisk is not running")
         return [*self._programs.command, "-C", str(self._home / "etc/asterisk.conf")]
 
-    def _prepare(self, programs: Programs, user: int | None, group: int | None) -> None:
+    def _prepare(self, programs: Programs, account: Account) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        home = self._home = self._home or _home(self.folder, user)
+        home = self._home = self._home or _home(self.folder, account)
         home.chmod(0o700)
         shutil.rmtree(home / "etc", ignore_errors=True)
         for name in (*FOLDERS.values(), "lib/keys"):
@@ -219,50 +161,37 @@ class Asterisk:
             "DATA_DIR": str(programs.data),
         }
         render(self._templates, home / "etc", parameters)
-        if user is not None:
+        if account:
             for path in (home, *home.rglob("*")):
-                os.chown(path, user, -1 if group is None else group, follow_symlinks=False)
+                os.chown(path, account["user"], account["group"], follow_symlinks=False)
+        return home
 
 
-def _home(folder: Path, user: int | None) -> Path:
+def _home(folder: Path, account: Account) -> Path:
     """`folder`, or one for this run only: a socket's path is short, and /root is closed to other users."""
     short = len(os.fsencode(folder / "run/asterisk.ctl")) <= SOCKET_PATH_LIMIT
-    if short and (user is None or all(parent.stat().st_mode & 0o001 for parent in folder.parents)):
+    if short and (not account or all(parent.stat().st_mode & 0o001 for parent in folder.parents)):
         return folder
     return Path(tempfile.mkdtemp(prefix="asterisk-"))
 
 
-def render(templates: Path, target: Path, parameters: dict[str, str]) -> None:
-    """Run asterisk/render. Raises AsteriskError with what it refused."""
-    done = subprocess.run(
-        [str(TEMPLATES / "render"), str(templates), str(target)],
-        env={"PATH": os.defpath, **parameters},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    if done.returncode:
-        raise AsteriskError(done.stderr.strip())
-
-
-def _account() -> tuple[int | None, int | None]:
+def _account() -> Account:
     """Whom to run it as: root never, anybody else as himself."""
     if os.geteuid() != 0:
-        return None, None
+        return {}
     for name in UNPRIVILEGED:
         try:
             found = pwd.getpwnam(name)
         except KeyError:
             continue
-        return found.pw_uid, found.pw_gid
+        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
     raise AsteriskError(f"Asterisk is not run as root, and there is no user {' or '.join(UNPRIVILEGED)}")
 
 
-def _environment() -> dict[str, str]:
+def _environment(home: Path) -> dict[str, str]:
     return {
         "PATH": os.defpath,
         "LC_ALL": "C.UTF-8",
-        "PGCONNECT_TIMEOUT": "5",  # or a silent PostgreSQL holds up every phone for minutes
-        "PGGSSENCMODE": "disable",
+        "PGSERVICEFILE": str(home / "etc/pg_service.conf"),
+        "PGSERVICE": "asterisk",
     }

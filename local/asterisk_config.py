@@ -1,0 +1,80 @@
+"""What goes into asterisk/etc: addresses, secrets, directories; asterisk/render fills it in and checks it."""
+
+import os
+import secrets
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local import ports
+from local.asterisk_programs import TEMPLATES, AsteriskError
+
+RTP_PORTS = 100
+FOLDERS = {
+    "ETC_DIR": "etc",
+    "VARLIB_DIR": "lib",
+    "ASTDB_DIR": "db",
+    "SPOOL_DIR": "spool",
+    "RUN_DIR": "run",
+    "LOG_DIR": "log",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """Where Asterisk reads its endpoints, as the role that sees its rows."""
+
+    port: int
+    name: str
+    user: str
+    password: str = field(repr=False)
+    host: str = ports.LOOPBACK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What differs from one Asterisk to the next. Ports are free ones, and secrets random, unless given."""
+
+    database: Database
+    sip_port: int = field(default_factory=ports.free_port)
+    http_port: int = field(default_factory=ports.free_port)
+    ami_port: int = field(default_factory=ports.free_port)
+    rtp_ports: range = field(default_factory=lambda: ports.free_range(RTP_PORTS))
+    monitor_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    sync_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    def parameters(self) -> dict[str, str]:
+        """For asterisk/render, without the directories."""
+        host = ports.LOOPBACK
+        return {
+            "SIP_BIND": host,
+            "SIP_PORT": str(self.sip_port),
+            "HTTP_BIND": host,
+            "HTTP_PORT": str(self.http_port),
+            "AMI_BIND": host,
+            "AMI_PORT": str(self.ami_port),
+            "AMI_PERMIT": f"{host}/32",
+            "MONITOR_SECRET": self.monitor_secret,
+            "SYNC_SECRET": self.sync_secret,
+            "RTP_START": str(self.rtp_ports.start),
+            "RTP_END": str(self.rtp_ports.stop - 1),
+            "DB_HOST": self.database.host,
+            "DB_PORT": str(self.database.port),
+            "DB_NAME": self.database.name,
+            "DB_USER": self.database.user,
+            "DB_PASSWORD": self.database.password,
+        }
+
+
+def render(templates: Path, target: Path, parameters: dict[str, str]) -> None:
+    """Run asterisk/render. Raises AsteriskError with what it refused."""
+    done = subprocess.run(
+        [str(TEMPLATES / "render"), str(templates), str(target)],
+        env={"PATH": os.defpath, **parameters},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if done.returncode:
+        raise AsteriskError(done.stderr.strip())
