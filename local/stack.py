@@ -58,6 +58,7 @@ class Plan:
             "AMI_HOST": ports.LOOPBACK,
             "AMI_PORT": str(self.ports["ami"]),
             "MONITOR_SECRET": self.secrets["ami_monitor"],
+            "SYNC_SECRET": self.secrets["ami_sync"],
             "DATABASE_ROLE": ASTERISK_ROLE,
             "DATABASE_PASSWORD": self.secrets["asterisk_database"],
         }

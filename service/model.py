@@ -100,3 +100,19 @@ class CallServerAddress:
 def device_of(extension: str) -> str:
     """The name of the device that an extension's endpoint is for Asterisk's device states."""
     return f"PJSIP/{extension}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of what `check` found."""
+
+    part: str
+    what: str
+    remedy: str | None = None
+    """What an operator does about it; None when all is well."""
+    needed: bool = True
+    """Whether the service cannot do its work without it."""
+
+    @property
+    def verdict(self) -> str:
+        return "ok" if self.remedy is None else "MISSING" if self.needed else "optional"

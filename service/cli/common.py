@@ -10,6 +10,7 @@ from typing import Any
 
 from service.errors import Invalid
 from service.settings import Settings
+from service.store.database import Database
 
 Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, None]]
 
@@ -25,6 +26,12 @@ def group(commands: Any, name: str, help_: str) -> Callable[[str, str, Command],
         return subparser
 
     return add
+
+
+def opened(settings: Settings) -> Database:
+    """A database for one command: somebody waits, so an absent one is told soon."""
+    hurried = settings.model_copy(update={"database_start_deadline": min(5.0, settings.database_start_deadline)})
+    return Database.of(hurried, size=2)
 
 
 def read_secret(what: str) -> str:

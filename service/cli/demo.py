@@ -5,12 +5,11 @@ The admin's token and all passwords are public: they stand in the documentation.
 
 from __future__ import annotations
 
-from service.cli.common import print_table
+from service.cli.common import opened, print_table
 from service.credentials import PasswordHasher, token_hash
 from service.errors import ConfigurationError, Refused
 from service.settings import Settings
 from service.store import sql
-from service.store.database import Database
 
 SQL = sql.load("demo")
 
@@ -33,7 +32,7 @@ async def run(settings: Settings) -> None:
     with PasswordHasher() as hasher:
         hashes = [await hasher.hash(password) for _, password in PEOPLE]
     async with (
-        Database.of(settings, size=2) as database,
+        opened(settings) as database,
         database.connection() as connection,
         connection.transaction(),
     ):

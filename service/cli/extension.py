@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from service.cli.common import Command, group, print_table, read_secret
+from service.cli.common import Command, group, opened, print_table, read_secret
 from service.settings import Settings
 from service.store import extensions
 from service.store.database import Database
@@ -38,20 +38,20 @@ async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
     secret = read_secret("SIP password") if arguments.password_stdin else None
     names = sorted(settings.call_servers)
     call_server = arguments.call_server or (names[0] if len(names) == 1 else "")
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         await extensions.create(database, arguments.extension, call_server, arguments.profile, secret)
     print(f"extension {arguments.extension} is on call server {call_server}")
 
 
 async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         await extensions.assign(database, arguments.extension, arguments.user)
     print(f"extension {arguments.extension} is {arguments.user}'s")
 
 
 def _on_one(work: Callable[[Database, str], Awaitable[None]], told: str) -> Command:
     async def run(settings: Settings, arguments: argparse.Namespace) -> None:
-        async with Database.of(settings, size=2) as database:
+        async with opened(settings) as database:
             await work(database, arguments.extension)
         print(f"extension {arguments.extension} {told}")
 
@@ -67,6 +67,6 @@ async def _disable(database: Database, extension: str) -> None:
 
 
 async def _list(settings: Settings, _: argparse.Namespace) -> None:
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         rows = await extensions.listed(database)
     print_table(rows, ("extension", "call_server", "profile", "enabled", "user_name"))

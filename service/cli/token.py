@@ -6,11 +6,10 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from service.cli.common import group, print_table
+from service.cli.common import group, opened, print_table
 from service.errors import NotFound
 from service.settings import Settings
 from service.store import tokens, users
-from service.store.database import Database
 
 
 def add_to(commands: Any) -> None:
@@ -29,7 +28,7 @@ def add_to(commands: Any) -> None:
 
 async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
     lifetime = timedelta(days=arguments.days or settings.token_days)
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         login = await users.by_login(database, arguments.user)
         if login is None:
             raise NotFound(f"there is no user {arguments.user!r}")
@@ -39,7 +38,7 @@ async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         if arguments.user:
             count = await tokens.revoke_all(database, arguments.user)
             print(f"{count} tokens of {arguments.user} are ended")
@@ -49,7 +48,7 @@ async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 async def _list(settings: Settings, _: argparse.Namespace) -> None:
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         rows = await tokens.listed(database)
     print_table(
         [{**row, "hash": row["hash"][:16]} for row in rows],

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from service.cli.common import group, print_table, read_secret
+from service.cli.common import group, opened, print_table, read_secret
 from service.credentials import PasswordHasher
 from service.model import Role
 from service.settings import Settings
 from service.store import users
-from service.store.database import Database
 
 
 def add_to(commands: Any) -> None:
@@ -34,7 +33,7 @@ def add_to(commands: Any) -> None:
 async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
     with PasswordHasher() as hasher:
         passwd = await hasher.hash(read_secret("password"))
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         user_id = await users.create(
             database,
             name=arguments.name,
@@ -50,24 +49,24 @@ async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
 async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
     with PasswordHasher() as hasher:
         passwd = await hasher.hash(read_secret("password"))
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         await users.set_password(database, arguments.name, passwd)
     print(f"user {arguments.name} has a new password")
 
 
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         await users.set_active(database, arguments.name, True)
     print(f"user {arguments.name} is active")
 
 
 async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         await users.set_active(database, arguments.name, False)
     print(f"user {arguments.name} is not active")
 
 
 async def _list(settings: Settings, _: argparse.Namespace) -> None:
-    async with Database.of(settings, size=2) as database:
+    async with opened(settings) as database:
         rows = await users.listed(database)
     print_table(rows, ("user_id", "uid", "name", "user_type", "active", "email", "extension"))

@@ -52,7 +52,7 @@ def translated() -> Iterator[None]:
     except asyncpg.ForeignKeyViolationError as error:
         raise NotFound(error.detail or str(error)) from error
     except (asyncpg.CheckViolationError, asyncpg.DataError, asyncpg.NotNullViolationError) as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(error.args[0]) from None  # its detail holds the whole row, secrets included
 
 
 def _told(error: BaseException) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from service.credentials import is_uid, new_sip_secret
-from service.errors import AlreadyExists, NotFound
+from service.errors import AlreadyExists, Invalid, NotFound
 from service.model import Extension
 from service.store import sql
 from service.store.database import Database
 
 SQL = sql.load("extensions")
+NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
+SECRET_LENGTH = 80
 
 
 async def of_user(database: Database, uid: str) -> Extension | None:
@@ -30,6 +33,10 @@ async def of_call_server(database: Database, call_server: str) -> set[str]:
 
 async def create(database: Database, extension: str, call_server: str, profile: str, secret: str | None = None) -> None:
     """Make an extension of nobody, with a random secret if none is given. Raises AlreadyExists, NotFound, Invalid."""
+    if not NUMBER.fullmatch(extension):
+        raise Invalid("an extension is 1 to 40 of A-Z a-z 0-9 _ -")
+    if secret is not None and not (secret.isprintable() and 0 < len(secret) <= SECRET_LENGTH):
+        raise Invalid(f"a SIP password is 1 to {SECRET_LENGTH} printable characters")
     async with database.connection() as connection:
         await connection.execute(SQL["create"], extension, secret or new_sip_secret(), call_server, profile)
 
