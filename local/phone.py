@@ -19,7 +19,7 @@ from local.children import end_with_parent
 from local.http_client import request
 from local.kept import data_dir, kept_ports, read_env
 from local.sip import Event, Phone, PhoneError
-from local.stopping import Stopped, stopping_on_signals
+from local.stopping import Stopped, Terminal, stopping_on_signals
 from local.supervise import show
 
 ASK_EVERY_S = 0.25
@@ -114,7 +114,9 @@ def use(extension: str, folder: Path) -> None:
         stack.callback(phone.stop)
         phone.start()
         phone.wait_registered()
+        terminal = Terminal()
         while phone.is_running():
+            terminal.stop_if_gone()
             watch.look()
             time.sleep(ASK_EVERY_S)
 

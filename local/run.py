@@ -23,7 +23,7 @@ from local.kept import InUseError, data_dir, locked, write_env
 from local.postgres import Postgres
 from local.postgres_binaries import PostgresError
 from local.stack import DATABASE, OWNER_ROLE, Plan, Service, make_plan
-from local.stopping import Stopped, stopping_on_signals
+from local.stopping import Stopped, Terminal, stopping_on_signals
 from local.supervise import Keeper, LogPipe, say, show
 
 DEFAULT_HTTP_PORT = 8080
@@ -94,8 +94,10 @@ def prepare(folder: Path, plan: Plan, service: Service) -> None:
 def watch(keepers: list[Keeper], http_port: int) -> None:
     """Until a signal comes."""
     started, announced = time.monotonic(), False
+    terminal = Terminal()
     patience = PATIENCE_S
     while True:
+        terminal.stop_if_gone()
         for keeper in keepers:
             keeper.look()
         if not announced:

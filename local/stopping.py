@@ -1,6 +1,8 @@
 """Ending on a signal, from wherever the main thread is."""
 
 import contextlib
+import os
+import select
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -26,3 +28,23 @@ def stopping_on_signals() -> Iterator[None]:
         if not (ignored and number == signal.SIGHUP):  # as nohup wishes it
             signal.signal(number, stop)
     yield
+
+
+class Terminal:
+    """The terminal this process was started on, if any.
+
+    When a terminal goes, the kernel tells its session's leader. A shell passes that on; make, where it is the
+    leader (`ssh -t HOST make run`), waits in silence for its child instead. So the child has to look itself.
+    """
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        for fd in (0, 1, 2):
+            with contextlib.suppress(OSError):
+                if os.isatty(fd):
+                    self._poll.register(fd, 0)
+
+    def stop_if_gone(self) -> None:
+        """Raises Stopped when it is gone."""
+        if any(event & select.POLLHUP for _, event in self._poll.poll(0)):
+            raise Stopped
