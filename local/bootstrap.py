@@ -122,7 +122,9 @@ def _pip_command() -> tuple[Sequence[str], dict[str, str]]:
     wheel = next((root / "usr/share/python-wheels").glob("pip-*.whl"), None)
     if wheel is None:
         raise BootstrapError(f"the package python3-pip-whl holds no pip wheel (looked in {root})")
-    return [python, f"{wheel}/pip"], _certificates(root)
+    command = [python, f"{wheel}/pip"]
+    configured = subprocess.run([*command, "config", "get", "global.cert"], capture_output=True, check=False)
+    return command, {} if configured.returncode == 0 else _certificates(root)
 
 
 def _certificates(root: Path) -> dict[str, str]:

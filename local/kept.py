@@ -30,9 +30,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InUseError(
-                f"{folder} is in use by another `make run`; DATA_DIR names another one"
-            ) from None
+            raise InUseError(f"{folder} is in use by another `make run`; DATA_DIR names another one") from None
         yield
 
 

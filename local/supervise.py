@@ -30,9 +30,7 @@ class LogPipe:
 
     def __init__(self, name: str) -> None:
         reading, self.fd = os.pipe()
-        self._reader = threading.Thread(
-            target=_print_lines, args=[name, reading], name=f"{name} log", daemon=True
-        )
+        self._reader = threading.Thread(target=_print_lines, args=[name, reading], name=f"{name} log", daemon=True)
         self._reader.start()
 
     def close(self, patience_s: float = 2.0) -> None:
