@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,10 +104,19 @@ def make_database(server: Postgres, name: str) -> TestDatabase:
 @pytest.fixture
 def database(template: TestDatabase) -> Iterator[TestDatabase]:
     """A fresh clone, for one test."""
+    with cloned(template) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def cloned(template: TestDatabase) -> Iterator[TestDatabase]:
+    """A copy of the template, until the block ends."""
     name = f"test_{next(_numbers)}"
     template.server.sql(f"create database {name} template {template.name} owner {OWNER}")
-    yield TestDatabase(template.server, name)
-    template.server.sql(f"drop database {name} with (force)")
+    try:
+        yield TestDatabase(template.server, name)
+    finally:
+        template.server.sql(f"drop database {name} with (force)")
 
 
 def _in_a_loop_of_its_own(work: Any) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, web
-from aiohttp.test_utils import TestClient
-from pytest_aiohttp import AiohttpClient
+from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import running
 from service.asterisk.link import Link
 from service.cli.demo import ADMIN_TOKEN
-from service.keys import LINKS
+from service.keys import DATABASE, LINKS
 from service.settings import Settings
-from tests.support.database import TestDatabase
+from service.store import tokens
+from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually
+from tests.support.raw import RawAnswer, raw, request
 
 ADMIN_UID, AGENT_UID = "6vHSSqdBHdm2R4gfi", "ByehQjC44FwMeiLbX"
 REGISTRATION = "/api/v1/connector.extension.getRegistrationInfoByUserId"
@@ -32,7 +34,11 @@ class Server:
     client: TestClient[web.Request, web.Application]
     app: web.Application
     settings: Settings
-    agent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def port(self) -> int:
+        assert self.client.port is not None
+        return self.client.port
 
     @property
     def link(self) -> Link:
@@ -44,6 +50,16 @@ class Server:
         assert answer.status == 200, await answer.text()
         data = (await answer.json())["data"]
         return {"X-Auth-Token": data["authToken"], "X-User-Id": data["userId"]}
+
+    async def headers_of(self, user_id: int = 1795, uid: str = AGENT_UID) -> dict[str, str]:
+        """The two headers of somebody who was given a token, without the time that a login takes."""
+        token, _ = await tokens.issue(self.app[DATABASE], user_id, timedelta(hours=1))
+        return {"X-Auth-Token": token, "X-User-Id": uid}
+
+    async def raw(self, target: str, *headers: str, method: str = "GET", body: bytes = b"") -> RawAnswer:
+        """Ask with a target and header lines that go out as they are given."""
+        data = request(target, *headers, method=method, body=body)
+        return await raw(self.port, data, bodiless=method == "HEAD")
 
     async def registration(self, uid: str = AGENT_UID, headers: dict[str, str] = ADMIN) -> ClientResponse:
         """The registration info of somebody, as the admin unless `headers` say otherwise."""
@@ -68,14 +84,22 @@ class Server:
 Start = Callable[..., Awaitable[Server]]
 
 
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Server]:
+    """A service, until the block ends."""
+    async with running(settings) as (app, _):
+        client: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
+        async with client:
+            yield Server(client, app, settings)
+
+
 @pytest.fixture
-async def start(aiohttp_client: AiohttpClient) -> AsyncIterator[Start]:
+async def start() -> AsyncIterator[Start]:
     """Starts services; all end with the test."""
     async with AsyncExitStack() as stack:
 
         async def starting(settings: Settings) -> Server:
-            app, _ = await stack.enter_async_context(running(settings))
-            return Server(await aiohttp_client(app), app, settings)
+            return await stack.enter_async_context(serving(settings))
 
         yield starting
 
@@ -84,6 +108,14 @@ async def start(aiohttp_client: AiohttpClient) -> AsyncIterator[Start]:
 async def server(database: TestDatabase, start: Start) -> Server:
     """A service over a database of its own, whose Asterisk is away."""
     return await start(database.settings())
+
+
+@pytest.fixture(scope="module")
+async def shared(template: TestDatabase) -> AsyncIterator[Server]:
+    """A service for all tests of a module that only ask: starting one takes longer than most questions."""
+    with cloned(template) as database:
+        async with serving(database.settings()) as server:
+            yield server
 
 
 async def told(answer: ClientResponse) -> tuple[int, Any]:
