@@ -6,6 +6,7 @@ import logging
 import sys
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 from service.settings import Settings
 
@@ -52,4 +53,4 @@ def configure(settings: Settings) -> None:
 
 def _no_traceback_for_malformed_requests(record: logging.LogRecord) -> bool:
     """aiohttp logs a traceback at ERROR for every request that is no HTTP: anybody could fill the disk with it."""
-    return record.exc_info is None or "Error handling request" not in record.getMessage()
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)

@@ -1,0 +1,133 @@
+"""Paths: doubled slashes are served, `%2F` stays what it is; and requests that are no HTTP."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from service.cli.demo import ADMIN_TOKEN
+from tests.support import command_line
+from tests.support.database import TestDatabase
+from tests.support.eventually import eventually
+from tests.support.raw import RawAnswer, raw, request
+from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server
+
+LINES = tuple(f"{name}: {value}" for name, value in ADMIN.items())
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/user/1795", "/v1/user/1795", "/v1//user/1795", "//v1///user//1795", "//user/1795", "///user///1795",
+        "/v1/user/1795?x=//", "//v1//user//1795?//", "/user/%31795", "http://test//v1//user/1795",
+    ],
+)  # fmt: skip
+async def test_a_user_is_served_whatever_the_number_of_slashes(shared: Server, target: str) -> None:
+    answer = await shared.raw(target, *LINES)
+    assert (answer.status, answer.json["payload"]["user_id"]) == (200, 1795)
+
+
+async def test_a_query_behind_doubled_slashes_is_kept(shared: Server) -> None:
+    answer = await shared.raw(f"/{REGISTRATION.replace('/', '//')}?id={AGENT_UID}", *LINES)
+    assert (answer.status, answer.json["host"]) == (200, "pbx.example.com")
+
+
+async def test_a_body_behind_doubled_slashes_is_read(shared: Server) -> None:
+    body = json.dumps({"resume": ADMIN_TOKEN}).encode()
+    answer = await shared.raw("//api//v1//login", "Content-Type: application/json", method="POST", body=body)
+    assert (answer.status, answer.json["data"]["authToken"]) == (200, ADMIN_TOKEN)
+
+
+async def test_a_body_of_10_mb_behind_doubled_slashes_is_refused(shared: Server) -> None:
+    answer = await shared.raw("//api//v1//login", "Content-Type: application/json", "Content-Length: 10000000",
+                              method="POST")  # fmt: skip
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("//api//v1//login", 405),
+        ("//v1//auth", 405),
+        ("//livez", 200),
+        ("/livez//", 404),
+        ("//", 404),
+        ("//api//v1//x", 404),
+    ],
+)
+async def test_doubled_slashes_change_no_other_answer(shared: Server, target: str, status: int) -> None:
+    answer = await shared.raw(target)
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/v1%2Fuser/1795", "/user%2F1795", "/user/1795%2F", "/user/%2F1795", "/user/17%2F95", "/v1/%2Fuser/1795",
+     "/%2Fuser/1795", "/v1%2F%2Fuser/1795", "/v1/user%2f1795"],
+)  # fmt: skip
+async def test_an_encoded_slash_is_no_slash(shared: Server, target: str) -> None:
+    answer = await shared.raw(target, *LINES)
+    assert answer.status == 404
+    assert answer.json["success"] is False
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "PATCH", "DELETE", "POST"])
+async def test_what_is_not_there_yet_says_which_methods_are(shared: Server, method: str) -> None:
+    answer = await shared.raw("/v1/user/1795", *LINES, method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.json["error_type"] == "method_not_allowed"
+
+
+async def test_head_is_a_get_without_a_body(shared: Server) -> None:
+    answer = await shared.raw("/user/1795", *LINES, method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["content-length"]) > 800
+
+
+@pytest.mark.parametrize("given", ["good-id_1.x", "a b", "x" * 65, "a\tb", "é", ""])
+async def test_a_request_id_is_taken_over_only_when_it_is_harmless(shared: Server, given: str) -> None:
+    answer = await shared.raw("/livez", f"X-Request-Id: {given}")
+    told = answer.headers["x-request-id"]
+    assert (told == given) is (given == "good-id_1.x")
+    assert told.isascii()
+
+
+MALFORMED = [
+    b"nonsense\r\n\r\n",
+    b"GET /livez HTTP/9.9\r\nHost: x\r\n\r\n",
+    b"GET /live z HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Auth-Token: a\0b\r\n\r\n",
+    b"BREW /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n",
+]
+
+
+async def test_malformed_http_is_a_400_and_logs_no_traceback(database: TestDatabase) -> None:
+    settings = database.settings()
+    variables = command_line.environment(database, HTTP_PORT=str(settings.http_port))
+    process = command_line.started(variables, "serve")
+
+    async def alive() -> RawAnswer | None:
+        try:
+            return await raw(settings.http_port, request("/livez"))
+        except OSError:
+            return None
+
+    try:
+        await eventually(alive, 20, "it serves")
+        for data in MALFORMED:
+            assert (await raw(settings.http_port, data)).status == 400, data[:60]
+        assert (await raw(settings.http_port, request("/livez"))).status == 200
+    finally:
+        process.terminate()
+    done = command_line.ended(process)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert '"level": "error"' not in done.stderr

@@ -1,0 +1,62 @@
+"""`python -m service` as an operator runs it: a process of its own, settings from the environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.database import ASTERISK, OWNER, PASSWORD, SERVICE, TestDatabase
+
+ROOT = Path(__file__).parents[2]
+Process = subprocess.Popen[str]
+Done = subprocess.CompletedProcess[str]
+
+
+def environment(database: TestDatabase, **values: str) -> dict[str, str]:
+    """The variables with which a command uses this database; `values` come without their prefix."""
+    settings = {
+        "DATABASE_URL": database.server.url(SERVICE, database.name),
+        "DATABASE_PASSWORD": PASSWORD,
+        "OWNER_DATABASE_URL": database.server.url(OWNER, database.name),
+        "OWNER_DATABASE_PASSWORD": PASSWORD,
+        "CALL_SERVERS__MAIN__HOST": "pbx.example.com",
+        "CALL_SERVERS__MAIN__AMI_HOST": "127.0.0.1",
+        "CALL_SERVERS__MAIN__AMI_PORT": "9",  # discard: nobody listens
+        "CALL_SERVERS__MAIN__MONITOR_SECRET": PASSWORD,
+        "CALL_SERVERS__MAIN__DATABASE_ROLE": ASTERISK,
+        "CALL_SERVERS__MAIN__DATABASE_PASSWORD": PASSWORD,
+        **values,
+    }
+    return {f"CONNECTOR_{name}": value for name, value in settings.items() if value}
+
+
+def started(variables: dict[str, str], *arguments: str) -> Process:
+    """A command that is under way; whoever starts it ends it."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=ROOT,
+        env=inherited | variables,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ended(process: Process, given: str = "", within: float = 30.0) -> Done:
+    """The process's result; it is killed when it takes longer than `within` seconds."""
+    try:
+        out, err = process.communicate(given, timeout=within)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"not within {within:g} s; it said {out!r} and {err!r}") from None
+    return Done(process.args, process.returncode, out, err)
+
+
+def command(variables: dict[str, str], *arguments: str, given: str = "") -> Done:
+    """Run a command to its end."""
+    return ended(started(variables, *arguments), given)
