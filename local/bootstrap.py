@@ -123,8 +123,8 @@ def _pip_command() -> tuple[Sequence[str], dict[str, str]]:
     if wheel is None:
         raise BootstrapError(f"the package python3-pip-whl holds no pip wheel (looked in {root})")
     command = [python, f"{wheel}/pip"]
-    configured = subprocess.run([*command, "config", "get", "global.cert"], capture_output=True, check=False)
-    return command, {} if configured.returncode == 0 else _certificates(root)
+    configured = subprocess.run([*command, "config", "list"], capture_output=True, text=True, check=False)
+    return command, {} if ".cert=" in configured.stdout else _certificates(root)
 
 
 def _certificates(root: Path) -> dict[str, str]:
