@@ -77,7 +77,7 @@ def loader(root: Path) -> tuple[str, ...]:
     if found is None:
         raise AsteriskError(f"{root} holds no dynamic loader; remove it to have it fetched again")
     triplet = found.parent.name
-    libraries = (root / "usr/lib" / triplet, root / "lib" / triplet)
+    libraries = (root / "usr/lib" / triplet, root / "lib" / triplet, root / "usr/lib")
     return (str(found), "--library-path", ":".join(str(path) for path in libraries))
 
 

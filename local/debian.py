@@ -11,41 +11,22 @@ import argparse
 import contextlib
 import fcntl
 import os
-import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from local.mirrors import PackageError, Source, distribution, machine_sources, run, suite_sources
+
+__all__ = ["PackageError", "cache_dir", "distribution", "extract"]
 
 UPDATE_TIMEOUT_S = 300
 DOWNLOAD_TIMEOUT_S = 1800
 
-# A release is listed under its code name or under one of these.
-ALIASES = ("oldstable", "stable", "testing", "unstable", "sid")
-COMPONENTS = ("main", "universe")
 DEAD_WEIGHT = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian")
 MANIFEST = ".packages"
-
-
-class PackageError(Exception):
-    """The packages could not be had; the message says why, in one line where apt does."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """One line of a sources.list."""
-
-    uri: str
-    suite: str
-    component: str
-
-    def line(self, keyring: Path | None) -> str:
-        signed_by = f"[signed-by={keyring}] " if keyring else ""
-        return f"deb {signed_by}{self.uri} {self.suite} {self.component}\n"
 
 
 def cache_dir() -> Path:
@@ -54,35 +35,6 @@ def cache_dir() -> Path:
         return Path(named).absolute()
     base = "/var/cache" if os.geteuid() == 0 else os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "asterisk-connector"
-
-
-def distribution() -> str:
-    """`debian`, `ubuntu`, or what the machine calls itself."""
-    return _os_release().get("ID", "unknown")
-
-
-def machine_sources() -> list[Source]:
-    """The machine's own release, from its own apt configuration: mirrors are never guessed."""
-    codename = _os_release().get("VERSION_CODENAME", "")
-    names = {name + pocket for name in (codename, *ALIASES) for pocket in ("", "-updates", "-security")}
-    columns = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
-    listed = _run(["apt-get", "indextargets", "--format", columns, "Created-By: Packages"], 60)
-    sources = [Source(*words) for line in listed.splitlines() if len(words := line.split()) == 3]
-    # Other publishers may use the same suite names, with keys that are not the distribution's.
-    own = [s for s in sources if s.suite in names and s.component in COMPONENTS and distribution() in s.uri]
-    if not own:
-        raise PackageError("this machine's apt configuration names no repository of its own distribution")
-    return list(dict.fromkeys(own))
-
-
-def suite_sources(suite: str) -> list[Source]:
-    """Another suite (such as `sid`) on the mirror that this Debian machine uses."""
-    if distribution() != "debian":
-        raise PackageError(f"only Debian's mirrors carry {suite}, and this machine is {distribution()}")
-    mirrors = [s.uri for s in machine_sources() if "-" not in s.suite]
-    if not mirrors:
-        raise PackageError("this machine's apt configuration names no mirror of a whole release")
-    return [Source(mirrors[0], suite, "main")]
 
 
 def extract(
@@ -123,12 +75,12 @@ class _View:
             folder.mkdir(parents=True)
         (work / "dpkg" / "status").touch()
         (work / "tree").chmod(0o755)
-        (work / "sources.list").write_text("".join(source.line(_keyring()) for source in sources))
+        (work / "sources.list").write_text("".join(source.line() for source in sources))
 
     def download(self, packages: Sequence[str], root: Path, say: Callable[[str], None]) -> list[Path]:
         """Say how much, then fetch; apt checks every signature and hash."""
         suites = ", ".join(dict.fromkeys(source.suite for source in self._sources))
-        host = urlsplit(self._sources[0].uri).netloc
+        host = urlsplit(self._sources[0].uri).netloc or self._sources[0].uri
         say(f"reading the package lists of {suites} from {host} (about 10 MB) ...")
         self._apt("update", timeout_s=UPDATE_TIMEOUT_S)
         uris = self._apt("install", "--print-uris", "-y", *packages, timeout_s=120).splitlines()
@@ -142,7 +94,7 @@ class _View:
         for deb in debs:
             # base-files holds only links such as /lib -> usr/lib, which clash with older packages' folders.
             if not deb.name.startswith("base-files_"):
-                _run(["dpkg-deb", "-x", str(deb), str(tree)], 120)
+                run(["dpkg-deb", "-x", str(deb), str(tree)], 120)
             deb.unlink()
         for folder in DEAD_WEIGHT:
             shutil.rmtree(tree / folder, ignore_errors=True)
@@ -166,7 +118,7 @@ class _View:
             "APT::Sandbox::User": "root",  # apt's own user may not enter the cache folder
         }
         flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        return _run(["apt-get", "-qq", *flags, *arguments], timeout_s)
+        return run(["apt-get", "-qq", *flags, *arguments], timeout_s)
 
 
 def _holds(root: Path, manifest: str) -> bool:
@@ -174,35 +126,6 @@ def _holds(root: Path, manifest: str) -> bool:
         return (root / MANIFEST).read_text() == manifest
     except FileNotFoundError:
         return False
-
-
-def _keyring() -> Path | None:
-    """The distribution's own keys; None leaves the choice to the machine's trusted keys."""
-    names = [f"/usr/share/keyrings/{distribution()}-archive-keyring.{end}" for end in ("gpg", "pgp")]
-    return next((Path(name) for name in names if Path(name).exists()), None)
-
-
-def _os_release() -> dict[str, str]:
-    try:
-        return platform.freedesktop_os_release()
-    except OSError:
-        return {}
-
-
-def _run(argv: Sequence[str], timeout_s: float) -> str:
-    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        done = subprocess.run(
-            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s
-        )
-    except FileNotFoundError:
-        raise PackageError(f"{argv[0]} is not on this machine: it needs Debian's or Ubuntu's tools") from None
-    except subprocess.TimeoutExpired:
-        raise PackageError(f"{argv[0]} took more than {timeout_s:.0f} s") from None
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [done.stderr.strip()]
-        raise PackageError(f"{argv[0]}: {' '.join(errors)}")
-    return done.stdout
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from tests.support.pbx import Pbx
 
 SECRETS = [
     "AST_CONFIG(manager.conf,sync,secret)",
-    "AST_CONFIG(res_pgsql.conf,general,password)",
+    "AST_CONFIG(res_pgsql.conf,general,dbpass)",
     "AST_SORCERY(res_pjsip,auth,12342,password)",
     "REALTIME(ps_auths,id,12342)",
     "REALTIME_FIELD(ps_auths,id,12342,password)",
