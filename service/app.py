@@ -66,7 +66,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
 async def _follow_extensions(database: Database, links: Mapping[str, Link]) -> None:
     """Tell each link which extensions it has."""
     for name, link in links.items():
-        link.tracker.want(frozenset(await extensions.of_call_server(database, name)))
+        link.want(frozenset(await extensions.of_call_server(database, name)))
 
 
 class Supervisor:

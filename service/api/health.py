@@ -54,11 +54,13 @@ def described(link: Link) -> dict[str, Any]:
         "since": _told(states.since.timestamp()),
         "silent": states.freshness is Freshness.LIVE and states.silent,
         "devices": len(states),
+        "contacts": len(link.contacts),
         "untracked": len(link.tracker.untracked()),
         "lastEvent": _told(facts.last_event),
         "lastPong": _told(facts.last_pong),
         "lastResynchronisation": _told(facts.last_resynchronisation),
         "resynchronisations": facts.resynchronisations,
+        "corrections": facts.corrections,
         "whyEnded": facts.why_ended,
         "refused": facts.refused,
     }

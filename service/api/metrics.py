@@ -64,6 +64,7 @@ class _Parts(Collector):
                 ("events", "AMI events received."),
                 ("failures", "Links that ended or could not be made."),
                 ("resynchronisations", "Snapshots taken."),
+                ("corrections", "Devices that a later snapshot had to correct; 0 where all is well."),
             )
         }
         for name, link in self._links.items():
@@ -76,6 +77,7 @@ class _Parts(Collector):
             counters["events"].add_metric((name,), link.facts.events)
             counters["failures"].add_metric((name,), link.facts.failures)
             counters["resynchronisations"].add_metric((name,), link.facts.resynchronisations)
+            counters["corrections"].add_metric((name,), link.facts.corrections)
         yield freshness
         yield from gauges.values()
         yield from counters.values()

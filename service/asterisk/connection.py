@@ -116,6 +116,12 @@ class Connection:
         answer = await self._permitted(Request({"Action": "Getvar", "Variable": expression}))
         return str(answer.value)
 
+    async def contact_ids(self, aor: str) -> list[str] | None:
+        """The ids of an AOR's contacts; None when Asterisk knows no such AOR, or has `func_pjsip_aor` not loaded."""
+        if not await self.variable(f"PJSIP_AOR({aor},max_contacts)"):
+            return None
+        return [id_ for id_ in (await self.variable(f"PJSIP_AOR({aor},contact)")).split(",") if id_]
+
     async def qualify(self, endpoint: str) -> bool:
         """Ask the endpoint's contacts whether they are there. From then on Asterisk tracks it, if it has a contact.
 

@@ -15,8 +15,10 @@ import structlog
 from panoramisk.message import Message
 
 from service.asterisk.connection import Account, Connection, LoginRefused, NotPermitted, connected
+from service.asterisk.contact_reader import ContactReader
 from service.asterisk.tracker import Tracker
 from service.errors import CallServerUnavailable
+from service.live.contacts import Contact, Contacts
 from service.live.device_states import DeviceStates, Freshness
 from service.model import DeviceState
 
@@ -24,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 BOOT_PATIENCE = 120.0
 """Seconds to wait for FullyBooted after a login. An account without read class `system` never hears it."""
+COMPARE_EVERY = 300.0
+"""Seconds between two snapshots of a link that gives no reason for doubt."""
 REFUSED_DELAY = 30.0
 """Seconds until the next try after a refusal, which only an operator can mend."""
 
@@ -45,6 +49,8 @@ class LinkFacts:
     last_pong: float | None = None
     last_resynchronisation: float | None = None
     resynchronisations: int = 0
+    corrections: int = 0
+    """Devices that a later snapshot had to correct: an event was lost. Stays 0 where all is well."""
     events: int = 0
     failures: int = 0
     why_ended: str | None = None
@@ -67,8 +73,10 @@ class Link:
     ) -> None:
         self.name = name
         self.states = DeviceStates(clock, deadline)
-        self.tracker = Tracker(name, self.states, sync)
+        self.contacts = Contacts()
         self.facts = LinkFacts()
+        self.tracker = Tracker(name, self.states, sync)
+        self._reader = ContactReader(self.contacts)
         self._account = account
         self._deadline = deadline
         self._clock = clock
@@ -76,8 +84,18 @@ class Link:
         self._connection: Connection | None = None
         self._booted = False
         self._stale = False  # a snapshot is due
+        self._compared_at = clock()
         self._wake = asyncio.Event()
         self._log = log.bind(call_server=name)
+
+    def want(self, extensions: frozenset[str]) -> None:
+        """These are the call server's extensions now: their devices and contacts are to be known."""
+        self.tracker.want(extensions)
+        self._reader.want(extensions)
+
+    def contacts_of(self, endpoint: str) -> tuple[Contact, ...] | None:
+        """The contacts of an endpoint now; None when they are not known, or not known to be so now."""
+        return self.contacts.of(endpoint) if self.states.current else None
 
     # --- what the wire tells ---------------------------------------------------------------------------------
 
@@ -93,10 +111,16 @@ class Link:
         elif name == "Reload":
             self._doubt()
         elif name == "ContactStatus":
-            if message.contactstatus != "Removed":
-                self.tracker.contact(message.endpointname)
+            self._contact_status(message.endpointname, message)
         elif name == "Shutdown" and self._connection is not None:
             self._connection.end("Asterisk is shutting down")
+
+    def _contact_status(self, endpoint: str, message: Message) -> None:
+        took = message.roundtripusec
+        if self.contacts.apply(endpoint, message.uri, message.contactstatus, int(took) if took.isdecimal() else None):
+            self._reader.read(endpoint)
+        if message.contactstatus != "Removed":
+            self.tracker.contact(endpoint)
 
     def _note_event(self) -> None:
         self.facts.events += 1
@@ -105,6 +129,7 @@ class Link:
     def lost(self, why: str) -> None:
         """At once, not when the task gets round to it: nothing is live without a line."""
         self.states.lost()
+        self.contacts.lost()
         self._wake.set()
 
     def _doubt(self) -> None:
@@ -149,6 +174,7 @@ class Link:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._watch(self._connection), name=f"watch {self.name}")
                     tasks.create_task(self.tracker.run(self._connection), name=f"track {self.name}")
+                    tasks.create_task(self._reader.run(self._connection), name=f"contacts {self.name}")
             finally:
                 self._connection = None
 
@@ -159,6 +185,8 @@ class Link:
             self._wake.clear()
             if connection.why_ended is not None:
                 raise CallServerUnavailable(connection.why_ended)
+            if self._clock() - self._compared_at > COMPARE_EVERY:
+                self._stale = True
             if self._booted and self._stale:
                 await self._resynchronise(connection)
             else:
@@ -171,6 +199,7 @@ class Link:
     async def _resynchronise(self, connection: Connection) -> None:
         """The snapshot rule: see `service.live.device_states`."""
         self._stale = False
+        self._compared_at = self._clock()
         first = self.states.freshness is not Freshness.LIVE
         self.states.begin_snapshot()
         snapshot = await connection.device_states()
@@ -181,9 +210,11 @@ class Link:
         self.tracker.snapshot_taken(first=first)
         if first:
             self.facts.why_ended, self.facts.refused = None, False
+            self._reader.read_missing()
             self._log.info("the link to asterisk is live", devices=len(self.states))
         elif corrected:
-            self._log.warning("a snapshot corrected the live map", devices=corrected)
+            self.facts.corrections += corrected
+            self._log.warning("the live map differed from asterisk and is mended", devices=corrected)
 
     async def _ping(self, connection: Connection) -> None:
         sent = self._clock()

@@ -129,11 +129,11 @@ class Tracker:
         state = DeviceState.__members__.get(answer, DeviceState.INVALID)
         if state is DeviceState.INVALID:
             return
-        if state is DeviceState.UNAVAILABLE and await connection.variable(f"PJSIP_AOR({number},contact)"):
-            self._log.warning("a registered phone is not tracked", extension=number, sync=self._sync is not None)
-            await self._reload(connection, number)
-        else:
+        if state is not DeviceState.UNAVAILABLE or await connection.contact_ids(number) == []:
             self._states.assume(device, state)
+        else:
+            self._log.warning("perhaps a registered phone is not tracked", extension=number, sync=bool(self._sync))
+            await self._reload(connection, number)
 
     async def _reload(self, connection: Connection, number: str) -> None:
         """Have Asterisk read the endpoint and its contacts anew, then find out whether the phone is there."""

@@ -140,6 +140,11 @@ class DeviceStates:
         """Whether Asterisk has not proved itself within the deadline."""
         return self._clock() - self._confirmed_at > self._deadline
 
+    @property
+    def current(self) -> bool:
+        """Whether what is known is known to be so now."""
+        return self.freshness is Freshness.LIVE and not self.silent
+
     def read(self, device: str) -> Reading:
         """What can be said of a device now. Not live means `Unknown`: a stale state is never shown."""
         if self.freshness is not Freshness.LIVE:

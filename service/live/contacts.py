@@ -1,0 +1,90 @@
+"""Who is registered where: the contacts of one call server's endpoints, and whether they answer.
+
+Registered and reachable are separate facts. A phone that lost its network is registered, and not reachable; Asterisk's
+device state calls both that and nobody's registration UNAVAILABLE.
+
+Synchronous and pure, like the device states, and fed by the same link: an endpoint is known once this link has read its
+contacts, or heard of one that came or went. An event that comes while they are read counts more than what was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One registration, as far as Asterisk told."""
+
+    uri: str
+    reachable: bool | None = None
+    """Whether it answered the last qualify; None before the first."""
+    round_trip_us: int | None = None
+    """Microseconds that its answer took."""
+    address: str | None = None
+    """Where its last REGISTER came from, `host:port`."""
+    user_agent: str | None = None
+    expires_at: datetime | None = None
+    """When the registration ends unless it is renewed."""
+
+
+class Contacts:
+    """The contacts per endpoint. What is not known is None, never an empty answer."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, Contact]] = {}
+        self._reading: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._known.values()))
+
+    def __contains__(self, endpoint: str) -> bool:
+        return endpoint in self._known
+
+    # --- what the link says ------------------------------------------------------------------------------------
+
+    def begin_reading(self, endpoint: str) -> None:
+        """An endpoint's contacts are about to be read."""
+        self._reading[endpoint] = set()
+
+    def end_reading(self, endpoint: str, contacts: Iterable[Contact]) -> None:
+        """They were read: contacts that events told of meanwhile stay as the events left them."""
+        touched = self._reading.pop(endpoint, set())
+        read = {contact.uri: contact for contact in contacts if contact.uri not in touched}
+        kept = {uri: contact for uri, contact in self._known.get(endpoint, {}).items() if uri in touched}
+        self._known[endpoint] = read | kept
+
+    def apply(self, endpoint: str, uri: str, status: str, round_trip_us: int | None) -> bool:
+        """A `ContactStatus` event. Returns whether more is to be known of this contact by reading it."""
+        if endpoint in self._reading:
+            self._reading[endpoint].add(uri)
+        contacts = self._known.get(endpoint)
+        if status == "Removed":
+            if contacts is not None:
+                contacts.pop(uri, None)
+            return False
+        reachable = {"Reachable": True, "Unreachable": False}.get(status)
+        if contacts is None:
+            return True
+        known = contacts.get(uri)
+        took = round_trip_us if reachable else None
+        contacts[uri] = replace(known or Contact(uri), reachable=reachable, round_trip_us=took)
+        return known is None
+
+    def forget(self, endpoint: str) -> None:
+        """Nothing is known of an endpoint any more."""
+        self._known.pop(endpoint, None)
+
+    def lost(self) -> None:
+        """The link is gone, and with it all knowledge."""
+        self._known.clear()
+        self._reading.clear()
+
+    # --- what everybody asks -----------------------------------------------------------------------------------
+
+    def of(self, endpoint: str) -> tuple[Contact, ...] | None:
+        """The contacts of an endpoint, or None when they are not known."""
+        contacts = self._known.get(endpoint)
+        return None if contacts is None else tuple(contacts.values())

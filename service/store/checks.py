@@ -1,0 +1,51 @@
+"""What `check` asks PostgreSQL: is everything there, and permitted?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from alembic.script import ScriptDirectory
+
+from service.errors import ConfigurationError, DatabaseUnavailable
+from service.model import Finding
+from service.settings import Settings
+from service.store.database import Database
+from service.store.migrate import configuration
+from service.store.roles import VIEWS
+
+MIGRATE = "run `python -m service migrate` as the owner"
+PART = "postgresql"
+
+
+async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
+    """The findings, one after the other. What depends on a failed one is left out."""
+    try:
+        async with opened as database, database.connection() as connection:
+            version = await connection.fetchval("show server_version")
+            yield Finding(PART, f"{settings.database_url} lets us in, version {version}")
+            head = ScriptDirectory.from_config(configuration()).get_current_head()
+            found = None
+            if await connection.fetchval("select to_regclass('alembic_version') is not null"):
+                found = await connection.fetchval("select version_num from alembic_version")
+            yield Finding(PART, f"schema {found or 'none'}, needed {head}", None if found == head else MIGRATE)
+            if found is None:
+                return
+            may_create = await connection.fetchval("select has_schema_privilege('public', 'create')")
+            remedy = "revoke create on schema public from the service's role, and do not let it own anything"
+            yield Finding(PART, "the service's role can make no tables", remedy if may_create else None)
+            for table in ("users", "tokens", "activity", "extensions"):
+                may = await connection.fetchval(
+                    "select has_table_privilege($1, 'select, insert, update, delete')", table
+                )
+                yield Finding(PART, f"the service may use {table}", None if may else MIGRATE)
+            for name, server in settings.call_servers.items():
+                role = await connection.fetchval("select database_role from call_servers where name = $1", name)
+                fits = role is not None and role == server.database_role
+                yield Finding(
+                    PART, f"call server {name} reads as role {role or 'none'}", None if fits or role else MIGRATE
+                )
+                for view in VIEWS if role else ():
+                    may = await connection.fetchval("select has_table_privilege($1, $2, 'select')", role, view)
+                    yield Finding(PART, f"{role} may read {view}", None if may else MIGRATE)
+    except (ConfigurationError, DatabaseUnavailable) as error:
+        yield Finding(PART, str(error), "start it, or mend CONNECTOR_DATABASE_URL and its password")
