@@ -131,8 +131,8 @@ class Asterisk:
             self.process.wait()
 
     def __enter__(self) -> Self:
-        self.start()
         try:
+            self.start()
             self.wait_ready()
         except BaseException:
             self.stop()
