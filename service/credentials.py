@@ -36,8 +36,8 @@ def new_token() -> str:
 
 
 def token_hash(token: str) -> bytes:
-    """What is stored of a token: its SHA-256, 32 bytes. Total: any header value may come."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    """What is stored of a token: its SHA-256, 32 bytes. Total: any header value may come, and any string in JSON."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def new_uid() -> str:

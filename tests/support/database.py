@@ -60,6 +60,14 @@ class TestDatabase:
         finally:
             await connection.close()
 
+    async def rows(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """What a statement finds, as the owner."""
+        connection = await self.connect()
+        try:
+            return await connection.fetch(statement, *arguments)
+        finally:
+            await connection.close()
+
 
 def call_server(**values: Any) -> CallServer:
     """A call server whose AMI is at a port where nobody listens, unless `values` say otherwise."""
