@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp import web
 
@@ -58,19 +58,26 @@ async def admin(request: web.Request) -> Person:
 
 
 def address(request: web.Request) -> str:
-    """The client's address: the peer's, or what trusted proxies say is behind them, nearest first."""
+    """The client's address: the peer's, or what trusted proxies say is behind them, nearest first.
+
+    What a proxy passes on that is no address is not believed: then the proxy's own counts.
+    """
     networks = tuple(request.app[SETTINGS].trusted_proxies)
     hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
     seen = request.remote or "unknown"
-    while hops and _trusted(seen, networks):
+    while hops and _trusted(seen, networks) and _parsed(hops[-1]):
         seen = hops.pop()
-    return seen[:64]
+    return seen
 
 
 @lru_cache(maxsize=1024)
 def _trusted(hop: str, networks: tuple[Network, ...]) -> bool:
+    parsed = _parsed(hop)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def _parsed(hop: str) -> IPv4Address | IPv6Address | None:
     try:
-        parsed = ip_address(hop)
+        return ip_address(hop)
     except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+        return None

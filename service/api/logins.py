@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from time import time
 
 from limits import RateLimitItemPerMinute
@@ -13,10 +14,14 @@ from limits.strategies import MovingWindowRateLimiter
 
 from service.api.errors import LoginFailed, TooManyRequests
 from service.credentials import PasswordHasher
+from service.errors import Overloaded
 from service.model import Person
 from service.store import users
 from service.store.activity import Activity
 from service.store.database import Database
+
+TURN_DEADLINE = 5.0
+"""Seconds that an attempt waits for others of its account or address to be decided."""
 
 
 class Logins:
@@ -31,15 +36,16 @@ class Logins:
         self._limit = RateLimitItemPerMinute(failures_per_minute)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._under_way: Counter[str] = Counter()
+        self._decided = asyncio.Event()
         self.refused = 0
         """How many logins failed or were limited, since the start."""
 
     async def check(self, name_or_email: str, password: str, address: str) -> Person:
         """The active person who proved to be who they say. Raises LoginFailed, TooManyRequests, Unavailable."""
-        with self._attempt(f"address {address}") as failed_from_address:
+        async with self._attempt(f"address {address}") as failed_from_address:
             login = await users.by_login(self._database, name_or_email)
             account = f"user {login.person.user_id}" if login else f"name {name_or_email.casefold()[:320]}"
-            with self._attempt(f"account {account}") as failed_for_account:
+            async with self._attempt(f"account {account}") as failed_for_account:
                 fits = await self._hasher.verify(password, login.passwd if login else None)
                 if login is None or not fits or not login.person.active:
                     failed_from_address()
@@ -49,13 +55,10 @@ class Logins:
         self._activity.logged_in(login.person.user_id, address)
         return login.person
 
-    @contextmanager
-    def _attempt(self, key: str) -> Iterator[Callable[[], bool]]:
+    @asynccontextmanager
+    async def _attempt(self, key: str) -> AsyncIterator[Callable[[], bool]]:
         """Attempts that are being checked count as failures until they are known, so that none slips past."""
-        if not self._limiter.test(self._limit, key, cost=self._under_way[key] + 1):
-            self.refused += 1
-            reset_at = self._limiter.get_window_stats(self._limit, key).reset_time
-            raise TooManyRequests(reset_at - time())
+        await self._turn(key)
         self._under_way[key] += 1
         try:
             yield lambda: self._limiter.hit(self._limit, key)
@@ -63,3 +66,18 @@ class Logins:
             self._under_way[key] -= 1
             if not self._under_way[key]:
                 del self._under_way[key]
+            self._decided.set()
+            self._decided = asyncio.Event()
+
+    async def _turn(self, key: str) -> None:
+        """Wait while attempts under way, which may yet succeed, fill the limit. Failures that fill it are a 429."""
+        try:
+            async with asyncio.timeout(TURN_DEADLINE):
+                while not self._limiter.test(self._limit, key, cost=self._under_way[key] + 1):
+                    if not self._limiter.test(self._limit, key):
+                        self.refused += 1
+                        reset_at = self._limiter.get_window_stats(self._limit, key).reset_time
+                        raise TooManyRequests(reset_at - time())
+                    await self._decided.wait()
+        except TimeoutError:
+            raise Overloaded("too many logins of one account or address are being checked") from None

@@ -1,0 +1,111 @@
+"""Ten failed logins a minute, per account and per address."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import bcrypt
+import pytest
+
+from tests.support.database import TestDatabase
+from tests.support.server import Server, Start
+
+PASSWORD, WRONG = "demo-agent-password", "wrong"
+PROXIED = {"trusted_proxies": ["127.0.0.0/8", "10.0.0.0/8"]}
+
+
+@pytest.fixture
+async def quick(database: TestDatabase) -> TestDatabase:
+    """A database whose passwords are checked fast: these tests are about how many are checked, not how slowly."""
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    await database.execute("update users set passwd = $1", hashed)
+    return database
+
+
+async def tried(server: Server, user: str, password: str = WRONG, forwarded: str | None = None) -> int:
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    answer = await server.client.post("/api/v1/login", json={"user": user, "password": password}, headers=headers)
+    return answer.status
+
+
+async def test_the_eleventh_failure_of_an_account_is_a_429_that_says_when(quick: TestDatabase, start: Start) -> None:
+    server = await start(quick.settings(**PROXIED))
+    for number in range(10):
+        assert await tried(server, "dnhai", forwarded=f"192.0.2.{number}") == 401
+    answer = await server.client.post(
+        "/api/v1/login",
+        json={"user": "DNhai@example.com", "password": PASSWORD},
+        headers={"X-Forwarded-For": "192.0.2.99"},
+    )
+    seconds = int(answer.headers["Retry-After"])
+    assert 50 < seconds <= 60
+    expected = (
+        '{"success":false,"error":"Error, too many requests. Please slow down. You must wait '
+        f'{seconds} seconds before trying this endpoint again. [error-too-many-requests]"}}'
+    )
+    assert (answer.status, await answer.text()) == (429, expected)
+    assert await tried(server, "agent2", PASSWORD, forwarded="192.0.2.99") == 200
+
+
+async def test_the_eleventh_failure_of_an_address_is_a_429_whatever_the_account(
+    quick: TestDatabase, start: Start
+) -> None:
+    server = await start(quick.settings(**PROXIED))
+    users = ["dnhai", "agent2", "admin", "nophone", "inactive"] * 2
+    assert [await tried(server, user, forwarded="192.0.2.1") for user in users] == [401] * 10
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") == 429
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.2") == 200
+
+
+async def test_both_families_share_the_limit_and_each_answers_in_its_envelope(
+    quick: TestDatabase, start: Start
+) -> None:
+    server = await start(quick.settings(login_failures_per_minute=1))
+    assert await tried(server, "dnhai") == 401
+    answer = await server.client.post("/v1/auth", json={"email_or_name": "dnhai", "password": PASSWORD})
+    body = await answer.json()
+    assert (answer.status, body["error_type"], body["error"]["reason"]) == (429, *["too_many_requests"] * 2)
+    assert re.fullmatch(r"[0-9]+", answer.headers["Retry-After"])
+
+
+async def test_of_30_wrong_logins_at_once_ten_are_checked(quick: TestDatabase, start: Start) -> None:
+    server = await start(quick.settings())
+    statuses = await asyncio.gather(*(tried(server, "dnhai") for _ in range(30)))
+    assert sorted(statuses) == [401] * 10 + [429] * 20
+
+
+async def test_of_30_right_logins_at_once_all_succeed(quick: TestDatabase, start: Start) -> None:
+    """A shift begins: everybody comes through one address, and nobody has failed."""
+    server = await start(quick.settings())
+    statuses = await asyncio.gather(*(tried(server, "dnhai", PASSWORD) for _ in range(30)))
+    assert statuses == [200] * 30
+
+
+async def test_right_logins_do_not_count(quick: TestDatabase, start: Start) -> None:
+    server = await start(quick.settings(login_failures_per_minute=2))
+    assert await tried(server, "dnhai") == 401
+    assert [await tried(server, "dnhai", PASSWORD) for _ in range(5)] == [200] * 5
+    assert [await tried(server, "dnhai"), await tried(server, "dnhai")] == [401, 429]
+
+
+@pytest.mark.parametrize(
+    ("peers", "forwarded", "same"),
+    [
+        ([], ["192.0.2.1", "192.0.2.2"], True),
+        (["10.0.0.0/8"], ["192.0.2.1", "192.0.2.2"], True),
+        (["127.0.0.1"], ["192.0.2.1", "192.0.2.2"], False),
+        (["127.0.0.1"], ["198.51.100.7, 192.0.2.1", "198.51.100.8, 192.0.2.1"], True),
+        (["127.0.0.1", "10.0.0.0/8"], ["192.0.2.1, 10.0.0.1", "192.0.2.2, 10.0.0.1"], False),
+        (["127.0.0.1"], ["nonsense-1", "nonsense-2"], True),
+        (["127.0.0.1"], ["192.0.2.1, nonsense-1", "192.0.2.2, nonsense-2"], True),
+    ],
+    ids=["nobody trusted", "peer not trusted", "trusted", "made up by the client", "two proxies", "none", "noise"],
+)
+async def test_forwarded_addresses_are_believed_only_from_trusted_proxies(
+    quick: TestDatabase, start: Start, peers: list[str], forwarded: list[str], same: bool
+) -> None:
+    server = await start(quick.settings(trusted_proxies=peers, login_failures_per_minute=1))
+    first, second = forwarded
+    assert await tried(server, "dnhai", forwarded=first) == 401
+    assert await tried(server, "agent2", forwarded=second) == (429 if same else 401)
