@@ -100,7 +100,10 @@ def use(extension: str, folder: Path) -> None:
     except FileNotFoundError:
         raise NoPhoneError(f"there is no run in {folder}; `make run` makes one") from None
     with contextlib.ExitStack() as stack:
-        caller = Caller(int(settings["CONNECTOR_HTTP_PORT"]))
+        try:
+            caller = Caller(int(settings["CONNECTOR_HTTP_PORT"]))
+        except OSError as error:
+            raise NoPhoneError(f"the service does not answer ({error}); is `make run` running?") from error
         stack.callback(caller.logout)
         watch = Watch(caller, holder(extension, settings))
         phone = Phone(

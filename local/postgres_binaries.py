@@ -71,7 +71,7 @@ def _find(wanted: int | None, user: int | None) -> Path:
     folder = _wheel()
     found = _major(folder, user)
     if found is None:
-        raise PostgresError(f"the user that PostgreSQL runs as may not enter {folder}; CACHE_DIR moves it")
+        raise PostgresError(f"{folder}/postgres does not run as an unprivileged user; CACHE_DIR moves it")
     if wanted not in (None, found):
         raise PostgresError(f"the data folder is PostgreSQL {wanted}'s, which is no longer on this machine")
     return folder
