@@ -28,6 +28,7 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,  # a deadlock, resolved against us
 )
 # The server's word that it will not serve us like this: an operator must act, `migrate` first of all.
 _REFUSED = (

@@ -48,12 +48,15 @@ left join extensions as e using (user_id)
 order by u.user_id
 
 -- name: record_activity
--- What people did since the last batch; older news than what is stored changes nothing.
+-- What people did since the last batch; older news than what is stored changes nothing. One order for all replicas,
+-- so that no two wait for each other; the lock keeps a person from being deleted before the foreign key looks.
 insert into activity as a (user_id, last_seen, last_login_time, login_ip)
 select n.user_id, n.last_seen, n.last_login_time, n.login_ip
 from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[])
     as n (user_id, last_seen, last_login_time, login_ip)
-join users using (user_id)
+join users as u using (user_id)
+order by n.user_id
+for key share of u
 on conflict (user_id) do update set
     last_seen = greatest(a.last_seen, excluded.last_seen),
     login_ip = case
