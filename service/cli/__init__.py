@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import sys
 
-from service import __version__, logs, settings
+from service import __version__, logs, loop, settings
 from service.app import serve
 from service.cli import check, demo, extension, token, user
 from service.errors import ConfigurationError, ServiceError
@@ -42,7 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         loaded = settings.load()
         logs.configure(loaded)
         work = arguments.run(loaded, arguments) if arguments.arguments else arguments.run(loaded)
-        code = asyncio.run(work)
+        with asyncio.Runner(loop_factory=loop.factory()) as runner:
+            code = runner.run(work)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
