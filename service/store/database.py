@@ -25,6 +25,7 @@ _AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,  # the pool's word for a connection that died under it
+    asyncpg.InternalClientError,  # the driver's, for one that has heard that the server ends but not yet its end
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,

@@ -86,11 +86,12 @@ Start = Callable[..., Awaitable[Server]]
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Server]:
-    """A service, until the block ends."""
-    async with running(settings) as (app, _):
+    """A service, until the block ends. Whatever happens to it meanwhile, no task of its own may end by itself."""
+    async with running(settings) as (app, supervisor):
         client: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
         async with client:
             yield Server(client, app, settings)
+        assert not supervisor.failed.done(), supervisor.failed.result()
 
 
 @pytest.fixture
