@@ -1,0 +1,83 @@
+"""`migrate`: from nothing, again, and by several replicas at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from service.errors import ConfigurationError
+from service.store.migrate import migrate
+from tests.support import command_line
+from tests.support.database import OWNER, PASSWORD, TestDatabase
+
+SHAPE = """
+select 'column', table_name, column_name, data_type, column_default from information_schema.columns
+where table_schema = 'public'
+union all
+select 'trigger', event_object_table, trigger_name, event_manipulation, action_timing
+from information_schema.triggers
+union all
+select 'grant', table_name, grantee, privilege_type, '' from information_schema.table_privileges
+where table_schema = 'public'
+order by 1, 2, 3, 4
+"""
+
+
+@pytest.fixture
+def empty(template: TestDatabase) -> Iterator[TestDatabase]:
+    """A database with nothing in it."""
+    template.server.create_database("empty", OWNER, PASSWORD)
+    yield TestDatabase(template.server, "empty")
+    template.server.sql("drop database empty with (force)")
+
+
+async def test_four_processes_migrate_an_empty_database_at_the_same_time(empty: TestDatabase) -> None:
+    variables = command_line.environment(empty)
+    processes = [command_line.started(variables, "migrate") for _ in range(4)]
+    done = await asyncio.gather(*(asyncio.to_thread(command_line.ended, process) for process in processes))
+    assert [process.returncode for process in done] == [0] * 4, [process.stderr for process in done]
+    assert not any("Traceback" in process.stderr for process in done)
+    assert [row["version_num"] for row in await empty.rows("select version_num from alembic_version")]
+    assert len(await empty.rows("select from service_keys")) == 1
+
+
+async def test_migrating_again_changes_nothing(database: TestDatabase) -> None:
+    async def picture() -> list[asyncpg.Record]:
+        return [
+            *await database.rows(SHAPE),
+            *await database.rows("select * from service_keys"),
+            *await database.rows("select * from call_servers"),
+            *await database.rows("select * from users order by user_id"),
+        ]
+
+    before = await picture()
+    await migrate(database.settings())
+    assert await picture() == before
+
+
+async def test_a_service_that_works_goes_on_while_it_is_migrated(database: TestDatabase) -> None:
+    connection = await database.connect("connector_service")
+    await migrate(database.settings())
+    assert await connection.fetchval("select count(*) from users") == 5
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"database_url": "owner"}, "a role of its own"),
+        ({"database_password": "nöt ascii"}, "printable ASCII"),
+        ({"owner_database_url": None}, "CONNECTOR_OWNER_DATABASE_URL is not set"),
+    ],
+)
+async def test_what_cannot_work_is_said_and_nothing_is_changed(
+    empty: TestDatabase, changed: dict[str, str | None], what: str
+) -> None:
+    if changed.get("database_url"):
+        changed = {"database_url": empty.server.url(OWNER, empty.name)}
+    with pytest.raises(ConfigurationError, match=what):
+        await migrate(empty.settings(**changed))
+    assert await empty.rows("select from information_schema.tables where table_schema = 'public'") == []
