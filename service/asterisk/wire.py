@@ -172,18 +172,24 @@ class Wire(AMIProtocol):  # type: ignore[misc]
     # --- writing ---------------------------------------------------------------------------------------------
 
     async def ask(self, request: Request, deadline: float) -> Message:
-        """Send an action and wait for its answer. Raises CallServerUnavailable at the deadline or the line's end."""
+        """Send an action and wait for its answer. Raises CallServerUnavailable at the deadline or the line's end.
+
+        An answer that was read just before the end counts for nothing: by now whoever asked may only learn of the end.
+        """
         if self.why is not None:
             raise CallServerUnavailable(self.why)
         self.responses[request.id] = request
         self.transport.write(str(request).encode())
         try:
             async with asyncio.timeout(deadline):
-                return await request.future
+                answer: Message = await request.future
         except TimeoutError:
             raise CallServerUnavailable(f"no answer to {request['Action']} within {deadline:g} s") from None
         finally:
             self.responses.pop(request.id, None)
+        if self.why is not None:
+            raise CallServerUnavailable(self.why)
+        return answer
 
     # --- the end ---------------------------------------------------------------------------------------------
 
