@@ -56,13 +56,16 @@ class ContactReader:
 
     async def _read(self, connection: Connection, endpoint: str) -> None:
         self._contacts.begin_reading(endpoint)
+        contacts: list[Contact] | None = None
         try:
             ids = await connection.contact_ids(endpoint)
             if ids is not None:
-                self._contacts.end_reading(endpoint, [await _contact(connection, id_) for id_ in ids])
+                contacts = [await _contact(connection, id_) for id_ in ids]
         except CallServerUnavailable:
             if connection.why_ended is not None:
                 raise
+        finally:
+            self._contacts.end_reading(endpoint, contacts)
 
 
 async def _contact(connection: Connection, id_: str) -> Contact:

@@ -30,12 +30,28 @@ class Contact:
     """When the registration ends unless it is renewed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one event says of a contact."""
+
+    status: str
+    round_trip_us: int | None
+
+    def change(self, contacts: dict[str, Contact], uri: str) -> None:
+        if self.status == "Removed":
+            contacts.pop(uri, None)
+            return
+        reachable = {"Reachable": True, "Unreachable": False}.get(self.status)
+        took = self.round_trip_us if reachable else None
+        contacts[uri] = replace(contacts.get(uri) or Contact(uri), reachable=reachable, round_trip_us=took)
+
+
 class Contacts:
     """The contacts per endpoint. What is not known is None, never an empty answer."""
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, Contact]] = {}
-        self._reading: dict[str, set[str]] = {}
+        self._reading: dict[str, dict[str, _Told]] = {}  # what events told of an endpoint that is being read
 
     def __len__(self) -> int:
         return sum(map(len, self._known.values()))
@@ -47,31 +63,27 @@ class Contacts:
 
     def begin_reading(self, endpoint: str) -> None:
         """An endpoint's contacts are about to be read."""
-        self._reading[endpoint] = set()
+        self._reading[endpoint] = {}
 
-    def end_reading(self, endpoint: str, contacts: Iterable[Contact]) -> None:
-        """They were read: contacts that events told of meanwhile stay as the events left them."""
-        touched = self._reading.pop(endpoint, set())
-        read = {contact.uri: contact for contact in contacts if contact.uri not in touched}
-        kept = {uri: contact for uri, contact in self._known.get(endpoint, {}).items() if uri in touched}
-        self._known[endpoint] = read | kept
+    def end_reading(self, endpoint: str, contacts: Iterable[Contact] | None) -> None:
+        """They were read, or could not be (None). What events told meanwhile counts more."""
+        told = self._reading.pop(endpoint, {})
+        if contacts is None:
+            return
+        read = self._known[endpoint] = {contact.uri: contact for contact in contacts}
+        for uri, event in told.items():
+            event.change(read, uri)
 
     def apply(self, endpoint: str, uri: str, status: str, round_trip_us: int | None) -> bool:
         """A `ContactStatus` event. Returns whether more is to be known of this contact by reading it."""
+        event = _Told(status, round_trip_us)
         if endpoint in self._reading:
-            self._reading[endpoint].add(uri)
+            self._reading[endpoint][uri] = event
         contacts = self._known.get(endpoint)
-        if status == "Removed":
-            if contacts is not None:
-                contacts.pop(uri, None)
-            return False
-        reachable = {"Reachable": True, "Unreachable": False}.get(status)
-        if contacts is None:
-            return True
-        known = contacts.get(uri)
-        took = round_trip_us if reachable else None
-        contacts[uri] = replace(known or Contact(uri), reachable=reachable, round_trip_us=took)
-        return known is None
+        new = status != "Removed" and (contacts is None or uri not in contacts)
+        if contacts is not None:
+            event.change(contacts, uri)
+        return new
 
     def forget(self, endpoint: str) -> None:
         """Nothing is known of an endpoint any more."""
