@@ -24,7 +24,7 @@ from panoramisk.message import Message
 
 from service.asterisk.connection import Account, Connection, connected
 from service.errors import CallServerUnavailable, Invalid
-from service.live.device_states import DeviceStates
+from service.live.device_states import DeviceStates, Freshness
 from service.model import DeviceState, device_of
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ class Tracker:
         self._states = states
         self._sync = sync
         self._wanted: frozenset[str] = frozenset()
-        self._asking: set[str] = set()
+        self._asking: dict[str, asyncio.Event] = {}  # set once a contact showed up meanwhile
         self._doubtful: set[str] = set()
         self._due = asyncio.Event()
         self._log = log.bind(call_server=call_server)
@@ -55,8 +55,10 @@ class Tracker:
         self._due.set()
 
     def contact(self, endpoint: str) -> None:
-        """A contact of this endpoint came, or changed."""
+        """A contact of this endpoint came, changed or went: whatever is being asked about it is out of date."""
         if endpoint in self._wanted and self._states.doubt(device_of(endpoint)):
+            if endpoint in self._asking:
+                self._asking[endpoint].set()
             self._due.set()
 
     def untracked(self) -> list[str]:
@@ -82,12 +84,14 @@ class Tracker:
             while True:
                 await self._due.wait()
                 self._due.clear()
+                if self._states.freshness is not Freshness.LIVE:
+                    continue  # before the first snapshot nobody knows what is not tracked
                 while self._doubtful:
                     tasks.create_task(self._remind(connection, self._doubtful.pop(), slots))
                 for number in self.untracked():
                     if number not in self._asking:
-                        self._asking.add(number)
-                        tasks.create_task(self._track(connection, number, slots), name=f"track {number}")
+                        shown = self._asking[number] = asyncio.Event()
+                        tasks.create_task(self._track(connection, number, slots, shown), name=f"track {number}")
 
     async def _remind(self, connection: Connection, number: str, slots: asyncio.Semaphore) -> None:
         try:
@@ -100,18 +104,20 @@ class Tracker:
         async with slots:
             return await connection.qualify(number)
 
-    async def _track(self, connection: Connection, number: str, slots: asyncio.Semaphore) -> None:
+    async def _track(self, connection: Connection, number: str, slots: asyncio.Semaphore, shown: asyncio.Event) -> None:
+        """Qualify, wait, ask. A contact that shows up meanwhile ends it early, and `run` begins anew."""
         device = device_of(number)
         try:
             known = await self._qualify(connection, number, slots)
-            await asyncio.sleep(QUALIFY_WAIT)
+            if await _comes(shown, QUALIFY_WAIT):
+                return
             if not known:
                 self._log.info("asterisk does not know this endpoint", extension=number)
             elif device not in self._states:
                 async with slots:
-                    await self._ask(connection, number, device)
+                    await self._ask(connection, number, device, shown)
             if device not in self._states:
-                await asyncio.sleep(RETRY)
+                await _comes(shown, RETRY)
         except Invalid:  # not a number that could be asked for; it stays untracked
             self._wanted -= {number}
         except CallServerUnavailable as error:
@@ -120,17 +126,18 @@ class Tracker:
             self._log.warning("an endpoint could not be synchronised", extension=number, error=str(error))
             await asyncio.sleep(RETRY)
         finally:
-            self._asking.discard(number)
+            del self._asking[number]
             self._due.set()
 
-    async def _ask(self, connection: Connection, number: str, device: str) -> None:
+    async def _ask(self, connection: Connection, number: str, device: str, shown: asyncio.Event) -> None:
         """Take Asterisk's word for a device that it has told nothing of, where its word can be true."""
         answer = await connection.variable(f"DEVICE_STATE({device})")
         state = DeviceState.__members__.get(answer, DeviceState.INVALID)
         if state is DeviceState.INVALID:
             return
         if state is not DeviceState.UNAVAILABLE or await connection.contact_ids(number) == []:
-            self._states.assume(device, state)
+            if not shown.is_set():
+                self._states.assume(device, state)
         else:
             self._log.warning("perhaps a registered phone is not tracked", extension=number, sync=bool(self._sync))
             await self._reload(connection, number)
@@ -141,6 +148,14 @@ class Tracker:
             async with connected(self._sync, _Deaf()) as account:
                 await account.command(f"pjsip reload qualify endpoint {number}")
             await connection.qualify(number)
+
+
+async def _comes(event: asyncio.Event, within: float) -> bool:
+    try:
+        async with asyncio.timeout(within):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 class _Deaf:
