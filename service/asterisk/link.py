@@ -40,6 +40,11 @@ def delays() -> Iterator[float]:
         base = min(base * 2, 10.0)
 
 
+def uptime() -> float:
+    """Seconds that pass also while the machine is suspended: what was known before it slept is old when it wakes."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass(slots=True)
 class LinkFacts:
     """What `readyz`, logs and metrics tell of a link beside its freshness."""
@@ -68,7 +73,7 @@ class Link:
         *,
         sync: Account | None = None,
         deadline: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = uptime,
         delays: Callable[[], Iterator[float]] = delays,
     ) -> None:
         self.name = name
@@ -119,8 +124,7 @@ class Link:
         took = message.roundtripusec
         if self.contacts.apply(endpoint, message.uri, message.contactstatus, int(took) if took.isdecimal() else None):
             self._reader.read(endpoint)
-        if message.contactstatus != "Removed":
-            self.tracker.contact(endpoint)
+        self.tracker.contact(endpoint)
 
     def _note_event(self) -> None:
         self.facts.events += 1
@@ -191,6 +195,7 @@ class Link:
                 await self._resynchronise(connection)
             else:
                 await self._ping(connection)
+                self._tell_corrections()
             if not self._booted and self._clock() > boot_ends:
                 raise NotPermitted("no FullyBooted: Asterisk still boots, or the account lacks read class `system`")
             if not self._stale or not self._booted:
@@ -204,7 +209,7 @@ class Link:
         self.states.begin_snapshot()
         snapshot = await connection.device_states()
         await self._ping(connection)
-        corrected = self.states.end_snapshot(snapshot)
+        self.states.end_snapshot(snapshot)
         self.facts.resynchronisations += 1
         self.facts.last_resynchronisation = time.time()
         self.tracker.snapshot_taken(first=first)
@@ -212,7 +217,10 @@ class Link:
             self.facts.why_ended, self.facts.refused = None, False
             self._reader.read_missing()
             self._log.info("the link to asterisk is live", devices=len(self.states))
-        elif corrected:
+
+    def _tell_corrections(self) -> None:
+        corrected = self.states.take_corrections()
+        if corrected:
             self.facts.corrections += corrected
             self._log.warning("the live map differed from asterisk and is mended", devices=corrected)
 
