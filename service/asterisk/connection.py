@@ -21,6 +21,8 @@ CONNECT_DEADLINE = 5.0
 LOGIN_DEADLINE = 5.0
 ACTION_DEADLINE = 5.0
 LIST_DEADLINE = 30.0
+SHUTTING_DOWN = "Asterisk is shutting down"
+"""What an Asterisk on its way out answers to every action."""
 
 
 class LoginRefused(CallServerUnavailable):
@@ -94,9 +96,11 @@ class Connection:
         self._wire.end(why)
 
     async def login(self, account: Account) -> None:
-        """Log in. Raises LoginRefused."""
+        """Log in. Raises LoginRefused, CallServerUnavailable."""
         headers = {"Action": "Login", "Username": account.username, "Secret": account.secret}
         answer = await self._wire.ask(Request(headers), LOGIN_DEADLINE)
+        if answer.message == SHUTTING_DOWN:  # it will be back, and we need no operator then
+            raise CallServerUnavailable(SHUTTING_DOWN)
         if answer.response != "Success":
             raise LoginRefused(f"AMI refuses the account {account.username!r}: {answer.message}")
 
