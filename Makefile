@@ -38,7 +38,7 @@ lint: ## ruff and mypy --strict
 	@$(DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy service local tests
+	@$(BIN)/mypy service local tests compose
 
 format: ## let ruff rewrite the sources
 	@$(DEV)
