@@ -45,9 +45,9 @@ format: ## let ruff rewrite the sources
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: ## polls a second and server CPU per answer, beside a bare handler and beside Asterisk itself
+bench: ## figures, each beside what it is compared with (ARGS="polls link"; all take about 5 minutes)
 	@$(DEV)
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 lock: ## compute the lock files again, with the newest versions that pyproject.toml allows
 	@$(DEV)

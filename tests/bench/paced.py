@@ -1,0 +1,46 @@
+"""Polls at a pace, each delay counted from the moment at which the poll was due.
+
+    python -m tests.bench.paced PORT PER_SECOND SECONDS TARGET HEADERS
+
+A closed loop would poll less while the server is slow, and so not see it (coordinated omission). HEADERS is JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from statistics import quantiles
+
+from tests.bench.processes import tell
+
+CONNECTIONS = 20
+
+
+async def main(port: int, per_second: int, seconds: int, request: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time() + 0.1
+    delays: list[float] = []
+
+    async def client(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for turn in range(per_second * seconds // CONNECTIONS):
+            due = began + (turn * CONNECTIONS + number) / per_second
+            await asyncio.sleep(due - loop.time())
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            await reader.readexactly(int(length.partition(b":")[2]))
+            assert head.startswith(b"HTTP/1.1 200 "), head
+            delays.append(loop.time() - due)
+        writer.close()
+
+    await asyncio.gather(*(client(number) for number in range(CONNECTIONS)))
+    cuts = quantiles(delays, n=100)
+    tell(p50=cuts[49], p99=cuts[98])
+
+
+if __name__ == "__main__":
+    headers = "".join(f"{name}: {value}\r\n" for name, value in json.loads(sys.argv[5]).items())
+    asked = f"GET {sys.argv[4]} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), asked))

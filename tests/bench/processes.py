@@ -1,0 +1,104 @@
+"""Programs that run beside the measurement, and the CPU time that they take."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from local.bootstrap import PROJECT
+from local.children import die_with_parent, end
+
+START_DEADLINE = 30.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class BenchError(Exception):
+    """A measurement could not be made; the message says why."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """User + system time of a process and its descendants, with those that ended and were waited for."""
+    return sum(_own_cpu_seconds(one) for one in _tree(pid))
+
+
+def _own_cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:15])) / _TICKS  # utime, stime, cutime, cstime: proc(5)
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in task.read_text().split():
+                yield from _tree(int(child))
+
+
+class Program:
+    """One of this package's programs, such as `tests.bench.bare`; it tells its results as lines of JSON."""
+
+    def __init__(self, module: str, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            cwd=PROJECT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=die_with_parent(SIGKILL),
+        )
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        end(self.process, SIGTERM, patience_s=5)  # type: ignore[arg-type]
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def line(self) -> dict[str, Any]:
+        """What it tells next. Raises BenchError when it ended instead."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise BenchError(f"{self.process.args!r} ended")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+
+def tell(**facts: object) -> None:
+    """How such a program tells its results."""
+    print(json.dumps(facts), flush=True)
+
+
+def wait_until_answers(url: str, wanted: str = "") -> None:
+    """Return once `url` answers 200 with `wanted` in its body. Raises BenchError."""
+    deadline = time.monotonic() + START_DEADLINE
+    while True:
+        try:
+            with urlopen(url, timeout=2) as answer:  # noqa: S310 - our own server, on loopback
+                if wanted in answer.read().decode():
+                    return
+        except (URLError, OSError):
+            pass
+        if time.monotonic() > deadline:
+            raise BenchError(f"{url} did not answer within {START_DEADLINE:g} s")
+        time.sleep(0.05)

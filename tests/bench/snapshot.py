@@ -1,0 +1,78 @@
+"""How long the link takes from FullyBooted to live, beside how long Asterisk takes to say the list."""
+
+from __future__ import annotations
+
+import time
+
+from local.stack import DATABASE
+from tests.bench.ami import Ami
+from tests.bench.link import live, probe
+from tests.bench.processes import BenchError
+from tests.bench.report import Row, ratio
+from tests.bench.rig import BENCH, Rig
+from tests.bench.storming import put
+
+TITLE = "Snapshots: FullyBooted to live, beside Asterisk's own time for the list"
+ROUNDS, SETTLE = 3, 60.0
+CUSTOM = 50_000
+
+
+def run(rig: Rig) -> list[Row]:
+    """Endpoints in PostgreSQL that are there when Asterisk boots; then custom devices beside them."""
+    rows: list[Row] = []
+    for endpoints in (1_000, 10_000):
+        rig.asterisk.stop()
+        rig.postgres.sql(
+            f"insert into extensions (extension, secret, call_server) select n::text, 'secret', 'main' "  # noqa: S608
+            f"from generate_series(10000, {9_999 + endpoints}) as n on conflict do nothing",
+            DATABASE,
+        )
+        rig.asterisk.start()
+        rig.asterisk.wait_ready(120)
+        rows += _compared(rig, f"{endpoints:,} endpoints", endpoints, endpoints)
+    with Ami(rig.asterisk.config.ami_port, BENCH, rig.secret) as ami:
+        for first in range(0, CUSTOM, 500):
+            put(ami, [(f"x{number}", "INUSE") for number in range(first, first + 500)])
+    rows += _compared(rig, f"{CUSTOM:,} custom devices more", 10_000 + CUSTOM, 10_000)
+    return rows
+
+
+def _compared(rig: Rig, what: str, devices: int, extensions: int) -> list[Row]:
+    """The list by itself and the link's snapshot, in turn; `devices` are at least to be there."""
+    config = rig.asterisk.config
+    _wait_for(rig, devices)
+    listed, ours, held = [], [], []
+    for _ in range(ROUNDS):
+        listed.append(_list(rig)[0])
+        with probe(config.ami_port, config.monitor_secret, extensions) as link:
+            told = live(link)
+        ours.append(told["live"])
+        held.append(told["held"] * 1000)
+    with probe(config.ami_port, config.monitor_secret, 0, "memory") as link:
+        told = live(link)
+    theirs, mine = Row(f"{what}: Asterisk's list", listed, "s"), Row(f"{what}: FullyBooted to live", ours, "s")
+    return [
+        theirs,
+        mine,
+        ratio(f"{what}: live / list", mine, theirs),
+        Row(f"{what}: loop held at most", held, "ms", "<= 10 ms"),
+        Row(f"{what}: memory per device", [told["traced"] / told["devices"]], "bytes"),
+    ]
+
+
+def _list(rig: Rig) -> tuple[float, int]:
+    """Seconds that the list takes to be read by somebody who only reads it, and its length."""
+    with Ami(rig.asterisk.config.ami_port, "monitor", rig.asterisk.config.monitor_secret) as ami:
+        began = time.monotonic()
+        ami.send("Action: DeviceStateList\r\n\r\n")
+        answer = ami.read_until(b"EventList: Complete\r\n")
+        return time.monotonic() - began, answer.count(b"Event: DeviceStateChange\r\n")
+
+
+def _wait_for(rig: Rig, devices: int) -> None:
+    """Right after a boot Asterisk's list is not complete."""
+    deadline = time.monotonic() + SETTLE
+    while (found := _list(rig)[1]) < devices:
+        if time.monotonic() > deadline:
+            raise BenchError(f"Asterisk lists {found} of {devices} devices")
+        time.sleep(0.5)

@@ -1,0 +1,32 @@
+"""`GET /user/{user_id}`, beside a bare handler over `pool.fetchrow`."""
+
+from __future__ import annotations
+
+from local.demo import AGENT_USER_ID
+from service.store import sql
+from tests.bench.report import Row, ratio
+from tests.bench.rig import ADMIN, Rig
+from tests.bench.targets import Target, measure, seen
+
+TITLE = "GET /user/{user_id}: 64 connections, keep-alive"
+
+
+def run(rig: Rig) -> list[Row]:
+    """Both read the user's row at each request; the bare one asks nobody for a token."""
+    path = f"/user/{AGENT_USER_ID}"
+    with rig.serving() as service:
+        _, headers = seen(service.url + path, ADMIN)
+        with rig.bare("user", {"statement": sql.load("users")["get"], "headers": headers}) as bare:
+            ours = Target("service", service.url + path, service.pid, ADMIN)
+            least = Target("bare handler over pool.fetchrow", bare.url + path, bare.pid, ADMIN)
+            measure([ours, least], rig.postgres_pid)
+    postgres = [
+        Row(f"{target.name}: PostgreSQL's CPU per answer", target.postgres_cpu, "us") for target in (ours, least)
+    ]
+    return [
+        *(target.rate_row() for target in (ours, least)),
+        *(target.cpu_row() for target in (ours, least)),
+        *postgres,
+        ratio("service / bare handler, CPU", ours.cpu_row(), least.cpu_row()),
+        ratio("the same for PostgreSQL", postgres[0], postgres[1]),
+    ]

@@ -1,0 +1,46 @@
+"""wrk, the load generator: the machine's own, or the distribution's package extracted into the cache folder."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local import bootstrap, debian
+from local.asterisk_programs import loader
+from tests.bench.processes import BenchError
+
+CONNECTIONS = 64
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk says of one round."""
+
+    answers: int
+    per_second: float
+
+
+@functools.cache
+def command() -> tuple[str, ...]:
+    """How to start it."""
+    if found := shutil.which("wrk"):
+        return (found,)
+    root = debian.extract(["wrk"], debian.cache_dir() / "wrk", say=bootstrap.say)
+    return (*loader(root), str(root / "usr/bin/wrk"))
+
+
+def run(url: str, headers: Mapping[str, str], *, seconds: int, connections: int = CONNECTIONS) -> Load:
+    """Keep `connections` busy for so many seconds. Raises BenchError if any answer was not a 200."""
+    lines = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
+    arguments = ["-t1", f"-c{connections}", f"-d{seconds}s", *lines, url]
+    done = subprocess.run([*command(), *arguments], capture_output=True, text=True, timeout=seconds + 30, check=True)
+    answers = re.search(r"(\d+) requests in", done.stdout)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    wrong = re.search(r"(Non-2xx or 3xx responses|Socket errors).*", done.stdout)
+    if answers is None or rate is None or wrong is not None:
+        raise BenchError(f"{url}: {wrong[0] if wrong else done.stdout}")
+    return Load(int(answers[1]), float(rate[1]))
