@@ -35,9 +35,12 @@ def opened(settings: Settings) -> Database:
 
 
 def read_secret(what: str) -> str:
-    """A secret from standard input: asked for twice on a terminal, else its first line."""
+    """A secret from standard input: asked for twice on a terminal, else its first line, in UTF-8 in any locale."""
     if not sys.stdin.isatty():
-        secret = sys.stdin.readline().rstrip("\r\n")
+        try:
+            secret = sys.stdin.buffer.readline().decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise Invalid(f"the {what} is not in UTF-8") from None
     else:
         secret = getpass.getpass(f"{what}: ")
         if getpass.getpass(f"{what} again: ") != secret:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from service.cli.common import Command, group, opened, print_table, read_secret
+from service.errors import NotFound
 from service.settings import Settings
 from service.store import extensions
 from service.store.database import Database
@@ -35,12 +36,21 @@ def add_to(commands: Any) -> None:
 
 
 async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
+    call_server = _call_server(settings, arguments.call_server)
     secret = read_secret("SIP password") if arguments.password_stdin else None
-    names = sorted(settings.call_servers)
-    call_server = arguments.call_server or (names[0] if len(names) == 1 else "")
     async with opened(settings) as database:
         await extensions.create(database, arguments.extension, call_server, arguments.profile, secret)
     print(f"extension {arguments.extension} is on call server {call_server}")
+
+
+def _call_server(settings: Settings, given: str | None) -> str:
+    names = sorted(settings.call_servers)
+    if given is None and len(names) == 1:
+        return names[0]
+    if given not in names:
+        told = "which call server?" if given is None else f"there is no call server {given!r}."
+        raise NotFound(f"{told} Name one with --call-server: {', '.join(names) or 'the settings have none'}")
+    return given
 
 
 async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:

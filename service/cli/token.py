@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from service.cli.common import group, opened, print_table
-from service.errors import NotFound
+from service.errors import NotFound, Refused
 from service.settings import Settings
 from service.store import tokens, users
+
+LONGEST_DAYS = 3650
 
 
 def add_to(commands: Any) -> None:
@@ -17,7 +19,7 @@ def add_to(commands: Any) -> None:
     add = group(commands, "token", "tokens: logins that last")
     parser = add("issue", "make a token for a user and print it, once", _issue)
     parser.add_argument("user")
-    parser.add_argument("--days", type=float, help="days that it lives (default: CONNECTOR_TOKEN_DAYS)")
+    parser.add_argument("--days", type=_days, help="days that it lives (default: CONNECTOR_TOKEN_DAYS)")
     parser.add_argument("--label", default="command line", help="what it is for")
     parser = add("revoke", "end one token, or all of a user", _revoke)
     which = parser.add_mutually_exclusive_group(required=True)
@@ -26,12 +28,21 @@ def add_to(commands: Any) -> None:
     add("list", "show the tokens that have not expired", _list)
 
 
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 < days <= LONGEST_DAYS:
+        raise argparse.ArgumentTypeError(f"more than 0 and at most {LONGEST_DAYS}")
+    return days
+
+
 async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
-    lifetime = timedelta(days=arguments.days or settings.token_days)
+    lifetime = timedelta(days=settings.token_days if arguments.days is None else arguments.days)
     async with opened(settings) as database:
         login = await users.by_login(database, arguments.user)
         if login is None:
             raise NotFound(f"there is no user {arguments.user!r}")
+        if not login.person.active:
+            raise Refused(f"{login.person.name} is not active: a token would be refused")
         token, expires_at = await tokens.issue(database, login.person.user_id, lifetime, arguments.label)
     print(token)
     print_table([{"X-User-Id": login.person.uid, "expires": expires_at}], ("X-User-Id", "expires"))
@@ -40,6 +51,8 @@ async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
 async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         if arguments.user:
+            if await users.by_login(database, arguments.user) is None:
+                raise NotFound(f"there is no user {arguments.user!r}")
             count = await tokens.revoke_all(database, arguments.user)
             print(f"{count} tokens of {arguments.user} are ended")
         else:

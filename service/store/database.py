@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -50,11 +51,17 @@ def translated() -> Iterator[None]:
     except _AWAY as error:
         raise DatabaseUnavailable(f"PostgreSQL is out of reach: {_told(error)}") from error
     except asyncpg.UniqueViolationError as error:
-        raise AlreadyExists(error.detail or str(error)) from error
+        raise AlreadyExists(_taken(error)) from error
     except asyncpg.ForeignKeyViolationError as error:
         raise NotFound(error.detail or str(error)) from error
     except (asyncpg.CheckViolationError, asyncpg.DataError, asyncpg.NotNullViolationError) as error:
         raise Invalid(error.args[0]) from None  # its detail holds the whole row, secrets included
+
+
+def _taken(error: asyncpg.UniqueViolationError) -> str:
+    """`Key (lower(name))=(ada) already exists.` is not for people."""
+    found = re.fullmatch(r"Key \(.*\)=\((.*)\) already exists\.", error.detail or "", re.DOTALL)
+    return f"{found[1]} is taken" if found else str(error)
 
 
 def _told(error: BaseException) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import asyncpg
+
 from service.credentials import is_uid, new_sip_secret
 from service.errors import AlreadyExists, Invalid, NotFound
 from service.model import Extension
@@ -44,8 +46,11 @@ async def create(database: Database, extension: str, call_server: str, profile: 
 async def assign(database: Database, extension: str, user: str) -> None:
     """Give a free extension to a user, by name. Raises NotFound, AlreadyExists when either has another already."""
     async with database.connection() as connection:
-        if await connection.fetchval(SQL["assign"], extension, user) is not None:
-            return
+        try:
+            if await connection.fetchval(SQL["assign"], extension, user) is not None:
+                return
+        except asyncpg.UniqueViolationError:
+            raise AlreadyExists(f"{user} has an extension already") from None
         there = await connection.fetchrow(SQL["exists"], extension, user)
     assert there is not None
     if not there["extension"]:
