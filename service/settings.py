@@ -7,12 +7,11 @@ Kubernetes hand secrets over like that); giving both is an error.
 from __future__ import annotations
 
 import os
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from service.errors import ConfigurationError
@@ -22,7 +21,7 @@ PREFIX = "CONNECTOR_"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
-Network = IPv4Network | IPv6Network
+Network = IPvAnyNetwork
 RoleName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
 
@@ -123,11 +122,12 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _urls(self) -> Self:
         for name in ("database_url", "owner_database_url"):
-            url = getattr(self, name)
-            if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
+            url = urlsplit(getattr(self, name) or "")
+            if url.geturl() and url.scheme not in ("postgresql", "postgres"):
                 raise ValueError(f"{name} must look like postgresql://user@host:port/database")
-            if url and urlsplit(url).password:
+            if url.password or "password" in parse_qs(url.query):
                 raise ValueError(f"{name} holds a password; give it as {name.replace('url', 'password')} or its file")
+            _ = url.port  # raises ValueError for one that is no number
         return self
 
     def call_server(self, name: str) -> CallServerAddress | None:
