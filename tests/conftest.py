@@ -1,3 +1,3 @@
 """Fixtures for all tests; they live in `tests/support`."""
 
-pytest_plugins = ["tests.support.database", "tests.support.pbx", "tests.support.server"]
+pytest_plugins = ["tests.support.database", "tests.support.pbx", "tests.support.links", "tests.support.server"]

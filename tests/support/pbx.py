@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from local.asterisk import Asterisk, Config, Database
+from local.asterisk_programs import TEMPLATES
 from local.sip import Phone
 from service.settings import Settings
 from tests.support.database import ASTERISK, PASSWORD, TestDatabase, call_server, make_database
@@ -33,10 +35,10 @@ class Pbx:
         return Phone(extension, password, "127.0.0.1", self.asterisk.config.sip_port)
 
 
-def make_pbx(factory: pytest.TempPathFactory, database: TestDatabase) -> Pbx:
+def make_pbx(factory: pytest.TempPathFactory, database: TestDatabase, templates: Path = TEMPLATES / "etc") -> Pbx:
     """An Asterisk that is not started yet."""
     reads = Database(port=database.server.port, name=database.name, user=ASTERISK, password=PASSWORD)
-    return Pbx(Asterisk(factory.mktemp("asterisk"), Config(database=reads)), database)
+    return Pbx(Asterisk(factory.mktemp("asterisk"), Config(database=reads), templates=templates), database)
 
 
 @pytest.fixture(scope="module")

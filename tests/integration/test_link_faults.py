@@ -1,0 +1,107 @@
+"""What can happen to an Asterisk: it ends, is killed, frozen, restarted or reloaded. Real Asterisk, whole service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+
+import pytest
+
+from local.asterisk import AsteriskError
+from service.model import NotLive
+from tests.support.eventually import eventually
+from tests.support.links import Watch, agrees, is_live, live, storm
+from tests.support.pbx import Pbx
+from tests.support.server import Server, Start
+
+FROZEN = 30.0
+"""Seconds that Asterisk is frozen: longer than every deadline of the link."""
+DEVICE = "PJSIP/12342"
+
+
+async def gone(server: Server, why: str) -> None:
+    """The line is unknown at once, and the service says why; it goes on answering."""
+    await server.shows("Unknown ?", within=2)
+    answer = await server.registration()
+    assert answer.headers["X-State-Reason"] == "disconnected"
+    assert why in str(server.link.facts.why_ended)
+
+
+async def test_an_orderly_stop_is_told_before_the_line_ends(pbx: Pbx, start: Start) -> None:
+    server = await start(pbx.settings())
+    await server.shows("Unavailable")
+    await asyncio.to_thread(pbx.asterisk.stop)
+    await gone(server, "Asterisk is shutting down")
+    await asyncio.to_thread(pbx.asterisk.start)
+    await server.shows("Unavailable", within=30)
+
+
+async def test_core_restart_now(pbx: Pbx, start: Start) -> None:
+    server = await start(pbx.settings())
+    await server.shows("Unavailable")
+    with suppress(AsteriskError):  # its answer does not always come
+        await asyncio.to_thread(pbx.asterisk.rx, "core restart now")
+    await gone(server, "Asterisk is shutting down")
+    await eventually(lambda: not pbx.asterisk.is_running(), 10)  # under the loader it cannot start itself anew
+    await asyncio.to_thread(pbx.asterisk.start)
+    await server.shows("Unavailable", within=30)
+
+
+async def test_kill_9_ends_the_line_and_its_return_heals(pbx: Pbx, start: Start) -> None:
+    server = await start(pbx.settings())
+    await server.shows("Unavailable")
+    pbx.asterisk.kill()
+    await gone(server, "")
+    await asyncio.to_thread(pbx.asterisk.start)
+    await server.shows("Unavailable", within=30)
+
+
+async def test_a_reload_of_res_pjsip_is_a_reason_to_look_again(stormy: Pbx, watch: Watch) -> None:
+    link = watch(stormy)
+    async with storm(stormy) as ami:
+        await agrees(link, ami)
+        for _ in range(3):
+            taken = link.facts.resynchronisations
+            await asyncio.to_thread(stormy.asterisk.rx, "module reload res_pjsip.so")
+            await eventually(lambda: link.facts.resynchronisations > taken)  # noqa: B023
+            assert is_live(link)
+            await agrees(link, ami)
+        assert link.facts.failures == 0
+
+
+@pytest.mark.timeout(120)
+async def test_a_frozen_asterisk_is_not_live_within_the_deadline_and_heals_when_it_goes_on(
+    pbx: Pbx, start: Start
+) -> None:
+    server = await start(pbx.settings())
+    await server.shows("Unavailable")
+    reasons: list[NotLive | None] = []
+    assert pbx.asterisk.process is not None
+    os.kill(pbx.asterisk.process.pid, signal.SIGSTOP)
+    try:
+        loop = asyncio.get_running_loop()
+        frozen = loop.time()
+        while (since := loop.time() - frozen) < FROZEN:
+            reading = server.link.states.read(DEVICE)
+            if not reasons or reasons[-1] is not reading.reason:
+                reasons.append(reading.reason)
+            assert since < server.settings.watchdog_deadline + 0.1 or not reading.live
+            await asyncio.sleep(0.05)
+    finally:
+        os.kill(pbx.asterisk.process.pid, signal.SIGCONT)
+    assert reasons[:3] == [None, NotLive.SILENT, NotLive.DISCONNECTED]
+    assert None not in reasons[1:]
+    await server.shows("Unavailable", within=30)
+
+
+async def test_a_link_that_starts_before_its_asterisk_waits_for_it(stormy: Pbx, watch: Watch) -> None:
+    await asyncio.to_thread(stormy.asterisk.stop)
+    link = watch(stormy)
+    await eventually(lambda: link.facts.failures)
+    assert "out of reach" in str(link.facts.why_ended)
+    await asyncio.to_thread(stormy.asterisk.start)
+    await live(link)
+    async with storm(stormy) as ami:
+        await agrees(link, ami)

@@ -1,0 +1,138 @@
+"""Links on a real Asterisk without the rest of the service, and an Asterisk whose custom devices a test may set."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from local.asterisk_programs import TEMPLATES
+from service.asterisk.connection import Account
+from service.asterisk.link import Link
+from service.live.device_states import Freshness
+from tests.support.ami import Ami, logged_in
+from tests.support.database import TestDatabase, make_database
+from tests.support.eventually import eventually
+from tests.support.pbx import Pbx, make_pbx
+
+SECRET = "test-only-secret"
+ACCOUNTS = """
+; Only in tests: it sets custom devices, and reads the list that the link must agree with.
+[storm]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/32
+read =
+write = call,reporting
+writetimeout = 30000
+
+; Without read class `system` it never hears FullyBooted.
+[deaf]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/32
+read = call
+write = reporting
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_corrected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In no test does a later snapshot find a device that the events had left wrong."""
+    links: list[Link] = []
+    make = Link.__init__
+
+    def made(link: Link, *args: object, **values: object) -> None:
+        make(link, *args, **values)  # type: ignore[arg-type]
+        links.append(link)
+
+    monkeypatch.setattr(Link, "__init__", made)
+    yield
+    assert [link.name for link in links if link.facts.corrections] == []
+
+
+Watch = Callable[..., Link]
+
+
+@pytest.fixture
+async def watch() -> AsyncIterator[Watch]:
+    """Starts links; all end with the test, and none may have ended by itself."""
+    tasks: list[asyncio.Task[None]] = []
+
+    def start(pbx: Pbx, *, port: int = 0, want: tuple[str, ...] = (), sync: bool = False, deadline: float = 2.0,
+              account: Account | None = None) -> Link:  # fmt: skip
+        config = pbx.asterisk.config
+        made = account or Account("127.0.0.1", port or config.ami_port, "monitor", config.monitor_secret)
+        sync_account = Account("127.0.0.1", config.ami_port, "sync", config.sync_secret) if sync else None
+        link = Link("main", made, sync=sync_account, deadline=deadline, delays=impatient)
+        link.want(frozenset(want))
+        tasks.append(asyncio.create_task(link.run(), name="the link under test"))
+        return link
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
+
+
+def impatient() -> Iterator[float]:
+    """Delays of a link that tries again at once: tests are shorter, and meet more moments."""
+    return itertools.repeat(0.05)
+
+
+def is_live(link: Link) -> bool:
+    return link.states.current
+
+
+async def live(link: Link, within: float = 20.0) -> None:
+    """Wait until a link is live."""
+    await eventually(lambda: is_live(link), within, "the link is live")
+
+
+def told(link: Link) -> dict[str, str]:
+    """The live map, in the spelling of the wire."""
+    assert link.states.freshness is Freshness.LIVE
+    return {device: state.name for device, state in link.states.items()}
+
+
+async def agrees(link: Link, ami: Ami, within: float = 5.0) -> None:
+    """Wait until the link is live and its map is what Asterisk lists."""
+    listed = await ami.device_states()
+    await eventually(lambda: is_live(link) and told(link) == listed, within, f"the map is {len(listed)} devices")
+
+
+def storm(pbx: Pbx) -> AbstractAsyncContextManager[Ami]:
+    """A connection that sets custom devices."""
+    return logged_in(pbx.asterisk.config.ami_port, "storm", SECRET)
+
+
+def with_accounts(folder: Path) -> Path:
+    """A copy of the real configuration with the accounts above."""
+    templates = folder / "etc"
+    shutil.copytree(TEMPLATES / "etc", templates)
+    with (templates / "manager.conf").open("a") as file:
+        file.write(ACCOUNTS.format(secret=SECRET))
+    return templates
+
+
+@contextlib.contextmanager
+def booted(factory: pytest.TempPathFactory, template: TestDatabase) -> Iterator[Pbx]:
+    """An Asterisk with the accounts above and a database of its own."""
+    folder = factory.mktemp("stormy")
+    made = make_pbx(factory, make_database(template.server, folder.name.replace("-", "_")), with_accounts(folder))
+    with made.asterisk:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stormy(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase) -> Iterator[Pbx]:
+    """Like `pbx`, with the accounts above."""
+    with booted(tmp_path_factory, template) as pbx:
+        yield pbx
