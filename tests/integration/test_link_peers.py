@@ -1,0 +1,204 @@
+"""Peers that are no AMI, or break it in ways that a real Asterisk cannot be made to: the link is never fooled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from service.asterisk import connection, tracker
+from service.asterisk.connection import Account
+from service.asterisk.link import Link
+from service.model import DeviceState
+from tests.support.eventually import eventually
+from tests.support.links import impatient, live, told
+from tests.support.scripted import (
+    GREETING,
+    Action,
+    Line,
+    Reply,
+    device_state,
+    device_states,
+    login,
+    message,
+    peer,
+    success,
+)
+
+DEVICE = "Custom:fußgänger"
+
+
+class Linked:
+    """A link to a port, until the block ends; it must not have ended by itself."""
+
+    def __init__(self, port: int, want: str | None = None, deadline: float = 2.0) -> None:
+        self.link = Link(
+            "scripted", Account("127.0.0.1", port, "monitor", "secret"), deadline=deadline, delays=impatient
+        )
+        self.link.want(frozenset([want] if want else []))
+
+    async def __aenter__(self) -> Link:
+        self._task = asyncio.create_task(self.link.run())
+        return self.link
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        (end,) = await asyncio.gather(self._task, return_exceptions=True)
+        assert isinstance(end, asyncio.CancelledError), end
+
+
+async def failed(link: Link, why: str) -> None:
+    """Wait until the link failed because of `why`, and failed again: it goes on trying and is never live."""
+    await eventually(lambda: why in str(link.facts.why_ended) and link.facts.failures >= 2, 10, why)
+    assert link.facts.resynchronisations == 0
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines of a fraction of a second."""
+    for name in ("CONNECT_DEADLINE", "LOGIN_DEADLINE", "LIST_DEADLINE"):
+        monkeypatch.setattr(connection, name, 0.3)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"", "no greeting"),
+        (b"Asterisk Call Man", "no greeting"),
+        (GREETING, "no answer to Login"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak AMI"),
+        (b"\x16\x03\x01\x00\xff\xfe" * 100, "does not speak AMI"),
+        (b"Asterisk Call Manager/" + b"9" * 300, "does not speak AMI"),
+        (GREETING + b"X: " + b"y" * 10_000_000, "a message of more than"),
+        (GREETING + b"Event: X\r\n" * 1_000_000, "a message of more than"),
+        (GREETING + bytes(range(256)) * 1000 + b"\r\n\r\n" * 5, "no answer to Login"),
+    ],
+    ids=["nothing", "half a greeting", "a greeting", "http", "tls", "long greeting", "10 MB", "10 MB lines", "garbage"],
+)
+async def test_a_peer_that_is_no_asterisk_is_left(said: bytes, why: str) -> None:
+    async def serve(line: Line) -> None:
+        line.say(said)
+        await asyncio.sleep(60)
+
+    async with peer(serve) as port, Linked(port) as link:
+        await failed(link, why)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("action", ["DeviceStateList", "Ping"])
+async def test_a_peer_that_answers_all_but_one_action_is_never_live(action: str) -> None:
+    async with peer(lambda line: line.behave({action: lambda _: b""})) as port, Linked(port, deadline=0.3) as link:
+        await failed(link, f"no answer to {action}")
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_list_that_never_ends_is_never_live() -> None:
+    def half(action: Action) -> bytes:
+        return device_states({DEVICE: "INUSE"})(action).partition(b"Event: DeviceStateListComplete")[0]
+
+    async with peer(lambda line: line.behave({"DeviceStateList": half})) as port, Linked(port) as link:
+        await failed(link, "no answer to DeviceStateList")
+
+
+STATES = device_states({DEVICE: "INUSE", "Custom:other": "BUSY"})
+
+
+def in_pieces(data: bytes) -> Iterator[bytes]:
+    """One byte each: every character and every line end is torn."""
+    return (data[at : at + 1] for at in range(len(data)))
+
+
+async def test_torn_characters_and_single_line_ends_lose_nothing() -> None:
+    async def serve(line: Line) -> None:
+        line.say(GREETING)
+        while True:
+            action = await line.action()
+            reply: Reply = {"Login": login, "DeviceStateList": STATES}.get(action["Action"], success)
+            for piece in in_pieces(reply(action).replace(b"\r\n\r\n", b"\r\n\n")):
+                line.say(piece)
+                await asyncio.sleep(0)
+
+    async with peer(serve) as port, Linked(port) as link:
+        await live(link)
+        assert told(link) == {DEVICE: "INUSE", "Custom:other": "BUSY"}
+
+
+async def test_characters_that_are_none_harm_only_their_own_device() -> None:
+    def listed(action: Action) -> bytes:
+        odd = device_state("Custom:@", "INUSE", action).replace(b"@", b"\xc3\x28\xff\xf0\x9f")
+        head, complete, tail = STATES(action).partition(b"Event: DeviceStateListComplete")
+        return head + odd + complete + tail
+
+    async with peer(lambda line: line.behave({"DeviceStateList": listed})) as port, Linked(port) as link:
+        await live(link)
+        assert told(link).items() >= {DEVICE: "INUSE", "Custom:other": "BUSY"}.items()
+
+
+async def test_a_pong_in_one_read_with_a_shutdown_makes_nothing_live() -> None:
+    replies = {"DeviceStateList": STATES, "Ping": lambda action: success(action) + message("Event: Shutdown")}
+    async with peer(lambda line: line.behave(replies)) as port, Linked(port) as link:
+        await eventually(lambda: link.facts.failures >= 3)
+        assert link.facts.resynchronisations == 0
+        assert len(link.states) == 0
+
+
+def contact_status(endpoint: str, status: str) -> bytes:
+    return message(
+        "Event: ContactStatus",
+        f"URI: sip:{endpoint}@192.0.2.1:5060",
+        f"ContactStatus: {status}",
+        f"AOR: {endpoint}",
+        f"EndpointName: {endpoint}",
+        "RoundtripUsec: 0",
+    )
+
+
+async def test_a_contact_in_one_read_with_the_answer_that_there_is_none_is_not_overlooked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Asterisk answers `no contact`, the phone registers, and both are read at once: nothing may be assumed."""
+    monkeypatch.setattr(tracker, "QUALIFY_WAIT", 0.1)
+    asked: list[str] = []
+
+    def getvar(action: Action) -> bytes:
+        asked.append(expression := action["Variable"])
+        if expression.startswith("DEVICE_STATE"):
+            return message("Response: Success", "Value: UNAVAILABLE", action=action)
+        if "max_contacts" in expression:
+            return message("Response: Success", "Value: 1", action=action)
+        return message("Response: Success", "Value: ", action=action) + contact_status("200", "NonQualified")
+
+    async with peer(lambda line: line.behave({"Getvar": getvar})) as port, Linked(port, want="200") as link:
+        await live(link)
+        await eventually(lambda: asked.count("DEVICE_STATE(PJSIP/200)") >= 3)
+        assert link.states.get("PJSIP/200") is None
+
+
+async def test_what_is_read_of_contacts_does_not_outdo_what_is_told_meanwhile() -> None:
+    """A contact goes while the endpoint is read, and another comes: both in one read with an older answer."""
+    rounds = 0
+
+    def getvar(action: Action) -> bytes:
+        nonlocal rounds
+        what = action["Variable"].rstrip(")").rpartition(",")[2]
+        values = {"max_contacts": "1", "contact": "200;@old", "uri": "sip:200@192.0.2.1:5060", "status": "Reachable"}
+        answer = message("Response: Success", f"Value: {values.get(what, '')}", action=action)
+        if what == "expiration_time" and (rounds := rounds + 1) == 1:
+            return contact_status("200", "Removed") + answer
+        if what == "contact" and rounds:
+            return message("Response: Success", "Value: ", action=action)
+        return answer
+
+    replies = {"Getvar": getvar, "DeviceStateList": device_states({"PJSIP/200": "NOT_INUSE"})}
+    async with peer(lambda line: line.behave(replies)) as port, Linked(port, want="200") as link:
+        await eventually(lambda: link.contacts_of("200") is not None)
+        assert link.contacts_of("200") == ()
+
+
+async def test_a_state_that_nobody_knows_is_unknown() -> None:
+    replies = {"DeviceStateList": device_states({DEVICE: "ON_FIRE"})}
+    async with peer(lambda line: line.behave(replies)) as port, Linked(port) as link:
+        await live(link)
+        assert link.states.read(DEVICE).state is DeviceState.UNKNOWN
