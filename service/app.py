@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping
+from time import monotonic
 
 import structlog
 from aiohttp import web
@@ -19,11 +20,12 @@ from service.asterisk.connection import Account
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
 from service.errors import ConfigurationError
+from service.live.directory import Directory
 from service.settings import Settings
-from service.store import extensions
 from service.store.activity import Activity
 from service.store.changes import Changes
 from service.store.database import Database
+from service.store.directory_reader import DirectoryReader
 from service.store.service_keys import tag_key
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,9 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             name: Link(name, Account.monitor(server), sync=Account.sync(server), deadline=settings.watchdog_deadline)
             for name, server in settings.call_servers.items()
         }
+        directory = Directory(monotonic, usable_for=settings.directory_grace)
+        reader = DirectoryReader(database, directory, lambda: _follow(directory, links))
+        changes = Changes(database.login, reader)
         logins = Logins(database, hasher, activity, settings.login_failures_per_minute)
 
         app = web.Application(middlewares=[outermost], client_max_size=settings.body_limit)
@@ -51,22 +56,33 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.LINKS] = links
         app[keys.LOGINS] = logins
         app[keys.ACTIVITY] = activity
+        app[keys.DIRECTORY] = directory
+        app[keys.CHANGES] = changes
         app[keys.TAG_KEY] = await tag_key(database)
-        app[METRICS] = Metrics(links, logins)
+        app[METRICS] = Metrics(links, logins, directory)
         app.add_routes(routes.public(with_metrics=settings.metrics_port is None))
 
         supervisor = await stack.enter_async_context(Supervisor())
         for name, link in links.items():
             supervisor.start(f"link {name}", link.run())
-        supervisor.start("changes", Changes(database.login, lambda: _follow_extensions(database, links)).run())
+        supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
+        await _read_once(changes, settings.database_start_deadline)
         yield app, supervisor
 
 
-async def _follow_extensions(database: Database, links: Mapping[str, Link]) -> None:
-    """Tell each link which extensions it has."""
+def _follow(directory: Directory, links: Mapping[str, Link]) -> None:
+    """Tell each link which extensions it has now."""
     for name, link in links.items():
-        link.want(frozenset(await extensions.of_call_server(database, name)))
+        link.want(directory.of_call_server(name))
+
+
+async def _read_once(changes: Changes, deadline: float) -> None:
+    try:
+        async with asyncio.timeout(deadline):
+            await changes.following.wait()
+    except TimeoutError:
+        raise ConfigurationError(f"PostgreSQL could not be read within {deadline:g} s") from None
 
 
 class Supervisor:
@@ -123,7 +139,7 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
         if settings.metrics_port is not None:
             operators = web.Application()
             operators[keys.SETTINGS] = settings
-            operators[keys.DATABASE] = app[keys.DATABASE]
+            operators[keys.DIRECTORY] = app[keys.DIRECTORY]
             operators[keys.LINKS] = app[keys.LINKS]
             operators[METRICS] = app[METRICS]
             operators.add_routes(routes.operators())

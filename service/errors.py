@@ -3,6 +3,7 @@
 ServiceError
 ├── Unavailable             a part we need is out of reach; `retry_after` seconds is a fair guess
 │   ├── DatabaseUnavailable     PostgreSQL does not answer within the deadline
+│   ├── DirectoryUnavailable    PostgreSQL could not be followed for so long that memory may not answer any more
 │   ├── CallServerUnavailable   this Asterisk does not answer within the deadline
 │   └── Overloaded              a bounded queue of ours is full
 ├── Refused                 the data says no
@@ -26,6 +27,10 @@ class Unavailable(ServiceError):
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL is down, frozen, or did not answer within the deadline."""
+
+
+class DirectoryUnavailable(Unavailable):
+    """What is in memory is too old to be answered."""
 
 
 class CallServerUnavailable(Unavailable):

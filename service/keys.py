@@ -5,8 +5,10 @@ from aiohttp import web
 from service.api.logins import Logins
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
+from service.live.directory import Directory
 from service.settings import Settings
 from service.store.activity import Activity
+from service.store.changes import Changes
 from service.store.database import Database
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -15,4 +17,6 @@ LINKS = web.AppKey("links", dict[str, Link])
 LOGINS = web.AppKey("logins", Logins)
 ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)
+DIRECTORY = web.AppKey("directory", Directory)
+CHANGES = web.AppKey("changes", Changes)
 TAG_KEY = web.AppKey("tag_key", bytes)

@@ -67,7 +67,6 @@ class Person:
     display_name: str
     email: str | None
     email_verified: bool
-    extension: str | None
 
     @property
     def is_admin(self) -> bool:
@@ -81,6 +80,8 @@ class Extension:
     number: str
     call_server: str
     secret: str = field(repr=False)
+    enabled: bool
+    user_id: int | None
 
     @property
     def device(self) -> str:

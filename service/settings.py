@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     call_servers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], CallServer] = Field(
         {}, description="the Asterisks, by name"
     )
+    directory_grace: Seconds = Field(60.0, description="seconds that memory answers while PostgreSQL is away")
     watchdog_deadline: Seconds = Field(10.0, description="seconds after which a silent Asterisk is not live")
 
     token_days: float = Field(90, gt=0, le=3650, description="days that a token from a login lives")

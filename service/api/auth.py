@@ -6,13 +6,19 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp import web
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
 
 from service.api.errors import Forbidden, TokenMissing, TokenWrong
 from service.credentials import TOKEN_LENGTH, token_hash
-from service.keys import ACTIVITY, DATABASE, SETTINGS
+from service.keys import ACTIVITY, CHANGES, DIRECTORY, SETTINGS
 from service.model import Person
 from service.settings import Network
-from service.store import users
+
+_MISSES = FixedWindowRateLimiter(MemoryStorage())
+_MISSES_ALLOWED = RateLimitItemPerSecond(20)
+"""Unknown tokens that one process looks up in a second: guessing must not become PostgreSQL's load."""
 
 TOKEN_HEADER = "X-Auth-Token"  # noqa: S105 - a name
 UID_HEADER = "X-User-Id"
@@ -27,10 +33,19 @@ def presented_token(request: web.Request) -> str:
 
 
 async def holder(request: web.Request, token: str) -> Person:
-    """Whose token this is. Raises TokenWrong, DatabaseUnavailable."""
-    person = None
-    if len(token) == TOKEN_LENGTH:
-        person = await users.by_token(request.app[DATABASE], token_hash(token))
+    """Whose token this is. Raises TokenWrong, DirectoryUnavailable.
+
+    A token that another replica issued a moment ago may not be known here yet: one that could be a token is read from
+    PostgreSQL before it is refused, a few times a second at the most.
+    """
+    if len(token) != TOKEN_LENGTH:
+        raise TokenWrong
+    directory, hash_ = request.app[DIRECTORY], token_hash(token)
+    person = directory.holder(hash_)
+    unheard_of = person is None and not directory.knows(hash_) and directory.stale_since is None
+    if unheard_of and _MISSES.hit(_MISSES_ALLOWED, "tokens"):
+        await request.app[CHANGES].refresh(f"token {hash_.hex()}", within=1.0)
+        person = directory.holder(hash_)
     if person is None:
         raise TokenWrong
     return person

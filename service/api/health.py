@@ -11,8 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from service.api.errors import encode
 from service.api.metrics import METRICS
 from service.asterisk.link import Link
-from service.errors import DatabaseUnavailable
-from service.keys import DATABASE, LINKS, SETTINGS
+from service.keys import DIRECTORY, LINKS, SETTINGS
 from service.live.device_states import Freshness
 
 
@@ -23,20 +22,18 @@ async def livez(_: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """503 only while this process cannot answer registration at all; a dead Asterisk only degrades it."""
-    servers = {name: described(link) for name, link in request.app[LINKS].items()}
-    database = await _database_says(request)
-    live = all(server["freshness"] == Freshness.LIVE and not server["silent"] for server in servers.values())
-    status = "unavailable" if database else "ready" if live else "degraded"
+    directory = request.app[DIRECTORY]
+    current = directory.stale_since is None and all(link.states.current for link in request.app[LINKS].values())
+    status = "ready" if current else "degraded" if directory.usable else "unavailable"
     answer: dict[str, Any] = {"status": status}
     if status != "ready" and request.app[SETTINGS].metrics_port is None:
-        answer |= {"database": database or "reachable", "callServers": servers}
-    return _answer(503 if database else 200, answer)
+        answer |= _parts(request.app)
+    return _answer(200 if directory.usable else 503, answer)
 
 
 async def details(request: web.Request) -> web.Response:
     """The whole of what `readyz` knows, on the port for operators."""
-    servers = {name: described(link) for name, link in request.app[LINKS].items()}
-    return _answer(200, {"database": await _database_says(request) or "reachable", "callServers": servers})
+    return _answer(200, _parts(request.app))
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -66,14 +63,17 @@ def described(link: Link) -> dict[str, Any]:
     }
 
 
-async def _database_says(request: web.Request) -> str | None:
-    """What is wrong with PostgreSQL, or None."""
-    try:
-        async with request.app[DATABASE].connection() as connection:
-            await connection.fetchval("select 1")
-    except DatabaseUnavailable as error:
-        return str(error)
-    return None
+def _parts(app: web.Application) -> dict[str, Any]:
+    directory = app[DIRECTORY]
+    stale_since = directory.stale_since
+    return {
+        "directory": {
+            "freshness": "live" if stale_since is None else "stale" if directory.usable else "unavailable",
+            "staleSince": _told(stale_since.timestamp()) if stale_since else None,
+            **directory.counts(),
+        },
+        "callServers": {name: described(link) for name, link in app[LINKS].items()},
+    }
 
 
 def _told(moment: float | None) -> str | None:

@@ -13,14 +13,15 @@ from prometheus_client.registry import Collector
 from service.api.logins import Logins
 from service.asterisk.link import Link
 from service.live.device_states import Freshness
+from service.live.directory import Directory
 
 
 class Metrics:
     """One registry per application, so that two in one process do not collide."""
 
-    def __init__(self, links: Mapping[str, Link], logins: Logins) -> None:
+    def __init__(self, links: Mapping[str, Link], logins: Logins, directory: Directory) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(_Parts(links, logins))
+        self.registry.register(_Parts(links, logins, directory))
         requests = Counter(
             "connector_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
         )
@@ -38,11 +39,19 @@ class Metrics:
 class _Parts(Collector):
     """Reads the parts at the moment of the scrape: it costs nothing between scrapes."""
 
-    def __init__(self, links: Mapping[str, Link], logins: Logins) -> None:
+    def __init__(self, links: Mapping[str, Link], logins: Logins, directory: Directory) -> None:
+        self._directory = directory
         self._links = links
         self._logins = logins
 
     def collect(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily("connector_directory_overdue_seconds", "Seconds by which its proof is overdue.")
+        age.add_metric((), max(0.0, min(self._directory.overdue, 1e9)))
+        yield age
+        size = GaugeMetricFamily("connector_directory_size", "Entries of the directory.", labels=("kind",))
+        for kind, count in self._directory.counts().items():
+            size.add_metric((kind,), count)
+        yield size
         yield CounterMetricFamily("connector_logins_refused", "Logins refused.", value=self._logins.refused)
         freshness = GaugeMetricFamily(
             "connector_link_freshness",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -11,10 +12,9 @@ from service.api import body
 from service.api.auth import caller
 from service.api.errors import BadArgument, ExtensionNotFound, Forbidden
 from service.errors import CallServerUnavailable
-from service.keys import DATABASE, LINKS, SETTINGS, TAG_KEY
+from service.keys import DIRECTORY, LINKS, SETTINGS, TAG_KEY
 from service.live.registration import Registration, registration
 from service.model import Person, Reading
-from service.store import extensions
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,8 @@ async def by_user_id(request: web.Request) -> web.Response:
     person = await caller(request)
     uid = await _uid(request)
     _may_see(person, uid)
-    extension = await extensions.of_user(request.app[DATABASE], uid)
+    directory = request.app[DIRECTORY]
+    extension = directory.extension_of(uid)
     if extension is None:
         raise ExtensionNotFound
     settings = request.app[SETTINGS]
@@ -47,7 +48,7 @@ async def by_user_id(request: web.Request) -> web.Response:
         raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
     reading = link.states.read(extension.device)
     found = registration(extension, server, reading, tag_key=request.app[TAG_KEY], success=settings.rocketchat_success)
-    return _answer(request, found, settings.poll_interval)
+    return _answer(request, found, settings.poll_interval, directory.stale_since)
 
 
 async def _uid(request: web.Request) -> str:
@@ -77,7 +78,9 @@ def _may_see(person: Person, uid: str) -> None:
         raise Forbidden
 
 
-def _answer(request: web.Request, found: Registration, poll_interval: int) -> web.Response:
+def _answer(
+    request: web.Request, found: Registration, poll_interval: int, stale_since: datetime | None
+) -> web.Response:
     headers = {
         "Cache-Control": "no-store",
         "ETag": found.etag,
@@ -85,6 +88,7 @@ def _answer(request: web.Request, found: Registration, poll_interval: int) -> we
         "X-Poll-Interval": str(poll_interval),
         "Access-Control-Expose-Headers": EXPOSED,
         **_why_not_live(found.reading),
+        **({"X-Directory-Stale-Since": _time(stale_since)} if stale_since else {}),
     }
     known = request.if_none_match
     if known is not None and any(tag.value in ("*", found.etag.strip('"')) for tag in known):
@@ -98,5 +102,10 @@ def _why_not_live(reading: Reading) -> dict[str, str]:
     since = reading.since
     return {
         "X-State-Reason": reading.reason.value,
-        **({"X-State-Since": since.isoformat(timespec="milliseconds").replace("+00:00", "Z")} if since else {}),
+        **({"X-State-Since": _time(since)} if since else {}),
     }
+
+
+def _time(moment: datetime) -> str:
+    """RFC 3339."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

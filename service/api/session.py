@@ -10,7 +10,8 @@ from aiohttp import web
 from service.api import body
 from service.api.auth import address, caller, holder, presented_token
 from service.api.errors import BadArgument, LoginFailed, TokenWrong, encode
-from service.keys import DATABASE, LOGINS, SETTINGS
+from service.credentials import token_hash
+from service.keys import CHANGES, DATABASE, DIRECTORY, LOGINS, SETTINGS
 from service.model import Person
 from service.store import tokens
 
@@ -29,20 +30,23 @@ async def login(request: web.Request) -> web.Response:
         person = await request.app[LOGINS].check(name, password, address(request))
         lifetime = timedelta(days=request.app[SETTINGS].token_days)
         token, _ = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "login")
-    data = {"userId": person.uid, "authToken": token, "me": _me(person)}
+        await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
+    data = {"userId": person.uid, "authToken": token, "me": _me(request, person)}
     return _success({"status": "success", "data": data})
 
 
 async def logout(request: web.Request) -> web.Response:
     """POST or GET /api/v1/logout: ends the presented token only."""
     await caller(request)
-    await tokens.revoke(request.app[DATABASE], presented_token(request))
+    token = presented_token(request)
+    await tokens.revoke(request.app[DATABASE], token)
+    await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
     return _success({"status": "success", "data": {"message": "You've been logged out!"}})
 
 
 async def me(request: web.Request) -> web.Response:
     """GET /api/v1/me: who the token belongs to."""
-    return _success({**_me(await caller(request)), "success": True})
+    return _success({**_me(request, await caller(request)), "success": True})
 
 
 def _credentials(given: dict[str, Any]) -> tuple[str, str]:
@@ -55,7 +59,8 @@ def _credentials(given: dict[str, Any]) -> tuple[str, str]:
     return names[0], password
 
 
-def _me(person: Person) -> dict[str, Any]:
+def _me(request: web.Request, person: Person) -> dict[str, Any]:
+    extension = request.app[DIRECTORY].extension_of(person.uid)
     emails = [{"address": person.email, "verified": person.email_verified}] if person.email else []
     return {
         "_id": person.uid,
@@ -64,7 +69,7 @@ def _me(person: Person) -> dict[str, Any]:
         "emails": emails,
         "active": person.active,
         "roles": [person.role.value],
-        **({"extension": person.extension} if person.extension else {}),
+        **({"extension": extension.number} if extension else {}),
     }
 
 

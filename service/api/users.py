@@ -11,7 +11,8 @@ from aiohttp import web
 from service.api import body
 from service.api.auth import address, admin
 from service.api.errors import BadArgument, UserNotFound, encode
-from service.keys import ACTIVITY, DATABASE, LOGINS, SETTINGS
+from service.credentials import token_hash
+from service.keys import ACTIVITY, CHANGES, DATABASE, LOGINS, SETTINGS
 from service.store import tokens, users
 from service.store.activity import ONLINE_FOR, Seen
 from service.store.users import UserRow
@@ -38,6 +39,7 @@ async def authenticate(request: web.Request) -> web.Response:
     lifetime = _lifetime(given.get("expire_after_minutes"), request.app[SETTINGS].token_days)
     person = await request.app[LOGINS].check(name, password, address(request))
     token, expired = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "auth")
+    await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
     payload = {"token": token, "expired": _time(expired), "user_type": person.role.value}
     return _answer({"success": True, "payload": payload})
 

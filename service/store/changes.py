@@ -1,15 +1,19 @@
-"""What changes in PostgreSQL, heard through LISTEN: each notification is a hint to read again, nothing more.
+"""What changes in PostgreSQL, heard through LISTEN: each notification is a hint to read rows again, nothing more.
 
-A dedicated connection listens first, then everything is read, then hints are followed. Nothing tells of a half-open
-connection, and a pooler can swallow LISTEN, so a notification to oneself must come back every few seconds.
+A dedicated connection listens first, then everything is read, then hints are followed, by one task, in order. Nothing
+tells of a half-open connection, and a pooler can swallow LISTEN, so a notification to oneself must come back every few
+seconds. When one that was sent at a time has come back, and all hints before it have been read, then everything that
+was committed before that time has been read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
+from typing import Protocol
 
 import asyncpg
 import structlog
@@ -20,24 +24,52 @@ from service.store.database import Login, translated
 log = structlog.get_logger(__name__)
 
 CHANNEL = "connector_changes"
-HEARTBEAT_EVERY = 2.0
+HEARTBEAT_EVERY = 1.5
 HEARTBEAT_DEADLINE = 3.0
-READ_AGAIN_EVERY = 60.0
+READ_AGAIN_EVERY = 300.0
 """Seconds: even without a hint everything is read again, slowly, all the time."""
-GATHER = 0.02
+GATHER = 0.01
 """Seconds to wait for more hints before reading, so that a burst is read once."""
 
 
-class Changes:
-    """Calls `read` once listening begins, after every hint, and slowly all the time; `run` never returns by itself."""
+class Reader(Protocol):
+    """Who reads rows. Both readings raise DatabaseUnavailable."""
 
-    def __init__(self, login: Login, read: Callable[[], Awaitable[None]]) -> None:
+    async def read_all(self) -> None: ...
+
+    async def read(self, hints: Iterable[str]) -> None: ...
+
+    def confirmed(self, at: float) -> None: ...
+
+
+class Changes:
+    """Follows the channel on behalf of a reader; `run` never returns by itself."""
+
+    def __init__(self, login: Login, reader: Reader) -> None:
         self._login = login
-        self._read = read
+        self._reader = reader
+        self._hints: set[str] = set()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._confirmed_at: float | None = None
         self._due = asyncio.Event()
         self._away = False
         self._beat: asyncio.Future[None] | None = None
         self._beat_name = ""
+        self.following = asyncio.Event()
+        """Set once everything has been read for the first time."""
+
+    async def refresh(self, hint: str, within: float) -> bool:
+        """Have a row read now, in its turn. False when that did not happen within so many seconds."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hints.add(hint)
+        self._waiting.append(done)
+        self._due.set()
+        try:
+            async with asyncio.timeout(within):
+                await done
+        except TimeoutError:
+            return False
+        return True
 
     async def run(self) -> None:
         """Follow until cancelled, reconnecting as often as it takes."""
@@ -48,7 +80,7 @@ class Changes:
                 why = str(failures.exceptions[0])
             (log.debug if self._away else log.warning)("changes in postgresql are not followed", error=why)
             self._away = True
-            await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - jitter
 
     async def _session(self) -> None:
         connection = await self._login.connect(server_settings={"application_name": "asterisk-connector changes"})
@@ -56,38 +88,65 @@ class Changes:
             with translated():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.add_listener(CHANNEL, self._notified)
+            await self._read(everything=True, confirmed_at=time.monotonic())
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._heartbeat(connection), name="listener heartbeat")
-                tasks.create_task(self._read_when_due(), name="read after changes")
+                tasks.create_task(self._follow(), name="read after changes")
         finally:
             connection.terminate()
 
-    async def _read_when_due(self) -> None:
+    async def _follow(self) -> None:
+        read_again_at = time.monotonic() + READ_AGAIN_EVERY
         while True:
-            self._due.clear()
-            await self._read()
-            if self._away:
-                self._away = False
-                log.info("changes in postgresql are followed again")
-            try:
-                async with asyncio.timeout(READ_AGAIN_EVERY):
-                    await self._due.wait()
+            await self._due.wait()
+            if not self._waiting:
                 await asyncio.sleep(GATHER)
-            except TimeoutError:
-                pass
+            everything = time.monotonic() > read_again_at
+            if everything:
+                read_again_at = time.monotonic() + READ_AGAIN_EVERY
+            await self._read(everything=everything, confirmed_at=self._confirmed_at)
+
+    async def _read(self, *, everything: bool, confirmed_at: float | None) -> None:
+        """Read what is due by now. What fails stays due; what comes meanwhile is for the next time."""
+        self._due.clear()
+        hints, self._hints = self._hints, set()
+        waiting, self._waiting = self._waiting, []
+        try:
+            if everything:
+                await self._reader.read_all()
+            elif hints:
+                await self._reader.read(hints)
+        except BaseException:
+            self._hints |= hints
+            self._waiting = waiting + self._waiting
+            raise
+        if confirmed_at is not None:
+            self._reader.confirmed(confirmed_at)
+        for done in waiting:
+            if not done.done():
+                done.set_result(None)
+        self.following.set()
+        if self._away:
+            self._away = False
+            log.info("changes in postgresql are followed again")
 
     async def _heartbeat(self, connection: asyncpg.Connection) -> None:
         while True:
+            sent_at = time.monotonic()
             self._beat_name = f"heartbeat {uuid.uuid4()}"
             self._beat = asyncio.get_running_loop().create_future()
             with translated():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.execute("select pg_notify($1, $2)", CHANNEL, self._beat_name)
                     await self._beat
+            self._confirmed_at = sent_at
+            self._due.set()
             await asyncio.sleep(HEARTBEAT_EVERY)
 
     def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        if payload == self._beat_name and self._beat is not None and not self._beat.done():
+        hint = str(payload)
+        if hint == self._beat_name and self._beat is not None and not self._beat.done():
             self._beat.set_result(None)
-        elif not str(payload).startswith("heartbeat"):
+        elif not hint.startswith("heartbeat "):
+            self._hints.add(hint)
             self._due.set()

@@ -7,24 +7,14 @@ from typing import Any
 
 import asyncpg
 
-from service.credentials import is_uid, new_sip_secret
+from service.credentials import new_sip_secret
 from service.errors import AlreadyExists, Invalid, NotFound
-from service.model import Extension
 from service.store import sql
 from service.store.database import Database
 
 SQL = sql.load("extensions")
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 SECRET_LENGTH = 80
-
-
-async def of_user(database: Database, uid: str) -> Extension | None:
-    """The extension that the person with this id may register now."""
-    if not is_uid(uid):
-        return None
-    async with database.connection() as connection:
-        row = await connection.fetchrow(SQL["of_user"], uid)
-    return Extension(row["extension"], row["call_server"], row["secret"]) if row else None
 
 
 async def of_call_server(database: Database, call_server: str) -> set[str]:

@@ -83,20 +83,13 @@ async def get(database: Database, user_id: int) -> UserRow | None:
     return UserRow(**values)
 
 
-async def by_token(database: Database, token_hash: bytes) -> Person | None:
-    """Who holds the token. None when it is wrong, revoked or expired, or the person inactive."""
-    async with database.connection() as connection:
-        row = await connection.fetchrow(SQL["by_token"], token_hash)
-    return _person(row) if row else None
-
-
 async def by_login(database: Database, name_or_email: str) -> Login | None:
     """The person, active or not, with this name or e-mail, without regard to case."""
     if "\0" in name_or_email or not name_or_email.isprintable():
         return None
     async with database.connection() as connection:
         row = await connection.fetchrow(SQL["by_login"], name_or_email)
-    return Login(_person(row), row["passwd"]) if row else None
+    return Login(person_of(row), row["passwd"]) if row else None
 
 
 async def create(
@@ -140,7 +133,8 @@ async def _change(database: Database, statement: str, name: str, value: Any) -> 
             raise NotFound(f"there is no user {name!r}")
 
 
-def _person(row: asyncpg.Record) -> Person:
+def person_of(row: asyncpg.Record) -> Person:
+    """A row with a person's columns as that person."""
     names = [part for part in (row["first_name"], row["last_name"]) if part]
     return Person(
         user_id=row["user_id"],
@@ -151,5 +145,4 @@ def _person(row: asyncpg.Record) -> Person:
         display_name=row["fullname"] or " ".join(names) or row["name"],
         email=row["email"],
         email_verified=row["email_verified"],
-        extension=row["extension"],
     )

@@ -1,10 +1,3 @@
--- name: of_user
--- The extension that a person may register now, if any.
-select e.extension, e.secret, e.call_server
-from live_extensions as e
-join users as u using (user_id)
-where u.uid = $1
-
 -- name: of_call_server
 -- All extensions that a call server's Asterisk can see.
 select extension from live_extensions where call_server = $1 order by extension

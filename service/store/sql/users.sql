@@ -11,24 +11,12 @@ from users as u
 left join activity as a using (user_id)
 where u.user_id = $1
 
--- name: by_token
--- Who holds this token (its SHA-256), if it has not expired and the person is active.
-select
-    u.user_id, u.uid, u.name, u.user_type, u.active, u.fullname, u.first_name, u.last_name, u.email,
-    u.email_verified, e.extension, u.passwd
-from tokens as t
-join users as u using (user_id)
-left join extensions as e using (user_id)
-where t.token_hash = $1 and t.expires_at > now() and u.active
-
 -- name: by_login
 -- The person with this name, or with this e-mail, and their password's hash. A name holds no '@', an e-mail does.
 select
-    u.user_id, u.uid, u.name, u.user_type, u.active, u.fullname, u.first_name, u.last_name, u.email,
-    u.email_verified, e.extension, u.passwd
-from users as u
-left join extensions as e using (user_id)
-where lower(u.name) = lower($1) or lower(u.email) = lower($1)
+    user_id, uid, name, user_type, active, fullname, first_name, last_name, email, email_verified, passwd
+from users
+where lower(name) = lower($1) or lower(email) = lower($1)
 
 -- name: create
 insert into users (name, email, passwd, user_type, first_name, last_name, uid, create_user_id)

@@ -109,48 +109,61 @@ create trigger end_tokens after update on users for each row
     when (old.active and not new.active) execute function end_tokens();
 
 -- Changes are told on the channel `connector_changes` as hints; whoever hears one reads the rows again.
--- The payload is `extension <number>` or `extension *` when there are many.
-create function notify_extensions() returns trigger language plpgsql as $$
+-- The payload is `<kind> <key>`, or `<kind> *` when there are many: `extension 12342`, `user 1795`, `token *`.
+-- Each trigger names its kind and its table's key.
+create function notify_change() returns trigger language plpgsql as $$
 declare
     changed text[];
 begin
     if tg_op = 'TRUNCATE' then
         changed := null;
     elsif tg_op = 'INSERT' then
-        changed := array(select extension from after_rows limit 101);
+        changed := array(select to_jsonb(r) ->> tg_argv[1] from after_rows as r limit 101);
     elsif tg_op = 'DELETE' then
-        changed := array(select extension from before_rows limit 101);
+        changed := array(select to_jsonb(r) ->> tg_argv[1] from before_rows as r limit 101);
     else
         changed := array(
-            select extension from (select * from after_rows except select * from before_rows) as new_or_other
+            select row_ ->> tg_argv[1]
+            from (select to_jsonb(r) as row_ from after_rows as r except select to_jsonb(r) from before_rows as r) as new_
             union
-            select extension from (select * from before_rows except select * from after_rows) as gone_or_other
+            select row_ ->> tg_argv[1]
+            from (select to_jsonb(r) as row_ from before_rows as r except select to_jsonb(r) from after_rows as r) as old_
             limit 101);
     end if;
     if changed is null or cardinality(changed) > 100 then
-        perform pg_notify('connector_changes', 'extension *');
+        perform pg_notify('connector_changes', tg_argv[0] || ' *');
     else
-        perform pg_notify('connector_changes', 'extension ' || number) from unnest(changed) as number;
+        perform pg_notify('connector_changes', tg_argv[0] || ' ' || key) from unnest(changed) as key;
     end if;
     return null;
 end $$;
-create trigger notify_insert after insert on extensions referencing new table as after_rows
-    for each statement execute function notify_extensions();
-create trigger notify_update after update on extensions referencing old table as before_rows new table as after_rows
-    for each statement execute function notify_extensions();
-create trigger notify_delete after delete on extensions referencing old table as before_rows
-    for each statement execute function notify_extensions();
-create trigger notify_truncate after truncate on extensions
-    for each statement execute function notify_extensions();
 
--- A person's activation decides whether the views show their extension.
-create function notify_activation() returns trigger language plpgsql as $$
-begin
-    perform pg_notify('connector_changes', 'extension ' || extension) from extensions where user_id = new.user_id;
-    return null;
-end $$;
-create trigger notify_activation after update on users for each row
-    when (old.active is distinct from new.active) execute function notify_activation();
+create trigger notify_insert after insert on extensions referencing new table as after_rows
+    for each statement execute function notify_change('extension', 'extension');
+create trigger notify_update after update on extensions referencing old table as before_rows new table as after_rows
+    for each statement execute function notify_change('extension', 'extension');
+create trigger notify_delete after delete on extensions referencing old table as before_rows
+    for each statement execute function notify_change('extension', 'extension');
+create trigger notify_truncate after truncate on extensions
+    for each statement execute function notify_change('extension', 'extension');
+
+create trigger notify_insert after insert on users referencing new table as after_rows
+    for each statement execute function notify_change('user', 'user_id');
+create trigger notify_update after update on users referencing old table as before_rows new table as after_rows
+    for each statement execute function notify_change('user', 'user_id');
+create trigger notify_delete after delete on users referencing old table as before_rows
+    for each statement execute function notify_change('user', 'user_id');
+create trigger notify_truncate after truncate on users
+    for each statement execute function notify_change('user', 'user_id');
+
+create trigger notify_insert after insert on tokens referencing new table as after_rows
+    for each statement execute function notify_change('token', 'token_hash');
+create trigger notify_update after update on tokens referencing old table as before_rows new table as after_rows
+    for each statement execute function notify_change('token', 'token_hash');
+create trigger notify_delete after delete on tokens referencing old table as before_rows
+    for each statement execute function notify_change('token', 'token_hash');
+create trigger notify_truncate after truncate on tokens
+    for each statement execute function notify_change('token', 'token_hash');
 
 -- Extensions that may register: enabled, and of nobody or of an active person.
 create view live_extensions as

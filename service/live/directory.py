@@ -1,0 +1,160 @@
+"""The directory: who holds which token, and whose extension is which, in memory, as PostgreSQL has it.
+
+Synchronous and pure: it is told everything, including the time, and never waits. One feed writes, anybody reads.
+
+It is current as long as PostgreSQL proves that it is. When the proof is overdue the directory goes on answering for a
+bounded time, and says since when it could not be checked; after that it answers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import time
+
+from service.errors import DirectoryUnavailable
+from service.model import Extension, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Whose a token is, and when it ends, in seconds since the epoch."""
+
+    user_id: int
+    expires_at: float
+
+
+class Directory:
+    """`clock` gives seconds that only grow. `noticed_within`: seconds after which a missing proof means trouble.
+
+    `usable_for`: seconds that it goes on answering after that.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, noticed_within: float = 5.0, usable_for: float = 60.0) -> None:
+        self._clock = clock
+        self._noticed_within = noticed_within
+        self._usable_for = usable_for
+        self._confirmed_at = float("-inf")
+        self._people: dict[int, Person] = {}
+        self._by_uid: dict[str, int] = {}
+        self._tokens: dict[bytes, Token] = {}
+        self._extensions: dict[str, Extension] = {}
+        self._held: dict[int, str] = {}
+
+    # --- what the feed says ------------------------------------------------------------------------------------
+
+    def replace(
+        self,
+        people: Iterable[Person],
+        tokens: Iterable[tuple[bytes, Token]],
+        extensions: Iterable[Extension],
+    ) -> None:
+        """Everything was read anew."""
+        self._people = {person.user_id: person for person in people}
+        self._by_uid = {person.uid: person.user_id for person in self._people.values()}
+        self._tokens = dict(tokens)
+        self._extensions = {extension.number: extension for extension in extensions}
+        self._held = {
+            extension.user_id: extension.number
+            for extension in self._extensions.values()
+            if extension.user_id is not None
+        }
+
+    def put_person(self, user_id: int, person: Person | None) -> None:
+        """One person was read; None: there is none any more."""
+        before = self._people.pop(user_id, None)
+        if before is not None:
+            self._by_uid.pop(before.uid, None)
+        if person is not None:
+            self._people[user_id] = person
+            self._by_uid[person.uid] = user_id
+
+    def put_token(self, token_hash: bytes, token: Token | None) -> None:
+        """One token was read; None: it is revoked."""
+        if token is None:
+            self._tokens.pop(token_hash, None)
+        else:
+            self._tokens[token_hash] = token
+
+    def put_extension(self, number: str, extension: Extension | None) -> None:
+        """One extension was read; None: it is gone."""
+        before = self._extensions.pop(number, None)
+        if before is not None and before.user_id is not None and self._held.get(before.user_id) == number:
+            del self._held[before.user_id]
+        if extension is not None:
+            self._extensions[number] = extension
+            if extension.user_id is not None:
+                self._held[extension.user_id] = number
+
+    def confirmed(self, at: float) -> None:
+        """PostgreSQL proved that everything it had committed by this moment of the clock has been read."""
+        self._confirmed_at = max(self._confirmed_at, at)
+
+    # --- what everybody asks -----------------------------------------------------------------------------------
+
+    @property
+    def overdue(self) -> float:
+        """Seconds by which the proof is overdue; 0 or less when all is well."""
+        return self._clock() - self._confirmed_at - self._noticed_within
+
+    @property
+    def stale_since(self) -> datetime | None:
+        """Since when it could not be checked, in UTC; None when all is well."""
+        overdue = self.overdue
+        if overdue <= 0:
+            return None
+        return datetime.now(UTC) - timedelta(seconds=min(overdue + self._noticed_within, 1e9))
+
+    @property
+    def usable(self) -> bool:
+        """Whether it answers at all."""
+        return self.overdue <= self._usable_for
+
+    def holder(self, token_hash: bytes) -> Person | None:
+        """The active person who holds this token. Raises DirectoryUnavailable."""
+        self._check()
+        token = self._tokens.get(token_hash)
+        if token is None or token.expires_at <= time():
+            return None
+        person = self._people.get(token.user_id)
+        return person if person is not None and person.active else None
+
+    def knows(self, token_hash: bytes) -> bool:
+        """Whether it has heard of this token at all, expired or not."""
+        return token_hash in self._tokens
+
+    def person(self, uid: str) -> Person | None:
+        """The person with this id, active or not."""
+        user_id = self._by_uid.get(uid)
+        return None if user_id is None else self._people.get(user_id)
+
+    def extension_of(self, uid: str) -> Extension | None:
+        """The extension that this person may register now. Raises DirectoryUnavailable."""
+        self._check()
+        person = self.person(uid)
+        number = self._held.get(person.user_id) if person is not None else None
+        extension = self._extensions.get(number) if number is not None else None
+        return extension if extension is not None and self._may_register(extension) else None
+
+    def of_call_server(self, call_server: str) -> frozenset[str]:
+        """The numbers of the extensions that may register with this call server."""
+        return frozenset(
+            extension.number
+            for extension in self._extensions.values()
+            if extension.call_server == call_server and self._may_register(extension)
+        )
+
+    def counts(self) -> dict[str, int]:
+        """How much it holds."""
+        return {"people": len(self._people), "tokens": len(self._tokens), "extensions": len(self._extensions)}
+
+    def _may_register(self, extension: Extension) -> bool:
+        if not extension.enabled or extension.user_id is None:
+            return extension.enabled
+        person = self._people.get(extension.user_id)
+        return person is not None and person.active
+
+    def _check(self) -> None:
+        if not self.usable:
+            raise DirectoryUnavailable("PostgreSQL could not be followed for too long")
