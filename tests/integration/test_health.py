@@ -16,7 +16,8 @@ async def test_a_process_that_runs_is_alive(shared: Server) -> None:
 
 async def test_without_asterisk_it_is_degraded_and_tells_which(shared: Server) -> None:
     status, body = await told(await shared.client.get("/readyz"))
-    assert (status, body["status"], body["database"]) == (200, "degraded", "reachable")
+    assert (status, body["status"], body["directory"]["freshness"]) == (200, "degraded", "live")
+    assert body["directory"]["extensions"] == 2
     assert body["callServers"]["main"]["freshness"] in ("disconnected", "connecting")
     assert "since" in body["callServers"]["main"]
 

@@ -6,6 +6,7 @@ import json
 import re
 
 from tests.support.database import TestDatabase
+from tests.support.eventually import eventually
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server, Start
 
 ALWAYS = ("Cache-Control", "ETag", "X-State-Live", "X-Poll-Interval", "Access-Control-Expose-Headers")
@@ -75,7 +76,11 @@ async def test_another_installations_tag_for_the_same_answer_is_another(database
 async def test_a_new_secret_changes_the_tag(database: TestDatabase, server: Server) -> None:
     before = (await server.registration()).headers["ETag"]
     await database.execute("update extensions set secret = 'another' where extension = '12342'")
-    assert (await server.registration()).headers["ETag"] != before
+
+    async def another() -> bool:
+        return (await server.registration()).headers["ETag"] != before
+
+    await eventually(another, 2)
 
 
 async def test_an_answer_can_carry_rocketchats_success(database: TestDatabase, start: Start) -> None:

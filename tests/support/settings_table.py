@@ -19,7 +19,7 @@ def table() -> str:
     head = "| variable | default | what |\n| --- | --- | --- |\n"
     servers = f"{PREFIX}CALL_SERVERS__<NAME>__"
     own = "".join(_rows(Settings, PREFIX, {"call_servers"}))
-    told = f"\nOne group per Asterisk; any number of them, each with its own name behind `{servers.removesuffix('<NAME>__')}`:\n\n"
+    told = "\nOne group per Asterisk, as many as there are, each with its own name for `<NAME>`:\n\n"
     return f"{head}{own}{told}{head}{''.join(_rows(CallServer, servers, set()))}"
 
 
@@ -40,7 +40,7 @@ def _default(field: Any) -> str:
     if field.is_required():
         return "required"
     if field.default is None:
-        return "–"
+        return "none"
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 
 

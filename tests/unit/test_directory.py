@@ -1,0 +1,119 @@
+"""The directory answers what PostgreSQL holds, as long as it is proved to."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from service.errors import DirectoryUnavailable
+from service.live.directory import Directory, Token
+from service.model import Extension, Person, Role
+
+HASH = b"h" * 32
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def person(user_id: int = 1, uid: str = "u1", active: bool = True) -> Person:
+    return Person(user_id, uid, "name", Role.AGENT, active, "Name", None, False)
+
+
+def extension(number: str = "101", user_id: int | None = 1, enabled: bool = True) -> Extension:
+    return Extension(number, "main", "secret", enabled, user_id)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def directory(clock: Clock) -> Directory:
+    made = Directory(clock)
+    made.replace([person()], [(HASH, Token(1, time.time() + 60))], [extension()])
+    made.confirmed(clock.now)
+    return made
+
+
+def test_it_knows_who_holds_a_token_and_whose_extension_is_which(directory: Directory) -> None:
+    holder = directory.holder(HASH)
+    assert holder is not None
+    assert holder.uid == "u1"
+    found = directory.extension_of("u1")
+    assert found is not None
+    assert found.number == "101"
+    assert directory.of_call_server("main") == {"101"}
+    assert directory.of_call_server("other") == frozenset()
+
+
+def test_a_token_that_expired_is_refused_although_nobody_told(directory: Directory) -> None:
+    directory.put_token(HASH, Token(1, time.time() - 0.001))
+    assert directory.holder(HASH) is None
+    assert directory.knows(HASH)
+
+
+@pytest.mark.parametrize("gone", [person(active=False), None])
+def test_whoever_is_inactive_or_gone_holds_nothing(directory: Directory, gone: Person | None) -> None:
+    directory.put_person(1, gone)
+    assert directory.holder(HASH) is None
+    assert directory.extension_of("u1") is None
+    assert directory.of_call_server("main") == frozenset()
+
+
+def test_an_extension_that_moves_to_another_person_is_only_theirs(directory: Directory) -> None:
+    directory.put_person(2, person(2, "u2"))
+    directory.put_extension("101", extension(user_id=2))
+    assert directory.extension_of("u1") is None
+    assert directory.extension_of("u2") is not None
+
+
+def test_two_extensions_that_swap_people_end_right_in_either_order(directory: Directory) -> None:
+    directory.put_person(2, person(2, "u2"))
+    directory.put_extension("102", extension("102", 2))
+    directory.put_extension("101", extension("101", 2))
+    directory.put_extension("102", extension("102", 1))
+    held = {uid: found.number for uid in ("u1", "u2") if (found := directory.extension_of(uid))}
+    assert held == {"u1": "102", "u2": "101"}
+
+
+def test_a_person_with_another_id_is_not_found_under_the_old_one(directory: Directory) -> None:
+    directory.put_person(1, person(uid="u9"))
+    assert directory.person("u1") is None
+    assert directory.extension_of("u9") is not None
+
+
+def test_a_disabled_extension_may_not_register(directory: Directory) -> None:
+    directory.put_extension("101", extension(enabled=False))
+    assert directory.extension_of("u1") is None
+
+
+def test_an_extension_of_nobody_may_register_but_is_nobodys(directory: Directory) -> None:
+    directory.put_extension("101", extension(user_id=None))
+    assert directory.of_call_server("main") == {"101"}
+    assert directory.extension_of("u1") is None
+
+
+def test_without_proof_it_says_so_then_answers_nothing_and_heals(directory: Directory, clock: Clock) -> None:
+    assert directory.overdue <= 0
+    clock.now += 5.1
+    assert directory.stale_since is not None
+    assert directory.holder(HASH) is not None
+    clock.now += 60
+    with pytest.raises(DirectoryUnavailable):
+        directory.holder(HASH)
+    with pytest.raises(DirectoryUnavailable):
+        directory.extension_of("u1")
+    directory.confirmed(clock.now)
+    assert directory.overdue <= 0
+    assert directory.holder(HASH) is not None
+
+
+def test_it_answers_nothing_before_it_was_ever_read(clock: Clock) -> None:
+    assert not Directory(clock).usable
