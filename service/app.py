@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from time import monotonic
@@ -13,9 +14,10 @@ from aiohttp import web
 
 from service import keys
 from service.api import routes
+from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics
-from service.api.middleware import outermost
+from service.api.middleware import OUTAGE, Outage, outermost
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
@@ -58,7 +60,9 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.ACTIVITY] = activity
         app[keys.DIRECTORY] = directory
         app[keys.CHANGES] = changes
+        app[keys.LIMITS] = Limits(settings.requests_per_minute)
         app[keys.TAG_KEY] = await tag_key(database)
+        app[OUTAGE] = Outage()
         app[METRICS] = Metrics(links, logins, directory)
         app.add_routes(routes.public(with_metrics=settings.metrics_port is None))
 
@@ -119,6 +123,7 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
     if not settings.call_servers:
         log.warning("no call server is configured: no registration can be answered")
+    _raise_file_limit()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -132,6 +137,14 @@ async def serve(settings: Settings) -> None:
         raise RuntimeError(f"the task {supervisor.failed.result()!r} ended by itself")
 
 
+def _raise_file_limit() -> None:
+    """Each client takes a file descriptor, and the usual soft limit of 1024 is for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @contextlib.asynccontextmanager
 async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
     async with contextlib.AsyncExitStack() as stack:
@@ -141,6 +154,7 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
             operators[keys.SETTINGS] = settings
             operators[keys.DIRECTORY] = app[keys.DIRECTORY]
             operators[keys.LINKS] = app[keys.LINKS]
+            operators[OUTAGE] = app[OUTAGE]
             operators[METRICS] = app[METRICS]
             operators.add_routes(routes.operators())
             await stack.enter_async_context(_site(operators, settings, settings.metrics_port))

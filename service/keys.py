@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from service.api.limits import Limits
 from service.api.logins import Logins
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
@@ -19,4 +20,5 @@ ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)
 CHANGES = web.AppKey("changes", Changes)
+LIMITS = web.AppKey("limits", Limits)
 TAG_KEY = web.AppKey("tag_key", bytes)

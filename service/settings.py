@@ -18,6 +18,7 @@ from service.errors import ConfigurationError
 from service.model import CallServerAddress
 
 PREFIX = "CONNECTOR_"
+JWT_SECRET_BYTES = 32
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -80,7 +81,11 @@ class Settings(BaseSettings):
     """All settings. The names in the environment are these, in capitals, behind `CONNECTOR_`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     http_host: str = Field("127.0.0.1", description="address to listen on")
@@ -108,6 +113,10 @@ class Settings(BaseSettings):
 
     token_days: float = Field(90, gt=0, le=3650, description="days that a token from a login lives")
     login_failures_per_minute: int = Field(10, ge=1, description="failed logins allowed, per account and per address")
+    requests_per_minute: int = Field(600, ge=1, description="requests that one token may make, per process")
+    cors_origins: list[str] = Field([], description="origins whose pages may read answers, a JSON list")
+    jwt_secret: SecretStr | None = Field(None, description="wraps registration info in a signed JWT")
+    jwt_secret_file: Path | None = Field(None, description="or the file that holds it")
     poll_interval: int = Field(10, ge=1, description="seconds that `X-Poll-Interval` advises")
     mask_passwd: bool = Field(False, description="answer `passwd` of `/user/{user_id}` as an empty string")
     rocketchat_success: bool = Field(False, description='add Rocket.Chat\'s `"success": true` to registration info')
@@ -119,6 +128,12 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="`console` for human eyes")
 
     _files = model_validator(mode="before")(_read_secret_files)
+
+    @model_validator(mode="after")
+    def _jwt(self) -> Self:
+        if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < JWT_SECRET_BYTES:
+            raise ValueError(f"jwt_secret has less than {JWT_SECRET_BYTES} bytes: HS256 would be weak")
+        return self
 
     @model_validator(mode="after")
     def _urls(self) -> Self:

@@ -6,19 +6,12 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp import web
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 
 from service.api.errors import Forbidden, TokenMissing, TokenWrong
 from service.credentials import TOKEN_LENGTH, token_hash
-from service.keys import ACTIVITY, CHANGES, DIRECTORY, SETTINGS
+from service.keys import ACTIVITY, CHANGES, DIRECTORY, LIMITS, SETTINGS
 from service.model import Person
 from service.settings import Network
-
-_MISSES = FixedWindowRateLimiter(MemoryStorage())
-_MISSES_ALLOWED = RateLimitItemPerSecond(20)
-"""Unknown tokens that one process looks up in a second: guessing must not become PostgreSQL's load."""
 
 TOKEN_HEADER = "X-Auth-Token"  # noqa: S105 - a name
 UID_HEADER = "X-User-Id"
@@ -43,7 +36,7 @@ async def holder(request: web.Request, token: str) -> Person:
     directory, hash_ = request.app[DIRECTORY], token_hash(token)
     person = directory.holder(hash_)
     unheard_of = person is None and not directory.knows(hash_) and directory.stale_since is None
-    if unheard_of and _MISSES.hit(_MISSES_ALLOWED, "tokens"):
+    if unheard_of and request.app[LIMITS].may_look_up():
         await request.app[CHANGES].refresh(f"token {hash_.hex()}", within=1.0)
         person = directory.holder(hash_)
     if person is None:
@@ -59,17 +52,23 @@ async def caller(request: web.Request) -> Person:
     person = await holder(request, token)
     if person.uid != uid:
         raise TokenWrong
-    request.app[ACTIVITY].used(person.user_id)
+    _count(request, token, person)
     return person
 
 
 async def admin(request: web.Request) -> Person:
     """Who asks in the `/user` family: an admin's token. Raises Forbidden for anybody else's."""
-    person = await holder(request, presented_token(request))
-    request.app[ACTIVITY].used(person.user_id)
+    token = presented_token(request)
+    person = await holder(request, token)
+    _count(request, token, person)
     if not person.is_admin:
         raise Forbidden
     return person
+
+
+def _count(request: web.Request, token: str, person: Person) -> None:
+    request.app[LIMITS].request(token_hash(token))
+    request.app[ACTIVITY].used(person.user_id)
 
 
 def address(request: web.Request) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
+from time import monotonic
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from service.api import cors
 from service.api.errors import RequestError, RouteNotFound, WrongMethod, family_of, response
 from service.api.metrics import METRICS
 from service.errors import ServiceError, Unavailable
@@ -18,6 +20,25 @@ log = structlog.get_logger(__name__)
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SLASHES = re.compile(r"/{2,}")
+OUTAGE_ENDS = 10.0
+"""Seconds without a failure after which the next one is news again."""
+
+
+class Outage:
+    """Tells of requests that could not be answered: the first of an outage at warning, repeats at debug."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def tell(self, error: Unavailable, request_id: str, path: str) -> None:
+        """Log one such request."""
+        now = monotonic()
+        say = log.warning if now - self._last > OUTAGE_ENDS else log.debug
+        self._last = now
+        say("requests cannot be answered", error=str(error), request_id=request_id, path=path)
+
+
+OUTAGE = web.AppKey("outage", Outage)
 
 
 @web.middleware
@@ -31,15 +52,17 @@ async def outermost(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         answer = await handler(request)
     except (RequestError, ServiceError, web.HTTPException) as error:
-        answer = response(family_of(request.path), _fact(error))
+        answer = cors.preflight(request, error) or response(family_of(request.path), _fact(error))
         if isinstance(error, Unavailable):
-            log.warning("a request could not be answered", request_id=request_id, path=request.path, error=str(error))
+            request.app[OUTAGE].tell(error, request_id, request.path)
     except Exception:
         log.exception("a bug", request_id=request_id, path=request.path)
         answer = response(family_of(request.path), RuntimeError())
     request.app[METRICS].answered(request, answer.status)
     if not answer.prepared:
         answer.headers[REQUEST_ID] = request_id
+        if origin := request.headers.get("Origin"):
+            cors.allow(request, answer, origin)
     return answer
 
 

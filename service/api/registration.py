@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from time import time
 from typing import Any
 
 import structlog
@@ -10,26 +11,14 @@ from aiohttp import web
 
 from service.api import body
 from service.api.auth import caller
+from service.api.cors import EXPOSED
 from service.api.errors import BadArgument, ExtensionNotFound, Forbidden
 from service.errors import CallServerUnavailable
 from service.keys import DIRECTORY, LINKS, SETTINGS, TAG_KEY
-from service.live.registration import Registration, registration
+from service.live.registration import Registration, registration, signed
 from service.model import Person, Reading
 
 log = structlog.get_logger(__name__)
-
-EXPOSED = ", ".join(
-    (
-        "ETag",
-        "Retry-After",
-        "X-Directory-Stale-Since",
-        "X-Poll-Interval",
-        "X-Request-Id",
-        "X-State-Live",
-        "X-State-Reason",
-        "X-State-Since",
-    )
-)
 
 
 async def by_user_id(request: web.Request) -> web.Response:
@@ -48,6 +37,8 @@ async def by_user_id(request: web.Request) -> web.Response:
         raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
     reading = link.states.read(extension.device)
     found = registration(extension, server, reading, tag_key=request.app[TAG_KEY], success=settings.rocketchat_success)
+    if settings.jwt_secret is not None:
+        found = signed(found, settings.jwt_secret.get_secret_value(), tag_key=request.app[TAG_KEY], now=time())
     return _answer(request, found, settings.poll_interval, directory.stale_since)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+import jwt
 import msgspec
 
 from service.model import CallServerAddress, Extension, Reading
+
+JWT_LIFETIME = 3600
+JWT_RENEWED_EVERY = 1800
 
 
 class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
@@ -71,7 +75,28 @@ def registration(
         call_server_config=CallServerConfig(str(server.websocket_port), server.websocket_url),
         extension_details=ExtensionDetails(extension.number, extension.secret, "password", reading.state.value),
     )
-    body = _encode(answer)
+    return _tagged(_encode(answer), reading, tag_key)
+
+
+def signed(found: Registration, secret: str, *, tag_key: bytes, now: float) -> Registration:
+    """The answer inside a JWS (HS256) that is valid for an hour: signed, not encrypted.
+
+    It begins at the last full half hour (`now` is in seconds since the epoch), so that every replica makes the same
+    one, and one that a client holds because of a 304 is valid for half an hour more at least.
+    """
+    begins = int(now // JWT_RENEWED_EVERY * JWT_RENEWED_EVERY)
+    claims = {
+        "iat": begins,
+        "nbf": begins,
+        "exp": begins + JWT_LIFETIME,
+        "aud": "RocketChat",
+        "context": msgspec.json.decode(found.body),
+    }
+    body = _encode({"result": jwt.encode(claims, secret, algorithm="HS256"), "success": True})
+    return _tagged(body, found.reading, tag_key)
+
+
+def _tagged(body: bytes, reading: Reading, tag_key: bytes) -> Registration:
     mark = b"live" if reading.live else b"not live"
     digest = hashlib.blake2b(body + mark, key=tag_key, digest_size=16)
     return Registration(body, reading, f'"{digest.hexdigest()}"')

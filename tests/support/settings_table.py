@@ -32,7 +32,7 @@ def _rows(model: type[BaseModel], prefix: str, without: set[str]) -> list[str]:
     return [
         f"| `{prefix}{name.upper()}` | {_default(field)} | {field.description} |\n"
         for name, field in model.model_fields.items()
-        if name not in without and not name.endswith("password_file")
+        if name not in without and not name.endswith(("password_file", "secret_file"))
     ]
 
 

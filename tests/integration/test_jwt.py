@@ -1,0 +1,42 @@
+"""Registration info inside a signed JWT, as Rocket.Chat wrapped it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import jwt
+
+from service.live.registration import JWT_RENEWED_EVERY, Registration, signed
+from service.model import DeviceState, Reading
+from tests.support.database import TestDatabase
+from tests.support.server import ADMIN, Start
+
+SECRET = "a-secret-of-at-least-thirty-two-bytes"
+
+
+async def test_the_answer_is_wrapped_and_verifies(database: TestDatabase, start: Start) -> None:
+    server = await start(database.settings(jwt_secret=SECRET))
+    answer = await server.registration()
+    body = await answer.json()
+    assert list(body) == ["result", "success"]
+    claims = jwt.decode(body["result"], SECRET, algorithms=["HS256"], audience="RocketChat")
+    assert set(claims) == {"iat", "nbf", "exp", "aud", "context"}
+    assert claims["exp"] == claims["iat"] + 3600
+    assert claims["nbf"] == claims["iat"] <= time.time() < claims["exp"]
+    plain = await (await (await start(database.settings())).registration()).json()
+    assert claims["context"] == plain
+    again = await server.registration(headers={**ADMIN, "If-None-Match": answer.headers["ETag"]})
+    assert again.status == 304
+
+
+async def test_every_replica_makes_the_same_and_its_tag_changes_before_it_expires() -> None:
+    found = Registration(b'{"host":"x"}', Reading(DeviceState.UNKNOWN), '"tag"')
+    begins = 1_800_000_000 // JWT_RENEWED_EVERY * JWT_RENEWED_EVERY
+    first = signed(found, SECRET, tag_key=b"key", now=begins)
+    assert signed(found, SECRET, tag_key=b"key", now=begins + JWT_RENEWED_EVERY - 1) == first
+    later = signed(found, SECRET, tag_key=b"key", now=begins + JWT_RENEWED_EVERY)
+    assert later.etag != first.etag
+    token = json.loads(first.body)["result"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] > begins + JWT_RENEWED_EVERY
