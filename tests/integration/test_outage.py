@@ -21,14 +21,20 @@ from tests.support.raw import RawAnswer, raw, request
 from tests.support.server import ADMIN, REGISTRATION, Server, Start, told
 
 DEADLINE = 1.0
+NOTICED = 5.0
+GRACE = 2.0
+"""Seconds after which memory is marked as stale, and for which it goes on answering then."""
 UNAVAILABLE = b'{"success":false,"error":"Service unavailable"}'
 USER_UNAVAILABLE = (
     b'{"error_type":"service_unavailable","success":false,'
     b'"error":{"message":"The database is out of reach","reason":"service_unavailable"}}'
 )
-REQUESTS = [
+POLLS = [
     ("GET", f"{REGISTRATION}?id=ByehQjC44FwMeiLbX", UNAVAILABLE),
     ("GET", "/api/v1/me", UNAVAILABLE),
+]
+"""What is answered from memory for a while."""
+REQUESTS = [
     ("POST", "/api/v1/login", UNAVAILABLE),
     ("GET", "/v1//user/1795", USER_UNAVAILABLE),
     ("POST", "/v1/auth", USER_UNAVAILABLE),
@@ -43,7 +49,8 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabase]:
 
 
 def settings(database: TestDatabase, **values: object) -> Settings:
-    return database.settings(database_deadline=DEADLINE, login_failures_per_minute=1000, **values)
+    defaults = {"database_deadline": DEADLINE, "login_failures_per_minute": 1000, "directory_grace": GRACE}
+    return database.settings(**{**defaults, **values})
 
 
 async def asked(server: Server, method: str, path: str) -> RawAnswer:
@@ -52,15 +59,32 @@ async def asked(server: Server, method: str, path: str) -> RawAnswer:
     return await server.raw(path, *lines, "Content-Type: application/json", method=method, body=body)
 
 
-async def assert_unavailable(server: Server) -> None:
-    """Every kind of request is refused in its envelope, within the deadline; the process itself is well."""
+async def assert_refused(server: Server, requests: list[tuple[str, str, bytes]]) -> None:
+    """Each is refused in its family's envelope, within the deadline."""
     began = time.monotonic()
-    answers = await asyncio.gather(*(asked(server, method, path) for method, path, _ in REQUESTS))
+    answers = await asyncio.gather(*(asked(server, method, path) for method, path, _ in requests))
     assert time.monotonic() - began < DEADLINE + 1
-    for answer, (_, path, body) in zip(answers, REQUESTS, strict=True):
+    for answer, (_, path, body) in zip(answers, requests, strict=True):
         assert (answer.status, answer.body) == (503, body), path
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def assert_polls_end(server: Server) -> None:
+    """Polls are answered from memory, unmarked while nobody can know better, then marked, then no more."""
+    answer = await server.registration()
+    assert answer.status == 200
+
+    async def marked() -> bool:
+        answer = await server.registration()
+        assert answer.status == 200
+        return "X-Directory-Stale-Since" in answer.headers
+
+    await eventually(marked, NOTICED + 1)
+    ready = await server.client.get("/readyz")
+    assert (ready.status, (await ready.json())["directory"]["freshness"]) == (200, "stale")
+    await server.answers(503, within=GRACE + 1)
+    await assert_refused(server, POLLS)
     ready = await server.client.get("/readyz")
     assert (ready.status, (await ready.json())["status"]) == (503, "unavailable")
     assert await told(await server.client.get("/livez")) == (200, {"status": "alive"})
@@ -101,7 +125,8 @@ async def test_a_killed_server_is_a_503_and_its_return_heals(fragile: TestDataba
     await answers_again(server)
     await asyncio.to_thread(fragile.server.kill)
     try:
-        await assert_unavailable(server)
+        await assert_refused(server, REQUESTS)
+        await assert_polls_end(server)
     finally:
         fragile.server.start()
         await asyncio.to_thread(fragile.server.wait_ready)
@@ -114,18 +139,19 @@ async def test_a_frozen_server_is_a_503_within_the_deadline_and_its_return_heals
     server = await start(settings(fragile, database_pool=3))
     await answers_again(server)
     with frozen(fragile.server):
-        await assert_unavailable(server)
+        await assert_refused(server, REQUESTS)
         began = time.monotonic()
-        many = await asyncio.gather(*(server.registration() for _ in range(30)))
+        many = await asyncio.gather(*(server.client.get("/user/1795", headers=ADMIN) for _ in range(30)))
         assert {answer.status for answer in many} == {503}
         assert time.monotonic() - began < DEADLINE + 1
+        await assert_polls_end(server)
     await answers_again(server)
 
     async def none_leaked() -> bool:
         return await connections(fragile) <= 3 + 1  # the pool, and the one that listens
 
     await eventually(none_leaked, 15, "no more connections than the pool's and the listener's")
-    answers = await asyncio.gather(*(server.registration() for _ in range(30)))
+    answers = await asyncio.gather(*(server.client.get("/user/1795", headers=ADMIN) for _ in range(30)))
     assert {answer.status for answer in answers} == {200}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from service.cli.demo import SIP_PASSWORD
+from service.cli.demo import ADMIN_TOKEN, SIP_PASSWORD
+from service.credentials import token_hash
 from tests.support.database import ASTERISK, TestDatabase
 from tests.support.eventually import eventually
 
@@ -80,25 +81,25 @@ MANY = "insert into extensions select 'x' || n, 's', 'main' from generate_series
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
-        (MANY.format(2), ["x1", "x2"]),
-        (MANY.format(100), sorted(f"x{number}" for number in range(1, 101))),
-        (MANY.format(101), ["*"]),
-        ("update extensions set secret = 'x' where extension = '12342'", ["12342"]),
+        (MANY.format(2), ["extension x1", "extension x2"]),
+        (MANY.format(100), sorted(f"extension x{number}" for number in range(1, 101))),
+        (MANY.format(101), ["extension *"]),
+        ("update extensions set secret = 'x' where extension = '12342'", ["extension 12342"]),
         ("update extensions set secret = secret", []),
-        ("update extensions set extension = '1' where extension = '12342'", ["1", "12342"]),
-        ("delete from extensions where extension = '12343'", ["12343"]),
+        ("update extensions set extension = '1' where extension = '12342'", ["extension 1", "extension 12342"]),
+        ("delete from extensions where extension = '12343'", ["extension 12343"]),
         ("delete from extensions where false", []),
-        ("truncate extensions", ["*"]),
-        ("delete from users where user_id = 1795", ["12342"]),
-        ("update users set active = false where user_id = 1795", ["12342"]),
+        ("truncate extensions", ["extension *"]),
+        ("delete from users where user_id = 1795", ["extension 12342", "user 1795"]),
+        ("update users set active = false where user_id = 1795", ["user 1795"]),
         ("update users set active = true where user_id = 1795", []),
-        ("update users set first_name = 'x'", []),
+        ("truncate users cascade", ["extension *", "token *", "user *"]),
+        ("delete from tokens", [f"token \\x{token_hash(ADMIN_TOKEN).hex()}"]),
+        ("update users set first_name = 'x' where user_id in (1, 1796)", ["user 1", "user 1796"]),
         ("insert into activity (user_id, last_seen) values (1795, now())", []),
     ],
 )
-async def test_a_change_is_told_once_for_each_extension(
-    database: TestDatabase, statement: str, told: list[str]
-) -> None:
+async def test_a_change_is_told_once_for_each_row(database: TestDatabase, statement: str, told: list[str]) -> None:
     heard: list[object] = []
     listener = await database.connect()
     await listener.add_listener("connector_changes", lambda _c, _p, _ch, payload: heard.append(payload))
@@ -106,7 +107,7 @@ async def test_a_change_is_told_once_for_each_extension(
     await database.execute("select pg_notify('connector_changes', 'the end')")
     await eventually(lambda: "the end" in heard, 5)
     await listener.close()
-    assert sorted(str(payload) for payload in heard[:-1]) == [f"extension {number}" for number in told]
+    assert sorted(str(payload) for payload in heard[:-1]) == told
 
 
 @pytest.mark.parametrize(

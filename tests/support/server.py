@@ -72,13 +72,15 @@ class Server:
         state: str = (await answer.json())["extensionDetails"]["state"]
         return state if answer.headers["X-State-Live"] == "true" else f"{state} ?"
 
-    async def answers(self, status: int, headers: dict[str, str] = ADMIN, uid: str = AGENT_UID) -> None:
+    async def answers(
+        self, status: int, headers: dict[str, str] = ADMIN, uid: str = AGENT_UID, within: float = 2
+    ) -> None:
         """Wait until somebody's registration is answered like this: a change in PostgreSQL has got here."""
 
         async def there() -> bool:
             return (await self.registration(uid, headers)).status == status
 
-        await eventually(there, 2, f"registration info answers {status}")
+        await eventually(there, within, f"registration info answers {status}")
 
     async def shows(self, state: str, uid: str = AGENT_UID, within: float = 10.0) -> None:
         """Wait until somebody's line has this state; a `?` follows one that is not live."""
