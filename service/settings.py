@@ -21,7 +21,7 @@ PREFIX = "CONNECTOR_"
 JWT_SECRET_BYTES = 32
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 Network = IPvAnyNetwork
 RoleName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
