@@ -1,0 +1,99 @@
+"""Tokens, ids, secrets, and passwords."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import bcrypt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.credentials import (
+    TOKEN_LENGTH,
+    UID_ALPHABET,
+    PasswordHasher,
+    is_uid,
+    new_sip_secret,
+    new_token,
+    new_uid,
+    token_hash,
+)
+from service.errors import Invalid, Overloaded
+
+
+@pytest.fixture
+async def hasher() -> AsyncIterator[PasswordHasher]:
+    with PasswordHasher(rounds=4) as made:
+        yield made
+
+
+def test_a_token_is_32_random_bytes_as_43_characters() -> None:
+    tokens = {new_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert all(re.fullmatch(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", token) for token in tokens)
+
+
+@given(st.text())
+def test_any_text_has_a_hash(text: str) -> None:
+    assert len(token_hash(text)) == 32
+
+
+@given(st.text(st.sampled_from("\ud800\udbff\udc80\udcff\udfff"), min_size=1))
+def test_half_surrogates_have_one_too(text: str) -> None:
+    assert len(token_hash(text)) == 32
+
+
+def test_an_id_is_17_characters_that_nobody_confuses() -> None:
+    ids = {new_uid() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(is_uid(uid) for uid in ids)
+    assert not set("01IOUVl") & set(UID_ALPHABET)
+    assert is_uid("ByehQjC44FwMeiLbX")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ByehQjC44FwMeiLb", "ByehQjC44FwMeiLbXX", "ByehQjC44FwMeiLb0", "ByehQjC44FwMeiL\nX"]
+)
+def test_what_is_no_id_is_told_apart(text: str) -> None:
+    assert not is_uid(text)
+
+
+def test_a_sip_secret_needs_no_quoting_anywhere() -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]{32}", new_sip_secret())
+
+
+async def test_a_password_fits_its_own_hash_only(hasher: PasswordHasher) -> None:
+    hashed = await hasher.hash("pässword")
+    assert hashed.startswith("$2b$04$")
+    assert await hasher.verify("pässword", hashed)
+    assert not await hasher.verify("password", hashed)
+    assert not await hasher.verify("pässword", None)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 73, "é" * 37, "a\0b"])
+async def test_a_password_that_bcrypt_would_cut_is_refused_and_never_fits(
+    hasher: PasswordHasher, password: str
+) -> None:
+    with pytest.raises(Invalid):
+        await hasher.hash(password)
+    assert not await hasher.verify(password, bcrypt.hashpw(b"-", bcrypt.gensalt(4)).decode())
+    assert not await hasher.verify("x" * 73, bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode())
+
+
+@pytest.mark.parametrize("stored", ["", "plain", "!", "$2b$", "$2b$12$short", "*LK*", "$1$md5$x", "ü"])
+async def test_a_stored_hash_that_is_none_fits_nothing(hasher: PasswordHasher, stored: str) -> None:
+    assert not await hasher.verify("x", stored)
+
+
+async def test_the_seeds_hash_can_be_checked(hasher: PasswordHasher) -> None:
+    assert not await hasher.verify("wrong", "$2b$12$Z4Rs3ZKUzJwnoqaRS472D.UF5ZBMdAmAWd8umjZHMud3ulAh/GSgi")
+
+
+async def test_more_than_may_wait_are_refused_and_the_loop_goes_on() -> None:
+    with PasswordHasher(threads=1, waiting=2, rounds=4) as hasher:
+        results = await asyncio.gather(*(hasher.hash("x") for _ in range(10)), return_exceptions=True)
+        assert sum(isinstance(result, Overloaded) for result in results) == 7
+        assert (await hasher.hash("x")).startswith("$2b$04$")

@@ -1,0 +1,82 @@
+"""Whatever is printed, no secret is in it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from aiohttp.http_exceptions import BadHttpMessage
+
+from service import logs
+from service.asterisk.connection import Account
+from service.live.registration import registration
+from service.model import CallServerAddress, DeviceState, Extension, Reading
+from service.settings import CallServer, Settings
+from service.store.database import Login
+from service.store.users import Login as UserLogin
+
+SECRET = "hunter2"
+SERVER = {"host": "h", "ami_host": "h", "monitor_secret": SECRET, "sync_secret": SECRET, "database_password": SECRET}
+
+
+def settings() -> Settings:
+    values = {"database_password": SECRET, "owner_database_password": SECRET, "call_servers": {"main": SERVER}}
+    return Settings.model_validate({**values, "owner_database_url": "postgresql://o@h/d"})
+
+
+def test_no_secret_is_in_the_repr_of_anything_that_holds_one() -> None:
+    made = settings()
+    extension = Extension("1", "main", SECRET, enabled=True, user_id=None)
+    address = CallServerAddress("main", "h", 443, "wss://h/ws")
+    person: object = None
+    holders = [
+        made, made.call_servers, made.model_dump(), Login.of_service(made), Login.of_owner(made), extension,
+        Account.monitor(made.call_servers["main"]), Account.sync(made.call_servers["main"]),
+        registration(extension, address, Reading(DeviceState.UNKNOWN), tag_key=b"k"),
+        UserLogin(person, SECRET),  # type: ignore[arg-type]  # nobody looks at the person
+    ]  # fmt: skip
+    for holder in holders:
+        assert SECRET not in f"{holder!r} {holder!s}"
+
+
+def test_a_secret_is_readable_where_it_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    server = CallServer.model_validate({**SERVER, "monitor_secret": "", "monitor_secret_file": tmp_path / "secret"})
+    assert server.monitor_secret.get_secret_value() == SECRET
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What the service's own logging writes; the process's logging is put back as it was."""
+    root = logging.getLogger()
+    handlers, level, filters = root.handlers[:], root.level, logging.getLogger("aiohttp.server").filters[:]
+    configuration = structlog.get_config()
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    logs.configure(settings())
+    yield written
+    root.handlers[:], logging.getLogger("aiohttp.server").filters[:] = handlers, filters
+    root.setLevel(level)
+    structlog.configure(**configuration)
+
+
+def test_libraries_that_log_what_they_send_are_quiet(logged: io.StringIO) -> None:
+    logging.getLogger("panoramisk.manager").debug("Secret: %s", SECRET)
+    logging.getLogger("panoramisk").info("Secret: %s", SECRET)
+    assert logged.getvalue() == ""
+
+
+def test_a_request_that_is_no_http_leaves_no_traceback_but_a_bug_does(logged: io.StringIO) -> None:
+    server = logging.getLogger("aiohttp.server")
+    for error in (BadHttpMessage("nonsense"), RuntimeError("a bug")):
+        try:
+            raise error
+        except Exception:
+            server.exception("Error handling request from %s", "127.0.0.1")
+    assert "nonsense" not in logged.getvalue()
+    assert "a bug" in logged.getvalue()
