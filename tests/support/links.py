@@ -39,6 +39,14 @@ deny = 0.0.0.0/0.0.0.0
 permit = 127.0.0.1/32
 read = call
 write = reporting
+
+; Without write class `reporting` it may list nothing.
+[mute]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/32
+read = system,call
+write =
 """
 
 
