@@ -25,6 +25,8 @@ START_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
 REGISTRATION_S = 120
+UNTOLD_AFTER_S = 1.0
+OUTCOMES = ("REGISTER_OK", "REGISTER_FAIL")
 
 CONFIG = """\
 poll_method epoll
@@ -132,7 +134,11 @@ class Phone:
 
     def wait_registered(self, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         """Raises PhoneError when Asterisk refuses."""
-        event = self.wait_for("REGISTER_OK", "REGISTER_FAIL", timeout_s=timeout_s)
+        with contextlib.suppress(PhoneError):
+            self.wait_for(*OUTCOMES, timeout_s=UNTOLD_AFTER_S)
+        if not self._newest(OUTCOMES):
+            self._command("reginfo")  # what came before baresip took the control connection was told to nobody
+        event = self.wait_for(*OUTCOMES, timeout_s=timeout_s)
         if event.type == "REGISTER_FAIL":
             raise PhoneError(f"{self.extension}: Asterisk refused the registration: {event.detail}")
 
@@ -193,12 +199,23 @@ class Phone:
         control.settimeout(None)
         with contextlib.suppress(OSError), control.makefile("rb") as stream:
             for message in _netstrings(stream):
-                if message.get("event"):
-                    event = Event(str(message.get("type")), str(message.get("param") or ""))
+                event = _event(message)
+                if event is not None:
                     with self._arrived:
                         self._events.append(event)
                         self._arrived.notify_all()
                     self._on_event(event)
+
+
+def _event(message: dict[str, object]) -> Event | None:
+    """An event, also one that stands in the answer to `reginfo`."""
+    if message.get("event"):
+        return Event(str(message.get("type")), str(message.get("param") or ""))
+    told = str(message.get("data"))
+    for word, type_ in zip(("mOK ", "mERR"), OUTCOMES, strict=True):  # behind the colour's escape sequence
+        if word in told:
+            return Event(type_, "reginfo")
+    return None
 
 
 def _netstrings(stream: IO[bytes]) -> Iterator[dict[str, object]]:
