@@ -7,6 +7,7 @@ from pathlib import Path
 
 import alembic.command
 import alembic.config
+import alembic.script
 import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -28,6 +29,11 @@ def configuration() -> alembic.config.Config:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
+
+
+def newest() -> str | None:
+    """The revision that this release needs."""
+    return alembic.script.ScriptDirectory.from_config(configuration()).get_current_head()
 
 
 async def migrate(settings: Settings) -> None:
