@@ -63,14 +63,14 @@ async def test_a_small_gzip_that_unpacks_to_10_mb_is_refused(shared: Server) -> 
     assert (answer.status, answer.json) == (413, TOO_LARGE)
 
 
-@pytest.mark.parametrize(("encoding", "packed"), [("gzip", gzip.compress(ID)), ("deflate", zlib.compress(ID))])
+@pytest.mark.parametrize(("encoding", "packed"), [("gzip", gzip.compress(ID, mtime=0)), ("deflate", zlib.compress(ID))])
 async def test_a_packed_body_is_unpacked(shared: Server, encoding: str, packed: bytes) -> None:
     answer = await shared.raw(REGISTRATION, *LINES, f"Content-Encoding: {encoding}", body=packed)
     assert (answer.status, answer.json["extensionDetails"]["extension"]) == (200, "12342")
 
 
 @pytest.mark.parametrize(
-    "body", [b"this is no gzip", gzip.compress(ID)[:-12], b"\x1f\x8b"], ids=["none", "half", "magic"]
+    "body", [b"this is no gzip", gzip.compress(ID, mtime=0)[:-12], b"\x1f\x8b"], ids=["none", "half", "magic"]
 )
 async def test_a_bad_gzip_is_a_400(shared: Server, body: bytes) -> None:
     answer = await shared.raw(REGISTRATION, *LINES, "Content-Encoding: gzip", body=body)
