@@ -64,6 +64,13 @@ def _taken(error: asyncpg.UniqueViolationError) -> str:
     return f"{found[1]} is taken" if found else str(error)
 
 
+async def _as_it_is(_: asyncpg.Connection) -> None:
+    """Nothing to undo when a connection goes back to the pool, so no question to the server for each use.
+
+    Nobody here changes a session: no `set`, `listen` or advisory lock. asyncpg itself ends an open transaction.
+    """
+
+
 def _told(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
@@ -126,6 +133,7 @@ class Database:
             max_size=self._size,
             timeout=CONNECT_DEADLINE,
             command_timeout=self._deadline,
+            reset=_as_it_is,
             server_settings={"application_name": "asterisk-connector"},
         )
         with translated():
