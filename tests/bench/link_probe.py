@@ -2,7 +2,7 @@
 
     AMI_SECRET=... python -m tests.bench.link_probe PORT EXTENSIONS MODE
 
-It runs on the loop that the service runs on and follows so many EXTENSIONS from 10000 on. Tells the port of an echo
+It runs on the loop that the service runs on and follows so many EXTENSIONS of `people`. Tells the port of an echo
 beside it, when it is live, and when the marks of `storming` come by. Mode `memory` traces what it allocates; `stock` is
 not this link but panoramisk as it is, with one synchronous callback.
 """
@@ -26,6 +26,7 @@ from service import loop
 from service.asterisk.connection import Account, Connection
 from service.asterisk.link import Link
 from service.model import DeviceState
+from tests.bench.people import FIRST
 from tests.bench.processes import tell
 
 TICK = 0.001
@@ -156,7 +157,7 @@ def main(port: int, extensions: int, mode: str) -> None:
     )
     if mode == "memory":
         tracemalloc.start()
-    numbers = frozenset(str(10_000 + number) for number in range(extensions))
+    numbers = frozenset(str(FIRST + number) for number in range(extensions))
     with asyncio.Runner(loop_factory=loop.factory()) as runner:
         runner.run(stock(port) if mode == "stock" else ours(port, numbers))
 

@@ -1,23 +1,25 @@
 """Polls at a pace, each delay counted from the moment at which the poll was due.
 
-    python -m tests.bench.paced PORT PER_SECOND SECONDS TARGET HEADERS
+    python -m tests.bench.paced PORT PER_SECOND SECONDS ASKED
 
-A closed loop would poll less while the server is slow, and so not see it (coordinated omission). HEADERS is JSON.
+A closed loop would poll less while the server is slow, and so not see it (coordinated omission). ASKED is a file of
+requests.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
+from pathlib import Path
 from statistics import quantiles
 
+from tests.bench.asking import read
 from tests.bench.processes import tell
 
 CONNECTIONS = 20
 
 
-async def main(port: int, per_second: int, seconds: int, request: bytes) -> None:
+async def main(port: int, per_second: int, seconds: int, asked: list[bytes]) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time() + 0.1
     delays: list[float] = []
@@ -27,7 +29,7 @@ async def main(port: int, per_second: int, seconds: int, request: bytes) -> None
         for turn in range(per_second * seconds // CONNECTIONS):
             due = began + (turn * CONNECTIONS + number) / per_second
             await asyncio.sleep(due - loop.time())
-            writer.write(request)
+            writer.write(asked[(turn * CONNECTIONS + number) % len(asked)])
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
             await reader.readexactly(int(length.partition(b":")[2]))
@@ -41,6 +43,5 @@ async def main(port: int, per_second: int, seconds: int, request: bytes) -> None
 
 
 if __name__ == "__main__":
-    headers = "".join(f"{name}: {value}\r\n" for name, value in json.loads(sys.argv[5]).items())
-    asked = f"GET {sys.argv[4]} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), asked))
+    requests = [ask.raw() for ask in read(Path(sys.argv[4]))]
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), requests))

@@ -102,3 +102,16 @@ def wait_until_answers(url: str, wanted: str = "") -> None:
         if time.monotonic() > deadline:
             raise BenchError(f"{url} did not answer within {START_DEADLINE:g} s")
         time.sleep(0.05)
+
+
+def wait_until_quiet(*pids: int, within: float = 120.0) -> None:
+    """Return once these processes take less than a tenth of a core together. Raises BenchError."""
+    deadline = time.monotonic() + within
+    before = sum(map(cpu_seconds, pids))
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        now = sum(map(cpu_seconds, pids))
+        if now - before < 0.1:
+            return
+        before = now
+    raise BenchError(f"the servers did not come to rest within {within:g} s")

@@ -6,7 +6,7 @@ import contextlib
 import json
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,15 +14,16 @@ from typing import Self
 from local import asterisk_programs, ports
 from local.asterisk import Asterisk
 from local.asterisk_programs import TEMPLATES
-from local.demo import ADMIN_TOKEN, ADMIN_UID, AGENT_UID, REGISTRATION_PATH
 from local.postgres import Postgres
 from local.stack import DATABASE, OWNER_ROLE, Plan, Service, make_plan
-from tests.bench.processes import BenchError, Program, wait_until_answers
+from tests.bench import asking, people
+from tests.bench.asking import Ask
+from tests.bench.processes import BenchError, Program, wait_until_answers, wait_until_quiet
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 BENCH, STATIC = "bench", "static1"
-ADMIN = {"X-Auth-Token": ADMIN_TOKEN, "X-User-Id": ADMIN_UID}
-POLL = f"{REGISTRATION_PATH}?id={AGENT_UID}"
+BOOT_DEADLINE = 120.0
+PEOPLE = 10_000
 
 # What only these measurements need of Asterisk: an account that sets states and shows endpoints, AMI over HTTP, and
 # one endpoint in a file, so that Asterisk can answer without PostgreSQL.
@@ -74,6 +75,7 @@ class Rig:
         self.postgres = Postgres(folder / "postgres", port=self.plan.ports["postgres"], options=FAST)
         self.asterisk = Asterisk(folder / "asterisk", self.plan.asterisk_config(), templates=folder / "templates")
         self._stack = contextlib.ExitStack()
+        self._people = 0
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -91,15 +93,30 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def populate(self, count: int = PEOPLE) -> None:
+        """Have so many people with extensions; Asterisk boots anew, so that it tracks their endpoints."""
+        if count <= self._people:
+            return
+        self._people = count
+        self.asterisk.stop()
+        people.create(self.postgres, count)
+        self.asterisk.start()
+        self.asterisk.wait_ready(BOOT_DEADLINE)
+
+    def asked(self, name: str, asked: Iterable[Ask]) -> Path:
+        """A file of requests for the load generators."""
+        return asking.write(self._folder / f"{name}.asked", asked)
+
     @contextlib.contextmanager
     def serving(self, **settings: str) -> Iterator[Served]:
-        """The service as shipped, once it is ready."""
+        """The service as shipped, once it is ready and has looked after all endpoints."""
         service = self._service(settings)
         url = f"http://127.0.0.1:{self.plan.http_port}"
         service.start()
         try:
             wait_until_answers(f"{url}/readyz", '"ready"')
             assert service.process is not None
+            wait_until_quiet(service.process.pid, self.asterisk_pid)
             yield Served(url, service.process.pid)
         finally:
             service.stop()

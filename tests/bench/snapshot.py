@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 
-from local.stack import DATABASE
 from tests.bench.ami import Ami
 from tests.bench.link import live, probe
 from tests.bench.processes import BenchError
 from tests.bench.report import Row, ratio
-from tests.bench.rig import BENCH, Rig
+from tests.bench.rig import BENCH, PEOPLE, Rig
 from tests.bench.storming import put
 
 TITLE = "Snapshots: FullyBooted to live, beside Asterisk's own time for the list"
@@ -20,20 +19,13 @@ CUSTOM = 50_000
 def run(rig: Rig) -> list[Row]:
     """Endpoints in PostgreSQL that are there when Asterisk boots; then custom devices beside them."""
     rows: list[Row] = []
-    for endpoints in (1_000, 10_000):
-        rig.asterisk.stop()
-        rig.postgres.sql(
-            f"insert into extensions (extension, secret, call_server) select n::text, 'secret', 'main' "  # noqa: S608
-            f"from generate_series(10000, {9_999 + endpoints}) as n on conflict do nothing",
-            DATABASE,
-        )
-        rig.asterisk.start()
-        rig.asterisk.wait_ready(120)
+    for endpoints in (1_000, PEOPLE):
+        rig.populate(endpoints)
         rows += _compared(rig, f"{endpoints:,} endpoints", endpoints, endpoints)
     with Ami(rig.asterisk.config.ami_port, BENCH, rig.secret) as ami:
         for first in range(0, CUSTOM, 500):
             put(ami, [(f"x{number}", "INUSE") for number in range(first, first + 500)])
-    rows += _compared(rig, f"{CUSTOM:,} custom devices more", 10_000 + CUSTOM, 10_000)
+    rows += _compared(rig, f"{CUSTOM:,} custom devices more", PEOPLE + CUSTOM, PEOPLE)
     return rows
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.bench import link
+from tests.bench import link, people
 from tests.bench.processes import Program
 from tests.bench.report import Row, ratio
-from tests.bench.rig import ADMIN, POLL, Rig, Served
+from tests.bench.rig import PEOPLE, Rig, Served
 from tests.bench.targets import seen
 
 TITLE = "500 polls a second, at rest and while Asterisk tells of 5,000 changes a second"
@@ -23,16 +23,19 @@ SETTLE = 0.5
 def run(rig: Rig) -> list[Row]:
     """The bare handler does not hear of the storm: what it suffers is the machine's."""
     delays: dict[tuple[str, str], list[dict[str, float]]] = {}
+    rig.populate()
+    asked = people.polls(PEOPLE)
+    polls = rig.asked("polls", asked)
     with rig.serving() as service:
-        body, headers = seen(service.url + POLL, ADMIN)
+        body, headers = seen(service.url, asked[0])
         with rig.bare("poll", {"body": body, "headers": headers}) as bare:
             servers = {"service": service, "bare handler": bare}
             for _ in range(ROUNDS):
                 for name, server in servers.items():
-                    delays.setdefault((name, "at rest"), []).append(_polls(server))
+                    delays.setdefault((name, "at rest"), []).append(_polls(server, polls))
                 with _storming(rig):
                     for name, server in servers.items():
-                        delays.setdefault((name, "in a storm"), []).append(_polls(server))
+                        delays.setdefault((name, "in a storm"), []).append(_polls(server, polls))
     rows = {
         (name, when): Row(f"{name}, {when}: p99", [one["p99"] * 1000 for one in rounds], "ms")
         for (name, when), rounds in delays.items()
@@ -43,10 +46,10 @@ def run(rig: Rig) -> list[Row]:
     ]
 
 
-def _polls(server: Served) -> dict[str, float]:
+def _polls(server: Served, polls: Path) -> dict[str, float]:
     port = urlsplit(server.url).port
-    with Program("tests.bench.paced", port, POLLS, SECONDS, POLL, json.dumps(ADMIN)) as polls:
-        return polls.line()
+    with Program("tests.bench.paced", port, POLLS, SECONDS, polls) as client:
+        return client.line()
 
 
 @contextmanager

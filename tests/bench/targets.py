@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 from tests.bench import wrk
+from tests.bench.asking import Ask
 from tests.bench.processes import cpu_seconds
 from tests.bench.report import Row
 
 MICRO = 1e6
-WARM_UP, ROUND = 1, 3
+WARM_UP, ROUND = 1, 2
 """Seconds."""
 PER_HEAD = frozenset({"date", "server", "content-length", "x-request-id"})
 """Headers that aiohttp adds itself, or that differ from answer to answer."""
@@ -23,9 +25,9 @@ class Target:
     """A server and what is asked of it, with what was measured in each round."""
 
     name: str
-    url: str
+    base: str
     pid: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    asked: Path
     per_second: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     postgres_cpu: list[float] = field(default_factory=list)
@@ -37,22 +39,22 @@ class Target:
         return Row(f"{self.name}: CPU per answer", self.cpu, "us")
 
 
-def measure(targets: Sequence[Target], postgres_pid: int, *, rounds: int = 3) -> None:
+def measure(targets: Sequence[Target], postgres_pid: int, *, rounds: int = 5) -> None:
     """Load each target in turn, round by round, after one that does not count."""
     for target in targets:
-        wrk.run(target.url, target.headers, seconds=WARM_UP)
+        wrk.run(target.base, target.asked, seconds=WARM_UP)
     for _ in range(rounds):
         for target in targets:
             before, postgres_before = cpu_seconds(target.pid), cpu_seconds(postgres_pid)
-            load = wrk.run(target.url, target.headers, seconds=ROUND)
+            load = wrk.run(target.base, target.asked, seconds=ROUND)
             target.cpu.append((cpu_seconds(target.pid) - before) / load.answers * MICRO)
             target.postgres_cpu.append((cpu_seconds(postgres_pid) - postgres_before) / load.answers * MICRO)
             target.per_second.append(load.per_second)
 
 
-def seen(url: str, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def seen(base: str, ask: Ask) -> tuple[str, dict[str, str]]:
     """An answer's body, and those of its headers that a bare handler must send too."""
-    with urlopen(Request(url, headers=dict(headers)), timeout=5) as answer:  # noqa: S310 - loopback
+    with urlopen(Request(base + ask.path, headers=dict(ask.headers)), timeout=5) as answer:  # noqa: S310 - loopback
         body = answer.read().decode()
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in PER_HEAD}
     # As long as the request id that the service makes for each answer.

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from local.demo import AGENT_USER_ID
 from service.store import sql
+from tests.bench import people
 from tests.bench.report import Row, ratio
-from tests.bench.rig import ADMIN, Rig
+from tests.bench.rig import PEOPLE, Rig
 from tests.bench.targets import Target, measure, seen
 
-TITLE = "GET /user/{user_id}: 64 connections, keep-alive"
+TITLE = f"GET /user/{{user_id}} of {PEOPLE:,} people: 64 connections, keep-alive"
 
 
 def run(rig: Rig) -> list[Row]:
     """Both read the user's row at each request; the bare one asks nobody for a token."""
-    path = f"/user/{AGENT_USER_ID}"
+    rig.populate()
+    asked = people.user_reads(PEOPLE)
+    reads = rig.asked("users", asked)
     with rig.serving() as service:
-        _, headers = seen(service.url + path, ADMIN)
+        _, headers = seen(service.url, asked[0])
         with rig.bare("user", {"statement": sql.load("users")["get"], "headers": headers}) as bare:
-            ours = Target("service", service.url + path, service.pid, ADMIN)
-            least = Target("bare handler over pool.fetchrow", bare.url + path, bare.pid, ADMIN)
+            ours = Target("service", service.url, service.pid, reads)
+            least = Target("bare handler over pool.fetchrow", bare.url, bare.pid, reads)
             measure([ours, least], rig.postgres_pid)
     postgres = [
         Row(f"{target.name}: PostgreSQL's CPU per answer", target.postgres_cpu, "us") for target in (ours, least)

@@ -6,14 +6,15 @@ import functools
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from local import bootstrap, debian
 from local.asterisk_programs import loader
 from tests.bench.processes import BenchError
 
 CONNECTIONS = 64
+SCRIPT = Path(__file__).with_suffix(".lua")
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,16 @@ def command() -> tuple[str, ...]:
     return (*loader(root), str(root / "usr/bin/wrk"))
 
 
-def run(url: str, headers: Mapping[str, str], *, seconds: int, connections: int = CONNECTIONS) -> Load:
-    """Keep `connections` busy for so many seconds. Raises BenchError if any answer was not a 200."""
-    lines = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
-    arguments = ["-t1", f"-c{connections}", f"-d{seconds}s", *lines, url]
-    done = subprocess.run([*command(), *arguments], capture_output=True, text=True, timeout=seconds + 30, check=True)
+def run(base: str, asked: Path, *, seconds: int, connections: int = CONNECTIONS) -> Load:
+    """Keep `connections` busy for so many seconds with the requests of a file (see `tests.bench.asking`).
+
+    Raises BenchError if any answer was not a 200.
+    """
+    arguments = ["-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), base, "--", str(asked)]
+    done = subprocess.run([*command(), *arguments], capture_output=True, text=True, timeout=seconds + 30, check=False)
     answers = re.search(r"(\d+) requests in", done.stdout)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     wrong = re.search(r"(Non-2xx or 3xx responses|Socket errors).*", done.stdout)
     if answers is None or rate is None or wrong is not None:
-        raise BenchError(f"{url}: {wrong[0] if wrong else done.stdout}")
+        raise BenchError(f"{base}: {wrong[0] if wrong else done.stdout + done.stderr}")
     return Load(int(answers[1]), float(rate[1]))

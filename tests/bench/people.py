@@ -1,0 +1,59 @@
+"""People with an extension and a token each, as many as wanted: written straight into PostgreSQL."""
+
+from __future__ import annotations
+
+from local.demo import ADMIN_UID, REGISTRATION_PATH
+from local.postgres import Postgres
+from local.stack import DATABASE
+from tests.bench.asking import Ask
+
+FIRST = 20_000
+"""Extension and user id of the first."""
+ADMIN_TOKENS = 2_000
+
+# The same as in the functions below: user ids hold no 0 and no 1.
+SQL = """
+insert into users (user_id, uid, name, passwd, user_type)
+select n, translate(lpad(n::text, 17, '2'), '01', 'ab'), 'bench' || n, '-', 'agent'
+from generate_series({first}, {last}) as n on conflict do nothing;
+
+insert into extensions (extension, secret, call_server, user_id)
+select n::text, 'my$up3erP@ssw0rd', 'main', n from generate_series({first}, {last}) as n on conflict do nothing;
+
+insert into tokens (token_hash, user_id, expires_at)
+select sha256(convert_to('bench-' || lpad(n::text, 37, '0'), 'UTF8')), n, now() + interval '1 day'
+from generate_series({first}, {last}) as n on conflict do nothing;
+
+insert into tokens (token_hash, user_id, expires_at)
+select sha256(convert_to('admin-' || lpad(n::text, 37, '0'), 'UTF8')), 1, now() + interval '1 day'
+from generate_series(1, {admin_tokens}) as n on conflict do nothing;
+
+analyze;
+"""
+
+
+def create(postgres: Postgres, count: int) -> None:
+    """Make the first `count` people, where they are not there."""
+    last = FIRST + count - 1
+    postgres.sql(SQL.format(first=FIRST, last=last, admin_tokens=ADMIN_TOKENS), DATABASE)
+
+
+def polls(count: int) -> list[Ask]:
+    """Each person's poll of their own registration info."""
+    return [_poll(number) for number in range(FIRST, FIRST + count)]
+
+
+def user_reads(count: int) -> list[Ask]:
+    """An admin's reads of each person."""
+    return [
+        Ask(
+            f"/user/{FIRST + number}",
+            {"X-Auth-Token": f"admin-{number % ADMIN_TOKENS + 1:037d}", "X-User-Id": ADMIN_UID},
+        )
+        for number in range(count)
+    ]
+
+
+def _poll(number: int) -> Ask:
+    uid = f"{number}".rjust(17, "2").translate(str.maketrans("01", "ab"))
+    return Ask(f"{REGISTRATION_PATH}?id={uid}", {"X-Auth-Token": f"bench-{number:037d}", "X-User-Id": uid})
