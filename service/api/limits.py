@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from time import time
-
-from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
+from collections.abc import Callable
+from time import monotonic
 
 from service.api.errors import TooManyRequests
 
-UNKNOWN_TOKENS = RateLimitItemPerSecond(20)
+UNKNOWN_TOKENS_PER_SECOND = 20
 """Unknown tokens that one process looks up: guessing must not become PostgreSQL's load."""
 
 
+class FixedWindow:
+    """Counts each key, from zero again every so many `seconds`; `clock` gives seconds that only grow.
+
+    The cheapest count there is, and nobody polls at the edge of a minute on purpose. The library `limits`, which counts
+    logins, walks over all keys in a new thread up to a hundred times a second: too much for every poll.
+    """
+
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._clock = clock
+        self._ends = float("-inf")
+        self._counts: dict[bytes, int] = {}
+
+    def hit(self, key: bytes) -> float:
+        """Count one more. Returns 0, or after how many seconds to come again if it is one too many."""
+        now = self._clock()
+        if now >= self._ends:
+            self._counts, self._ends = {}, now + self._seconds
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        return 0.0 if count <= self._most else self._ends - now
+
+
 class Limits:
-    """Fixed windows: the cheapest count there is, and nobody polls at the edge of a minute on purpose."""
+    """One per process; memory is bounded by the tokens that are used within a minute."""
 
     def __init__(self, requests_per_minute: int) -> None:
-        self._requests: RateLimitItem = RateLimitItemPerMinute(requests_per_minute)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._requests = FixedWindow(requests_per_minute, 60)
+        self._unknown = FixedWindow(UNKNOWN_TOKENS_PER_SECOND, 1)
 
     def request(self, token_hash: bytes) -> None:
         """Count a request with this token. Raises TooManyRequests."""
-        key = token_hash.hex()
-        if not self._limiter.hit(self._requests, key):
-            raise TooManyRequests(self._limiter.get_window_stats(self._requests, key).reset_time - time())
+        if wait := self._requests.hit(token_hash):
+            raise TooManyRequests(wait)
 
     def may_look_up(self) -> bool:
         """Whether one more unknown token may be looked up in PostgreSQL now."""
-        return self._limiter.hit(UNKNOWN_TOKENS, "unknown")
+        return not self._unknown.hit(b"")
