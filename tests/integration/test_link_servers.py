@@ -15,7 +15,7 @@ from service.store.migrate import migrate
 from tests.support.database import PASSWORD, call_server
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
-from tests.support.server import ADMIN_UID, Start
+from tests.support.server import ADMIN_UID, Server, Start
 
 OTHER_ROLE = "asterisk_other"
 NUMBER = "50001"

@@ -1,0 +1,128 @@
+"""Asterisk is killed and started over and over while all poll: each live answer is true, and nothing piles up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from service.asterisk.wire import Request, Wire
+from tests.support.ami import Ami
+from tests.support.eventually import eventually
+from tests.support.history import History
+from tests.support.links import is_live, storm
+from tests.support.pbx import Pbx
+from tests.support.server import Server, Start
+from tests.support.sizes import size
+
+CYCLES = size("cycles", 5, 100)
+DEADLINE = 2.0
+DEVICES = [f"Custom:cycle{number}" for number in range(8)]
+STATES = ("NOT_INUSE", "INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD")
+
+
+class Polling:
+    """Asks all the time, as the API does and as softphones do."""
+
+    def __init__(self, server: Server, history: History) -> None:
+        self._server = server
+        self._history = history
+        self.not_live = self.http = 0
+
+    async def reads(self) -> None:
+        while True:
+            for device in DEVICES:
+                reading = self._server.link.states.read(device)
+                if reading.live:
+                    self._history.told(device, reading.state.name)
+                else:
+                    self.not_live += 1
+            await asyncio.sleep(0.005)
+
+    async def asks(self) -> None:
+        while True:
+            # Nobody ever registers, so this is all that Asterisk ever says of that line.
+            assert await self._server.state() in ("Unavailable", "Unknown ?")
+            self.http += 1
+            await asyncio.sleep(0.01)
+
+
+async def one_life(pbx: Pbx, server: Server, history: History) -> None:
+    """Asterisk starts, its states change for a while, rest, change again, and it is killed in the middle of that."""
+    died = time.monotonic()
+    await asyncio.to_thread(pbx.asterisk.start)
+    await asyncio.to_thread(pbx.asterisk.wait_ready)
+    async with storm(pbx) as ami:
+        await history.booted(ami, died)
+        until = time.monotonic() + random.uniform(0.2, 0.7)
+        while time.monotonic() < until or not is_live(server.link):
+            await change(ami, history)
+        await rest(server, ami)
+        asyncio.get_running_loop().call_later(random.uniform(0, 0.1), pbx.asterisk.kill)
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                await change(ami, history)
+
+
+async def change(ami: Ami, history: History) -> None:
+    await history.set(ami, [(random.choice(DEVICES), random.choice(STATES))])
+    await asyncio.sleep(random.uniform(0, 0.01))
+
+
+async def rest(server: Server, ami: Ami) -> None:
+    """At rest the map is what Asterisk lists."""
+    listed = await ami.device_states()
+    await eventually(lambda: {device: state.name for device, state in server.link.states.items()} == listed, 1)
+
+
+@pytest.mark.timeout(60 + CYCLES * 10)
+async def test_each_live_answer_is_true_over_kills_and_starts_and_nothing_is_left_over(
+    stormy: Pbx, start: Start
+) -> None:
+    server = await start(stormy.settings(watchdog_deadline=DEADLINE, requests_per_minute=10_000_000))
+    history = History(DEADLINE)
+    async with storm(stormy) as ami:
+        await history.set(ami, [(device, "INUSE") for device in DEVICES])
+        await eventually(lambda: is_live(server.link))
+    stormy.asterisk.kill()
+    polling = Polling(server, history)
+    async with asyncio.TaskGroup() as tasks:
+        polls = [tasks.create_task(polling.reads()), tasks.create_task(polling.asks())]
+        before: dict[str, int] = {}
+        for cycle in range(CYCLES):
+            await one_life(stormy, server, history)
+            await eventually(lambda: not is_live(server.link))
+            history.judge()
+            if cycle == min(CYCLES // 10, 10):
+                before = leftovers()
+        after = leftovers()
+        for poll in polls:
+            poll.cancel()
+    print(f"{CYCLES} cycles, {history.judged} live answers judged, {polling.not_live} not live, {polling.http} polls")
+    print(f"left over: {before} -> {after}")
+    assert history.judged > CYCLES * 100
+    assert after["tasks"] <= before["tasks"] + 2  # a connection may be just being tried
+    assert after["fds"] <= before["fds"] + 2
+    assert after["wires"] <= 2
+    assert after["requests"] <= 2
+    assert after["MiB"] <= before["MiB"] + 8
+    await asyncio.to_thread(stormy.asterisk.start)
+
+
+def leftovers() -> dict[str, int]:
+    """What a link could leave behind."""
+    gc.collect()
+    found = gc.get_objects()
+    return {
+        "tasks": len(asyncio.all_tasks()),
+        "fds": len(list(Path("/proc/self/fd").iterdir())),
+        "wires": sum(isinstance(thing, Wire) for thing in found),
+        "requests": sum(isinstance(thing, Request) for thing in found),
+        "MiB": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20,
+    }
