@@ -165,6 +165,8 @@ def main() -> int:
     except (BootstrapError, debian.PackageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # what is half done is done again at the next start
+        return 130
     return 0
 
 
