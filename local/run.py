@@ -6,6 +6,7 @@ The data folder stays.
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -127,9 +128,9 @@ def what_is_missing(http_port: int) -> str | None:
 
 def announce(http_port: int) -> None:
     base = f"http://{ports.LOOPBACK}:{http_port}"
-    moved = "".join(f"{name}={os.environ[name]} " for name in ("HTTP_PORT", "DATA_DIR") if name in os.environ)
+    moved = [f"{name}={shlex.quote(os.environ[name])} " for name in ("CACHE_DIR", "DATA_DIR") if name in os.environ]
     show(f"\nready: {base}\n\nTry, in another terminal:\n")
-    for line in [*demo.curl_lines(base), f"{moved}make phone EXT={demo.AGENT_EXTENSION}"]:
+    for line in [*demo.curl_lines(base), f"{''.join(moved)}make phone EXT={demo.AGENT_EXTENSION}"]:
         show(f"  {line}\n")
     show("Ctrl-C stops everything.\n")
 
