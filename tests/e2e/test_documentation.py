@@ -1,0 +1,42 @@
+"""Every curl line in the documentation runs, with the variables that it sets itself, and succeeds."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import ROOT
+from tests.e2e.run import Run
+from tests.support import seeds
+
+DOCUMENTED_BASE = "http://127.0.0.1:8080"
+CURL = re.compile(r"\bcurl(?= )")
+
+
+def blocks(document: str, language: str = "sh") -> list[str]:
+    """The document's code blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/api.md"])
+def test_every_curl_line_succeeds(run: Run, tmp_path: Path, document: str) -> None:
+    """The blocks are one script, as one shell would get them; curl's own configuration makes it tell each status."""
+    (tmp_path / ".curlrc").write_text(
+        'silent\nshow-error\nmax-time = 20\nwrite-out = "%{stderr}%{http_code} %{url}\\n"\n'
+    )
+    script = "".join(block for block in blocks(document) if "make " not in block)
+    done = run.bash(script.replace(DOCUMENTED_BASE, run.base), CURL_HOME=str(tmp_path))
+    told = done.stderr.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert [line for line in told if not re.match(r"2\d\d http", line)] == []
+    assert len(told) == len(CURL.findall(script)) > 0
+
+
+def test_the_answer_that_the_readme_shows_is_the_answer(run: Run) -> None:
+    run.shows("Unavailable")
+    (shown,) = blocks("README.md", "json")
+    answer = json.loads(run.registration().text)
+    assert seeds.without_own(answer, seeds.REGISTRATION) == seeds.without_own(json.loads(shown), seeds.REGISTRATION)

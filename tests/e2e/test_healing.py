@@ -1,0 +1,107 @@
+"""Whatever is killed comes back by itself, and meanwhile nothing is told that is not so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from http import HTTPStatus
+from signal import SIGCONT, SIGKILL, SIGSTOP
+
+from local.http_client import Answer
+from tests.e2e.program import Program, eventually
+from tests.e2e.run import HEALED_WITHIN_S, Run, server, supervisor
+
+UNAVAILABLE = {"success": False, "error": "Service unavailable"}
+
+
+def kill(program: Program, name: str) -> int:
+    """Without a word to anybody; answers which process it was."""
+    pid = server(program, name)
+    os.kill(pid, SIGKILL)
+    return pid
+
+
+def is_back(program: Program, name: str, killed: int) -> bool:
+    """Whether another one runs in its place."""
+    try:
+        return server(program, name) != killed
+    except AssertionError:
+        return False
+
+
+@contextlib.contextmanager
+def nobody_restarts(program: Program) -> Iterator[None]:
+    """The supervisor is held, so that what was killed stays away."""
+    held = supervisor(program)
+    os.kill(held, SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(held, SIGCONT)
+
+
+def a_phone_registers(run: Run) -> None:
+    with run.phone() as phone:
+        phone.wait_registered()
+        run.shows("Not in use", within_s=5)
+    run.shows("Unavailable", within_s=5)
+
+
+def answers_or_says_that_it_cannot(answer: Answer) -> bool:
+    """For some time from memory, then 503; never anything else."""
+    if answer.status == HTTPStatus.OK:
+        return "extensionDetails" in answer.json()
+    return answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.json() == UNAVAILABLE
+
+
+def test_killing_asterisk_makes_the_state_unknown_at_once_and_its_return_heals(run: Run, program: Program) -> None:
+    with run.phone() as phone:
+        phone.wait_registered()
+        run.shows("Not in use", within_s=5)
+        killed = kill(program, "asterisk")
+        run.shows("Unknown", within_s=1, live=False)
+        answer = run.registration()
+        assert answer.headers["x-state-reason"] in ("disconnected", "synchronising")
+        assert "x-state-since" in answer.headers
+    eventually(lambda: is_back(program, "asterisk", killed), HEALED_WITHIN_S, "Asterisk is back")
+    run.shows("Unavailable")
+    a_phone_registers(run)
+
+
+def test_without_postgresql_users_are_refused_at_once_and_its_return_heals(run: Run, program: Program) -> None:
+    run.shows("Unavailable")
+    with nobody_restarts(program):
+        killed = kill(program, "postgres")
+        eventually(lambda: run.user().status != HTTPStatus.OK, 2, "its own children have noticed")
+        answer = run.user()
+        assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+        assert answer.json()["error_type"] == "service_unavailable"
+        assert "retry-after" in answer.headers
+        assert answers_or_says_that_it_cannot(run.registration())
+
+    def answered() -> bool:
+        assert answers_or_says_that_it_cannot(run.registration())
+        return run.user().status == HTTPStatus.OK
+
+    eventually(answered, HEALED_WITHIN_S, "the user is answered")
+    assert is_back(program, "postgres", killed)
+    run.shows("Unavailable")
+    eventually(lambda: "x-directory-stale-since" not in run.registration().headers, HEALED_WITHIN_S, "nothing is stale")
+    a_phone_registers(run)
+
+
+def test_a_killed_service_comes_back_and_knows_the_state(run: Run, program: Program) -> None:
+    with run.phone() as phone:
+        phone.wait_registered()
+        run.shows("Not in use", within_s=5)
+        killed = kill(program, "service")
+        eventually(lambda: is_back(program, "service", killed), HEALED_WITHIN_S, "the service is back")
+        run.shows("Not in use")
+    run.shows("Unavailable", within_s=5)
+
+
+def test_what_ends_is_told_in_one_line(program: Program) -> None:
+    told = [line for line in program.printed.splitlines() if "has ended; starting it again in" in line]
+    assert all(line.startswith("run      | ") for line in told)
+    assert "Traceback" not in program.printed
