@@ -7,6 +7,7 @@ Kubernetes hand secrets over like that); giving both is an error.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
@@ -148,8 +149,11 @@ class Settings(BaseSettings):
 
     def call_server(self, name: str) -> CallServerAddress | None:
         """The address of a call server, or None when the settings do not know it."""
-        server = self.call_servers.get(name)
-        return server.address(name) if server is not None else None
+        return self._addresses.get(name)
+
+    @cached_property
+    def _addresses(self) -> dict[str, CallServerAddress]:
+        return {name: server.address(name) for name, server in self.call_servers.items()}
 
 
 def load() -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+from random import getrandbits
 from time import monotonic
 
 import structlog
@@ -45,7 +45,7 @@ OUTAGE = web.AppKey("outage", Outage)
 async def outermost(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error in its family's envelope, count, and give the answer its request id."""
     given = request.headers.get(REQUEST_ID, "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    request_id = given if _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
     if "//" in request.rel_url.raw_path:
         request = await _with_single_slashes(request)
         handler = request.match_info.handler

@@ -84,7 +84,7 @@ def _answer(
     known = request.if_none_match
     if known is not None and any(tag.value in ("*", found.etag.strip('"')) for tag in known):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=found.body, content_type="application/json", headers=headers)
+    return web.Response(body=found.body, headers={**headers, "Content-Type": "application/json"})
 
 
 def _why_not_live(reading: Reading) -> dict[str, str]:

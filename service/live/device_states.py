@@ -43,6 +43,7 @@ _REASONS = {
     Freshness.CONNECTING: NotLive.DISCONNECTED,
     Freshness.SYNCHRONISING: NotLive.SYNCHRONISING,
 }
+_LIVE = {state: Reading(state) for state in DeviceState}
 
 
 class DeviceStates:
@@ -172,7 +173,7 @@ class DeviceStates:
         state = self._states.get(device)
         if state is None:
             return Reading(DeviceState.UNKNOWN, NotLive.UNTRACKED, self.since)
-        return Reading(state)
+        return _LIVE[state]
 
     def _become(self, freshness: Freshness) -> None:
         if freshness is self.freshness:
