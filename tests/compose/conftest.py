@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.compose.project import Project, docker
+from tests.compose.docker import docker
+from tests.compose.project import Project
 
 GIVEN = {"AMI_SYNC_SECRET": "given-by-the-operator", "ASTERISK_DATABASE_PASSWORD": "given-by-the-operator-too"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Images are built and containers restarted: these tests take longer than others."""
+    """The first of these tests builds the images, whose packages it downloads."""
     for item in items:
-        if item.path.is_relative_to(__file__.removesuffix("/conftest.py")):
-            item.add_marker(pytest.mark.timeout(1200 if item is items[0] else 300))
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="session")

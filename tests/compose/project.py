@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
-import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -15,44 +15,22 @@ from typing import Any
 
 from local import demo, ports
 from local.http_client import Answer, request
-from local.sip import Phone
+from local.sip import Phone, PhoneError
 from service.cli.demo import SIP_PASSWORD
+from tests.compose.docker import docker, eventually, tried
 from tests.support import seeds
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ("postgres", "asterisk", "service")
 STEPS = ("secrets", "migrate")
 RTP_PORTS = 4
+ECHO_TEST = "*43"
 
 DEMO_ADMIN = {"X-Auth-Token": demo.ADMIN_TOKEN, "X-User-Id": demo.ADMIN_UID}
 
 UP_TIMEOUT_S = 900.0
 """The first one builds: it downloads Asterisk and the service's packages."""
 HEALED_WITHIN_S = 60.0
-
-
-def docker(*arguments: str, **how: Any) -> str:
-    """Standard output of a docker command that must succeed."""
-    done = tried(*arguments, **how)
-    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def tried(
-    *arguments: str, stdin: str = "", timeout_s: float = 120, env: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """A docker command that may fail."""
-    return subprocess.run(
-        ["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False, env=env
-    )
-
-
-def eventually(condition: Callable[[], bool], within_s: float, what: str) -> None:
-    """Ask until it is so. Fails after `within_s` seconds."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {within_s:g} s: {what}"
-        time.sleep(0.2)
 
 
 @dataclass
@@ -113,7 +91,7 @@ class Project:
         """Leave nothing behind: containers, networks, volumes, and the images that were built."""
         self.profiles = ("*",)
         self.compose("down", "--volumes", "--timeout=5")
-        docker("image", "rm", "--force", f"{self.name}-service", f"{self.name}-asterisk")
+        tried("image", "rm", "--force", f"{self.name}-service", f"{self.name}-asterisk")
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """The service's command line, as the README has it."""
@@ -143,21 +121,21 @@ class Project:
     def request(self, method: str, path: str, **options: Any) -> Answer:
         return request(self.http_port, method, path, **options)
 
-    def line(self, uid: str = demo.AGENT_UID, headers: Mapping[str, str] = DEMO_ADMIN) -> tuple[str, bool]:
-        """The state of somebody's extension, and whether it is live."""
+    def registration(self, uid: str = demo.AGENT_UID, headers: Mapping[str, str] = DEMO_ADMIN) -> Any:
+        """The registration info of somebody, with one key more: `live`, whether its state is."""
         answer = self.request("GET", f"{demo.REGISTRATION_PATH}?id={uid}", headers=headers)
         assert answer.status == HTTPStatus.OK, answer.text
-        state = json.loads(answer.text)["extensionDetails"]["state"]
-        return state, answer.headers["x-state-live"] == "true"
+        return {**json.loads(answer.text), "live": answer.headers["x-state-live"] == "true"}
 
     def shows(self, state: str, within_s: float = HEALED_WITHIN_S, **whose: Any) -> None:
         """Wait until the state is this one, and live. A service that is away meanwhile is waited for."""
 
         def there() -> bool:
             try:
-                return self.line(**whose) == (state, True)
+                answer = self.registration(**whose)
             except (OSError, AssertionError):
                 return False
+            return bool(answer["live"] and answer["extensionDetails"]["state"] == state)
 
         eventually(there, within_s, f"the state is {state}")
 
@@ -165,11 +143,32 @@ class Project:
         """A phone that is not started yet, for the published SIP port."""
         return Phone(extension, password, ports.LOOPBACK, self.sip_port)
 
+    def ready(self) -> bool:
+        """Whether the service says that PostgreSQL and Asterisk are there."""
+        try:
+            return self.request("GET", "/readyz").text == '{"status":"ready"}'
+        except OSError:
+            return False
+
+    @contextlib.contextmanager
+    def registered(self, extension: str, password: str) -> Iterator[Phone]:
+        """A phone that tries until it is let in, as phones do: without PostgreSQL Asterisk knows nobody."""
+        end = time.monotonic() + HEALED_WITHIN_S
+        while True:
+            with self.phone(extension, password) as phone:
+                try:
+                    phone.wait_registered()
+                except PhoneError:
+                    assert time.monotonic() < end, f"{extension} is not let in"
+                    continue
+                yield phone
+                return
+
     def replay(self) -> None:
         """A phone registers, both documented calls answer what is documented, the phone leaves."""
+        eventually(self.ready, HEALED_WITHIN_S, "the service is ready")
         self.shows("Unavailable")
-        with self.phone(demo.AGENT_EXTENSION, SIP_PASSWORD) as phone:
-            phone.wait_registered()
+        with self.registered(demo.AGENT_EXTENSION, SIP_PASSWORD):
             self.shows("Not in use", within_s=5)
             registration = seeds.replayed(seeds.REGISTRATION_CALL, self.base)
             user = seeds.replayed(seeds.USER_CALL, self.base)

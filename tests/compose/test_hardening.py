@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from tests.compose.conftest import GIVEN
-from tests.compose.project import SERVERS, STEPS, Project, docker
+from tests.compose.docker import docker
+from tests.compose.project import SERVERS, STEPS, Project
 
 EVERYBODY = (*SERVERS, *STEPS, "demo")
 

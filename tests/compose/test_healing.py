@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.compose.project import HEALED_WITHIN_S, SERVERS, Project, docker, eventually
+from tests.compose.docker import docker, eventually
+from tests.compose.project import HEALED_WITHIN_S, SERVERS, Project
 
 
 def test_both_documented_calls_replay_with_a_registered_phone(demo: Project) -> None:
