@@ -17,6 +17,7 @@ CONSUMERS = {
     "service_database": ("migrate", "service"),
     "asterisk_database": ("migrate", "asterisk"),
     "ami_monitor": ("migrate", "service", "asterisk"),  # `migrate` only checks that the settings are whole
+    "ami_presence": ("service", "asterisk"),
     "ami_sync": ("service", "asterisk"),
 }
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=,~-")

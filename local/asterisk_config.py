@@ -41,6 +41,7 @@ class Config:
     ami_port: int = field(default_factory=ports.free_port)
     rtp_ports: range = field(default_factory=lambda: ports.free_range(RTP_PORTS))
     monitor_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    presence_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     sync_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def parameters(self) -> dict[str, str]:
@@ -55,6 +56,7 @@ class Config:
             "AMI_PORT": str(self.ami_port),
             "AMI_PERMIT": f"{host}/32",
             "MONITOR_SECRET": self.monitor_secret,
+            "PRESENCE_SECRET": self.presence_secret,
             "SYNC_SECRET": self.sync_secret,
             "RTP_START": str(self.rtp_ports.start),
             "RTP_END": str(self.rtp_ports.stop - 1),

@@ -17,7 +17,7 @@ DATABASE = "connector"
 OWNER_ROLE = "connector_owner"
 SERVICE_ROLE = "connector_service"
 ASTERISK_ROLE = "asterisk_main"
-SECRETS = ("owner_database", "service_database", "asterisk_database", "ami_monitor", "ami_sync")
+SECRETS = ("owner_database", "service_database", "asterisk_database", "ami_monitor", "ami_presence", "ami_sync")
 SINGLE_PORTS = ("postgres", "sip", "websocket", "ami")
 
 STOP_TIMEOUT_S = 15.0
@@ -45,6 +45,7 @@ class Plan:
             ami_port=self.ports["ami"],
             rtp_ports=range(first, first + asterisk.RTP_PORTS),
             monitor_secret=self.secrets["ami_monitor"],
+            presence_secret=self.secrets["ami_presence"],
             sync_secret=self.secrets["ami_sync"],
         )
 
@@ -58,6 +59,7 @@ class Plan:
             "AMI_HOST": ports.LOOPBACK,
             "AMI_PORT": str(self.ports["ami"]),
             "MONITOR_SECRET": self.secrets["ami_monitor"],
+            "PRESENCE_SECRET": self.secrets["ami_presence"],
             "SYNC_SECRET": self.secrets["ami_sync"],
             "DATABASE_ROLE": ASTERISK_ROLE,
             "DATABASE_PASSWORD": self.secrets["asterisk_database"],

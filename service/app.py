@@ -16,10 +16,12 @@ from service import keys
 from service.api import routes
 from service.api.limits import Limits
 from service.api.logins import Logins
-from service.api.metrics import METRICS, Metrics
+from service.api.metrics import METRICS, Metrics, Parts
 from service.api.middleware import OUTAGE, Outage, outermost
+from service.api.streams import Streams
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
+from service.board_feed import BoardFeed
 from service.credentials import PasswordHasher
 from service.errors import ConfigurationError
 from service.live.directory import Directory
@@ -48,7 +50,9 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             for name, server in settings.call_servers.items()
         }
         directory = Directory(monotonic, usable_for=settings.directory_grace)
-        reader = DirectoryReader(database, directory, lambda: _follow(directory, links))
+        feed = BoardFeed(directory)
+        feed.follow(links)
+        reader = DirectoryReader(database, directory, lambda numbers: _follow(directory, links, feed, numbers))
         changes = Changes(database.login, reader)
         logins = Logins(database, hasher, activity, settings.login_failures_per_minute)
 
@@ -59,26 +63,37 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.LOGINS] = logins
         app[keys.ACTIVITY] = activity
         app[keys.DIRECTORY] = directory
+        app[keys.BOARD] = feed.board
+        app[keys.WATCH] = feed.watch
+        app[keys.STREAMS] = Streams()
+        app.on_shutdown.append(_end_what_takes_long)
         app[keys.CHANGES] = changes
         app[keys.LIMITS] = Limits(settings.requests_per_minute)
         app[keys.TAG_KEY] = await tag_key(database)
         app[OUTAGE] = Outage()
-        app[METRICS] = Metrics(links, logins, directory)
+        app[METRICS] = Metrics(Parts(links, logins, directory, app[keys.STREAMS], feed.watch))
         app.add_routes(routes.public(with_metrics=settings.metrics_port is None))
 
         supervisor = await stack.enter_async_context(Supervisor())
         for name, link in links.items():
             supervisor.start(f"link {name}", link.run())
+        supervisor.start("board", feed.run())
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
         await _read_once(changes, settings.database_start_deadline)
         yield app, supervisor
 
 
-def _follow(directory: Directory, links: Mapping[str, Link]) -> None:
-    """Tell each link which extensions it has now."""
+async def _end_what_takes_long(app: web.Application) -> None:
+    """Streams and long-polls end at once, or a shutdown would wait for their readers."""
+    app[keys.WATCH].end_all()
+
+
+def _follow(directory: Directory, links: Mapping[str, Link], feed: BoardFeed, numbers: frozenset[str] | None) -> None:
+    """Tell each link which extensions it has now, and the board what may have changed."""
     for name, link in links.items():
         link.want(directory.of_call_server(name))
+    feed.directory_changed(numbers)
 
 
 async def _read_once(changes: Changes, deadline: float) -> None:

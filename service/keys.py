@@ -4,9 +4,12 @@ from aiohttp import web
 
 from service.api.limits import Limits
 from service.api.logins import Logins
+from service.api.streams import Streams
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
+from service.live.board import Board
 from service.live.directory import Directory
+from service.live.token_watch import TokenWatch
 from service.settings import Settings
 from service.store.activity import Activity
 from service.store.changes import Changes
@@ -19,6 +22,9 @@ LOGINS = web.AppKey("logins", Logins)
 ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)
+BOARD = web.AppKey("board", Board)
+WATCH = web.AppKey("watch", TokenWatch)
+STREAMS = web.AppKey("streams", Streams)
 CHANGES = web.AppKey("changes", Changes)
 LIMITS = web.AppKey("limits", Limits)
 TAG_KEY = web.AppKey("tag_key", bytes)

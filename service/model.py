@@ -6,6 +6,9 @@ import enum
 from dataclasses import dataclass, field
 from datetime import datetime
 
+PJSIP = "PJSIP/"
+"""What the name of an endpoint's device begins with."""
+
 
 class DeviceState(enum.Enum):
     """Asterisk's device states: the name is the spelling of AMI events, the value the human one.
@@ -100,7 +103,7 @@ class CallServerAddress:
 
 def device_of(extension: str) -> str:
     """The name of the device that an extension's endpoint is for Asterisk's device states."""
-    return f"PJSIP/{extension}"
+    return PJSIP + extension
 
 
 @dataclass(frozen=True, slots=True)

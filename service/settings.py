@@ -62,6 +62,8 @@ class CallServer(BaseModel):
     ami_ca_file: Path | None = Field(None, description="a CA of your own, PEM; the system's if not given")
     monitor_username: Word = Field("monitor", description="AMI account that watches")
     monitor_secret: SecretStr = Field(description="its secret")
+    presence_username: Word = Field("presence", description="AMI account that sets people's presence")
+    presence_secret: SecretStr | None = Field(None, description="its secret; without it nobody can set their presence")
     sync_username: Word = Field("sync", description="AMI account for endpoints that Asterisk lost track of")
     sync_secret: SecretStr | None = Field(None, description="its secret; optional, as the account equals a shell")
 

@@ -25,15 +25,15 @@ def presented_token(request: web.Request) -> str:
     return token
 
 
-async def holder(request: web.Request, token: str) -> Person:
-    """Whose token this is. Raises TokenWrong, DirectoryUnavailable.
+async def holder(request: web.Request, token: str | bytes) -> Person:
+    """Whose token this is, given itself or its hash. Raises TokenWrong, DirectoryUnavailable.
 
     A token that another replica issued a moment ago may not be known here yet: one that could be a token is read from
     PostgreSQL before it is refused, a few times a second at the most.
     """
-    if len(token) != TOKEN_LENGTH:
+    if isinstance(token, str) and len(token) != TOKEN_LENGTH:
         raise TokenWrong
-    directory, hash_ = request.app[DIRECTORY], token_hash(token)
+    directory, hash_ = request.app[DIRECTORY], token_hash(token) if isinstance(token, str) else token
     person = directory.holder(hash_)
     unheard_of = person is None and not directory.knows(hash_) and directory.stale_since is None
     if unheard_of and request.app[LIMITS].may_look_up():

@@ -119,6 +119,8 @@ def connector(error: Exception) -> Answer:
             return 403, _failed("unauthorized")
         case ExtensionNotFound():
             return 404, _failed("Extension not found")
+        case UserNotFound():
+            return 404, _failed("User not found")
         case RouteNotFound():
             return 404, _failed("Resource not found")
         case BadArgument():

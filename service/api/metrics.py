@@ -11,43 +11,39 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from service.api.logins import Logins
+from service.api.streams import Streams
 from service.asterisk.link import Link
 from service.live.device_states import Freshness
 from service.live.directory import Directory
+from service.live.token_watch import TokenWatch
 
 
-class Metrics:
-    """One registry per application, so that two in one process do not collide."""
-
-    def __init__(self, links: Mapping[str, Link], logins: Logins, directory: Directory) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(_Parts(links, logins, directory))
-        requests = Counter(
-            "connector_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
-        )
-        # Finding a labelled child costs more than counting.
-        self._child = lru_cache(maxsize=1024)(requests.labels)
-
-    def answered(self, request: web.Request, status: int) -> None:
-        """Count an answer. The label is the route's pattern, never a path that a client made up."""
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource is not None else "none"
-        method = request.method if request.method in ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD") else "other"
-        self._child(route, method, str(status)).inc()
-
-
-class _Parts(Collector):
+class Parts(Collector):
     """Reads the parts at the moment of the scrape: it costs nothing between scrapes."""
 
-    def __init__(self, links: Mapping[str, Link], logins: Logins, directory: Directory) -> None:
+    def __init__(
+        self,
+        links: Mapping[str, Link],
+        logins: Logins,
+        directory: Directory,
+        streams: Streams,
+        watch: TokenWatch,
+    ) -> None:
         self._directory = directory
         self._links = links
         self._logins = logins
+        self._streams = streams
+        self._watch = watch
 
     def collect(self) -> Iterator[Metric]:
         age = GaugeMetricFamily("connector_directory_overdue_seconds", "Seconds by which its proof is overdue.")
         age.add_metric((), max(0.0, min(self._directory.overdue, 1e9)))
         yield age
+        for name, text, count in (
+            ("streams", "Open event streams.", len(self._streams)),
+            ("held", "Streams and long-polls that are held open.", len(self._watch)),
+        ):
+            yield GaugeMetricFamily(f"connector_{name}_open", text, value=count)
         size = GaugeMetricFamily("connector_directory_size", "Entries of the directory.", labels=("kind",))
         for kind, count in self._directory.counts().items():
             size.add_metric((kind,), count)
@@ -90,6 +86,26 @@ class _Parts(Collector):
         yield freshness
         yield from gauges.values()
         yield from counters.values()
+
+
+class Metrics:
+    """One registry per application, so that two in one process do not collide."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(parts)
+        requests = Counter(
+            "connector_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
+        )
+        # Finding a labelled child costs more than counting.
+        self._child = lru_cache(maxsize=1024)(requests.labels)
+
+    def answered(self, request: web.Request, status: int) -> None:
+        """Count an answer. The label is the route's pattern, never a path that a client made up."""
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "none"
+        method = request.method if request.method in ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD") else "other"
+        self._child(route, method, str(status)).inc()
 
 
 METRICS = web.AppKey("metrics", Metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from time import time
 from typing import Any
@@ -10,36 +11,70 @@ import structlog
 from aiohttp import web
 
 from service.api import body
-from service.api.auth import caller
+from service.api.auth import caller, presented_token
 from service.api.cors import EXPOSED
 from service.api.errors import BadArgument, ExtensionNotFound, Forbidden
+from service.api.presence import either, waiting_time
+from service.credentials import token_hash
 from service.errors import CallServerUnavailable
-from service.keys import DIRECTORY, LINKS, SETTINGS, TAG_KEY
+from service.keys import BOARD, DIRECTORY, LINKS, SETTINGS, TAG_KEY, WATCH
 from service.live.registration import Registration, registration, signed
 from service.model import Person, Reading
 
 log = structlog.get_logger(__name__)
 
+LOOK_AGAIN = 1.0
+"""Seconds: a new secret is no change of presence, so nobody is woken for it."""
+
 
 async def by_user_id(request: web.Request) -> web.Response:
-    """GET /api/v1/connector.extension.getRegistrationInfoByUserId"""
+    """GET /api/v1/connector.extension.getRegistrationInfoByUserId
+
+    `wait` seconds, together with `If-None-Match`, holds the answer until it differs: an addition of ours.
+    """
     person = await caller(request)
     uid = await _uid(request)
     _may_see(person, uid)
-    directory = request.app[DIRECTORY]
-    extension = directory.extension_of(uid)
+    found = _found(request, uid)
+    wait = waiting_time(request)
+    if wait and _known(request, found):
+        found = await _differing(request, uid, wait)
+    return _answer(request, found)
+
+
+def _found(request: web.Request, uid: str) -> Registration:
+    """What can be answered now. Raises ExtensionNotFound, Unavailable."""
+    extension = request.app[DIRECTORY].extension_of(uid)
     if extension is None:
         raise ExtensionNotFound
-    settings = request.app[SETTINGS]
+    settings, key = request.app[SETTINGS], request.app[TAG_KEY]
     server, link = settings.call_server(extension.call_server), request.app[LINKS].get(extension.call_server)
     if server is None or link is None:
         log.error("an extension's call server is not in the settings", call_server=extension.call_server)
         raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
     reading = link.states.read(extension.device)
-    found = registration(extension, server, reading, tag_key=request.app[TAG_KEY], success=settings.rocketchat_success)
+    found = registration(extension, server, reading, tag_key=key, success=settings.rocketchat_success)
     if settings.jwt_secret is not None:
-        found = signed(found, settings.jwt_secret.get_secret_value(), tag_key=request.app[TAG_KEY], now=time())
-    return _answer(request, found, settings.poll_interval, directory.stale_since)
+        found = signed(found, settings.jwt_secret.get_secret_value(), tag_key=key, now=time())
+    return found
+
+
+async def _differing(request: web.Request, uid: str, wait: float) -> Registration:
+    """What can be answered once it is not what the client knows, or the time is up, or its token ends."""
+    board, loop = request.app[BOARD], asyncio.get_running_loop()
+    arrived, ended = asyncio.Event(), asyncio.Event()
+    extension = request.app[DIRECTORY].extension_of(uid)
+    mailbox = board.subscribe(frozenset({extension.number}) if extension is not None else None, arrived.set)
+    end = loop.time() + wait
+    try:
+        with request.app[WATCH].holding(token_hash(presented_token(request)), ended.set):
+            while _known(request, found := _found(request, uid)) and loop.time() < end and not ended.is_set():
+                mailbox.take()
+                arrived.clear()
+                await either(arrived, ended, min(LOOK_AGAIN, end - loop.time()))
+    finally:
+        board.unsubscribe(mailbox)
+    return found
 
 
 async def _uid(request: web.Request) -> str:
@@ -69,20 +104,23 @@ def _may_see(person: Person, uid: str) -> None:
         raise Forbidden
 
 
-def _answer(
-    request: web.Request, found: Registration, poll_interval: int, stale_since: datetime | None
-) -> web.Response:
+def _known(request: web.Request, found: Registration) -> bool:
+    known = request.if_none_match
+    return known is not None and any(tag.value in ("*", found.etag.strip('"')) for tag in known)
+
+
+def _answer(request: web.Request, found: Registration) -> web.Response:
+    stale_since = request.app[DIRECTORY].stale_since
     headers = {
         "Cache-Control": "no-store",
         "ETag": found.etag,
         "X-State-Live": "true" if found.reading.live else "false",
-        "X-Poll-Interval": str(poll_interval),
+        "X-Poll-Interval": str(request.app[SETTINGS].poll_interval),
         "Access-Control-Expose-Headers": EXPOSED,
         **_why_not_live(found.reading),
         **({"X-Directory-Stale-Since": _time(stale_since)} if stale_since else {}),
     }
-    known = request.if_none_match
-    if known is not None and any(tag.value in ("*", found.etag.strip('"')) for tag in known):
+    if _known(request, found):
         return web.Response(status=304, headers=headers)
     return web.Response(body=found.body, headers={**headers, "Content-Type": "application/json"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.api import health, registration, session, users
+from service.api import health, own_presence, people, presence, registration, session, stream, users
 
 API = "/api/v1"
 
@@ -17,6 +17,13 @@ def public(*, with_metrics: bool) -> list[web.RouteDef]:
         web.get(f"{API}/logout", session.logout),
         web.post(f"{API}/logout", session.logout),
         web.get(f"{API}/me", session.me),
+        web.get(f"{API}/presence", presence.many),
+        web.put(f"{API}/presence", own_presence.put),
+        web.get(f"{API}/presence/stream", stream.stream),
+        web.post(f"{API}/presence/streamTicket", stream.ticket),
+        web.get(f"{API}/presence/{{extension}}", presence.one),
+        web.get(f"{API}/users.getPresence", people.get_presence),
+        web.get(f"{API}/users.presence", people.presence),
         web.get("/livez", health.livez),
         web.get("/readyz", health.readyz),
     ]
@@ -33,5 +40,12 @@ def operators() -> list[web.RouteDef]:
     return [
         web.get("/metrics", health.metrics),
         web.get("/readyz", health.details),
+        web.get(f"{API}/presence", presence.many),
+        web.put(f"{API}/presence", own_presence.put),
+        web.get(f"{API}/presence/stream", stream.stream),
+        web.post(f"{API}/presence/streamTicket", stream.ticket),
+        web.get(f"{API}/presence/{{extension}}", presence.one),
+        web.get(f"{API}/users.getPresence", people.get_presence),
+        web.get(f"{API}/users.presence", people.presence),
         web.get("/livez", health.livez),
     ]

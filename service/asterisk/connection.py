@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
@@ -12,8 +13,9 @@ from typing import Any
 import panoramisk
 from panoramisk.message import Message
 
-from service.asterisk.wire import DeviceStateList, Events, Request, Wire
+from service.asterisk.wire import DeviceStateList, Events, PresenceStateList, Request, Wire
 from service.errors import CallServerUnavailable
+from service.live.presences import PROVIDER, Presence, parse
 from service.model import DeviceState
 from service.settings import CallServer
 
@@ -60,9 +62,21 @@ class Account:
         return cls._of(server, server.sync_username, server.sync_secret.get_secret_value())
 
     @classmethod
+    def presence(cls, server: CallServer) -> Account | None:
+        """The account that sets presence, where there is one."""
+        if server.presence_secret is None:
+            return None
+        return cls._of(server, server.presence_username, server.presence_secret.get_secret_value())
+
+    @classmethod
     def _of(cls, server: CallServer, username: str, secret: str) -> Account:
         tls = ssl.create_default_context(cafile=server.ami_ca_file) if server.ami_tls else None
         return cls(server.ami_host, server.ami_port, username, secret, tls)
+
+
+def parse_presence(message: Message) -> tuple[str, Presence] | None:
+    """The extension and its presence of a `PresenceStateChange`; None for one that is no extension's."""
+    return parse(message.presentity, message.status, message.message)
 
 
 class OneConnection(panoramisk.Manager):  # type: ignore[misc]
@@ -115,6 +129,13 @@ class Connection:
         states: dict[str, DeviceState] = request.__dict__["states"]
         return states
 
+    async def presences(self) -> dict[str, Presence]:
+        """What people set of themselves, by extension; nothing where `res_manager_presencestate` is not loaded."""
+        request = PresenceStateList()
+        await self._wire.ask(request, LIST_DEADLINE)
+        found = (parse_presence(message) for message in request.__dict__["listed"])
+        return dict(each for each in found if each is not None)
+
     async def variable(self, expression: str) -> str:
         """A global variable or function's value, as `Getvar` answers it."""
         answer = await self._permitted(Request({"Action": "Getvar", "Variable": expression}))
@@ -125,6 +146,13 @@ class Connection:
         if not await self.variable(f"PJSIP_AOR({aor},max_contacts)"):
             return None
         return [id_ for id_ in (await self.variable(f"PJSIP_AOR({aor},contact)")).split(",") if id_]
+
+    async def set_presence(self, extension: str, presence: Presence) -> None:
+        """Have Asterisk keep an extension's presence. The message travels in base64: it may hold commas."""
+        message = base64.b64encode(presence.message.encode()).decode()
+        value = f"{presence.state.value},,{message},e" if message else presence.state.value
+        variable = f"PRESENCE_STATE({PROVIDER}{extension})"
+        await self._permitted(Request({"Action": "Setvar", "Variable": variable, "Value": value}))
 
     async def qualify(self, endpoint: str) -> bool:
         """Ask the endpoint's contacts whether they are there. From then on Asterisk tracks it, if it has a contact.
@@ -146,6 +174,16 @@ class Connection:
             kind = NotPermitted if answer.message == "Permission denied" else CallServerUnavailable
             raise kind(f"AMI refuses {request['Action']}: {answer.message}")
         return answer
+
+
+class Deaf:
+    """For a connection whose events nobody needs."""
+
+    def device_state(self, device: str, state: DeviceState) -> None: ...
+
+    def event(self, name: str, message: Message) -> None: ...
+
+    def lost(self, why: str) -> None: ...
 
 
 @contextlib.asynccontextmanager

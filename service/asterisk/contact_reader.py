@@ -8,6 +8,7 @@ contacts stay unknown; the state of the device does not depend on them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from service.asterisk.connection import Connection
@@ -21,7 +22,8 @@ AT_ONCE = 10
 class ContactReader:
     """Keeps one call server's contacts complete. `want` and `due` never wait."""
 
-    def __init__(self, contacts: Contacts) -> None:
+    def __init__(self, contacts: Contacts, changed: Callable[[str], None]) -> None:
+        self._changed = changed
         self._contacts = contacts
         self._wanted: frozenset[str] = frozenset()
         self._due: set[str] = set()
@@ -66,6 +68,7 @@ class ContactReader:
                 raise
         finally:
             self._contacts.end_reading(endpoint, contacts)
+            self._changed(endpoint)
 
 
 async def _contact(connection: Connection, id_: str) -> Contact:

@@ -6,7 +6,6 @@ One task owns it. Everything that it learns goes into one `DeviceStates`, in the
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,30 +13,24 @@ from dataclasses import dataclass
 import structlog
 from panoramisk.message import Message
 
-from service.asterisk.connection import Account, Connection, LoginRefused, NotPermitted, connected
+from service.asterisk.connection import Account, Connection, NotPermitted, connected, parse_presence
 from service.asterisk.contact_reader import ContactReader
+from service.asterisk.retry import delays, foremost, is_refusal
 from service.asterisk.tracker import Tracker
 from service.errors import CallServerUnavailable
 from service.live.contacts import Contact, Contacts
 from service.live.device_states import DeviceStates, Freshness
-from service.model import DeviceState
+from service.live.presences import Presences
+from service.model import PJSIP, DeviceState
 
 log = structlog.get_logger(__name__)
 
 BOOT_PATIENCE = 120.0
 """Seconds to wait for FullyBooted after a login. An account without read class `system` never hears it."""
-COMPARE_EVERY = 300.0
-"""Seconds between two snapshots of a link that gives no reason for doubt."""
 REFUSED_DELAY = 30.0
 """Seconds until the next try after a refusal, which only an operator can mend."""
-
-
-def delays() -> Iterator[float]:
-    """Seconds to wait before each next try: doubling from half a second to ten, with jitter so that replicas part."""
-    base = 0.5
-    while True:
-        yield base * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
-        base = min(base * 2, 10.0)
+COMPARE_EVERY = 300.0
+"""Seconds between two snapshots of a link that gives no reason for doubt."""
 
 
 def uptime() -> float:
@@ -77,11 +70,14 @@ class Link:
         delays: Callable[[], Iterator[float]] = delays,
     ) -> None:
         self.name = name
-        self.states = DeviceStates(clock, deadline)
+        self.states = DeviceStates(clock, deadline, self._device_changed)
         self.contacts = Contacts()
+        self.presences = Presences()
+        self.changed: Callable[[str | None], None] = lambda _: None
+        """Called with an endpoint of which something may have changed, or with None for all of them."""
         self.facts = LinkFacts()
         self.tracker = Tracker(name, self.states, sync)
-        self._reader = ContactReader(self.contacts)
+        self._reader = ContactReader(self.contacts, lambda endpoint: self.changed(endpoint))
         self._account = account
         self._deadline = deadline
         self._clock = clock
@@ -117,6 +113,10 @@ class Link:
             self._doubt()
         elif name == "ContactStatus":
             self._contact_status(message.endpointname, message)
+        elif name == "PresenceStateChange":
+            if (told := parse_presence(message)) is not None:
+                self.presences.apply(*told)
+                self.changed(told[0])
         elif name == "Shutdown" and self._connection is not None:
             self._connection.end("Asterisk is shutting down")
 
@@ -125,6 +125,13 @@ class Link:
         if self.contacts.apply(endpoint, message.uri, message.contactstatus, int(took) if took.isdecimal() else None):
             self._reader.read(endpoint)
         self.tracker.contact(endpoint)
+        self.changed(endpoint)
+
+    def _device_changed(self, device: str | None) -> None:
+        if device is None:
+            self.changed(None)
+        elif device.startswith(PJSIP):
+            self.changed(device[len(PJSIP) :])
 
     def _note_event(self) -> None:
         self.facts.events += 1
@@ -134,6 +141,8 @@ class Link:
         """At once, not when the task gets round to it: nothing is live without a line."""
         self.states.lost()
         self.contacts.lost()
+        self.presences.lost()
+        self.changed(None)
         self._wake.set()
 
     def _doubt(self) -> None:
@@ -151,12 +160,12 @@ class Link:
             try:
                 await self._session()
             except* CallServerUnavailable as failures:
-                error = _first(failures)
+                error = foremost(failures)
             self.states.lost()
             if self.facts.resynchronisations > resynchronisations:
                 pauses = self._delays()
             pause = next(pauses)
-            refused = isinstance(error, LoginRefused | NotPermitted)
+            refused = is_refusal(error)
             if refused:
                 pause = max(pause, REFUSED_DELAY)
             self._tell(error, refused)
@@ -207,9 +216,13 @@ class Link:
         self._compared_at = self._clock()
         first = self.states.freshness is not Freshness.LIVE
         self.states.begin_snapshot()
+        self.presences.begin_snapshot()
         snapshot = await connection.device_states()
+        presences = await connection.presences()
         await self._ping(connection)
         self.states.end_snapshot(snapshot)
+        self.presences.end_snapshot(presences)
+        self.changed(None)
         self.facts.resynchronisations += 1
         self.facts.last_resynchronisation = time.time()
         self.tracker.snapshot_taken(first=first)
@@ -236,16 +249,3 @@ class Link:
                 await self._wake.wait()
         except TimeoutError:
             pass
-
-
-def _first(failures: BaseExceptionGroup[CallServerUnavailable]) -> CallServerUnavailable:
-    """A refusal, if there is one; else whichever came first."""
-    found: list[CallServerUnavailable] = []
-    queue: list[BaseException] = [failures]
-    while queue:
-        error = queue.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            queue.extend(error.exceptions)
-        elif isinstance(error, CallServerUnavailable):
-            found.append(error)
-    return next((error for error in found if isinstance(error, LoginRefused | NotPermitted)), found[0])

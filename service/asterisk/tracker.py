@@ -20,9 +20,8 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from panoramisk.message import Message
 
-from service.asterisk.connection import Account, Connection, connected
+from service.asterisk.connection import Account, Connection, Deaf, connected
 from service.errors import CallServerUnavailable, Invalid
 from service.live.device_states import DeviceStates, Freshness
 from service.model import DeviceState, device_of
@@ -145,7 +144,7 @@ class Tracker:
     async def _reload(self, connection: Connection, number: str) -> None:
         """Have Asterisk read the endpoint and its contacts anew, then find out whether the phone is there."""
         if self._sync is not None:
-            async with connected(self._sync, _Deaf()) as account:
+            async with connected(self._sync, Deaf()) as account:
                 await account.command(f"pjsip reload qualify endpoint {number}")
             await connection.qualify(number)
 
@@ -156,13 +155,3 @@ async def _comes(event: asyncio.Event, within: float) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
-
-
-class _Deaf:
-    """For a connection whose events nobody needs."""
-
-    def device_state(self, device: str, state: DeviceState) -> None: ...
-
-    def event(self, name: str, message: Message) -> None: ...
-
-    def lost(self, why: str) -> None: ...

@@ -77,6 +77,22 @@ class DeviceStateList(Request):
         return super().add_message(message)
 
 
+class PresenceStateList(Request):
+    """A list action whose items are few: it gathers their messages and answers with its last event."""
+
+    def __init__(self) -> None:
+        super().__init__({"Action": "PresenceStateList"})
+        self.__dict__["listed"] = []
+
+    def add_message(self, message: Message) -> bool:
+        if message.event == "PresenceStateChange":
+            self.__dict__["listed"].append(message)
+        refused = message.response == "Error"
+        if not refused and message.eventlist != "Complete":
+            return False
+        return super().add_message(message)
+
+
 class Wire(AMIProtocol):  # type: ignore[misc]
     """The protocol of one connection."""
 

@@ -49,10 +49,14 @@ _LIVE = {state: Reading(state) for state in DeviceState}
 class DeviceStates:
     """The device states of one call server.
 
-    `clock` gives seconds that only grow; `deadline` is how many of them a confirmation lasts.
+    `clock` gives seconds that only grow; `deadline` is how many of them a confirmation lasts. `changed` is called after
+    a device may read differently, with its name, or with None when all may.
     """
 
-    def __init__(self, clock: Callable[[], float], deadline: float) -> None:
+    def __init__(
+        self, clock: Callable[[], float], deadline: float, changed: Callable[[str | None], None] = lambda _: None
+    ) -> None:
+        self._changed = changed
         self._clock = clock
         self._deadline = deadline
         self._states: dict[str, DeviceState] = {}
@@ -123,18 +127,21 @@ class DeviceStates:
         self._corrected.discard(device)
         if self._touched is not None:
             self._touched.add(device)
+        self._changed(device)
 
     def assume(self, device: str, state: DeviceState) -> None:
         """Asterisk was asked about a device that it does not track. What it has told by itself counts more."""
         if device not in self._states:
             self._states[device] = state
             self._assumed.add(device)
+            self._changed(device)
 
     def doubt(self, device: str) -> bool:
         """A phone showed up at this device: what was only assumed of it is void. Whether it is to be asked for."""
         if device in self._assumed:
             self._assumed.discard(device)
             del self._states[device]
+            self._changed(device)
         return device not in self._states
 
     def confirmed(self, at: float) -> None:

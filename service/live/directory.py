@@ -129,6 +129,11 @@ class Directory:
         user_id = self._by_uid.get(uid)
         return None if user_id is None else self._people.get(user_id)
 
+    def named(self, name: str) -> Person | None:
+        """The person with this name, without regard to case. Looks at everybody: not for polls."""
+        wanted = name.lower()
+        return next((person for person in self._people.values() if person.name.lower() == wanted), None)
+
     def extension_of(self, uid: str) -> Extension | None:
         """The extension that this person may register now. Raises DirectoryUnavailable."""
         self._check()
@@ -136,6 +141,23 @@ class Directory:
         number = self._held.get(person.user_id) if person is not None else None
         extension = self._extensions.get(number) if number is not None else None
         return extension if extension is not None and self._may_register(extension) else None
+
+    def extension(self, number: str) -> Extension | None:
+        """An extension that may register, by its number."""
+        extension = self._extensions.get(number)
+        return extension if extension is not None and self._may_register(extension) else None
+
+    def holder_of(self, extension: Extension) -> Person | None:
+        """Whose extension it is."""
+        return self._people.get(extension.user_id) if extension.user_id is not None else None
+
+    def number_of(self, user_id: int) -> str | None:
+        """The extension that a person holds, whether they may register it or not."""
+        return self._held.get(user_id)
+
+    def numbers(self) -> list[str]:
+        """All extensions, whether they may register or not."""
+        return list(self._extensions)
 
     def of_call_server(self, call_server: str) -> frozenset[str]:
         """The numbers of the extensions that may register with this call server."""

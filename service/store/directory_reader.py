@@ -18,10 +18,12 @@ SQL = sql.load("directory")
 class DirectoryReader:
     """Used by one task at a time, so that what is read is written in the order of reading.
 
-    `changed` is called after the directory changed.
+    `changed` is called after the directory changed, with the extensions concerned, or None for all.
     """
 
-    def __init__(self, database: Database, directory: Directory, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, directory: Directory, changed: Callable[[frozenset[str] | None], None]
+    ) -> None:
         self._database = database
         self._directory = directory
         self._changed = changed
@@ -36,7 +38,7 @@ class DirectoryReader:
             tokens = await connection.fetch(SQL["all_tokens"])
             extensions = await connection.fetch(SQL["all_extensions"])
         self._directory.replace(map(person_of, people), map(_token, tokens), map(_extension, extensions))
-        self._changed()
+        self._changed(None)
 
     async def read(self, hints: Iterable[str]) -> None:
         """Read the rows that `<kind> <key>` hints name; a `*`, or a hint that is not understood, means everything."""
@@ -47,12 +49,12 @@ class DirectoryReader:
                 await self.read_all()
                 return
             keys[kind].add(key)
-        await self._read_rows(
-            [int(key) for key in keys["user"]],
-            [bytes.fromhex(key.removeprefix("\\x")) for key in keys["token"]],
-            sorted(keys["extension"]),
-        )
-        self._changed()
+        user_ids = [int(key) for key in keys["user"]]
+        hashes = [bytes.fromhex(key.removeprefix("\\x")) for key in keys["token"]]
+        await self._read_rows(user_ids, hashes, sorted(keys["extension"]))
+        held = {number for user_id in user_ids if (number := self._directory.number_of(user_id))}
+        if user_ids or keys["extension"]:
+            self._changed(frozenset(keys["extension"] | held))
 
     def confirmed(self, at: float) -> None:
         """What was committed before this moment has been read."""

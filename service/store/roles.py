@@ -34,7 +34,7 @@ async def ensure(connection: asyncpg.Connection, settings: Settings) -> None:
     await _login_role(connection, service, settings.database_password)
     await _run(connection, "grant connect on database %I to %I", database, service)
     await _run(connection, "grant usage on schema public to %I", service)
-    for table in ("users", "tokens", "activity", "extensions"):
+    for table in ("users", "tokens", "stream_tickets", "activity", "extensions"):
         await _run(connection, f"grant select, insert, update, delete on {table} to %I", service)
     for table in ("call_servers", "service_keys", "live_extensions", "alembic_version"):
         await _run(connection, f"grant select on {table} to %I", service)

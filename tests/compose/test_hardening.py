@@ -16,8 +16,8 @@ EVERYBODY = (*SERVERS, *STEPS, "demo")
 def test_each_container_has_only_the_secrets_that_it_needs(demo: Project) -> None:
     assert {server: set(demo.secrets(server)) for server in SERVERS} == {
         "postgres": {"superuser_database", "owner_database"},
-        "asterisk": {"asterisk_database", "ami_monitor", "ami_sync"},
-        "service": {"service_database", "ami_monitor", "ami_sync"},
+        "asterisk": {"asterisk_database", "ami_monitor", "ami_presence", "ami_sync"},
+        "service": {"service_database", "ami_monitor", "ami_presence", "ami_sync"},
     }
 
 

@@ -45,7 +45,9 @@ class Ami:
         self._socket = socket.create_connection(("127.0.0.1", config.ami_port), timeout=10)
         self._stream = self._socket.makefile("r", newline="\r\n", encoding="utf-8")
         self._stream.readline()
-        secret = {"monitor": config.monitor_secret, "sync": config.sync_secret}[account]
+        secret = {"monitor": config.monitor_secret, "presence": config.presence_secret, "sync": config.sync_secret}[
+            account
+        ]
         assert self.ask(f"Login\r\nUsername: {account}\r\nSecret: {secret}")["Response"] == "Success"
 
     def ask(self, action: str) -> dict[str, str]:
@@ -170,6 +172,12 @@ def test_a_number_that_is_nobody_s_rings_nobody(pbx: Pbx, number: str) -> None:
 def test_its_log_and_its_files_keep_the_secrets(pbx: Pbx) -> None:
     config = pbx.asterisk.config
     log = (pbx.asterisk.folder / "asterisk.log").read_text()
-    for secret in (config.monitor_secret, config.sync_secret, config.database.password, SIP_PASSWORD):
+    for secret in (
+        config.monitor_secret,
+        config.presence_secret,
+        config.sync_secret,
+        config.database.password,
+        SIP_PASSWORD,
+    ):
         assert secret not in log
         assert secret not in repr(config)

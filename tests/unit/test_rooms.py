@@ -14,7 +14,7 @@ FLOORS = [
     {"settings", "credentials"},
     {"live", "logs", "loop"},
     {"asterisk", "store"},
-    {"api", "keys"},
+    {"api", "keys", "board_feed"},
     {"app"},
     {"cli"},
     {"__main__"},

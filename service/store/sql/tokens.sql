@@ -1,5 +1,7 @@
 -- name: issue
-insert into tokens (token_hash, user_id, expires_at, label) values ($1, $2, $3, $4)
+-- Only for an active person: one who is deactivated at this moment gets none.
+insert into tokens (token_hash, user_id, expires_at, label)
+select $1, user_id, $3, $4 from users where user_id = $2 and active
 
 -- name: revoke
 delete from tokens where token_hash = $1

@@ -62,6 +62,15 @@ create table tokens (
 create index tokens_user_id on tokens (user_id);
 create index tokens_expires_at on tokens (expires_at);
 
+-- A ticket opens one stream, once, for a browser that cannot send the token itself.
+create table stream_tickets (
+    ticket_hash bytea primary key check (length(ticket_hash) = 32),
+    token_hash  bytea not null references tokens on delete cascade,
+    expires_at  timestamptz not null
+);
+create index stream_tickets_token_hash on stream_tickets (token_hash);
+create index stream_tickets_expires_at on stream_tickets (expires_at);
+
 -- What people did last. Apart from `users`, so that its many small writes notify nobody.
 create table activity (
     user_id         bigint primary key references users on delete cascade,

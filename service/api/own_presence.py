@@ -1,0 +1,44 @@
+"""Setting one's own presence. Asterisk owns it: the answer is 200 only after Asterisk took it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from service.api import body
+from service.api.auth import caller
+from service.api.errors import BadArgument, ExtensionNotFound, encode
+from service.asterisk.connection import Account, Deaf, connected
+from service.errors import CallServerUnavailable
+from service.keys import DIRECTORY, SETTINGS
+from service.live.presences import Presence, PresenceState
+
+LONGEST_MESSAGE = 200
+
+
+async def put(request: web.Request) -> web.Response:
+    """PUT /api/v1/presence {"presence", "message"?}"""
+    person = await caller(request)
+    given = await body.read_object(request)
+    presence = _presence(given.get("presence"), given.get("message"))
+    extension = request.app[DIRECTORY].extension_of(person.uid)
+    if extension is None:
+        raise ExtensionNotFound
+    server = request.app[SETTINGS].call_servers.get(extension.call_server)
+    account = Account.presence(server) if server is not None else None
+    if account is None:
+        raise CallServerUnavailable(f"call server {extension.call_server} has no account that sets presence")
+    async with connected(account, Deaf()) as connection:
+        await connection.set_presence(extension.number, presence)
+    return web.Response(body=encode({"success": True}), content_type="application/json")
+
+
+def _presence(state: object, message: object) -> Presence:
+    if not isinstance(state, str):
+        raise BadArgument("Missing key 'presence'" if state is None else "Expected string in field presence")
+    if state not in PresenceState.__members__.values():
+        raise BadArgument(f"Expected one of {', '.join(PresenceState)} in field presence")
+    if message is None:
+        message = ""
+    if not isinstance(message, str) or len(message) > LONGEST_MESSAGE or not (message.isprintable() or not message):
+        raise BadArgument(f"Expected at most {LONGEST_MESSAGE} printable characters in field message")
+    return Presence(PresenceState(state), message)

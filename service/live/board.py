@@ -1,0 +1,208 @@
+"""The board: every extension's presence, numbered by change, so that anybody can ask what changed since.
+
+Synchronous and pure. Parts that know better call `touch`; `flush` then composes what was touched, and only what really
+differs is a change. State is not a log: a mailbox holds the newest item per extension, so its size is bounded by the
+number of extensions, however slow its reader is.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from service.live.presence import Item
+
+TOMBSTONES = 10_000
+"""Vanished extensions that are remembered; who asks for what changed before that gets the whole picture."""
+
+
+class Mailbox:
+    """What changed for one reader. `arrived` is called when something comes, and must not wait."""
+
+    def __init__(self, extensions: frozenset[str] | None, arrived: Callable[[], None]) -> None:
+        self.extensions = extensions
+        """Which extensions it wants; None means all."""
+        self._arrived = arrived
+        self.links: dict[str, bool] = {}
+        """Call servers whose link was lost (False) or is back (True) since the box was last emptied."""
+        self._items: dict[str, Item | None] = {}
+        self._version = 0
+
+    def put_link(self, call_server: str, live: bool) -> None:
+        """A link was lost, or is back."""
+        self.links[call_server] = live
+        self._arrived()
+
+    def take_links(self) -> dict[str, bool]:
+        """What happened to links."""
+        links, self.links = self.links, {}
+        return links
+
+    def put(self, version: int, extension: str, item: Item | None) -> None:
+        """The newest of an extension; None: it vanished."""
+        self._items[extension] = item
+        self._version = version
+        self._arrived()
+
+    def take(self) -> tuple[int, dict[str, Item | None]]:
+        """Everything that is here, and the number of the newest change in it. Leaves it empty."""
+        items, self._items = self._items, {}
+        return self._version, items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+class Board:
+    """`compose` makes an extension's item as of now, or None for one that is not there.
+
+    `soon` runs a function in a later turn of the loop: changes of one turn are one flush.
+    """
+
+    def __init__(self, compose: Callable[[str], Item | None], soon: Callable[[Callable[[], None]], object]) -> None:
+        self._compose = compose
+        self._soon = soon
+        self._instance = secrets.token_hex(6)
+        self._version = 0
+        self._items: dict[str, Item] = {}
+        self._order: OrderedDict[str, int] = OrderedDict()  # extension → number of its newest change, oldest first
+        self._forgotten = 0  # the newest change that is remembered no more
+        self._gone = 0
+        self._touched: set[str] = set()
+        self.stamp = 0
+        """Grows with every difference, also with those that are no change."""
+        self._due = False
+        self._for_all: set[Mailbox] = set()
+        self._for_one: dict[str, set[Mailbox]] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    # --- who writes --------------------------------------------------------------------------------------------
+
+    def touch(self, extensions: Iterable[str]) -> None:
+        """Something of these changed, perhaps."""
+        self._touched.update(extensions)
+        if not self._due and self._touched:
+            self._due = True
+            self._soon(self.flush)
+
+    def touch_one(self, extension: str) -> None:
+        """Something of this one changed, perhaps."""
+        self._touched.add(extension)
+        if not self._due:
+            self._due = True
+            self._soon(self.flush)
+
+    def touch_all(self, extensions: Iterable[str]) -> None:
+        """Everything may have changed: these are all that there are, and those that were may be gone."""
+        self.touch([*extensions, *self._items])
+
+    def flush(self) -> None:
+        """Compose what was touched; number and deliver what differs."""
+        self._due = False
+        touched, self._touched = self._touched, set()
+        for extension in touched:
+            new, old = self._compose(extension), self._items.get(extension)
+            if new is not None and old is not None and new.same(old):
+                if new.round_trip_ms != old.round_trip_ms:
+                    self._items[extension] = _with_time(new, old.as_of)
+                    self.stamp += 1
+                continue
+            if new is None and old is None:
+                continue
+            self._changed(extension, new, old)
+
+    def _changed(self, extension: str, new: Item | None, old: Item | None) -> None:
+        self._version += 1
+        self.stamp += 1
+        if new is not None:
+            if old is None and extension in self._order:
+                self._gone -= 1
+            self._items[extension] = new
+        else:
+            del self._items[extension]
+            self._gone += 1
+        self._order[extension] = self._version
+        self._order.move_to_end(extension)
+        if self._gone > TOMBSTONES:
+            self._forget()
+        for mailbox in self._for_all | self._for_one.get(extension, set()) if self._for_one else self._for_all:
+            mailbox.put(self._version, extension, new)
+
+    def _forget(self) -> None:
+        """Drop the older half of the tombstones."""
+        for extension in [name for name in self._order if name not in self._items][: TOMBSTONES // 2]:
+            self._forgotten = self._order.pop(extension)
+            self._gone -= 1
+
+    # --- who reads ---------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The number of the newest change."""
+        return self._version
+
+    def cursor(self, version: int | None = None) -> str:
+        """Where a reader stands who has seen everything up to this change."""
+        return f"{self._instance}-{self._version if version is None else version}"
+
+    def items(self) -> Iterable[Item]:
+        """The whole picture."""
+        return self._items.values()
+
+    def get(self, extension: str) -> Item | None:
+        """One extension's item."""
+        return self._items.get(extension)
+
+    def since(self, cursor: str) -> list[tuple[str, Item | None]] | None:
+        """What changed after a cursor; None when only the whole picture will do.
+
+        That is so for a cursor from another process, from before a restart, from too long ago, and a made-up one.
+        """
+        instance, _, number = cursor.partition("-")
+        if instance != self._instance or not number.isascii() or not number.isdecimal() or len(number) > 18:
+            return None
+        version = int(number)
+        if version > self._version or version < self._forgotten:
+            return None
+        changed = []
+        for extension in reversed(self._order):
+            if self._order[extension] <= version:
+                break
+            changed.append((extension, self._items.get(extension)))
+        changed.reverse()
+        return changed
+
+    def link_changed(self, call_server: str, live: bool) -> None:
+        """A link was lost, or is back: everybody who follows anything is told."""
+        self.flush()
+        boxes = self._for_all.union(*self._for_one.values())
+        for mailbox in boxes:
+            mailbox.put_link(call_server, live)
+
+    def subscribe(self, extensions: frozenset[str] | None, arrived: Callable[[], None]) -> Mailbox:
+        """A mailbox for what changes from now on. Take the picture in the same turn of the loop."""
+        self.flush()
+        mailbox = Mailbox(extensions, arrived)
+        if extensions is None:
+            self._for_all.add(mailbox)
+        for extension in extensions or ():
+            self._for_one.setdefault(extension, set()).add(mailbox)
+        return mailbox
+
+    def unsubscribe(self, mailbox: Mailbox) -> None:
+        """The reader is gone."""
+        self._for_all.discard(mailbox)
+        for extension in mailbox.extensions or ():
+            boxes = self._for_one.get(extension, set())
+            boxes.discard(mailbox)
+            if not boxes:
+                self._for_one.pop(extension, None)
+
+
+def _with_time(item: Item, as_of: str) -> Item:
+    return msgspec.structs.replace(item, as_of=as_of)

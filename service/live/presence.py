@@ -1,0 +1,99 @@
+"""One extension's presence as a client sees it: what other systems mix, kept apart. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from service.live.contacts import Contact, Contacts
+from service.live.device_states import DeviceStates
+from service.live.presences import NOT_SET, Presences
+from service.model import DeviceState, Extension, Person
+
+IN_CALL = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
+
+
+@dataclass(frozen=True, slots=True)
+class CallServerView:
+    """What one link keeps of its call server."""
+
+    states: DeviceStates
+    contacts: Contacts
+    presences: Presences
+
+
+class Item(msgspec.Struct, frozen=True, rename="camel"):
+    """One extension. What is not known is null, and `live` says whether `state` is Asterisk's now."""
+
+    extension: str
+    user_id: str | None
+    """The uid of its user."""
+    username: str | None
+    call_server: str
+    state: str
+    registered: bool | None
+    reachable: bool | None
+    round_trip_ms: float | None
+    in_call: bool | None
+    presence: str
+    message: str
+    live: bool
+    as_of: str
+    """When anything but the round-trip time last changed, RFC 3339."""
+
+    def same(self, other: Item) -> bool:
+        """Whether nothing that counts has changed: the time and the round-trip time do not."""
+        return self.facts() == other.facts()
+
+    def facts(self) -> tuple[object, ...]:
+        """What an entity tag covers: the same on every replica."""
+        return (
+            self.extension,
+            self.user_id,
+            self.username,
+            self.call_server,
+            self.state,
+            self.registered,
+            self.reachable,
+            self.in_call,
+            self.presence,
+            self.message,
+            self.live,
+        )
+
+
+def item(extension: Extension, person: Person | None, view: CallServerView | None) -> Item:
+    """Merge what is stored with what is live, as of now."""
+    as_of = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    reading = view.states.read(extension.device) if view is not None else None
+    current = view is not None and view.states.current
+    contacts = view.contacts.of(extension.number) if view is not None and current else None
+    presence = view.presences.of(extension.number) if view is not None and current else NOT_SET
+    state = reading.state if reading is not None else DeviceState.UNKNOWN
+    live = reading is not None and reading.live
+    trips = [contact.round_trip_us for contact in contacts or () if contact.round_trip_us is not None]
+    return Item(
+        extension=extension.number,
+        user_id=person.uid if person is not None else None,
+        username=person.name if person is not None else None,
+        call_server=extension.call_server,
+        state=state.value,
+        registered=None if contacts is None else bool(contacts),
+        reachable=_reachable(contacts),
+        round_trip_ms=min(trips) / 1000 if trips else None,
+        in_call=state in IN_CALL if live else None,
+        presence=presence.state.value,
+        message=presence.message,
+        live=live,
+        as_of=as_of,
+    )
+
+
+def _reachable(contacts: tuple[Contact, ...] | None) -> bool | None:
+    """Whether a contact answers; None while nobody knows."""
+    if contacts is None:
+        return None
+    told = [contact.reachable for contact in contacts if contact.reachable is not None]
+    return any(told) if told or not contacts else None

@@ -1,0 +1,132 @@
+"""The board: nothing is lost between two looks, however changes and looks interleave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.live.board import TOMBSTONES, Board
+from service.live.presence import Item
+
+
+def item(extension: str, state: str = "Unknown", trip: float | None = None, as_of: str = "now") -> Item:
+    return Item(extension, None, None, "main", state, None, None, trip, None, "not_set", "", False, as_of)
+
+
+class World:
+    """What the board composes from, and a loop that runs a turn when told."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+        self.due: list[Callable[[], None]] = []
+        self.board = Board(self.items.get, self.due.append)
+
+    def put(self, extension: str, state: str | None) -> None:
+        if state is None:
+            self.items.pop(extension, None)
+        else:
+            self.items[extension] = item(extension, state)
+        self.board.touch_one(extension)
+
+    def turn(self) -> None:
+        due, self.due[:] = list(self.due), []
+        for work in due:
+            work()
+
+
+def test_what_is_composed_the_same_is_no_change() -> None:
+    world = World()
+    world.put("1", "Unknown")
+    world.turn()
+    version = world.board.version
+    world.items["1"] = item("1", as_of="later", trip=3.0)
+    world.board.touch_one("1")
+    world.turn()
+    assert world.board.version == version
+    kept = world.board.get("1")
+    assert kept is not None
+    assert (kept.as_of, kept.round_trip_ms) == ("now", 3.0)
+
+
+def test_a_slow_reader_finds_one_item_per_extension() -> None:
+    world = World()
+    mailbox = world.board.subscribe(None, lambda: None)
+    for state in range(100):
+        for extension in "abc":
+            world.put(extension, str(state))
+        world.turn()
+    assert len(mailbox) == 3
+    version, items = mailbox.take()
+    assert version == world.board.version
+    assert {each.state for each in items.values() if each} == {"99"}
+    assert len(mailbox) == 0
+
+
+def test_a_reader_that_left_gets_nothing_and_costs_nothing() -> None:
+    world = World()
+    boxes = [world.board.subscribe(frozenset({"1"}), lambda: None), world.board.subscribe(None, lambda: None)]
+    for box in boxes:
+        world.board.unsubscribe(box)
+    world.put("1", "x")
+    world.turn()
+    assert [len(box) for box in boxes] == [0, 0]
+
+
+def test_a_cursor_from_before_what_is_remembered_gets_the_whole_picture() -> None:
+    world = World()
+    cursor = world.board.cursor()
+    for number in range(TOMBSTONES + 1):
+        world.put(str(number), "x")
+    world.turn()
+    for number in range(TOMBSTONES + 1):
+        world.put(str(number), None)
+    world.turn()
+    assert world.board.since(cursor) is None
+    assert world.board.since(world.board.cursor()) == []
+
+
+CHANGES = st.tuples(st.sampled_from("abcd"), st.one_of(st.none(), st.sampled_from("xyz")))
+STEPS = st.lists(st.one_of(CHANGES, st.sampled_from(["turn", "poll", "read"])), max_size=60)
+
+
+@given(STEPS)
+def test_a_poller_and_a_stream_end_with_the_picture(steps: list[tuple[str, str | None] | str]) -> None:
+    """Both only apply what they are told; in the end both know what there is."""
+    world = World()
+    mailbox = world.board.subscribe(None, lambda: None)
+    cursor = world.board.cursor()
+    polled: dict[str, str] = {}
+    streamed: dict[str, str] = {}
+
+    def poll() -> None:
+        nonlocal cursor
+        changes = world.board.since(cursor)
+        assert changes is not None
+        cursor = world.board.cursor()
+        _apply(polled, dict(changes))
+
+    for step in steps:
+        if step == "turn":
+            world.turn()
+        elif step == "poll":
+            poll()
+        elif step == "read":
+            _apply(streamed, mailbox.take()[1])
+        else:
+            world.put(*step)
+    world.turn()
+    poll()
+    _apply(streamed, mailbox.take()[1])
+    truth = {extension: each.state for extension, each in world.items.items()}
+    assert polled == truth
+    assert streamed == truth
+
+
+def _apply(known: dict[str, str], changes: dict[str, Item | None]) -> None:
+    for extension, each in changes.items():
+        if each is None:
+            known.pop(extension, None)
+        else:
+            known[extension] = each.state
