@@ -33,10 +33,9 @@ async def by_user_id(request: web.Request) -> web.Response:
     `wait` seconds, together with `If-None-Match`, holds the answer until it differs: an addition of ours.
     """
     person = await caller(request)
-    uid = await _uid(request)
+    uid, wait = await _uid(request), waiting_time(request)
     _may_see(person, uid)
     found = _found(request, uid)
-    wait = waiting_time(request)
     if wait and _known(request, found):
         found = await _differing(request, uid, wait)
     return _answer(request, found)
