@@ -38,6 +38,11 @@ KEEPALIVE = 75.0
 """Seconds that an idle connection is kept: longer than most pollers' interval and than proxies' own timeout."""
 
 
+CANCEL_AGAIN = 0.2
+"""Seconds after which a task is told again to end. Until Python 3.13 a TaskGroup that ends with errors loses a
+cancellation that comes at the same moment, and whoever handles the errors goes on: as when all is stopped at once."""
+
+
 @contextlib.asynccontextmanager
 async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator[tuple[web.Application, Supervisor]]:
     """The application with all its parts alive. Raises ConfigurationError when PostgreSQL stays away."""
@@ -116,9 +121,11 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = self._tasks
+        while pending:
+            for task in pending:
+                task.cancel()
+            pending = (await asyncio.wait(pending, timeout=CANCEL_AGAIN))[1]
 
     def start(self, name: str, work: Coroutine[None, None, None]) -> None:
         """Run something until the supervisor ends."""
