@@ -28,7 +28,7 @@ def eventually(condition: Callable[[], bool], within_s: float, what: str) -> Non
     end = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end, f"not within {within_s:g} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.1)  # the service limits what one token may ask
 
 
 class Program:
