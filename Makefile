@@ -9,7 +9,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run phone cli clean-run test lint format bench lock
+.PHONY: help run phone cli clean-run test soak lint format bench lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ clean-run: ## remove the data folder of `make run` (DATA_DIR=data)
 test: ## unit, integration and end-to-end tests (ARGS="tests/unit -k rooms")
 	@$(DEV)
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: ## the link for longer than make test: 100 kills and starts, 1,000,000 changes (ARGS="-k storm")
+	@$(DEV)
+	@SOAK=1 $(BIN)/python -m pytest -s tests/integration/test_link_cycles.py tests/integration/test_link_storm.py $(ARGS)
 
 lint: ## ruff and mypy --strict
 	@$(DEV)

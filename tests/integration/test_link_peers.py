@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.app import Supervisor
 from service.asterisk import connection, tracker
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
@@ -15,12 +16,11 @@ from tests.support.eventually import eventually
 from tests.support.links import impatient, live, told
 from tests.support.scripted import (
     GREETING,
+    USUAL,
     Action,
     Line,
-    Reply,
     device_state,
     device_states,
-    login,
     message,
     peer,
     success,
@@ -39,13 +39,14 @@ class Linked:
         self.link.want(frozenset([want] if want else []))
 
     async def __aenter__(self) -> Link:
-        self._task = asyncio.create_task(self.link.run())
+        self._supervisor = Supervisor()
+        self._supervisor.start("the link under test", self.link.run())
         return self.link
 
     async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        (end,) = await asyncio.gather(self._task, return_exceptions=True)
-        assert isinstance(end, asyncio.CancelledError), end
+        async with asyncio.timeout(5), self._supervisor:
+            pass
+        assert not self._supervisor.failed.done()
 
 
 async def failed(link: Link, why: str) -> None:
@@ -87,7 +88,7 @@ async def test_a_peer_that_is_no_asterisk_is_left(said: bytes, why: str) -> None
 
 
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("action", ["DeviceStateList", "Ping"])
+@pytest.mark.parametrize("action", ["DeviceStateList", "PresenceStateList", "Ping"])
 async def test_a_peer_that_answers_all_but_one_action_is_never_live(action: str) -> None:
     async with peer(lambda line: line.behave({action: lambda _: b""})) as port, Linked(port, deadline=0.3) as link:
         await failed(link, f"no answer to {action}")
@@ -115,7 +116,7 @@ async def test_torn_characters_and_single_line_ends_lose_nothing() -> None:
         line.say(GREETING)
         while True:
             action = await line.action()
-            reply: Reply = {"Login": login, "DeviceStateList": STATES}.get(action["Action"], success)
+            reply = (USUAL | {"DeviceStateList": STATES}).get(action["Action"], success)
             for piece in in_pieces(reply(action).replace(b"\r\n\r\n", b"\r\n\n")):
                 line.say(piece)
                 await asyncio.sleep(0)
@@ -202,3 +203,11 @@ async def test_a_state_that_nobody_knows_is_unknown() -> None:
     async with peer(lambda line: line.behave(replies)) as port, Linked(port) as link:
         await live(link)
         assert link.states.read(DEVICE).state is DeviceState.UNKNOWN
+
+
+async def test_a_link_that_is_told_to_end_while_its_line_ends_does_so() -> None:
+    """As when both are stopped at once: the group of its tasks then ends with errors, not with the cancellation."""
+    async with peer(lambda line: line.behave({})) as port, Linked(port) as link:
+        await live(link)
+        assert link._connection is not None
+        link._connection.end("Asterisk is shutting down")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from local.asterisk_programs import TEMPLATES
+from service.app import Supervisor
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
 from service.live.device_states import Freshness
@@ -71,7 +71,6 @@ Watch = Callable[..., Link]
 @pytest.fixture
 async def watch() -> AsyncIterator[Watch]:
     """Starts links; all end with the test, and none may have ended by itself."""
-    tasks: list[asyncio.Task[None]] = []
 
     def start(pbx: Pbx, *, port: int = 0, want: tuple[str, ...] = (), sync: bool = False, deadline: float = 2.0,
               account: Account | None = None) -> Link:  # fmt: skip
@@ -80,14 +79,12 @@ async def watch() -> AsyncIterator[Watch]:
         sync_account = Account("127.0.0.1", config.ami_port, "sync", config.sync_secret) if sync else None
         link = Link("main", made, sync=sync_account, deadline=deadline, delays=impatient)
         link.want(frozenset(want))
-        tasks.append(asyncio.create_task(link.run(), name="the link under test"))
+        supervisor.start("the link under test", link.run())
         return link
 
-    yield start
-    for task in tasks:
-        task.cancel()
-    ended = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
+    async with Supervisor() as supervisor:
+        yield start
+    assert not supervisor.failed.done()
 
 
 def impatient() -> Iterator[float]:

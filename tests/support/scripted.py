@@ -34,15 +34,22 @@ def device_states(states: Mapping[str, str]) -> Reply:
     """What answers DeviceStateList."""
 
     def reply(action: Action) -> bytes:
-        items = [device_state(device, state, action) for device, state in states.items()]
-        end = message("Event: DeviceStateListComplete", "EventList: Complete", action=action)
-        return b"".join([message("Response: Success", "EventList: start", action=action), *items, end])
+        return listing(action, *(device_state(device, state, action) for device, state in states.items()))
 
     return reply
 
 
+def listing(action: Action, *items: bytes) -> bytes:
+    """The answer to a list action."""
+    end = message(f"Event: {action['Action']}Complete", "EventList: Complete", action=action)
+    return b"".join([message("Response: Success", "EventList: start", action=action), *items, end])
+
+
 def login(action: Action) -> bytes:
     return success(action) + message("Event: FullyBooted", "Status: Fully Booted")
+
+
+USUAL: dict[str, Reply] = {"Login": login, "DeviceStateList": listing, "PresenceStateList": listing}
 
 
 class Line:
@@ -64,10 +71,9 @@ class Line:
     async def behave(self, replies: Mapping[str, Reply]) -> None:
         """Greet, then answer as an Asterisk without devices does; `replies` differ from that, by action."""
         self.say(GREETING)
-        usual: dict[str, Reply] = {"Login": login, "DeviceStateList": device_states({})}
         while True:
             action = await self.action()
-            self.say((usual | dict(replies)).get(action["Action"], success)(action))
+            self.say((USUAL | dict(replies)).get(action["Action"], success)(action))
 
 
 @contextlib.asynccontextmanager
