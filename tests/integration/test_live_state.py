@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from service.cli.demo import SIP_PASSWORD
 from service.keys import DATABASE
 from service.store import extensions
-from tests.support.pbx import Pbx
+from tests.support.pbx import OLDEST, Pbx
 from tests.support.server import Start
 
 QUALIFIED = 10.0
@@ -79,3 +81,8 @@ async def test_a_killed_asterisk_turns_the_state_unknown_and_its_return_heals(pb
     pbx.asterisk.start()
     await server.shows("Unavailable", within=30)
     assert (await (await server.client.get("/readyz")).json()) == {"status": "ready"}
+
+
+async def test_the_asterisk_under_test_is_the_one_that_was_asked_for(pbx: Pbx, request: pytest.FixtureRequest) -> None:
+    told = await asyncio.to_thread(pbx.asterisk.rx, "core show version")
+    assert told.startswith("Asterisk 16." if OLDEST in request.node.name else "Asterisk 2")

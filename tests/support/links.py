@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.asterisk_programs import TEMPLATES
+from local.asterisk_programs import TEMPLATES, Programs
 from service.app import Supervisor
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
@@ -128,16 +128,17 @@ def with_accounts(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def booted(factory: pytest.TempPathFactory, template: TestDatabase) -> Iterator[Pbx]:
+def booted(factory: pytest.TempPathFactory, template: TestDatabase, programs: Programs | None = None) -> Iterator[Pbx]:
     """An Asterisk with the accounts above and a database of its own."""
     folder = factory.mktemp("stormy")
-    made = make_pbx(factory, make_database(template.server, folder.name.replace("-", "_")), with_accounts(folder))
+    database = make_database(template.server, folder.name.replace("-", "_"))
+    made = make_pbx(factory, database, with_accounts(folder), programs)
     with made.asterisk:
         yield made
 
 
 @pytest.fixture(scope="module")
-def stormy(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase) -> Iterator[Pbx]:
+def stormy(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, programs: Programs) -> Iterator[Pbx]:
     """Like `pbx`, with the accounts above."""
-    with booted(tmp_path_factory, template) as pbx:
+    with booted(tmp_path_factory, template, programs) as pbx:
         yield pbx

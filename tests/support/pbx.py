@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from local import asterisk_programs
 from local.asterisk import Asterisk, Config, Database
-from local.asterisk_programs import TEMPLATES
+from local.asterisk_programs import TEMPLATES, Programs
+from local.debian import distribution
 from local.sip import Phone
 from service.settings import Settings
 from tests.support.database import ASTERISK, PASSWORD, TestDatabase, call_server, make_database
@@ -36,16 +39,34 @@ class Pbx:
         return Phone(extension, password, "127.0.0.1", self.asterisk.config.sip_port)
 
 
-def make_pbx(factory: pytest.TempPathFactory, database: TestDatabase, templates: Path = TEMPLATES / "etc") -> Pbx:
-    """An Asterisk that is not started yet."""
+OLDEST = "bullseye"
+"""The Debian suite whose Asterisk, 16.28, is the oldest that is tested; Ubuntu's mirrors do not carry it."""
+TESTED = os.environ.get("TEST_ASTERISKS", f"newest {OLDEST}" if distribution() == "debian" else "newest").split()
+
+
+@pytest.fixture(scope="module", params=TESTED)
+def programs(request: pytest.FixtureRequest) -> Programs:
+    """Asterisk's programs: all that use it run with the newest and with the oldest, unless TEST_ASTERISKS chooses."""
+    suite: str = request.param
+    return asterisk_programs.find() if suite == "newest" else asterisk_programs.extracted(suite)
+
+
+def make_pbx(
+    factory: pytest.TempPathFactory,
+    database: TestDatabase,
+    templates: Path = TEMPLATES / "etc",
+    programs: Programs | None = None,
+) -> Pbx:
+    """An Asterisk that is not started yet; the newest, unless `programs` are given."""
     reads = Database(port=database.server.port, name=database.name, user=ASTERISK, password=PASSWORD)
-    return Pbx(Asterisk(factory.mktemp("asterisk"), Config(database=reads), templates=templates), database)
+    folder, config = factory.mktemp("asterisk"), Config(database=reads)
+    return Pbx(Asterisk(folder, config, templates=templates, programs=programs), database)
 
 
 @pytest.fixture(scope="module")
-def pbx(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase) -> Iterator[Pbx]:
+def pbx(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, programs: Programs) -> Iterator[Pbx]:
     """A booted Asterisk with a database of its own, with the demo data; one per module, as its tests may harm it."""
     name = f"pbx_{tmp_path_factory.mktemp('name').name.replace('-', '_')}".lower()
-    made = make_pbx(tmp_path_factory, make_database(template.server, name))
+    made = make_pbx(tmp_path_factory, make_database(template.server, name), programs=programs)
     with made.asterisk:
         yield made
