@@ -11,7 +11,7 @@ FULLY_BOOTED = b"Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Bo
 
 
 class Peer:
-    """Serves one client, in a thread: lets it in, has booted, has no devices, answers pings."""
+    """Serves one client, in a thread: lets it in, has booted, has nothing to list, answers pings."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -54,16 +54,16 @@ class Peer:
 
 
 def _answer(action: bytes) -> bytes:
-    name = re.search(rb"^Action: (\w+)", action, re.MULTILINE | re.IGNORECASE)
+    found = re.search(rb"^Action: (\w+)", action, re.MULTILINE | re.IGNORECASE)
     id_ = re.search(rb"^ActionID: (\S+)", action, re.MULTILINE | re.IGNORECASE)
     line = b"ActionID: " + id_[1] + b"\r\n" if id_ else b""
     answer = b"Response: Success\r\n" + line
-    match name[1].lower() if name else b"":
+    match found[1].lower() if found else b"":
         case b"login":
             return answer + b"Message: Authentication accepted\r\n\r\n" + FULLY_BOOTED
-        case b"devicestatelist":
-            end = b"Event: DeviceStateListComplete\r\n" + line + b"EventList: Complete\r\nListItems: 0\r\n\r\n"
-            return answer + b"EventList: start\r\nMessage: Device State List will follow\r\n\r\n" + end
+        case name if name.endswith(b"list"):
+            end = b"Event: ListComplete\r\n" + line + b"EventList: Complete\r\nListItems: 0\r\n\r\n"
+            return answer + b"EventList: start\r\nMessage: A list will follow\r\n\r\n" + end
         case b"ping":
             return answer + b"Ping: Pong\r\n\r\n"
         case _:

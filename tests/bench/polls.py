@@ -17,18 +17,17 @@ TITLE = f"Registration polls of {PEOPLE:,} people, each with a token: 64 connect
 
 def run(rig: Rig) -> list[Row]:
     """The service, a bare handler with the same bytes, and `PJSIPShowEndpoint` over Asterisk's HTTP, in turn."""
-    rig.populate()
     asked = people.polls(PEOPLE)
     polls = rig.asked("polls", asked)
-    with rig.serving() as service:
-        body, headers = seen(service.url, asked[0])
-        with rig.bare("poll", {"body": body, "headers": headers}) as bare:
-            ours = Target("service", service.url, service.pid, polls)
-            least = Target("bare aiohttp handler", bare.url, bare.pid, polls)
-            numbers = [str(people.FIRST + number) for number in range(PEOPLE)]
-            shown = _rawman(rig, "Asterisk /rawman, endpoints in PostgreSQL", numbers)
-            static = _rawman(rig, "Asterisk /rawman, an endpoint in a file", [STATIC])
-            measure([ours, least, shown, static], rig.postgres_pid)
+    service = rig.served()
+    body, headers = seen(service.url, asked[0])
+    with rig.bare("poll", {"body": body, "headers": headers}) as bare:
+        ours = Target("service", service.url, service.pid, polls)
+        least = Target("bare aiohttp handler", bare.url, bare.pid, polls)
+        numbers = [str(people.FIRST + number) for number in range(PEOPLE)]
+        shown = _rawman(rig, "Asterisk /rawman, endpoints in PostgreSQL", numbers)
+        static = _rawman(rig, "Asterisk /rawman, an endpoint in a file", [STATIC])
+        measure([ours, least, shown, static], rig.postgres_pid)
     targets = (ours, least, shown, static)
     return [
         *(target.rate_row() for target in targets),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -57,16 +58,16 @@ class Program:
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            text=True,
             start_new_session=True,
             preexec_fn=die_with_parent(SIGKILL),
         )
+        self._unread = b""
 
     def __enter__(self) -> Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        end(self.process, SIGTERM, patience_s=5)  # type: ignore[arg-type]
+        end(self.process, SIGTERM, patience_s=5)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -74,12 +75,17 @@ class Program:
     def pid(self) -> int:
         return self.process.pid
 
-    def line(self) -> dict[str, Any]:
-        """What it tells next. Raises BenchError when it ended instead."""
+    def line(self, within: float = 60.0) -> dict[str, Any]:
+        """What it tells next. Raises BenchError when it ended instead, or said nothing for so many seconds."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise BenchError(f"{self.process.args!r} ended")
+        output = self.process.stdout.fileno()
+        while b"\n" not in self._unread:
+            ready, _, _ = select.select([output], [], [], within)
+            data = os.read(output, 65536) if ready else b""
+            if not data:
+                raise BenchError(f"{self.process.args!r} {'ended' if ready else f'said nothing for {within:g} s'}")
+            self._unread += data
+        line, _, self._unread = self._unread.partition(b"\n")
         told: dict[str, Any] = json.loads(line)
         return told
 

@@ -76,6 +76,7 @@ class Rig:
         self.asterisk = Asterisk(folder / "asterisk", self.plan.asterisk_config(), templates=folder / "templates")
         self._stack = contextlib.ExitStack()
         self._people = 0
+        self._served: Served | None = None
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -107,19 +108,19 @@ class Rig:
         """A file of requests for the load generators."""
         return asking.write(self._folder / f"{name}.asked", asked)
 
-    @contextlib.contextmanager
-    def serving(self, **settings: str) -> Iterator[Served]:
-        """The service as shipped, once it is ready and has looked after all endpoints."""
-        service = self._service(settings)
-        url = f"http://127.0.0.1:{self.plan.http_port}"
-        service.start()
-        try:
+    def served(self) -> Served:
+        """The service as shipped, with all people, once it has looked after their endpoints; it runs to the end."""
+        if self._served is None:
+            self.populate()
+            service = self._service()
+            self._stack.callback(service.stop)
+            service.start()
+            url = f"http://127.0.0.1:{self.plan.http_port}"
             wait_until_answers(f"{url}/readyz", '"ready"')
             assert service.process is not None
             wait_until_quiet(service.process.pid, self.asterisk_pid)
-            yield Served(url, service.process.pid)
-        finally:
-            service.stop()
+            self._served = Served(url, service.process.pid)
+        return self._served
 
     @contextlib.contextmanager
     def bare(self, what: str, configuration: Mapping[str, object]) -> Iterator[Served]:
@@ -147,8 +148,8 @@ class Rig:
         assert self.postgres.process is not None
         return self.postgres.process.pid
 
-    def _service(self, settings: Mapping[str, str] | None = None) -> Service:
-        return Service({**self.plan.service_settings(), **(settings or {})}, log=self._log.fileno())
+    def _service(self) -> Service:
+        return Service(self.plan.service_settings(), log=self._log.fileno())
 
     def _write_templates(self) -> None:
         """The real configuration, and what only these measurements need."""

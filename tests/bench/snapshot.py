@@ -8,28 +8,22 @@ from tests.bench.ami import Ami
 from tests.bench.link import live, probe
 from tests.bench.processes import BenchError
 from tests.bench.report import Row, ratio
-from tests.bench.rig import BENCH, PEOPLE, Rig
-from tests.bench.storming import put
+from tests.bench.rig import PEOPLE, Rig
 
-TITLE = "Snapshots: FullyBooted to live, beside Asterisk's own time for the list"
+TITLE = "Snapshots of endpoints: FullyBooted to live, beside Asterisk's own time for the list"
 ROUNDS, SETTLE = 3, 60.0
-CUSTOM = 50_000
 
 
 def run(rig: Rig) -> list[Row]:
-    """Endpoints in PostgreSQL that are there when Asterisk boots; then custom devices beside them."""
+    """Endpoints in PostgreSQL that are there when Asterisk boots."""
     rows: list[Row] = []
     for endpoints in (1_000, PEOPLE):
         rig.populate(endpoints)
-        rows += _compared(rig, f"{endpoints:,} endpoints", endpoints, endpoints)
-    with Ami(rig.asterisk.config.ami_port, BENCH, rig.secret) as ami:
-        for first in range(0, CUSTOM, 500):
-            put(ami, [(f"x{number}", "INUSE") for number in range(first, first + 500)])
-    rows += _compared(rig, f"{CUSTOM:,} custom devices more", PEOPLE + CUSTOM, PEOPLE)
+        rows += compared(rig, f"{endpoints:,} endpoints", endpoints, endpoints)
     return rows
 
 
-def _compared(rig: Rig, what: str, devices: int, extensions: int) -> list[Row]:
+def compared(rig: Rig, what: str, devices: int, extensions: int) -> list[Row]:
     """The list by itself and the link's snapshot, in turn; `devices` are at least to be there."""
     config = rig.asterisk.config
     _wait_for(rig, devices)

@@ -23,19 +23,18 @@ SETTLE = 0.5
 def run(rig: Rig) -> list[Row]:
     """The bare handler does not hear of the storm: what it suffers is the machine's."""
     delays: dict[tuple[str, str], list[dict[str, float]]] = {}
-    rig.populate()
     asked = people.polls(PEOPLE)
     polls = rig.asked("polls", asked)
-    with rig.serving() as service:
-        body, headers = seen(service.url, asked[0])
-        with rig.bare("poll", {"body": body, "headers": headers}) as bare:
-            servers = {"service": service, "bare handler": bare}
-            for _ in range(ROUNDS):
+    service = rig.served()
+    body, headers = seen(service.url, asked[0])
+    with rig.bare("poll", {"body": body, "headers": headers}) as bare:
+        servers = {"service": service, "bare handler": bare}
+        for _ in range(ROUNDS):
+            for name, server in servers.items():
+                delays.setdefault((name, "at rest"), []).append(_polls(server, polls))
+            with _storming(rig):
                 for name, server in servers.items():
-                    delays.setdefault((name, "at rest"), []).append(_polls(server, polls))
-                with _storming(rig):
-                    for name, server in servers.items():
-                        delays.setdefault((name, "in a storm"), []).append(_polls(server, polls))
+                    delays.setdefault((name, "in a storm"), []).append(_polls(server, polls))
     rows = {
         (name, when): Row(f"{name}, {when}: p99", [one["p99"] * 1000 for one in rounds], "ms")
         for (name, when), rounds in delays.items()

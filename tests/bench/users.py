@@ -13,15 +13,14 @@ TITLE = f"GET /user/{{user_id}} of {PEOPLE:,} people: 64 connections, keep-alive
 
 def run(rig: Rig) -> list[Row]:
     """Both read the user's row at each request; the bare one asks nobody for a token."""
-    rig.populate()
     asked = people.user_reads(PEOPLE)
     reads = rig.asked("users", asked)
-    with rig.serving() as service:
-        _, headers = seen(service.url, asked[0])
-        with rig.bare("user", {"statement": sql.load("users")["get"], "headers": headers}) as bare:
-            ours = Target("service", service.url, service.pid, reads)
-            least = Target("bare handler over pool.fetchrow", bare.url, bare.pid, reads)
-            measure([ours, least], rig.postgres_pid)
+    service = rig.served()
+    _, headers = seen(service.url, asked[0])
+    with rig.bare("user", {"statement": sql.load("users")["get"], "headers": headers}) as bare:
+        ours = Target("service", service.url, service.pid, reads)
+        least = Target("bare handler over pool.fetchrow", bare.url, bare.pid, reads)
+        measure([ours, least], rig.postgres_pid)
     postgres = [
         Row(f"{target.name}: PostgreSQL's CPU per answer", target.postgres_cpu, "us") for target in (ours, least)
     ]
