@@ -22,7 +22,7 @@ from service.cli.demo import SIP_PASSWORD
 from tests.e2e import processes
 from tests.e2e.program import ROOT, Program, eventually
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 90.0
 HEALED_WITHIN_S = 30.0
 ADMIN = {"X-Auth-Token": demo.ADMIN_TOKEN, "X-User-Id": demo.ADMIN_UID}
 SERVERS = {"postgres": "listen_addresses", "asterisk": "sbin/asterisk", "service": "service serve"}

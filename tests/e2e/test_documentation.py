@@ -24,9 +24,7 @@ def blocks(document: str, language: str = "sh") -> list[str]:
 @pytest.mark.parametrize("document", ["README.md", "docs/api.md"])
 def test_every_curl_line_succeeds(run: Run, tmp_path: Path, document: str) -> None:
     """The blocks are one script, as one shell would get them; curl's own configuration makes it tell each status."""
-    (tmp_path / ".curlrc").write_text(
-        'silent\nshow-error\nmax-time = 20\nwrite-out = "%{stderr}%{http_code} %{url}\\n"\n'
-    )
+    (tmp_path / ".curlrc").write_text('silent\nmax-time = 20\nwrite-out = "%{stderr}%{http_code} %{url}\\n"\n')
     script = "".join(block for block in blocks(document) if "make " not in block)
     done = run.bash(script.replace(DOCUMENTED_BASE, run.base), CURL_HOME=str(tmp_path))
     told = done.stderr.splitlines()
