@@ -20,7 +20,7 @@ AT_ONCE = 10
 
 
 class ContactReader:
-    """Keeps one call server's contacts complete. `want` and `due` never wait."""
+    """Keeps one call server's contacts complete. What is not `async` never waits."""
 
     def __init__(self, contacts: Contacts, changed: Callable[[str], None]) -> None:
         self._changed = changed
@@ -28,6 +28,12 @@ class ContactReader:
         self._wanted: frozenset[str] = frozenset()
         self._due: set[str] = set()
         self._wake = asyncio.Event()
+        self._begun = asyncio.Event()
+
+    def begin(self) -> None:
+        """The first snapshot of a connection was taken: Asterisk has booted, and its functions are there."""
+        self._begun.set()
+        self.read_missing()
 
     def want(self, endpoints: frozenset[str]) -> None:
         """These are the endpoints now."""
@@ -49,6 +55,8 @@ class ContactReader:
 
     async def run(self, connection: Connection) -> None:
         """Work for one connection, until it ends. Raises CallServerUnavailable then."""
+        self._begun.clear()
+        await self._begun.wait()
         while True:
             await self._wake.wait()
             while self._due:

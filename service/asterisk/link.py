@@ -228,7 +228,7 @@ class Link:
         self.tracker.snapshot_taken(first=first)
         if first:
             self.facts.why_ended, self.facts.refused = None, False
-            self._reader.read_missing()
+            self._reader.begin()
             self._log.info("the link to asterisk is live", devices=len(self.states))
 
     def _tell_corrections(self) -> None:
