@@ -19,7 +19,7 @@ def public(*, with_metrics: bool) -> list[web.RouteDef]:
         web.get(f"{API}/me", session.me),
         web.get(f"{API}/presence", presence.many),
         web.put(f"{API}/presence", own_presence.put),
-        web.get(f"{API}/presence/stream", stream.stream),
+        web.get(f"{API}/presence/stream", stream.stream, allow_head=False),
         web.post(f"{API}/presence/streamTicket", stream.ticket),
         web.get(f"{API}/presence/{{extension}}", presence.one),
         web.get(f"{API}/users.getPresence", people.get_presence),
@@ -40,12 +40,5 @@ def operators() -> list[web.RouteDef]:
     return [
         web.get("/metrics", health.metrics),
         web.get("/readyz", health.details),
-        web.get(f"{API}/presence", presence.many),
-        web.put(f"{API}/presence", own_presence.put),
-        web.get(f"{API}/presence/stream", stream.stream),
-        web.post(f"{API}/presence/streamTicket", stream.ticket),
-        web.get(f"{API}/presence/{{extension}}", presence.one),
-        web.get(f"{API}/users.getPresence", people.get_presence),
-        web.get(f"{API}/users.presence", people.presence),
         web.get("/livez", health.livez),
     ]
