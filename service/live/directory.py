@@ -64,8 +64,8 @@ class Directory:
     def put_person(self, user_id: int, person: Person | None) -> None:
         """One person was read; None: there is none any more."""
         before = self._people.pop(user_id, None)
-        if before is not None:
-            self._by_uid.pop(before.uid, None)
+        if before is not None and self._by_uid.get(before.uid) == user_id:
+            del self._by_uid[before.uid]
         if person is not None:
             self._people[user_id] = person
             self._by_uid[person.uid] = user_id

@@ -117,3 +117,10 @@ def test_without_proof_it_says_so_then_answers_nothing_and_heals(directory: Dire
 
 def test_it_answers_nothing_before_it_was_ever_read(clock: Clock) -> None:
     assert not Directory(clock).usable
+
+
+def test_people_who_swap_their_ids_are_both_found(directory: Directory) -> None:
+    directory.put_person(2, person(2, "u2"))
+    directory.put_person(1, person(1, "u2"))
+    directory.put_person(2, person(2, "u1"))
+    assert [found.user_id for uid in ("u1", "u2") if (found := directory.person(uid))] == [2, 1]
