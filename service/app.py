@@ -18,6 +18,7 @@ from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
 from service.api.middleware import OUTAGE, Outage, outermost
+from service.api.pictures import Pictures
 from service.api.streams import Streams
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
@@ -75,6 +76,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.CHANGES] = changes
         app[keys.LIMITS] = Limits(settings.requests_per_minute)
         app[keys.TAG_KEY] = await tag_key(database)
+        app[keys.PICTURES] = Pictures(feed.board, app[keys.TAG_KEY])
         app[OUTAGE] = Outage()
         app[METRICS] = Metrics(Parts(links, logins, directory, app[keys.STREAMS], feed.watch))
         app.add_routes(routes.public(with_metrics=settings.metrics_port is None))

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from service.api.auth import caller
 from service.api.errors import BadArgument, UserNotFound, encode
-from service.api.presence import visible
 from service.keys import BOARD, DIRECTORY
 from service.live.presence import Item
+from service.live.sight import Sight
 from service.live.visibility import may_see
 from service.model import Person
 
@@ -37,8 +37,8 @@ async def presence(request: web.Request) -> web.Response:
     """GET /api/v1/users.presence: everybody with an extension; with `from` (RFC 3339) those who changed since."""
     person = await caller(request)
     since = _since(request.query.get("from"))
-    request.app[BOARD].flush()
-    seen = (item for item in visible(request, person, None) if item.user_id is not None)
+    sight = Sight(request.app[BOARD], request.app[DIRECTORY], person, frozenset(), frozenset())
+    seen = (item for item in sight.picture() if item.user_id is not None)
     users = [_user(item) for item in seen if since is None or datetime.fromisoformat(item.as_of) > since]
     return _answer({"users": users, "full": since is None, "success": True})
 

@@ -6,41 +6,37 @@ Each answer is made in one turn of the loop from the board; a poll costs neither
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Iterable
 
+import msgspec
 from aiohttp import web
 
 from service.api.auth import caller, presented_token
 from service.api.cors import EXPOSED
 from service.api.errors import BadArgument, ExtensionNotFound, encode
+from service.api.waiting import Waiter
 from service.credentials import token_hash
-from service.keys import BOARD, DIRECTORY, SETTINGS, TAG_KEY, WATCH
+from service.keys import BOARD, DIRECTORY, PICTURES, SETTINGS, WATCH
 from service.live.presence import Item
-from service.live.visibility import may_see, sees_all
+from service.live.sight import Changes, Sight
+from service.live.visibility import may_see
 from service.model import Person
 
 LONGEST_WAIT = 30.0
-Changes = list[tuple[str, Item | None]]
 
 
 async def many(request: web.Request) -> web.Response:
     """GET /api/v1/presence: the picture, or with `since` what changed; with `wait` seconds, once something has."""
-    person = await caller(request)
-    wanted = wanted_extensions(request)
+    sight = sight_of(request, await caller(request))
     wait = waiting_time(request)
     cursor = request.query.get("since")
-    if cursor is None:
-        return _picture(request, person, wanted)
-    changes = await changes_since(request, person, wanted, cursor, wait)
+    changes = await _changes_since(request, sight, cursor, wait) if cursor is not None else None
     if changes is None:
-        return _picture(request, person, wanted)
-    board = request.app[BOARD]
+        return _picture(request, sight)
     answer = {
         "success": True,
         "full": False,
-        "cursor": board.cursor() if changes else cursor,
-        "presence": [shown(extension, item) for extension, item in changes],
+        "cursor": sight.cursor() if changes else cursor,
+        "presence": [shown(request, extension, item) for extension, item in changes],
     }
     return web.Response(body=encode(answer), content_type="application/json", headers=_headers(request))
 
@@ -53,81 +49,46 @@ async def one(request: web.Request) -> web.Response:
     item = board.get(request.match_info["extension"])
     if item is None or not may_see(person, item):
         raise ExtensionNotFound
-    headers = _headers(request, _tag(request, [item]))
+    headers = _headers(request, request.app[PICTURES].tag_of([item]))
     if _matches(request, headers["ETag"]):
         return web.Response(status=304, headers=headers)
-    answer = {"success": True, "cursor": board.cursor(), "presence": item}
+    cursor = sight_of(request, person).cursor()
+    answer = {"success": True, "cursor": cursor, "presence": request.app[PICTURES].encoded(item)}
     return web.Response(body=encode(answer), content_type="application/json", headers=headers)
 
 
-async def changes_since(
-    request: web.Request, person: Person, wanted: frozenset[str] | None, cursor: str, wait: float
-) -> Changes | None:
+async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: float) -> Changes | None:
     """What changed after the cursor, waiting for it if there is nothing; None when only the whole picture will do."""
-    board = request.app[BOARD]
-    arrived, ended = asyncio.Event(), asyncio.Event()
-    mailbox = board.subscribe(wanted, arrived.set)
+    changes = sight.since(cursor)
+    if changes != [] or not wait:
+        return changes
+    board, watch, loop = request.app[BOARD], request.app[WATCH], asyncio.get_running_loop()
+    hash_, role, waiter = token_hash(presented_token(request)), sight.person.role, Waiter()
+    end = loop.time() + wait
+    mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
     try:
-        with request.app[WATCH].holding(token_hash(presented_token(request)), ended.set):
-            end = asyncio.get_running_loop().time() + wait
-            while True:
-                changes = board.since(cursor)
-                if changes is None:
-                    return None
-                seen = select(changes, person, wanted)
-                left = end - asyncio.get_running_loop().time()
-                if seen or left <= 0 or ended.is_set():
-                    return seen
+        with watch.holding(hash_, role, waiter.end):
+            while changes == [] and not waiter.ended and (left := end - loop.time()) > 0:
                 mailbox.take()
-                arrived.clear()
-                await either(arrived, ended, left)
+                await waiter.wait(left)
+                changes = sight.since(cursor) if watch.valid(hash_, role) else []
     finally:
         board.unsubscribe(mailbox)
+    return changes
 
 
-async def either(one: asyncio.Event, other: asyncio.Event, within: float) -> None:
-    """Wait until one of the two is set, or so many seconds have passed."""
-    waits = [asyncio.ensure_future(event.wait()) for event in (one, other)]
-    try:
-        await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-def select(changes: Changes, person: Person, wanted: frozenset[str] | None) -> Changes:
-    """Those that this person asked for and may see. That something vanished is told to those who see all."""
-    return [
-        (extension, item)
-        for extension, item in changes
-        if (wanted is None or extension in wanted) and (may_see(person, item) if item is not None else sees_all(person))
-    ]
-
-
-def shown(extension: str, item: Item | None) -> Item | dict[str, object]:
-    """An item of an answer; a vanished extension as such."""
-    return item if item is not None else {"extension": extension, "deleted": True}
-
-
-def visible(request: web.Request, person: Person, wanted: frozenset[str] | None) -> list[Item]:
-    """The picture that this person may see, in a stable order."""
-    board = request.app[BOARD]
-    items: Iterable[Item | None] = board.items() if wanted is None else map(board.get, wanted)
-    return sorted(
-        (item for item in items if item is not None and may_see(person, item)), key=lambda item: item.extension
+def sight_of(request: web.Request, person: Person) -> Sight:
+    """What the filters `extension` and `userId`, repeated or separated by commas, leave of what the person may see."""
+    numbers, uids = (
+        frozenset(part for text in request.query.getall(name, []) for part in text.split(","))
+        for name in ("extension", "userId")
     )
+    return Sight(request.app[BOARD], request.app[DIRECTORY], person, numbers, uids)
 
 
-def wanted_extensions(request: web.Request) -> frozenset[str] | None:
-    """The filters `extension` and `userId`, repeated or separated by commas; None without any."""
-    numbers, uids = ([part for text in request.query.getall(name, []) for part in text.split(",")] for name in NAMES)
-    if not numbers and not uids:
-        return None
-    held = (request.app[DIRECTORY].extension_of(uid) for uid in uids)
-    return frozenset([*numbers, *(extension.number for extension in held if extension is not None)])
-
-
-NAMES = ("extension", "userId")
+def shown(request: web.Request, extension: str, item: Item | None) -> msgspec.Raw | dict[str, object]:
+    """An item of an answer; a vanished extension as such."""
+    return request.app[PICTURES].encoded(item) if item is not None else {"extension": extension, "deleted": True}
 
 
 def waiting_time(request: web.Request) -> float:
@@ -142,20 +103,14 @@ def waiting_time(request: web.Request) -> float:
     return min(seconds, LONGEST_WAIT)
 
 
-def _picture(request: web.Request, person: Person, wanted: frozenset[str] | None) -> web.Response:
-    board = request.app[BOARD]
-    board.flush()
-    items = visible(request, person, wanted)
-    headers = _headers(request, _tag(request, items))
+def _picture(request: web.Request, sight: Sight) -> web.Response:
+    pictures = request.app[PICTURES]
+    headers = _headers(request, pictures.tag(sight))
     if _matches(request, headers["ETag"]):
         return web.Response(status=304, headers=headers)
-    answer = {"success": True, "full": True, "cursor": board.cursor(), "presence": items}
+    picture = msgspec.Raw(pictures.picture(sight))
+    answer = {"success": True, "full": True, "cursor": sight.cursor(), "presence": picture}
     return web.Response(body=encode(answer), content_type="application/json", headers=headers)
-
-
-def _tag(request: web.Request, items: list[Item]) -> str:
-    facts = encode([item.facts() for item in items])
-    return f'"{hashlib.blake2b(facts, key=request.app[TAG_KEY], digest_size=16).hexdigest()}"'
 
 
 def _matches(request: web.Request, tag: str) -> bool:

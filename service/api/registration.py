@@ -11,10 +11,11 @@ import structlog
 from aiohttp import web
 
 from service.api import body
-from service.api.auth import caller, presented_token
+from service.api.auth import caller, holder, presented_token
 from service.api.cors import EXPOSED
 from service.api.errors import BadArgument, ExtensionNotFound, Forbidden
-from service.api.presence import either, waiting_time
+from service.api.presence import waiting_time
+from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.errors import CallServerUnavailable
 from service.keys import BOARD, DIRECTORY, LINKS, SETTINGS, TAG_KEY, WATCH
@@ -37,7 +38,7 @@ async def by_user_id(request: web.Request) -> web.Response:
     _may_see(person, uid)
     found = _found(request, uid)
     if wait and _known(request, found):
-        found = await _differing(request, uid, wait)
+        found = await _differing(request, person, uid, wait)
     return _answer(request, found)
 
 
@@ -58,19 +59,22 @@ def _found(request: web.Request, uid: str) -> Registration:
     return found
 
 
-async def _differing(request: web.Request, uid: str, wait: float) -> Registration:
-    """What can be answered once it is not what the client knows, or the time is up, or its token ends."""
+async def _differing(request: web.Request, person: Person, uid: str, wait: float) -> Registration:
+    """What can be answered once it is not what the client knows, or the time is up, or the process stops.
+
+    Whoever may not ask any more is refused like anybody else: a new secret is not theirs.
+    """
     board, loop = request.app[BOARD], asyncio.get_running_loop()
-    arrived, ended = asyncio.Event(), asyncio.Event()
+    token, waiter = token_hash(presented_token(request)), Waiter()
     extension = request.app[DIRECTORY].extension_of(uid)
-    mailbox = board.subscribe(frozenset({extension.number}) if extension is not None else None, arrived.set)
+    mailbox = board.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.arrived)
     end = loop.time() + wait
     try:
-        with request.app[WATCH].holding(token_hash(presented_token(request)), ended.set):
-            while _known(request, found := _found(request, uid)) and loop.time() < end and not ended.is_set():
+        with request.app[WATCH].holding(token, person.role, waiter.end):
+            while _known(request, found := _found(request, uid)) and loop.time() < end and not waiter.ended:
                 mailbox.take()
-                arrived.clear()
-                await either(arrived, ended, min(LOOK_AGAIN, end - loop.time()))
+                await waiter.wait(min(LOOK_AGAIN, end - loop.time()))
+                _may_see(await holder(request, token), uid)
     finally:
         board.unsubscribe(mailbox)
     return found

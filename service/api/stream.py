@@ -6,18 +6,21 @@ A slow reader gets the newest of each extension: while its socket is full, its m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
+import msgspec
 from aiohttp import web
 
 from service.api.auth import TOKEN_HEADER, caller, holder, presented_token
-from service.api.cors import EXPOSED
+from service.api.cors import EXPOSED, allow
 from service.api.errors import TokenWrong, encode
-from service.api.presence import either, select, shown, visible, wanted_extensions
+from service.api.presence import shown, sight_of
+from service.api.waiting import Waiter
 from service.credentials import token_hash
-from service.keys import BOARD, DATABASE, SETTINGS, STREAMS, WATCH
+from service.keys import BOARD, DATABASE, PICTURES, SETTINGS, STREAMS, WATCH
 from service.live.board import Mailbox
-from service.live.presence import Item
+from service.live.sight import Changes, Sight
 from service.model import Person
 from service.store import tickets
 
@@ -39,8 +42,7 @@ async def ticket(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/stream"""
     person, hash_ = await _reader(request)
-    wanted = wanted_extensions(request)
-    board, streams = request.app[BOARD], request.app[STREAMS]
+    sight, waiter = sight_of(request, person), Waiter()
     answer = web.StreamResponse(
         headers={
             "Content-Type": "text/event-stream",
@@ -49,20 +51,33 @@ async def stream(request: web.Request) -> web.StreamResponse:
             "Access-Control-Expose-Headers": EXPOSED,
         }
     )
-    arrived, ended = asyncio.Event(), asyncio.Event()
-    mailbox = board.subscribe(wanted, arrived.set)  # the picture is taken in the same turn: nothing is lost between
-    first = _first_event(request, person, wanted)
+    if origin := request.headers.get("Origin"):
+        allow(request, answer, origin)
+    board, watch, streams = request.app[BOARD], request.app[WATCH], request.app[STREAMS]
+    # The picture is taken in the same turn as the mailbox: nothing is lost between.
+    mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
+    news = _first_event(request, sight)
     try:
-        with request.app[WATCH].holding(hash_, ended.set), streams.opened():
-            await answer.prepare(request)
-            await _write(answer, first)
-            while not ended.is_set():
-                await either(arrived, ended, HEARTBEAT_EVERY)
-                arrived.clear()
-                await _write(answer, _news(request, person, mailbox) or b":\n\n")
+        with watch.holding(hash_, person.role, waiter.end), streams.opened():
+            async with _deadline(waiter):
+                await answer.prepare(request)
+            while watch.valid(hash_, person.role) and not waiter.ended:
+                async with _deadline(waiter):
+                    await answer.write(news)
                 await asyncio.sleep(streams.pause)
-    except (ConnectionError, TimeoutError):
-        pass  # the reader is gone, or as good as gone
+                await waiter.wait(HEARTBEAT_EVERY)
+                if mailbox.moved:
+                    board.unsubscribe(mailbox)
+                    links = _link_events(mailbox)
+                    mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
+                    news = links + _snapshot(request, sight)
+                else:
+                    news = _news(request, sight, mailbox) or b":\n\n"
+            async with _deadline(waiter):
+                await answer.write_eof()
+    except (ConnectionError, TimeoutError):  # the reader is gone, or as good as gone: nothing waits for it any more
+        if request.transport is not None:
+            request.transport.abort()
     finally:
         board.unsubscribe(mailbox)
     return answer
@@ -79,28 +94,35 @@ async def _reader(request: web.Request) -> tuple[Person, bytes]:
     return await holder(request, hash_), hash_
 
 
-def _first_event(request: web.Request, person: Person, wanted: frozenset[str] | None) -> bytes:
+def _first_event(request: web.Request, sight: Sight) -> bytes:
     """What changed since the reader's last event, if that can be told; else the whole picture."""
-    board = request.app[BOARD]
     last = request.headers.get("Last-Event-ID")
-    changes = board.since(last) if last is not None else None
+    changes = sight.since(last) if last is not None else None
     retry = f"retry: {request.app[SETTINGS].poll_interval * 1000}\n".encode()
     if changes is None:
-        return retry + _event("snapshot", board.cursor(), {"presence": visible(request, person, wanted)})
-    seen = [shown(extension, item) for extension, item in select(changes, person, wanted)]
-    return retry + (_event("change", board.cursor(), {"presence": seen}) if seen else b":\n\n")
+        return retry + _snapshot(request, sight)
+    return retry + (_change(request, sight.cursor(), changes) or b":\n\n")
 
 
-def _news(request: web.Request, person: Person, mailbox: Mailbox) -> bytes:
+def _snapshot(request: web.Request, sight: Sight) -> bytes:
+    return _event("snapshot", sight.cursor(), {"presence": msgspec.Raw(request.app[PICTURES].picture(sight))})
+
+
+def _news(request: web.Request, sight: Sight, mailbox: Mailbox) -> bytes:
     """What is in the mailbox, as events."""
     version, items = mailbox.take()
-    cursor = request.app[BOARD].cursor(version)
-    events = [_event("link", None, {"callServer": name, "live": live}) for name, live in mailbox.take_links().items()]
-    changes: list[tuple[str, Item | None]] = list(items.items())
-    seen = [shown(extension, item) for extension, item in select(changes, person, mailbox.extensions)]
-    if seen:
-        events.append(_event("change", cursor, {"presence": seen}))
-    return b"".join(events)
+    return _link_events(mailbox) + _change(request, sight.cursor(version), sight.chosen(list(items.items())))
+
+
+def _link_events(mailbox: Mailbox) -> bytes:
+    links = mailbox.take_links()
+    return b"".join(_event("link", None, {"callServer": name, "live": live}) for name, live in links.items())
+
+
+def _change(request: web.Request, cursor: str, changes: Changes) -> bytes:
+    if not changes:
+        return b""
+    return _event("change", cursor, {"presence": [shown(request, extension, item) for extension, item in changes]})
 
 
 def _event(name: str, cursor: str | None, data: Mapping[str, object]) -> bytes:
@@ -109,6 +131,9 @@ def _event(name: str, cursor: str | None, data: Mapping[str, object]) -> bytes:
     return b"event: " + name.encode() + b"\n" + id_ + b"data: " + encode(body) + b"\n\n"
 
 
-async def _write(answer: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(WRITE_DEADLINE):
-        await answer.write(data)
+@asynccontextmanager
+async def _deadline(waiter: Waiter) -> AsyncIterator[None]:
+    """For one write. Raises TimeoutError when the reader does not read in time, sooner when the answer has to end."""
+    async with asyncio.timeout(WRITE_DEADLINE) as deadline:
+        with waiter.writing(deadline):
+            yield

@@ -22,9 +22,12 @@ TOMBSTONES = 10_000
 class Mailbox:
     """What changed for one reader. `arrived` is called when something comes, and must not wait."""
 
-    def __init__(self, extensions: frozenset[str] | None, arrived: Callable[[], None]) -> None:
+    def __init__(self, extensions: frozenset[str] | None, arrived: Callable[[], None], by_owner: bool = False) -> None:
         self.extensions = extensions
         """Which extensions it wants; None means all."""
+        self.by_owner = by_owner
+        self.moved = False
+        """Whether an owner changed; told to those who want to know by owner."""
         self._arrived = arrived
         self.links: dict[str, bool] = {}
         """Call servers whose link was lost (False) or is back (True) since the box was last emptied."""
@@ -34,6 +37,11 @@ class Mailbox:
     def put_link(self, call_server: str, live: bool) -> None:
         """A link was lost, or is back."""
         self.links[call_server] = live
+        self._arrived()
+
+    def put_moved(self) -> None:
+        """An extension has another owner, or none any more."""
+        self.moved = True
         self._arrived()
 
     def take_links(self) -> dict[str, bool]:
@@ -74,8 +82,11 @@ class Board:
         self._touched: set[str] = set()
         self.stamp = 0
         """Grows with every difference, also with those that are no change."""
+        self.moved = 0
+        """The number of the newest change of an owner."""
         self._due = False
         self._for_all: set[Mailbox] = set()
+        self._by_owner: set[Mailbox] = set()
         self._for_one: dict[str, set[Mailbox]] = {}
 
     def __len__(self) -> int:
@@ -130,8 +141,14 @@ class Board:
         self._order.move_to_end(extension)
         if self._gone > TOMBSTONES:
             self._forget()
-        for mailbox in self._for_all | self._for_one.get(extension, set()) if self._for_one else self._for_all:
+        for mailbox in self._for_all:
             mailbox.put(self._version, extension, new)
+        for mailbox in self._for_one.get(extension, ()):
+            mailbox.put(self._version, extension, new)
+        if _owner(old) != _owner(new):
+            self.moved = self._version
+            for mailbox in self._by_owner:
+                mailbox.put_moved()
 
     def _forget(self) -> None:
         """Drop the older half of the tombstones."""
@@ -158,8 +175,8 @@ class Board:
         """One extension's item."""
         return self._items.get(extension)
 
-    def since(self, cursor: str) -> list[tuple[str, Item | None]] | None:
-        """What changed after a cursor; None when only the whole picture will do.
+    def version_of(self, cursor: str) -> int | None:
+        """The change up to which a reader has seen everything; None when only the whole picture will do.
 
         That is so for a cursor from another process, from before a restart, from too long ago, and a made-up one.
         """
@@ -169,6 +186,10 @@ class Board:
         version = int(number)
         if version > self._version or version < self._forgotten:
             return None
+        return version
+
+    def since(self, version: int) -> list[tuple[str, Item | None]]:
+        """What changed after a version that `version_of` gave in the same turn, oldest first."""
         changed = []
         for extension in reversed(self._order):
             if self._order[extension] <= version:
@@ -180,14 +201,18 @@ class Board:
     def link_changed(self, call_server: str, live: bool) -> None:
         """A link was lost, or is back: everybody who follows anything is told."""
         self.flush()
-        boxes = self._for_all.union(*self._for_one.values())
+        boxes = self._for_all.union(self._by_owner, *self._for_one.values())
         for mailbox in boxes:
             mailbox.put_link(call_server, live)
 
-    def subscribe(self, extensions: frozenset[str] | None, arrived: Callable[[], None]) -> Mailbox:
+    def subscribe(
+        self, extensions: frozenset[str] | None, arrived: Callable[[], None], by_owner: bool = False
+    ) -> Mailbox:
         """A mailbox for what changes from now on. Take the picture in the same turn of the loop."""
         self.flush()
-        mailbox = Mailbox(extensions, arrived)
+        mailbox = Mailbox(extensions, arrived, by_owner)
+        if by_owner:
+            self._by_owner.add(mailbox)
         if extensions is None:
             self._for_all.add(mailbox)
         for extension in extensions or ():
@@ -197,11 +222,16 @@ class Board:
     def unsubscribe(self, mailbox: Mailbox) -> None:
         """The reader is gone."""
         self._for_all.discard(mailbox)
+        self._by_owner.discard(mailbox)
         for extension in mailbox.extensions or ():
             boxes = self._for_one.get(extension, set())
             boxes.discard(mailbox)
             if not boxes:
                 self._for_one.pop(extension, None)
+
+
+def _owner(item: Item | None) -> str | None:
+    return item.user_id if item is not None else None
 
 
 def _with_time(item: Item, as_of: str) -> Item:

@@ -1,4 +1,7 @@
-"""Which answers that take long (streams, long-polls) hang on which token, so that they end when it ends."""
+"""Which answers that take long (streams, long-polls) hang on which token, so that they end when it ends.
+
+They end too when its holder's role is another: what they may see is another then.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from contextlib import contextmanager
 
 from service.errors import DirectoryUnavailable
 from service.live.directory import Directory
+from service.model import Role
 
 
 class TokenWatch:
@@ -15,37 +19,47 @@ class TokenWatch:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._held: defaultdict[bytes, set[Callable[[], None]]] = defaultdict(set)
+        self._held: defaultdict[bytes, set[tuple[Callable[[], None], Role]]] = defaultdict(set)
+        self._closed = False
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
 
     @contextmanager
-    def holding(self, token_hash: bytes, ended: Callable[[], None]) -> Iterator[None]:
+    def holding(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> Iterator[None]:
         """While the block lasts, `ended` is called once the token has ended, perhaps more than once."""
-        self._held[token_hash].add(ended)
+        self._held[token_hash].add((ended, role))
+        if self._closed:
+            ended()
         try:
             yield
         finally:
-            self._held[token_hash].discard(ended)
+            self._held[token_hash].discard((ended, role))
             if not self._held[token_hash]:
                 del self._held[token_hash]
 
     def sweep(self) -> None:
         """Tell whoever hangs on a token that has ended, or that cannot be checked any more."""
-        for token_hash, events in self._held.items():
-            if not self._valid(token_hash):
-                for ended in tuple(events):
+        for token_hash, held in self._held.items():
+            now = self._role(token_hash)
+            for ended, role in held:
+                if role is not now:
                     ended()
 
     def end_all(self) -> None:
-        """End them all: the process stops."""
-        for events in self._held.values():
-            for ended in tuple(events):
+        """End them all, and those that begin from now on: the process stops."""
+        self._closed = True
+        for held in self._held.values():
+            for ended, _ in held:
                 ended()
 
-    def _valid(self, token_hash: bytes) -> bool:
+    def valid(self, token_hash: bytes, role: Role) -> bool:
+        """Whether this token is still held by somebody of this role."""
+        return self._role(token_hash) is role
+
+    def _role(self, token_hash: bytes) -> Role | None:
         try:
-            return self._directory.holder(token_hash) is not None
+            holder = self._directory.holder(token_hash)
         except DirectoryUnavailable:
-            return False
+            return None
+        return holder.role if holder is not None else None

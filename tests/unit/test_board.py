@@ -83,8 +83,8 @@ def test_a_cursor_from_before_what_is_remembered_gets_the_whole_picture() -> Non
     for number in range(TOMBSTONES + 1):
         world.put(str(number), None)
     world.turn()
-    assert world.board.since(cursor) is None
-    assert world.board.since(world.board.cursor()) == []
+    assert world.board.version_of(cursor) is None
+    assert world.board.version_of(world.board.cursor()) == world.board.version
 
 
 CHANGES = st.tuples(st.sampled_from("abcd"), st.one_of(st.none(), st.sampled_from("xyz")))
@@ -102,10 +102,10 @@ def test_a_poller_and_a_stream_end_with_the_picture(steps: list[tuple[str, str |
 
     def poll() -> None:
         nonlocal cursor
-        changes = world.board.since(cursor)
-        assert changes is not None
+        version = world.board.version_of(cursor)
+        assert version is not None
         cursor = world.board.cursor()
-        _apply(polled, dict(changes))
+        _apply(polled, dict(world.board.since(version)))
 
     for step in steps:
         if step == "turn":

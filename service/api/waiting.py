@@ -1,0 +1,58 @@
+"""Waiting within an answer that takes long: until something arrives, the answer has to end, or time is up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LAST_WORDS = 1.0
+"""Seconds that a write may still take once the answer has to end."""
+
+
+class Waiter:
+    """One per answer. `arrived` and `end` are called by others, and never wait."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._woken = asyncio.Event()
+        self._writing: asyncio.Timeout | None = None
+
+    def arrived(self) -> None:
+        """There is something to look at."""
+        self._woken.set()
+
+    def end(self) -> None:
+        """The answer has to end: its token did, or the process stops."""
+        self.ended = True
+        self._woken.set()
+        if self._writing is not None:
+            self._hasten(self._writing)
+
+    async def wait(self, within: float) -> None:
+        """Return once something arrived since the last wait, or the answer has to end, or after so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+        if not self.ended:
+            self._woken.clear()
+
+    @contextmanager
+    def writing(self, deadline: asyncio.Timeout) -> Iterator[None]:
+        """While the block lasts, `end` leaves it LAST_WORDS at most. Inside of the `async with` of the deadline."""
+        self._writing = deadline
+        if self.ended:
+            self._hasten(deadline)
+        try:
+            yield
+        finally:
+            self._writing = None
+
+    @staticmethod
+    def _hasten(deadline: asyncio.Timeout) -> None:
+        soon = asyncio.get_running_loop().time() + LAST_WORDS
+        when = deadline.when()
+        if not deadline.expired() and (when is None or when > soon):
+            deadline.reschedule(soon)

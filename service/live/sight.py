@@ -1,0 +1,86 @@
+"""What one reader follows: which extensions it asked for, of those that it may see. Pure.
+
+Whose an extension is can change, and with it what a reader sees who asked by `userId`, or who sees only their own. What
+they see no more cannot be told as a change of it, so they get the whole picture whenever an owner changed.
+"""
+
+from __future__ import annotations
+
+from service.live.board import Board
+from service.live.directory import Directory
+from service.live.presence import Item
+from service.live.visibility import may_see, sees_all
+from service.model import Person
+
+Changes = list[tuple[str, Item | None]]
+OWN = "-own"
+"""Ends the cursors of those who see their own only: whose role changed meanwhile needs the whole picture."""
+
+
+class Sight:
+    """`numbers` and `uids` are the filters; without any it is everything that the person may see."""
+
+    def __init__(
+        self, board: Board, directory: Directory, person: Person, numbers: frozenset[str], uids: frozenset[str]
+    ) -> None:
+        self.person = person
+        self._board = board
+        self._directory = directory
+        self._numbers = numbers
+        self._uids = uids
+
+    @property
+    def everything(self) -> bool:
+        """Whether it is the whole board."""
+        return sees_all(self.person) and not self._numbers and not self._uids
+
+    @property
+    def by_owner(self) -> bool:
+        """Whether it depends on whose an extension is."""
+        return bool(self._uids) or not sees_all(self.person)
+
+    def wanted(self) -> frozenset[str] | None:
+        """The extensions to follow, as owned now; None for all."""
+        if self.everything:
+            return None
+        asked = self._numbers | self._held(self._uids)
+        if sees_all(self.person):
+            return asked
+        own = self._held(frozenset({self.person.uid}))
+        return own & asked if self._numbers or self._uids else own
+
+    def picture(self) -> list[Item]:
+        """Everything in sight, in a stable order."""
+        self._board.flush()
+        wanted = self.wanted()
+        found = self._board.items() if wanted is None else filter(None, map(self._board.get, wanted))
+        return sorted((item for item in found if may_see(self.person, item)), key=lambda item: item.extension)
+
+    def cursor(self, version: int | None = None) -> str:
+        """Where a reader stands with this sight who has seen everything up to this change."""
+        return self._board.cursor(version) + ("" if sees_all(self.person) else OWN)
+
+    def since(self, cursor: str) -> Changes | None:
+        """What changed in sight after a cursor; None when only the whole picture will do."""
+        self._board.flush()
+        if not sees_all(self.person):
+            cursor, mark, rest = cursor.partition(OWN)
+            if not mark or rest:
+                return None
+        version = self._board.version_of(cursor)
+        if version is None or (self.by_owner and version < self._board.moved):
+            return None
+        return self.chosen(self._board.since(version))
+
+    def chosen(self, changes: Changes) -> Changes:
+        """Those that are in sight. That something vanished is told to those who see all."""
+        wanted, all_ = self.wanted(), sees_all(self.person)
+        return [
+            (extension, item)
+            for extension, item in changes
+            if (wanted is None or extension in wanted) and (all_ or (item is not None and may_see(self.person, item)))
+        ]
+
+    def _held(self, uids: frozenset[str]) -> frozenset[str]:
+        found = map(self._directory.extension_of, uids)
+        return frozenset(extension.number for extension in found if extension is not None)

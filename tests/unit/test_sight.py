@@ -1,0 +1,102 @@
+"""Sight: what a reader follows when whose an extension is changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.live.board import Board
+from service.live.directory import Directory
+from service.live.presence import Item, item
+from service.live.sight import Sight
+from service.model import Extension, Person, Role
+
+
+class World:
+    """A directory and its board; nobody has a link."""
+
+    def __init__(self) -> None:
+        self.directory = Directory(lambda: 0.0)
+        self.directory.confirmed(0.0)
+        self.board = Board(self._compose, lambda _: None)
+
+    def person(self, user_id: int, role: Role) -> Person:
+        made = Person(user_id, f"u{user_id}", f"name{user_id}", role, True, "", None, False)
+        self.directory.put_person(user_id, made)
+        return made
+
+    def assign(self, number: str, user_id: int | None) -> None:
+        self.directory.put_extension(number, Extension(number, "main", "secret", True, user_id))
+        self.board.touch_one(number)
+
+    def sight(self, person: Person, numbers: tuple[str, ...] = (), uids: tuple[str, ...] = ()) -> Sight:
+        return Sight(self.board, self.directory, person, frozenset(numbers), frozenset(uids))
+
+    def _compose(self, number: str) -> Item | None:
+        extension = self.directory.extension(number)
+        return item(extension, self.directory.holder_of(extension), None) if extension is not None else None
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def numbers(sight: Sight) -> list[str]:
+    return [each.extension for each in sight.picture()]
+
+
+def test_a_client_whose_extension_became_anothers_gets_the_whole_picture(world: World) -> None:
+    client, _ = world.person(1, Role.CLIENT), world.person(2, Role.CLIENT)
+    world.assign("101", 1)
+    sight = world.sight(client)
+    assert numbers(sight) == ["101"]
+    cursor = sight.cursor()
+    assert sight.since(cursor) == []
+    world.assign("101", 2)
+    assert sight.since(cursor) is None
+    assert numbers(sight) == []
+
+
+def test_who_asked_by_user_gets_the_whole_picture_when_the_user_has_another_extension(world: World) -> None:
+    admin, _ = world.person(1, Role.ADMIN), world.person(2, Role.AGENT)
+    world.assign("101", 2)
+    by_user, by_number = world.sight(admin, uids=("u2",)), world.sight(admin, numbers=("101",))
+    cursors = by_user.cursor(), by_number.cursor()
+    world.assign("101", None)
+    world.assign("102", 2)
+    assert by_user.since(cursors[0]) is None
+    assert numbers(by_user) == ["102"]
+    changed = by_number.since(cursors[1])
+    assert changed is not None
+    assert [(number, each.user_id) for number, each in changed if each] == [("101", None)]
+
+
+def test_a_client_sees_nobody_else_whatever_is_asked_for(world: World) -> None:
+    client, _ = world.person(1, Role.CLIENT), world.person(2, Role.CLIENT)
+    world.assign("101", 1)
+    world.assign("102", 2)
+    for sight in (world.sight(client, numbers=("101", "102")), world.sight(client, uids=("u1", "u2"))):
+        assert numbers(sight) == ["101"]
+        assert sight.wanted() == {"101"}
+    assert numbers(world.sight(client, uids=("u2",))) == []
+
+
+def test_a_cursor_from_another_role_gets_the_whole_picture(world: World) -> None:
+    client, admin = world.person(1, Role.CLIENT), world.person(2, Role.ADMIN)
+    world.assign("101", 1)
+    world.board.flush()
+    own, all_ = world.sight(client), world.sight(admin)
+    cursors = own.cursor(), all_.cursor()
+    assert (own.since(cursors[0]), all_.since(cursors[1])) == ([], [])
+    assert (own.since(cursors[1]), all_.since(cursors[0])) == (None, None)
+    assert own.since(cursors[0] + "x") is None
+
+
+def test_owners_are_told_to_those_who_follow_by_owner_only(world: World) -> None:
+    world.person(1, Role.AGENT)
+    by_owner = world.board.subscribe(frozenset(), lambda: None, by_owner=True)
+    other = world.board.subscribe(None, lambda: None)
+    world.assign("101", 1)
+    world.board.flush()
+    assert (by_owner.moved, len(by_owner)) == (True, 0)
+    assert (other.moved, len(other)) == (False, 1)
