@@ -6,6 +6,7 @@ Each answer is made in one turn of the loop from the board; a poll costs neither
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import msgspec
 from aiohttp import web
@@ -103,6 +104,11 @@ def waiting_time(request: web.Request) -> float:
     return min(seconds, LONGEST_WAIT)
 
 
+def rfc3339(moment: datetime) -> str:
+    """A time as all headers have it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _picture(request: web.Request, sight: Sight) -> web.Response:
     pictures = request.app[PICTURES]
     headers = _headers(request, pictures.tag(sight))
@@ -124,4 +130,8 @@ def _headers(request: web.Request, tag: str | None = None) -> dict[str, str]:
         "X-Poll-Interval": str(request.app[SETTINGS].poll_interval),
         "Access-Control-Expose-Headers": EXPOSED,
     }
-    return {**headers, "ETag": tag} if tag is not None else headers
+    if tag is not None:
+        headers["ETag"] = tag
+    if since := request.app[DIRECTORY].stale_since:
+        headers["X-Directory-Stale-Since"] = rfc3339(since)
+    return headers

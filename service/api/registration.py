@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from time import time
 from typing import Any
 
@@ -14,7 +13,7 @@ from service.api import body
 from service.api.auth import caller, holder, presented_token
 from service.api.cors import EXPOSED
 from service.api.errors import BadArgument, ExtensionNotFound, Forbidden
-from service.api.presence import waiting_time
+from service.api.presence import rfc3339, waiting_time
 from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.errors import CallServerUnavailable
@@ -121,7 +120,7 @@ def _answer(request: web.Request, found: Registration) -> web.Response:
         "X-Poll-Interval": str(request.app[SETTINGS].poll_interval),
         "Access-Control-Expose-Headers": EXPOSED,
         **_why_not_live(found.reading),
-        **({"X-Directory-Stale-Since": _time(stale_since)} if stale_since else {}),
+        **({"X-Directory-Stale-Since": rfc3339(stale_since)} if stale_since else {}),
     }
     if _known(request, found):
         return web.Response(status=304, headers=headers)
@@ -134,10 +133,5 @@ def _why_not_live(reading: Reading) -> dict[str, str]:
     since = reading.since
     return {
         "X-State-Reason": reading.reason.value,
-        **({"X-State-Since": _time(since)} if since else {}),
+        **({"X-State-Since": rfc3339(since)} if since else {}),
     }
-
-
-def _time(moment: datetime) -> str:
-    """RFC 3339."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
