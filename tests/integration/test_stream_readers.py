@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -10,8 +11,8 @@ from aiohttp import web
 from service.api import stream as streaming
 from service.keys import BOARD, STREAMS, WATCH
 from tests.support.database import TestDatabase
-from tests.support.eventually import eventually
 from tests.support.events import EventReader, events
+from tests.support.eventually import eventually
 from tests.support.server import Server
 
 EXTENSIONS = 2_000
@@ -19,7 +20,7 @@ ROUNDS = 30
 SMALL = 4096
 FULL = 1 << 16
 """Bytes that wait in the process when a writer has to wait too."""
-MANY = f"insert into extensions select 's' || n, 's', 'main' from generate_series(1, {EXTENSIONS}) n"
+MANY = "insert into extensions select 's' || n, 's', 'main' from generate_series(1, $1::int) n"
 
 
 async def change_all(database: TestDatabase, server: Server, enabled: bool) -> None:
@@ -55,6 +56,10 @@ async def until(reader: EventReader, server: Server) -> None:
         await reader.block()
 
 
+def knows(reader: EventReader, there: bool) -> bool:
+    return ("s1" in reader.known) is there
+
+
 async def fill(database: TestDatabase, server: Server) -> None:
     """Change until the kernel takes no more for a reader that does not read."""
     for number in range(100):
@@ -67,7 +72,7 @@ async def fill(database: TestDatabase, server: Server) -> None:
 async def test_a_reader_that_stops_costs_little_slows_nobody_and_gets_the_newest(
     database: TestDatabase, server: Server
 ) -> None:
-    await database.execute(MANY)
+    await database.execute(MANY, EXTENSIONS)
     await change_all(database, server, True)
     async with events(server.port, receive_buffer=SMALL) as stopped, events(server.port) as quick:
         await quick.block()
@@ -76,7 +81,7 @@ async def test_a_reader_that_stops_costs_little_slows_nobody_and_gets_the_newest
         fullest = most = 0
         for number in range(ROUNDS):
             await change_all(database, server, number % 2 == 1)
-            await eventually(lambda want=number % 2 == 1: ("s1" in quick.known) is want, 2, "the quick one has it")
+            await eventually(partial(knows, quick, number % 2 == 1), 2, "the quick one has it")
             fullest, most = max(fullest, waiting_bytes(server)), max(most, *boxes(server))
         assert len(stopped.cursors) == 0
         assert fullest > FULL
@@ -93,7 +98,7 @@ async def test_a_reader_that_never_reads_is_dropped(
     database: TestDatabase, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "WRITE_DEADLINE", 1.0)
-    await database.execute(MANY)
+    await database.execute(MANY, EXTENSIONS)
     await change_all(database, server, True)
     async with events(server.port, receive_buffer=SMALL):
         await fill(database, server)
@@ -106,7 +111,7 @@ async def test_a_reader_that_never_reads_is_dropped(
 async def test_a_token_that_ends_ends_the_stream_of_one_who_reads_nothing(
     database: TestDatabase, server: Server
 ) -> None:
-    await database.execute(MANY)
+    await database.execute(MANY, EXTENSIONS)
     await change_all(database, server, True)
     headers = await server.headers_of()
     async with events(server.port, headers, receive_buffer=SMALL):

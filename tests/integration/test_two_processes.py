@@ -11,8 +11,8 @@ import pytest
 from service.keys import BOARD, CHANGES, DATABASE, WATCH
 from service.store import extensions
 from tests.support.database import TestDatabase
-from tests.support.eventually import eventually
 from tests.support.events import EventReader, events
+from tests.support.eventually import eventually
 from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, REGISTRATION, Server, Start
 
 PRESENCE = "/api/v1/presence"

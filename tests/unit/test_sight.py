@@ -77,7 +77,7 @@ def test_a_client_sees_nobody_else_whatever_is_asked_for(world: World) -> None:
     world.assign("102", 2)
     for sight in (world.sight(client, numbers=("101", "102")), world.sight(client, uids=("u1", "u2"))):
         assert numbers(sight) == ["101"]
-        assert sight.wanted() == {"101"}
+        assert sight.wanted() == frozenset({"101"})
     assert numbers(world.sight(client, uids=("u2",))) == []
 
 
