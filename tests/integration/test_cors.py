@@ -33,6 +33,12 @@ async def test_a_listed_page_can_read_errors_too(open_to_page: Server) -> None:
     assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (401, PAGE)
 
 
+async def test_a_listed_page_can_read_the_stream(open_to_page: Server) -> None:
+    headers = {**ADMIN, "Origin": PAGE}
+    async with open_to_page.client.get("/api/v1/presence/stream", headers=headers) as answer:
+        assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, PAGE)
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "https://phone.example.com.evil.example.com"])
 async def test_another_page_is_not_let_in(open_to_page: Server, origin: str) -> None:
     answer = await open_to_page.registration(headers={**ADMIN, "Origin": origin})
