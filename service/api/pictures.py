@@ -1,4 +1,4 @@
-"""Items as JSON, and the tags of pictures: each item is encoded once until it changes, whoever asks for it."""
+"""Items and pictures as JSON, and tags: each is made once until it changes, however many ask for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class Pictures:
         self._board = board
         self._tag_key = tag_key
         self._encoded: dict[str, tuple[Item, msgspec.Raw]] = {}
-        self._digests: dict[str, tuple[Item, bytes]] = {}
         self._whole: tuple[int, bytes] = (-1, b"")
         self._whole_tag: tuple[int, str] = (-1, "")
 
@@ -28,17 +27,17 @@ class Pictures:
         """An item as JSON."""
         known = self._encoded.get(item.extension)
         if known is None or known[0] is not item:
+            self._tidy()
             known = self._encoded[item.extension] = item, msgspec.Raw(encode(item))
         return known[1]
 
     def picture(self, sight: Sight) -> bytes:
         """Everything in sight, as a JSON list."""
         if not sight.everything:
-            return encode([self.encoded(item) for item in sight.picture()])
+            return encode(sight.picture())
         self._board.flush()
         if self._whole[0] != self._board.stamp:
-            self._tidy()
-            self._whole = self._board.stamp, encode([self.encoded(item) for item in sight.picture()])
+            self._whole = self._board.stamp, encode(sight.picture())
         return self._whole[1]
 
     def tag(self, sight: Sight) -> str:
@@ -47,27 +46,16 @@ class Pictures:
             return self.tag_of(sight.picture())
         self._board.flush()
         if self._whole_tag[0] != self._board.version:
-            self._tidy()
             self._whole_tag = self._board.version, self.tag_of(sight.picture())
         return self._whole_tag[1]
 
     def tag_of(self, items: Iterable[Item]) -> str:
         """The entity tag of these items, in this order."""
-        return f'"{self._mac(b"".join(map(self._digest, items)))}"'
-
-    def _digest(self, item: Item) -> bytes:
-        known = self._digests.get(item.extension)
-        if known is None or known[0] is not item:
-            digest = hashlib.blake2b(encode(item.facts()), digest_size=16).digest()
-            known = self._digests[item.extension] = item, digest
-        return known[1]
-
-    def _mac(self, data: bytes) -> str:
-        return hashlib.blake2b(data, key=self._tag_key, digest_size=16).hexdigest()
+        facts = encode([item.facts() for item in items])
+        return f'"{hashlib.blake2b(facts, key=self._tag_key, digest_size=16).hexdigest()}"'
 
     def _tidy(self) -> None:
         """Forget extensions that vanished, before they are as many as those that are there."""
-        for known in (self._encoded, self._digests):
-            if len(known) > 2 * len(self._board) + 100:
-                for extension in [name for name in known if self._board.get(name) is None]:
-                    del known[extension]
+        if len(self._encoded) > 2 * len(self._board) + 100:
+            for extension in [name for name in self._encoded if self._board.get(name) is None]:
+                del self._encoded[extension]

@@ -6,6 +6,8 @@ they see no more cannot be told as a change of it, so they get the whole picture
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from service.live.board import Board
 from service.live.directory import Directory
 from service.live.presence import Item
@@ -13,6 +15,7 @@ from service.live.visibility import may_see, sees_all
 from service.model import Person
 
 Changes = list[tuple[str, Item | None]]
+EXTENSION = attrgetter("extension")
 OWN = "-own"
 """Ends the cursors of those who see their own only: whose role changed meanwhile needs the whole picture."""
 
@@ -53,8 +56,10 @@ class Sight:
         """Everything in sight, in a stable order."""
         self._board.flush()
         wanted = self.wanted()
-        found = self._board.items() if wanted is None else filter(None, map(self._board.get, wanted))
-        return sorted((item for item in found if may_see(self.person, item)), key=lambda item: item.extension)
+        if wanted is None:
+            return sorted(self._board.items(), key=EXTENSION)
+        found = (item for number in wanted if (item := self._board.get(number)) is not None)
+        return sorted((item for item in found if may_see(self.person, item)), key=EXTENSION)
 
     def cursor(self, version: int | None = None) -> str:
         """Where a reader stands with this sight who has seen everything up to this change."""
