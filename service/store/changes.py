@@ -126,9 +126,6 @@ class Changes:
             if not done.done():
                 done.set_result(None)
         self.following.set()
-        if self._away:
-            self._away = False
-            log.info("changes in postgresql are followed again")
 
     async def _heartbeat(self, connection: asyncpg.Connection) -> None:
         while True:
@@ -139,6 +136,9 @@ class Changes:
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.execute("select pg_notify($1, $2)", CHANNEL, self._beat_name)
                     await self._beat
+            if self._away:
+                self._away = False
+                log.info("changes in postgresql are followed again")
             self._confirmed_at = sent_at
             self._due.set()
             await asyncio.sleep(HEARTBEAT_EVERY)
