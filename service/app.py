@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
-import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from time import monotonic
 
@@ -17,7 +15,7 @@ from service.api import routes
 from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
-from service.api.middleware import OUTAGE, Outage, outermost
+from service.api.middleware import DRAINING, OUTAGE, Outage, outermost
 from service.api.pictures import Pictures
 from service.api.streams import Streams
 from service.asterisk.connection import Account
@@ -34,10 +32,6 @@ from service.store.directory_reader import DirectoryReader
 from service.store.service_keys import tag_key
 
 log = structlog.get_logger(__name__)
-
-KEEPALIVE = 75.0
-"""Seconds that an idle connection is kept: longer than most pollers' interval and than proxies' own timeout."""
-
 
 CANCEL_AGAIN = 0.2
 """Seconds after which a task is told again to end. Until Python 3.13 a TaskGroup that ends with errors loses a
@@ -60,7 +54,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         feed.follow(links)
         reader = DirectoryReader(database, directory, lambda numbers: _follow(directory, links, feed, numbers))
         changes = Changes(database.login, reader)
-        logins = Logins(database, hasher, activity, settings.login_failures_per_minute)
+        logins = Logins(database, hasher, activity, settings.login_failures_per_process)
 
         app = web.Application(middlewares=[outermost], client_max_size=settings.body_limit)
         app[keys.SETTINGS] = settings
@@ -78,6 +72,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.TAG_KEY] = await tag_key(database)
         app[keys.PICTURES] = Pictures(feed.board, app[keys.TAG_KEY])
         app[OUTAGE] = Outage()
+        app[DRAINING] = asyncio.Event()
         app[METRICS] = Metrics(Parts(links, logins, directory, app[keys.STREAMS], feed.watch))
         app.add_routes(routes.public(with_metrics=settings.metrics_port is None))
 
@@ -141,62 +136,3 @@ class Supervisor:
         log.critical("a task ended by itself", task=task.get_name(), exc_info=task.exception())
         if not self.failed.done():
             self.failed.set_result(task.get_name())
-
-
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
-    if not settings.call_servers:
-        log.warning("no call server is configured: no registration can be answered")
-    _raise_file_limit()
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(settings) as (app, supervisor), _listening(app, settings):
-        log.info("serving", host=settings.http_host, port=settings.http_port)
-        supervisor.failed.add_done_callback(lambda _: stop.set())
-        await stop.wait()
-        log.info("stopping")
-    if supervisor.failed.done():
-        raise RuntimeError(f"the task {supervisor.failed.result()!r} ended by itself")
-
-
-def _raise_file_limit() -> None:
-    """Each client takes a file descriptor, and the usual soft limit of 1024 is for programs that use select()."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-@contextlib.asynccontextmanager
-async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(_site(app, settings, settings.http_port))
-        if settings.metrics_port is not None:
-            operators = web.Application()
-            operators[keys.SETTINGS] = settings
-            operators[keys.DIRECTORY] = app[keys.DIRECTORY]
-            operators[keys.LINKS] = app[keys.LINKS]
-            operators[OUTAGE] = app[OUTAGE]
-            operators[METRICS] = app[METRICS]
-            operators.add_routes(routes.operators())
-            await stack.enter_async_context(_site(operators, settings, settings.metrics_port))
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _site(app: web.Application, settings: Settings, port: int) -> AsyncIterator[None]:
-    # No access log: it costs more than an answer. Errors are logged with their request id.
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(
-                runner, settings.http_host, port, shutdown_timeout=settings.shutdown_deadline, backlog=1024
-            ).start()
-        except OSError as error:
-            raise ConfigurationError(f"cannot listen on {settings.http_host}:{port}: {error.strerror}") from None
-        yield
-    finally:
-        await runner.cleanup()

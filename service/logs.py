@@ -11,14 +11,16 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service.settings import Settings
 
 
-def configure(settings: Settings) -> None:
-    """Send structlog's and the libraries' records to standard error in the same form."""
+def configure(settings: Settings, *, worker: int | None = None) -> None:
+    """Send structlog's and the libraries' records to standard error in the same form, with the worker's number."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if worker is not None:
+        shared.append(lambda _logger, _method, event: {"worker": worker, **event})
     if settings.log_format == "json":
         last: list[structlog.typing.Processor] = [
             structlog.processors.format_exc_info,

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="address to listen on")
     http_port: Port = Field(8080, description="port to listen on")
     metrics_port: Port | None = Field(None, description="a port of its own for `/metrics` and the details of `/readyz`")
+    workers: int = Field(1, ge=1, le=64, description="processes that answer on the port")
     trusted_proxies: list[Network] = Field([], description="networks whose `X-Forwarded-For` is believed, a JSON list")
 
     database_url: str = Field(
@@ -148,6 +149,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name} holds a password; give it as {name.replace('url', 'password')} or its file")
             _ = url.port  # raises ValueError for one that is no number
         return self
+
+    @property
+    def login_failures_per_process(self) -> int:
+        """The limit of logins, divided among the workers and rounded up: they share the promise, not the count."""
+        return -(-self.login_failures_per_minute // self.workers)
 
     def call_server(self, name: str) -> CallServerAddress | None:
         """The address of a call server, or None when the settings do not know it."""

@@ -25,7 +25,7 @@ TURN_DEADLINE = 5.0
 
 
 class Logins:
-    """One per process. The limits live in its memory: N replicas let N times as many failures through."""
+    """One per process. The limits live in its memory: workers share them, N replicas let N times as many through."""
 
     def __init__(
         self, database: Database, hasher: PasswordHasher, activity: Activity, failures_per_minute: int

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.api.logins import Logins
+from service.api.siblings import Siblings
 from service.api.streams import Streams
 from service.asterisk.link import Link
 from service.live.device_states import Freshness
@@ -99,6 +100,8 @@ class Metrics:
         )
         # Finding a labelled child costs more than counting.
         self._child = lru_cache(maxsize=1024)(requests.labels)
+        self.siblings: Siblings | None = None
+        """All workers, where there are several."""
 
     def answered(self, request: web.Request, status: int) -> None:
         """Count an answer. The label is the route's pattern, never a path that a client made up."""
@@ -106,6 +109,10 @@ class Metrics:
         route = resource.canonical if resource is not None else "none"
         method = request.method if request.method in ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD") else "other"
         self._child(route, method, str(status)).inc()
+
+    async def exposition(self) -> bytes:
+        """Prometheus's text, of all workers whichever is asked."""
+        return generate_latest(self.registry if self.siblings is None else await self.siblings.gathered())
 
 
 METRICS = web.AppKey("metrics", Metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from random import getrandbits
 from time import monotonic
@@ -39,6 +40,8 @@ class Outage:
 
 
 OUTAGE = web.AppKey("outage", Outage)
+DRAINING = web.AppKey("draining", asyncio.Event)
+"""Set when the process ends: then each answer is its connection's last, so that clients go elsewhere in peace."""
 
 
 @web.middleware
@@ -61,6 +64,8 @@ async def outermost(request: web.Request, handler: Handler) -> web.StreamRespons
     request.app[METRICS].answered(request, answer.status)
     if not answer.prepared:
         answer.headers[REQUEST_ID] = request_id
+        if request.app[DRAINING].is_set():
+            answer.force_close()
         if origin := request.headers.get("Origin"):
             cors.allow(request, answer, origin)
     return answer

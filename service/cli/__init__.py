@@ -11,8 +11,7 @@ import asyncio
 import sys
 
 from service import __version__, logs, loop, settings
-from service.app import serve
-from service.cli import check, demo, extension, token, user
+from service.cli import check, demo, extension, serve, token, user
 from service.errors import ConfigurationError, ServiceError
 from service.settings import Settings
 
@@ -21,16 +20,16 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     root = argparse.ArgumentParser(prog="python -m service", description=__doc__.splitlines()[0])
     root.add_argument("--version", action="version", version=f"asterisk-connector {__version__}")
-    root.set_defaults(run=serve, arguments=False)
+    root.set_defaults(run=serve.run, arguments=False, place=None)
     commands = root.add_subparsers(title="commands", metavar="COMMAND")
     for name, help_, run in (
-        ("serve", "answer requests (the default)", serve),
+        ("serve", "answer requests (the default)", serve.run),
         ("migrate", "bring schema, roles and grants up to date, as the owner", _migrate),
         ("check", "ask PostgreSQL and each Asterisk whether all is there and permitted", check.run),
         ("demo", "load the demo data into an empty database", demo.run),
     ):
         commands.add_parser(name, help=help_).set_defaults(run=run)
-    for module in (user, extension, token):
+    for module in (user, extension, token, serve):
         module.add_to(commands)
     return root
 
@@ -46,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         loaded = settings.load()
-        logs.configure(loaded)
+        logs.configure(loaded, worker=arguments.place and arguments.place.number)
         work = arguments.run(loaded, arguments) if arguments.arguments else arguments.run(loaded)
         with asyncio.Runner(loop_factory=loop.factory()) as runner:
             code = runner.run(work)

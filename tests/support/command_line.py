@@ -75,7 +75,7 @@ def in_this_process(
     given: bytes = b"",
 ) -> Done:
     """The same without a process of its own, which takes a second to start: for the many small cases."""
-    patch.setattr(logs, "configure", lambda _: None)  # it would change this process's logging for good
+    patch.setattr(logs, "configure", lambda *_, **__: None)  # it would change this process's logging for good
     for name in [name for name in os.environ if name.startswith("CONNECTOR_")]:
         patch.delenv(name)
     for name, value in variables.items():

@@ -1,0 +1,148 @@
+"""One process that answers: the application behind its sockets, from its start to its last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from service import keys
+from service.api import routes
+from service.api.metrics import METRICS
+from service.api.middleware import DRAINING, OUTAGE
+from service.api.siblings import Siblings
+from service.app import running
+from service.lifeline import Lifeline
+from service.listening import listening
+from service.settings import Settings
+from service.sockets import Sockets
+
+log = structlog.get_logger(__name__)
+
+KEEPALIVE = 75.0
+"""Seconds that an idle connection is kept: longer than most pollers' interval and than proxies' own timeout."""
+LINGER = 1.0
+"""Seconds in which each answer tells its client that the connection ends, before idle ones end without a word."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What one of several processes has beside the sockets."""
+
+    lifeline: int
+    siblings: Siblings
+
+
+async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
+    if not settings.call_servers:
+        log.warning("no call server is configured: no registration can be answered")
+    _raise_file_limit()
+    stop = Stop()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(sockets.close)
+        lifeline = await stack.enter_async_context(Lifeline(worker.lifeline, stop.set)) if worker else None
+        async with stop.interrupts():
+            app, supervisor = await stack.enter_async_context(running(settings))
+        if stop.wanted:
+            return
+        supervisor.failed.add_done_callback(lambda _: stop.set())
+        if worker is not None:
+            app[METRICS].siblings = worker.siblings
+            await stack.enter_async_context(worker.siblings.telling(app[METRICS].registry))
+        if sockets.operators:
+            await stack.enter_async_context(_answering(_for_operators(app), sockets.operators, settings, linger=0))
+        linger = min(LINGER, settings.shutdown_deadline / 2)
+        await stack.enter_async_context(_answering(app, sockets.public, settings, linger=linger))
+        loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+        log.info("serving", host=settings.http_host, port=settings.http_port, loop=loop)
+        if lifeline is not None:
+            lifeline.ready()
+        await stop.wait()
+        log.info("stopping")
+        app[DRAINING].set()
+    if supervisor.failed.done():
+        raise RuntimeError(f"the task {supervisor.failed.result()!r} ended by itself")
+
+
+class Stop:
+    """The wish that this process ends: a signal, its parent's end, or a part that failed."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._block: asyncio.Timeout | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.set)
+
+    @property
+    def wanted(self) -> bool:
+        return self._event.is_set()
+
+    def set(self) -> None:
+        if not self.wanted and self._block is not None:
+            self._block.reschedule(asyncio.get_running_loop().time())
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+    @contextlib.asynccontextmanager
+    async def interrupts(self) -> AsyncIterator[None]:
+        """A block that is left in the middle when the wish comes: a start may wait long for PostgreSQL."""
+        try:
+            async with asyncio.timeout(None) as self._block:
+                yield
+        except TimeoutError:
+            if not self.wanted:
+                raise
+        finally:
+            self._block = None
+
+
+def _raise_file_limit() -> None:
+    """Each client takes a file descriptor, and the usual soft limit of 1024 is for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _for_operators(app: web.Application) -> web.Application:
+    operators = web.Application()
+    operators[keys.SETTINGS] = app[keys.SETTINGS]
+    operators[keys.DIRECTORY] = app[keys.DIRECTORY]
+    operators[keys.LINKS] = app[keys.LINKS]
+    operators[OUTAGE] = app[OUTAGE]
+    operators[METRICS] = app[METRICS]
+    operators.add_routes(routes.operators())
+    return operators
+
+
+@contextlib.asynccontextmanager
+async def _answering(
+    app: web.Application, sockets: Sequence[socket.socket], settings: Settings, *, linger: float
+) -> AsyncIterator[None]:
+    """Answer on these sockets. At the end no client that is there already goes without its answer."""
+    # aiohttp waits twice as long as it is told. No access log: it costs more than an answer.
+    patience = (settings.shutdown_deadline - linger) / 2
+    runner = web.AppRunner(
+        app, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=patience, handle_signals=False
+    )
+    await runner.setup()
+    assert runner.server is not None
+    try:
+        async with listening(sockets, runner.server):
+            yield
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(linger):
+                while runner.server.connections:  # noqa: ASYNC110 - it does not tell
+                    await asyncio.sleep(0.02)
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,176 @@
+"""`python -m service serve` as other people run it: processes of its own. And clients that keep it busy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local import ports
+from tests.support import command_line
+from tests.support.database import TestDatabase
+from tests.support.eventually import eventually
+from tests.support.raw import RawAnswer, answer_on, line_to, raw, request
+from tests.support.server import ADMIN, AGENT_UID, REGISTRATION
+
+POLL = request(f"{REGISTRATION}?id={AGENT_UID}", *(f"{name}: {value}" for name, value in ADMIN.items()))
+STARTED = 40.0
+"""Seconds that a start may take on a busy machine."""
+
+
+@dataclass
+class Served:
+    """A service in processes of its own, its log in a file."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def workers(self) -> set[int]:
+        """The process ids of its workers."""
+        return {pid for pid in _children(self.process.pid) if b"\0worker\0" in _command(pid)}
+
+    async def poll(self) -> int:
+        """The status of a poll on a connection of its own."""
+        return (await raw(self.port, POLL)).status
+
+    async def ask(self, data: bytes) -> RawAnswer:
+        return await raw(self.port, data)
+
+    async def get(self, target: str, *headers: str) -> RawAnswer:
+        return await raw(self.port, request(target, *headers))
+
+    async def metrics(self) -> str:
+        return (await self.get("/metrics")).body.decode()
+
+    async def answers(self, within: float = STARTED) -> None:
+        """Wait until it answers."""
+
+        async def there() -> bool:
+            assert self.process.poll() is None, self.log
+            with contextlib.suppress(OSError):
+                return (await self.get("/readyz")).status == 200
+            return False
+
+        await eventually(there, within, "it answers")
+
+    async def has_up(self, count: int, within: float = STARTED) -> None:
+        """Wait until exactly so many workers answer."""
+
+        async def there() -> bool:
+            return len(re.findall(r'connector_worker_up\{worker="\d+"\} 1\.0', await self.metrics())) == count
+
+        await self.answers(within)
+        await eventually(there, within, f"{count} workers are up; the log: {self.log}")
+
+    async def ended(self, within: float = 20) -> int:
+        """Its exit code, once it has ended."""
+        return await asyncio.to_thread(self.process.wait, within)
+
+
+@contextlib.asynccontextmanager
+async def served(
+    database: TestDatabase, folder: Path, path: Path | None = None, **settings: str
+) -> AsyncIterator[Served]:
+    """Start it; kill what is left of it at the end. `path` is a folder where Python looks for modules first."""
+    port = int(settings.setdefault("HTTP_PORT", str(ports.free_port())))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
+    variables = command_line.environment(database, **settings)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 - it takes a millisecond
+            [sys.executable, "-m", "service", "serve"],
+            cwd=command_line.ROOT,
+            env=inherited | variables | ({"PYTHONPATH": str(path)} if path else {}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    made = Served(process, port, folder / "log")
+    try:
+        yield made
+    finally:
+        left = made.workers()
+        process.kill()
+        process.wait()
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+
+
+@dataclass
+class Clients:
+    """Clients that ask without a pause, half of them on a new connection each time. They never try again."""
+
+    port: int
+    statuses: Counter[int] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    refused: int = 0
+    """Connections that nobody took: the socket is closed."""
+
+    @contextlib.asynccontextmanager
+    async def asking(self, count: int = 16) -> AsyncIterator[None]:
+        """Ask until the block ends."""
+        tasks = [asyncio.create_task(self._ask(keep=bool(number % 2))) for number in range(count)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def answered(self, more: int = 200, within: float = 20) -> None:
+        """Wait until so many more were answered."""
+        wanted = self.statuses.total() + more
+        await eventually(lambda: self.statuses.total() >= wanted, within, f"{wanted} answers, not {self.statuses}")
+
+    async def _ask(self, keep: bool) -> None:
+        while True:
+            asked = 0
+            connected = False
+            try:
+                async with line_to(self.port) as (reader, writer):
+                    connected, last = True, False
+                    while not last:
+                        writer.write(POLL)
+                        answer = await answer_on(reader)
+                        asked += 1
+                        self.statuses[answer.status] += 1
+                        last = not keep or answer.headers.get("connection") == "close"
+            except (OSError, EOFError) as error:
+                if not connected:
+                    self.refused += 1
+                    await asyncio.sleep(0.05)
+                    continue
+                self.failures.append(f"{error!r} after {asked} answers, keep={keep}")
+
+
+def running(pid: int) -> bool:
+    """Whether there is such a process, and it is not just waiting to be buried."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def _children(pid: int) -> set[int]:
+    found = set[int]()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found |= set(map(int, task.read_text().split()))
+    return found
+
+
+def _command(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
