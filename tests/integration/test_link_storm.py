@@ -128,11 +128,11 @@ async def test_what_follows_the_pong_of_a_snapshot_is_at_most_a_moment_older_and
     steps = ("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD", "NOT_INUSE")
     config = stormy.asterisk.config
     async with storm(stormy) as ami, logged_in(config.ami_port, "monitor", config.monitor_secret) as monitor:
-        late = 0
+        late = newer = 0
         for number in range(15):
             devices = [f"Custom:round{number}device{device}" for device in range(200)]
             loading = asyncio.create_task(ami.set_states([(device, step) for step in steps for device in devices]))
-            await asyncio.sleep(random.uniform(0, 0.05))
+            await asyncio.sleep(random.uniform(0, 0.03))
             listed = await monitor.device_states()
             assert (await monitor.ask("Ping"))["Ping"] == "Pong"
             ponged, newest = time.monotonic(), {}
@@ -143,8 +143,11 @@ async def test_what_follows_the_pong_of_a_snapshot_is_at_most_a_moment_older_and
                 if device in listed and steps.index(state) <= steps.index(listed[device]):
                     late += 1
                     assert time.monotonic() < ponged + 1
+                else:
+                    newer += 1
             assert set(newest.values()) <= {steps[-1]}
-    print(f"{late} events that the list had already followed its Pong, each within a second")
+    print(f"behind the Pongs came {newer} newer events and {late} that the list had already, each within a second")
+    assert newer > 0, "no snapshot was taken in the middle of a storm"
 
 
 async def soon(ami: Ami) -> Answer | None:
