@@ -13,8 +13,8 @@ the snapshot over the events ended wrong 50,759 times, only adding from it 69,48
 
 Asterisk fills the list before it queues the event, so on a loaded machine an event whose change the list has already
 may follow even the Pong, by milliseconds (measured: 105 events in one series of 60 storms, none in four others). The
-newest follows too, so the map ends right; and a snapshot that differs from a live map tells of a lost event only if that
-event stays away (`take_corrections`).
+newest follows too, so the map ends right; and a snapshot that differs from a live map tells of a lost event only if
+that event stays away (`take_corrections`).
 
 Liveness is said per device: a device is live once *this* link has seen it, in a snapshot or an event. A device that
 Asterisk does not track (an endpoint made while Asterisk runs) is in neither; `assume` takes Asterisk's answer about it
