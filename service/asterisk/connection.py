@@ -14,7 +14,7 @@ import panoramisk
 from panoramisk.message import Message
 
 from service.asterisk.wire import DeviceStateList, Events, PresenceStateList, Request, Wire
-from service.errors import CallServerUnavailable
+from service.errors import CallServerUnavailable, ConfigurationError
 from service.live.presences import PROVIDER, Presence, parse
 from service.model import DeviceState
 from service.settings import CallServer
@@ -70,13 +70,20 @@ class Account:
 
     @classmethod
     def _of(cls, server: CallServer, username: str, secret: str) -> Account:
-        tls = ssl.create_default_context(cafile=server.ami_ca_file) if server.ami_tls else None
-        return cls(server.ami_host, server.ami_port, username, secret, tls)
+        return cls(server.ami_host, server.ami_port, username, secret, _tls(server) if server.ami_tls else None)
 
 
 def parse_presence(message: Message) -> tuple[str, Presence] | None:
     """The extension and its presence of a `PresenceStateChange`; None for one that is no extension's."""
     return parse(message.presentity, message.status, message.message)
+
+
+def _tls(server: CallServer) -> ssl.SSLContext:
+    """Raises ConfigurationError when the CA cannot be read."""
+    try:
+        return ssl.create_default_context(cafile=server.ami_ca_file)
+    except OSError as error:  # an SSLError is one too
+        raise ConfigurationError(f"ami_ca_file {server.ami_ca_file} cannot be used: {error}") from None
 
 
 class OneConnection(panoramisk.Manager):  # type: ignore[misc]
