@@ -106,18 +106,21 @@ async def test_each_live_answer_is_true_over_kills_and_starts_and_nothing_is_lef
             history.judge()
             if cycle == min(CYCLES // 10, 10):
                 before = leftovers()
+        # Whether a connection is just being tried, before as after, is chance: a look between two tries is enough.
+        await eventually(lambda: not piled_up(before, leftovers()), 10, "nothing is left over")
         after = leftovers()
         for poll in polls:
             poll.cancel()
     print(f"{CYCLES} cycles, {history.judged} live answers judged, {polling.not_live} not live, {polling.http} polls")
     print(f"left over: {before} -> {after}")
     assert history.judged > CYCLES * 100
-    assert after["tasks"] <= before["tasks"] + 2  # a connection may be just being tried
-    assert after["fds"] <= before["fds"] + 2
-    assert after["wires"] <= 2
-    assert after["requests"] <= 2
-    assert after["MiB"] <= before["MiB"] + 8
     await asyncio.to_thread(stormy.asterisk.start)
+
+
+def piled_up(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """What there is more of than there may be."""
+    allowed = {"tasks": before["tasks"] + 2, "fds": before["fds"] + 2, "wires": 2, "requests": 2}
+    return {name: after[name] for name, most in (allowed | {"MiB": before["MiB"] + 8}).items() if after[name] > most}
 
 
 def leftovers() -> dict[str, int]:
