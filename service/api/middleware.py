@@ -12,7 +12,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service.api import cors
-from service.api.errors import RequestError, RouteNotFound, WrongMethod, family_of, response
+from service.api.error_answers import family_of, response
+from service.api.errors import RequestError, RouteNotFound, WrongMethod
 from service.api.metrics import METRICS
 from service.errors import ServiceError, Unavailable
 
