@@ -25,6 +25,10 @@ class Forbidden(RequestError):
     """Known, but not allowed."""
 
 
+class NotPermitted(Forbidden):
+    """A permission that the call demands is not among those of the person's role."""
+
+
 class BadArgument(RequestError):
     """An argument is missing or of another type; the text says which."""
 

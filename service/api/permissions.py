@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 
-from service.api.errors import Forbidden
+from service.api.errors import NotPermitted
 from service.model import Person, Role
 
 
@@ -32,6 +32,6 @@ ROLES: dict[Permission, frozenset[Role]] = {
 
 
 def demand(person: Person, permission: Permission) -> None:
-    """Raises Forbidden."""
+    """Raises NotPermitted."""
     if person.role not in ROLES[permission]:
-        raise Forbidden
+        raise NotPermitted

@@ -1,0 +1,1 @@
+"""What is asked, and what the two originals answer: one table per family, replayed against this service."""
