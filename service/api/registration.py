@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from time import time
-from typing import Any
 
 import structlog
 from aiohttp import web
 
-from service.api import body
+from service.api import arguments
 from service.api.auth import caller, holder, presented_token
 from service.api.cors import EXPOSED
-from service.api.errors import BadArgument, ExtensionNotFound, Forbidden
+from service.api.errors import ExtensionNotFound, Forbidden
 from service.api.presence import rfc3339, waiting_time
 from service.api.waiting import Waiter
 from service.credentials import token_hash
@@ -33,7 +32,7 @@ async def by_user_id(request: web.Request) -> web.Response:
     `wait` seconds, together with `If-None-Match`, holds the answer until it differs: an addition of ours.
     """
     person = await caller(request)
-    uid, wait = await _uid(request), waiting_time(request)
+    uid, wait = await arguments.text(request, "id"), waiting_time(request)
     _may_see(person, uid)
     found = _found(request, uid)
     if wait and _known(request, found):
@@ -77,28 +76,6 @@ async def _differing(request: web.Request, person: Person, uid: str, wait: float
     finally:
         board.unsubscribe(mailbox)
     return found
-
-
-async def _uid(request: web.Request) -> str:
-    """The argument `id`, from the query, from the body, or the same from both."""
-    given = request.query.getall("id", [])
-    if len(given) > 1:
-        raise BadArgument("Key 'id' is given more than once")
-    raw = await body.read(request)
-    if raw:
-        parsed: dict[str, Any] = body.parse_object(raw)
-        if "id" in parsed:
-            value = parsed["id"]
-            if not isinstance(value, str):
-                raise BadArgument(f"Expected string, got {body.type_name(value)} in field id")
-            given.append(value)
-    if not given:
-        raise BadArgument("Missing key 'id'")
-    if len(set(given)) > 1:
-        raise BadArgument("Key 'id' differs between query and body")
-    if not given[0]:
-        raise BadArgument("Expected non-empty string in field id")
-    return given[0]
 
 
 def _may_see(person: Person, uid: str) -> None:
