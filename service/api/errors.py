@@ -73,3 +73,7 @@ class BodyTooSlow(RequestError):
 
 class BodyUnsupported(RequestError):
     """A content type that is not understood here."""
+
+
+BODY_ERRORS = (BodyTooLarge, BodyTooSlow, BodyUnsupported)
+"""What may be wrong with any body, whatever is in it."""

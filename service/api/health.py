@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import overload
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api.errors import encode
+from service.api.health_shapes import Alive, DirectoryReport, LinkReport, Readiness, Report, Status
 from service.api.metrics import METRICS
+from service.api.operation import Auth, Operation
 from service.asterisk.link import Link
 from service.keys import DIRECTORY, LINKS, SETTINGS
 from service.live.device_states import Freshness
@@ -17,17 +20,18 @@ from service.live.device_states import Freshness
 
 async def livez(_: web.Request) -> web.Response:
     """The process runs and its loop turns."""
-    return _answer(200, {"status": "alive"})
+    return _answer(200, Alive())
 
 
 async def readyz(request: web.Request) -> web.Response:
     """503 only while this process cannot answer registration at all; a dead Asterisk only degrades it."""
     directory = request.app[DIRECTORY]
     current = directory.stale_since is None and all(link.states.current for link in request.app[LINKS].values())
-    status = "ready" if current else "degraded" if directory.usable else "unavailable"
-    answer: dict[str, Any] = {"status": status}
+    status: Status = "ready" if current else "degraded" if directory.usable else "unavailable"
+    answer = Readiness(status)
     if status != "ready" and request.app[SETTINGS].metrics_port is None:
-        answer |= _parts(request.app)
+        parts = _parts(request.app)
+        answer = Readiness(status, parts.directory, parts.call_servers)
     return _answer(200 if directory.usable else 503, answer)
 
 
@@ -42,43 +46,78 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def described(link: Link) -> dict[str, Any]:
+def described(link: Link) -> LinkReport:
     """One call server's link, for a person."""
     facts, states = link.facts, link.states
-    return {
-        "freshness": states.freshness.value,
-        "since": _told(states.since.timestamp()),
-        "silent": states.freshness is Freshness.LIVE and states.silent,
-        "devices": len(states),
-        "contacts": len(link.contacts),
-        "untracked": len(link.tracker.untracked()),
-        "lastEvent": _told(facts.last_event),
-        "lastPong": _told(facts.last_pong),
-        "lastResynchronisation": _told(facts.last_resynchronisation),
-        "resynchronisations": facts.resynchronisations,
-        "corrections": facts.corrections,
-        "whyEnded": facts.why_ended,
-        "refused": facts.refused,
-    }
+    return LinkReport(
+        freshness=states.freshness,
+        since=_told(states.since.timestamp()),
+        silent=states.freshness is Freshness.LIVE and states.silent,
+        devices=len(states),
+        contacts=len(link.contacts),
+        untracked=len(link.tracker.untracked()),
+        last_event=_told(facts.last_event),
+        last_pong=_told(facts.last_pong),
+        last_resynchronisation=_told(facts.last_resynchronisation),
+        resynchronisations=facts.resynchronisations,
+        corrections=facts.corrections,
+        why_ended=facts.why_ended,
+        refused=facts.refused,
+    )
 
 
-def _parts(app: web.Application) -> dict[str, Any]:
+def _parts(app: web.Application) -> Report:
     directory = app[DIRECTORY]
     stale_since = directory.stale_since
-    return {
-        "directory": {
-            "freshness": "live" if stale_since is None else "stale" if directory.usable else "unavailable",
-            "staleSince": _told(stale_since.timestamp()) if stale_since else None,
+    return Report(
+        DirectoryReport(
+            freshness="live" if stale_since is None else "stale" if directory.usable else "unavailable",
+            stale_since=_told(stale_since.timestamp()) if stale_since else None,
             **directory.counts(),
-        },
-        "callServers": {name: described(link) for name, link in app[LINKS].items()},
-    }
+        ),
+        {name: described(link) for name, link in app[LINKS].items()},
+    )
 
 
+@overload
+def _told(moment: float) -> str: ...
+@overload
+def _told(moment: None) -> None: ...
 def _told(moment: float | None) -> str | None:
     return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
 
 
-def _answer(status: int, answer: dict[str, Any]) -> web.Response:
+def _answer(status: int, answer: msgspec.Struct) -> web.Response:
     headers = {"Cache-Control": "no-store"}
     return web.Response(status=status, body=encode(answer), content_type="application/json", headers=headers)
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/livez",
+        handler=livez,
+        summary="The process runs and its loop turns",
+        auth=Auth.NONE,
+        answer=Alive,
+    ),
+    Operation(
+        method="GET",
+        path="/readyz",
+        handler=readyz,
+        summary="Whether this process can answer, and what is not as it should be",
+        details="503 only while it cannot answer registration at all; a dead Asterisk only degrades it.",
+        auth=Auth.NONE,
+        answer=Readiness,
+        other_answers={503: Readiness},
+    ),
+)
+METRICS_OPERATION = Operation(
+    method="GET",
+    path="/metrics",
+    handler=metrics,
+    summary="Prometheus's text format",
+    auth=Auth.NONE,
+    answer=None,
+    media_type="text/plain",
+)

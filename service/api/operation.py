@@ -7,14 +7,19 @@ can tell of a call that the other does not know.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service.api.permissions import Permission
+
+Yes = Annotated[bool, msgspec.Meta(extra_json_schema={"const": True})]
+"""A `success` that is always true: where it is not, the answer is an error's."""
+No = Annotated[bool, msgspec.Meta(extra_json_schema={"const": False})]
 
 
 class Auth(enum.Enum):
@@ -23,33 +28,65 @@ class Auth(enum.Enum):
     NONE = "none"
     TOKEN = "X-Auth-Token"  # noqa: S105 - a header's name
     TOKEN_AND_UID = "X-Auth-Token and X-User-Id"  # noqa: S105
+    TOKEN_AND_UID_OR_TICKET = "X-Auth-Token and X-User-Id, or a ticket"  # noqa: S105
+
+
+class AnyOf:
+    """One of several structs, where the settings or the data decide which: subclasses name them. Only described."""
+
+    alternatives: ClassVar[tuple[Any, ...]] = ()
+
+
+class Success(msgspec.Struct, frozen=True):
+    """It is done, and there is nothing more to say."""
+
+    success: Yes = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """`query` and `body` are structs whose fields are the arguments; `answer` is the type of a 200's JSON."""
+    """One method on one path."""
 
     method: str
     path: str
     handler: Handler = field(repr=False)
     summary: str
     """One line, for the description."""
+    details: str = ""
+    """More lines, in Markdown."""
     answer: Any
-    """A msgspec type; None: the 200 is no JSON, see `media_type`."""
+    """A msgspec type, or an `AnyOf`, of the JSON; None: it is no JSON, see `media_type`."""
+    status: int = 200
     media_type: str = "application/json"
+    other_answers: Mapping[int, Any] = field(default_factory=dict)
+    """JSON with another status that is no error of the family's."""
     query: type[msgspec.Struct] | None = None
-    body: type[msgspec.Struct] | None = None
+    """Its fields are the arguments; one that is a list may be repeated."""
+    in_path: type[msgspec.Struct] | None = None
+    """Its fields are what stands in braces in `path`; strings, if it is not given."""
+    body: type[msgspec.Struct] | type[AnyOf] | None = None
     form: bool = False
     """Whether the body may come as a form too."""
     conditional: bool = False
     """Whether it has an `ETag` and knows 304."""
+    request_headers: tuple[str, ...] = ()
+    """What else it looks at."""
+    headers: tuple[str, ...] = ()
+    """What an answer carries besides what all of them do."""
     auth: Auth = Auth.TOKEN_AND_UID
     permission: Permission | None = None
-    errors: tuple[type[Exception], ...] = ()
-    """The facts that it may raise besides those that go with `auth`, `permission` and `body`."""
+    errors: tuple[type[Exception] | Exception, ...] = ()
+    """The facts that it may raise besides those that go with `auth`, `permission` and `body`.
+
+    One that is an example says what such an answer tells."""
 
     def route(self) -> web.RouteDef:
         """What aiohttp is told."""
         if self.method == "GET":
             return web.get(self.path, self.handler, allow_head=self.media_type != "text/event-stream")
         return web.route(self.method, self.path, self.handler)
+
+
+def under(prefix: str, operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """The same operations once more, under a prefix."""
+    return tuple(replace(operation, path=prefix + operation.path) for operation in operations)

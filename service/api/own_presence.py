@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from service.api import body
 from service.api.auth import caller
 from service.api.errors import BadArgument, ExtensionNotFound, encode
+from service.api.operation import Operation, Success
 from service.asterisk.connection import Account, Deaf, connected
 from service.errors import CallServerUnavailable
 from service.keys import DIRECTORY, SETTINGS
@@ -42,3 +47,24 @@ def _presence(state: object, message: object) -> Presence:
     if not isinstance(message, str) or len(message) > LONGEST_MESSAGE or not (message.isprintable() or not message):
         raise BadArgument(f"Expected at most {LONGEST_MESSAGE} printable characters in field message")
     return Presence(PresenceState(state), message)
+
+
+class OwnPresence(msgspec.Struct, frozen=True):
+    """What a person sets of themselves."""
+
+    presence: PresenceState
+    message: Annotated[str, Meta(max_length=LONGEST_MESSAGE, description="Printable characters.")] = ""
+
+
+OPERATIONS = (
+    Operation(
+        method="PUT",
+        path="/api/v1/presence",
+        handler=put,
+        summary="Set one's own presence",
+        details="Asterisk owns it: 200 only after Asterisk took it, 503 when it is out of reach.",
+        body=OwnPresence,
+        answer=Success,
+        errors=(ExtensionNotFound,),
+    ),
+)

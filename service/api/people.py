@@ -3,21 +3,66 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Literal
 
+import msgspec
 from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
 
 from service.api.auth import caller
 from service.api.errors import BadArgument, UserNotFound, encode
+from service.api.operation import Operation, Yes
 from service.keys import BOARD, DIRECTORY
 from service.live.presence import Item
 from service.live.sight import Sight
 from service.live.visibility import may_see
 from service.model import Person
 
-OFFLINE = "offline"
-STATUSES = {"dnd": "busy", "away": "away", "xa": "away", "unavailable": OFFLINE}
+Status = Literal["online", "away", "busy", "offline"]
+
+OFFLINE: Status = "offline"
+STATUSES: dict[str, Status] = {"dnd": "busy", "away": "away", "xa": "away", "unavailable": OFFLINE}
 """Asterisk's presence states that are not plainly online."""
+
+
+class PresenceOf(msgspec.Struct, frozen=True, rename="camel"):
+    """One person's presence; `connectionStatus` only where it is the caller's own."""
+
+    presence: Status
+    connection_status: Literal["online", "offline"] | UnsetType = UNSET
+    success: Yes = True
+
+
+class PersonsPresence(msgspec.Struct, frozen=True):
+    """Somebody among others."""
+
+    uid: str | None = msgspec.field(name="_id")
+    username: str | None
+    status: Status
+    status_text: str | UnsetType = msgspec.field(name="statusText", default=UNSET)
+
+
+class PresenceOfAll(msgspec.Struct, frozen=True):
+    """Everybody with an extension, or those who changed."""
+
+    users: list[PersonsPresence]
+    full: bool
+    success: Yes = True
+
+
+class Asked(msgspec.Struct, frozen=True, rename="camel"):
+    """Whose presence; one's own, if nobody is named."""
+
+    user_id: Annotated[str, Meta(description="A person's uid.")] = ""
+    username: Annotated[str, Meta(description="Or their name.")] = ""
+
+
+class ChangedAfter(msgspec.Struct, frozen=True):
+    """Since when."""
+
+    moment: Annotated[str, Meta(description="RFC 3339, with its zone.", extra_json_schema={"format": "date-time"})] = (
+        msgspec.field(name="from", default="")
+    )
 
 
 async def get_presence(request: web.Request) -> web.Response:
@@ -29,8 +74,9 @@ async def get_presence(request: web.Request) -> web.Response:
     board.flush()
     item = board.get(number) if number is not None else None
     status = _status(item) if item is not None and may_see(person, item) else OFFLINE
-    own = {"connectionStatus": "offline" if status == OFFLINE else "online"} if asked is person else {}
-    return _answer({"presence": status, **own, "success": True})
+    if asked is not person:
+        return _answer(PresenceOf(status))
+    return _answer(PresenceOf(status, "offline" if status == OFFLINE else "online"))
 
 
 async def presence(request: web.Request) -> web.Response:
@@ -40,7 +86,7 @@ async def presence(request: web.Request) -> web.Response:
     sight = Sight(request.app[BOARD], request.app[DIRECTORY], person, frozenset(), frozenset())
     seen = (item for item in sight.picture() if item.user_id is not None)
     users = [_user(item) for item in seen if since is None or datetime.fromisoformat(item.as_of) > since]
-    return _answer({"users": users, "full": since is None, "success": True})
+    return _answer(PresenceOfAll(users, since is None))
 
 
 def _asked(request: web.Request, person: Person) -> Person:
@@ -66,17 +112,38 @@ def _since(text: str | None) -> datetime | None:
     return since
 
 
-def _status(item: Item) -> str:
+def _status(item: Item) -> Status:
     """Online needs a phone that answers; then it is what the person set."""
     if not item.live or not item.reachable:
         return OFFLINE
     return STATUSES.get(item.presence, "busy" if item.in_call else "online")
 
 
-def _user(item: Item) -> dict[str, Any]:
-    text = {"statusText": item.message} if item.message else {}
-    return {"_id": item.user_id, "username": item.username, "status": _status(item), **text}
+def _user(item: Item) -> PersonsPresence:
+    return PersonsPresence(item.user_id, item.username, _status(item), item.message or UNSET)
 
 
-def _answer(answer: dict[str, Any]) -> web.Response:
+def _answer(answer: msgspec.Struct) -> web.Response:
     return web.Response(body=encode(answer), content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/v1/users.getPresence",
+        handler=get_presence,
+        summary="A person's presence, in Rocket.Chat's words",
+        query=Asked,
+        answer=PresenceOf,
+        errors=(UserNotFound,),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/users.presence",
+        handler=presence,
+        summary="The presence of everybody who has an extension, or of those who changed since a moment",
+        query=ChangedAfter,
+        answer=PresenceOfAll,
+        errors=(BadArgument("Expected a time in field from"),),
+    ),
+)

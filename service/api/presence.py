@@ -14,6 +14,8 @@ from aiohttp import web
 from service.api.auth import caller, presented_token
 from service.api.cors import EXPOSED
 from service.api.errors import BadArgument, ExtensionNotFound, encode
+from service.api.operation import Operation
+from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
 from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.keys import BOARD, DIRECTORY, PICTURES, SETTINGS, WATCH
@@ -135,3 +137,30 @@ def _headers(request: web.Request, tag: str | None = None) -> dict[str, str]:
     if since := request.app[DIRECTORY].stale_since:
         headers["X-Directory-Stale-Since"] = rfc3339(since)
     return headers
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/v1/presence",
+        handler=many,
+        summary="The presence of all extensions in sight, or what changed since a cursor",
+        details="With `since` and `wait` it is held until something changes; at the end it is 200 with an empty list.",
+        query=PresenceQuery,
+        answer=PresenceAnswer,
+        conditional=True,
+        headers=("X-Directory-Stale-Since", "X-Poll-Interval"),
+        errors=(BadArgument("Expected seconds in field wait"),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/presence/{extension}",
+        handler=one,
+        summary="The presence of one extension",
+        in_path=PresencePath,
+        answer=OnePresence,
+        conditional=True,
+        headers=("X-Directory-Stale-Since", "X-Poll-Interval"),
+        errors=(ExtensionNotFound,),
+    ),
+)

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from time import time
+from typing import Annotated
 
+import msgspec
 import structlog
 from aiohttp import web
+from msgspec import Meta
 
 from service.api import arguments
 from service.api.auth import caller, holder, presented_token
 from service.api.cors import EXPOSED
-from service.api.errors import ExtensionNotFound, Forbidden
+from service.api.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
+from service.api.operation import AnyOf, Operation, Yes
 from service.api.presence import rfc3339, waiting_time
+from service.api.presence_shapes import Wait
 from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.errors import CallServerUnavailable
 from service.keys import BOARD, DIRECTORY, LINKS, SETTINGS, TAG_KEY, WATCH
-from service.live.registration import Registration, registration, signed
+from service.live.registration import (
+    Registration,
+    RegistrationInfo,
+    SuccessfulRegistrationInfo,
+    registration,
+    signed,
+)
 from service.model import Person, Reading
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN = 1.0
 """Seconds: a new secret is no change of presence, so nobody is woken for it."""
+STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since", "X-Poll-Interval")
 
 
 async def by_user_id(request: web.Request) -> web.Response:
@@ -112,3 +124,39 @@ def _why_not_live(reading: Reading) -> dict[str, str]:
         "X-State-Reason": reading.reason.value,
         **({"X-State-Since": rfc3339(since)} if since else {}),
     }
+
+
+class RegistrationQuery(msgspec.Struct, frozen=True):
+    """Whose registration info."""
+
+    id: Annotated[str, Meta(min_length=1, description="A person's uid. It may also come in a JSON body.")]
+    wait: Wait = 0.0
+
+
+class SignedRegistrationInfo(msgspec.Struct, frozen=True):
+    """What is answered where the settings hold a JWT secret: an HS256 JWS whose claim `context` is the plain answer."""
+
+    result: str
+    success: Yes = True
+
+
+class RegistrationAnswer(AnyOf):
+    """The seed's answer, unless the settings ask for `success` in it or for a signature."""
+
+    alternatives = (RegistrationInfo, SuccessfulRegistrationInfo, SignedRegistrationInfo)
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/v1/connector.extension.getRegistrationInfoByUserId",
+        handler=by_user_id,
+        summary="What a person's softphone needs to register, and whether the line is up now",
+        details="One's own; an admin may ask for anybody's. With `If-None-Match` and `wait`, held until it differs.",
+        query=RegistrationQuery,
+        answer=RegistrationAnswer,
+        conditional=True,
+        headers=STATE_HEADERS,
+        errors=(BadArgument("Missing key 'id'"), Forbidden, ExtensionNotFound, *BODY_ERRORS),
+    ),
+)

@@ -1,38 +1,30 @@
-"""Every path that this service answers."""
+"""Every path that this service answers, by family."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from service.api import health, own_presence, people, presence, registration, session, stream, users
+from service.api.operation import Operation
 
-API = "/api/v1"
+FAMILIES: dict[str, tuple[Operation, ...]] = {
+    "Registration": registration.OPERATIONS,
+    "Login": session.OPERATIONS,
+    "Presence": (*stream.OPERATIONS, *presence.OPERATIONS, *own_presence.OPERATIONS, *people.OPERATIONS),
+    "Users": users.OPERATIONS,
+}
+"""What clients call; a family's name is its heading in the description."""
+
+
+def families(*, with_metrics: bool) -> dict[str, tuple[Operation, ...]]:
+    """The families, and what orchestrators call; metrics too, unless they have a port of their own."""
+    metrics = (health.METRICS_OPERATION,) if with_metrics else ()
+    return {**FAMILIES, "Health": (*health.OPERATIONS, *metrics)}
 
 
 def public(*, with_metrics: bool) -> list[web.RouteDef]:
-    """The routes for clients, and for orchestrators; metrics too, unless they have a port of their own."""
-    routes = [
-        web.get(f"{API}/connector.extension.getRegistrationInfoByUserId", registration.by_user_id),
-        web.post(f"{API}/login", session.login),
-        web.get(f"{API}/logout", session.logout),
-        web.post(f"{API}/logout", session.logout),
-        web.get(f"{API}/me", session.me),
-        web.get(f"{API}/presence", presence.many),
-        web.put(f"{API}/presence", own_presence.put),
-        web.get(f"{API}/presence/stream", stream.stream, allow_head=False),
-        web.post(f"{API}/presence/streamTicket", stream.ticket),
-        web.get(f"{API}/presence/{{extension}}", presence.one),
-        web.get(f"{API}/users.getPresence", people.get_presence),
-        web.get(f"{API}/users.presence", people.presence),
-        web.get("/livez", health.livez),
-        web.get("/readyz", health.readyz),
-    ]
-    for prefix in ("", "/v1"):
-        routes += [
-            web.get(f"{prefix}/user/{{user_id}}", users.get),
-            web.post(f"{prefix}/auth", users.authenticate),
-        ]
-    return [*routes, web.get("/metrics", health.metrics)] if with_metrics else routes
+    """The routes of the port for clients."""
+    return [each.route() for family in families(with_metrics=with_metrics).values() for each in family]
 
 
 def operators() -> list[web.RouteDef]:

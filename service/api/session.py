@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
+from msgspec import UNSET
 
 from service.api import body
 from service.api.auth import address, caller, holder, presented_token
-from service.api.errors import BadArgument, LoginFailed, TokenWrong, encode
+from service.api.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequests, encode
+from service.api.operation import Auth, Operation
+from service.api.session_shapes import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
 from service.credentials import token_hash
+from service.errors import Unavailable
 from service.keys import CHANGES, DATABASE, DIRECTORY, LOGINS, SETTINGS
 from service.model import Person
 from service.store import tokens
+
+AnyMe = TypeVar("AnyMe", bound=Me)
 
 
 async def login(request: web.Request) -> web.Response:
@@ -31,8 +38,7 @@ async def login(request: web.Request) -> web.Response:
         lifetime = timedelta(days=request.app[SETTINGS].token_days)
         token, _ = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "login")
         await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
-    data = {"userId": person.uid, "authToken": token, "me": _me(request, person)}
-    return _success({"status": "success", "data": data})
+    return _success(LoginAnswer("success", LoggedIn(person.uid, token, _me(Me, request, person))))
 
 
 async def logout(request: web.Request) -> web.Response:
@@ -41,12 +47,12 @@ async def logout(request: web.Request) -> web.Response:
     token = presented_token(request)
     await tokens.revoke(request.app[DATABASE], token)
     await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
-    return _success({"status": "success", "data": {"message": "You've been logged out!"}})
+    return _success(LogoutAnswer())
 
 
 async def me(request: web.Request) -> web.Response:
     """GET /api/v1/me: who the token belongs to."""
-    return _success({**_me(request, await caller(request)), "success": True})
+    return _success(_me(MeAnswer, request, await caller(request)))
 
 
 def _credentials(given: dict[str, Any]) -> tuple[str, str]:
@@ -59,20 +65,52 @@ def _credentials(given: dict[str, Any]) -> tuple[str, str]:
     return names[0], password
 
 
-def _me(request: web.Request, person: Person) -> dict[str, Any]:
+def _me(kind: type[AnyMe], request: web.Request, person: Person) -> AnyMe:
     extension = request.app[DIRECTORY].extension_of(person.uid)
-    emails = [{"address": person.email, "verified": person.email_verified}] if person.email else []
-    return {
-        "_id": person.uid,
-        "name": person.display_name,
-        "username": person.name,
-        "emails": emails,
-        "active": person.active,
-        "roles": [person.role.value],
-        **({"extension": extension.number} if extension else {}),
-    }
+    return kind(
+        uid=person.uid,
+        name=person.display_name,
+        username=person.name,
+        emails=[Email(person.email, person.email_verified)] if person.email else [],
+        active=person.active,
+        roles=[person.role],
+        extension=extension.number if extension else UNSET,
+    )
 
 
-def _success(answer: dict[str, Any]) -> web.Response:
+def _success(answer: msgspec.Struct) -> web.Response:
     headers = {"Cache-Control": "no-store"}
     return web.Response(body=encode(answer), content_type="application/json", headers=headers)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/api/v1/login",
+        handler=login,
+        summary="A token for a name or an e-mail and its password",
+        details="Wrong name, wrong password and inactive are the same answer. Ten failures a minute, then 429.",
+        auth=Auth.NONE,
+        body=LoginBody,
+        form=True,
+        answer=LoginAnswer,
+        errors=(LoginFailed, TooManyRequests, Unavailable),
+    ),
+    *(
+        Operation(
+            method=method,
+            path="/api/v1/logout",
+            handler=logout,
+            summary="End the token that is presented, and no other",
+            answer=LogoutAnswer,
+        )
+        for method in ("GET", "POST")
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/me",
+        handler=me,
+        summary="Who the token belongs to",
+        answer=MeAnswer,
+    ),
+)

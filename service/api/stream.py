@@ -15,7 +15,9 @@ from aiohttp import web
 from service.api.auth import TOKEN_HEADER, caller, holder, presented_token
 from service.api.cors import EXPOSED, allow
 from service.api.errors import TokenWrong, encode
+from service.api.operation import Auth, Operation, Yes
 from service.api.presence import shown, sight_of
+from service.api.presence_shapes import Filters
 from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.keys import BOARD, DATABASE, PICTURES, SETTINGS, STREAMS, WATCH
@@ -35,7 +37,7 @@ async def ticket(request: web.Request) -> web.Response:
     """POST /api/v1/presence/streamTicket: for browsers, whose EventSource cannot send headers."""
     await caller(request)
     made = await tickets.issue(request.app[DATABASE], token_hash(presented_token(request)), TICKET_LIFETIME)
-    answer = {"success": True, "ticket": made, "expiresIn": TICKET_LIFETIME}
+    answer = StreamTicket(True, made, TICKET_LIFETIME)
     return web.Response(body=encode(answer), content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -137,3 +139,43 @@ async def _deadline(waiter: Waiter) -> AsyncIterator[None]:
     async with asyncio.timeout(WRITE_DEADLINE) as deadline:
         with waiter.writing(deadline):
             yield
+
+
+class StreamQuery(Filters, frozen=True):
+    """Which extensions."""
+
+
+class StreamTicket(msgspec.Struct, frozen=True, rename="camel"):
+    """For one stream, once."""
+
+    success: Yes
+    ticket: str
+    expires_in: int
+    """Seconds."""
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/v1/presence/stream",
+        handler=stream,
+        summary="Presence as server-sent events: the picture, then each change",
+        details=(
+            "Events are `snapshot` (`{cursor, presence}`, the whole picture), `change` (the same with what changed) "
+            "and `link` (`{callServer, live}`); comments are heartbeats. An event's id is a cursor, for "
+            "`Last-Event-ID`."
+        ),
+        query=StreamQuery,
+        answer=None,
+        media_type="text/event-stream",
+        request_headers=("Last-Event-ID",),
+        auth=Auth.TOKEN_AND_UID_OR_TICKET,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/presence/streamTicket",
+        handler=ticket,
+        summary="A ticket for one stream, for browsers, whose EventSource cannot send headers",
+        answer=StreamTicket,
+    ),
+)

@@ -10,8 +10,11 @@ from aiohttp import web
 
 from service.api import body
 from service.api.auth import address, admin
-from service.api.errors import BadArgument, UserNotFound, encode
+from service.api.errors import BadArgument, Forbidden, LoginFailed, TooManyRequests, UserNotFound, encode
+from service.api.operation import Auth, Operation, under
+from service.api.user_shapes import Authenticated, Credentials, IssuedToken, UserAnswer
 from service.credentials import token_hash
+from service.errors import Unavailable
 from service.keys import ACTIVITY, CHANGES, DATABASE, LOGINS, SETTINGS
 from service.store import tokens, users
 from service.store.activity import ONLINE_FOR, Seen
@@ -40,8 +43,7 @@ async def authenticate(request: web.Request) -> web.Response:
     person = await request.app[LOGINS].check(name, password, address(request))
     token, expired = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "auth")
     await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
-    payload = {"token": token, "expired": _time(expired), "user_type": person.role.value}
-    return _answer({"success": True, "payload": payload})
+    return _answer(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
 
 
 def shown(row: UserRow, pending: Seen | None, *, mask: bool) -> dict[str, Any]:
@@ -86,6 +88,31 @@ def _lifetime(minutes: Any, token_days: float) -> timedelta:
     return timedelta(minutes=minutes)
 
 
-def _answer(answer: dict[str, Any]) -> web.Response:
+def _answer(answer: dict[str, Any] | Authenticated) -> web.Response:
     headers = {"Cache-Control": "no-store"}
     return web.Response(body=encode(answer), content_type="application/json", headers=headers)
+
+
+_OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/user/{user_id}",
+        handler=get,
+        summary="A user, read from PostgreSQL at each request",
+        details="For admins. `passwd` is the bcrypt hash, unless a setting masks it.",
+        auth=Auth.TOKEN,
+        answer=UserAnswer,
+        errors=(Forbidden, UserNotFound),
+    ),
+    Operation(
+        method="POST",
+        path="/auth",
+        handler=authenticate,
+        summary="A token for a name or an e-mail and its password",
+        auth=Auth.NONE,
+        body=Credentials,
+        answer=Authenticated,
+        errors=(LoginFailed, TooManyRequests, Unavailable),
+    ),
+)
+OPERATIONS = (*_OPERATIONS, *under("/v1", _OPERATIONS))

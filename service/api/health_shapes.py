@@ -1,0 +1,61 @@
+"""What orchestrators and operators are told."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from service.live.device_states import Freshness
+
+Status = Literal["ready", "degraded", "unavailable"]
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process runs."""
+
+    status: Literal["alive"] = "alive"
+
+
+class DirectoryReport(msgspec.Struct, frozen=True, rename="camel"):
+    """What is in memory of PostgreSQL, and how old it is."""
+
+    freshness: Literal["live", "stale", "unavailable"]
+    stale_since: str | None
+    people: int
+    tokens: int
+    extensions: int
+
+
+class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
+    """One call server's link. Times are RFC 3339; null is never."""
+
+    freshness: Freshness
+    since: str
+    silent: bool
+    devices: int
+    contacts: int
+    untracked: int
+    last_event: str | None
+    last_pong: str | None
+    last_resynchronisation: str | None
+    resynchronisations: int
+    corrections: int
+    why_ended: str | None
+    refused: bool
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    """All that is known."""
+
+    directory: DirectoryReport
+    call_servers: dict[str, LinkReport]
+
+
+class Readiness(msgspec.Struct, frozen=True, rename="camel"):
+    """The parts are told when not all is well, unless they have a port of their own."""
+
+    status: Status
+    directory: DirectoryReport | UnsetType = UNSET
+    call_servers: dict[str, LinkReport] | UnsetType = UNSET

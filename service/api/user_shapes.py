@@ -1,0 +1,62 @@
+"""What is asked about users, and how they are shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from service.api.operation import Yes
+from service.model import Role
+from service.store.users import UserRow
+
+Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$")]
+"""Always six digits and `+00:00`."""
+_AS_SHOWN = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw: Any}
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """A name or an e-mail, and its password."""
+
+    email_or_name: Annotated[str, Meta(min_length=1)]
+    password: Annotated[str, Meta(min_length=1)]
+    expire_after_minutes: Annotated[int, Meta(ge=1)] | None = None
+    """As long as any token, if it is not given; no longer."""
+
+
+class IssuedToken(msgspec.Struct, frozen=True):
+    """For `X-Auth-Token`."""
+
+    token: str
+    expired: Moment
+    """When it will be."""
+    user_type: Role
+
+
+class Authenticated(msgspec.Struct, frozen=True):
+    """The family's envelope."""
+
+    success: Yes
+    payload: IssuedToken
+
+
+def _fields() -> list[tuple[str, Any]]:
+    """The stored fields, as they are shown; `is_online` is derived and stands behind `last_seen`."""
+    fields: list[tuple[str, Any]] = []
+    for name, kind in get_type_hints(UserRow).items():
+        fields.append((name, _AS_SHOWN.get(kind, kind)))
+        if name == "last_seen":
+            fields.append(("is_online", Annotated[int, Meta(description="1: used within 300 s; else 2.", ge=1, le=2)]))
+    return fields
+
+
+User = msgspec.defstruct("User", _fields(), frozen=True, module=__name__)
+
+
+class UserAnswer(msgspec.Struct, frozen=True):
+    """The family's envelope."""
+
+    success: Yes
+    payload: User  # type: ignore[valid-type]
