@@ -8,7 +8,7 @@ bounded time, and says since when it could not be checked; after that it answers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import time
@@ -38,9 +38,11 @@ class Directory:
         self._confirmed_at = float("-inf")
         self._people: dict[int, Person] = {}
         self._by_uid: dict[str, int] = {}
+        self._by_name: dict[str, int] = {}  # without regard to case
         self._tokens: dict[bytes, Token] = {}
         self._extensions: dict[str, Extension] = {}
         self._held: dict[int, str] = {}
+        self._in_order: list[str] | None = None
 
     # --- what the feed says ------------------------------------------------------------------------------------
 
@@ -53,6 +55,7 @@ class Directory:
         """Everything was read anew."""
         self._people = {person.user_id: person for person in people}
         self._by_uid = {person.uid: person.user_id for person in self._people.values()}
+        self._by_name = {person.name.lower(): person.user_id for person in self._people.values()}
         self._tokens = dict(tokens)
         self._extensions = {extension.number: extension for extension in extensions}
         self._held = {
@@ -60,15 +63,19 @@ class Directory:
             for extension in self._extensions.values()
             if extension.user_id is not None
         }
+        self._in_order = None
 
     def put_person(self, user_id: int, person: Person | None) -> None:
         """One person was read; None: there is none any more."""
         before = self._people.pop(user_id, None)
-        if before is not None and self._by_uid.get(before.uid) == user_id:
-            del self._by_uid[before.uid]
+        if before is not None:
+            for index, key in ((self._by_uid, before.uid), (self._by_name, before.name.lower())):
+                if index.get(key) == user_id:
+                    del index[key]
         if person is not None:
             self._people[user_id] = person
             self._by_uid[person.uid] = user_id
+            self._by_name[person.name.lower()] = user_id
 
     def put_token(self, token_hash: bytes, token: Token | None) -> None:
         """One token was read; None: it is revoked."""
@@ -82,6 +89,8 @@ class Directory:
         before = self._extensions.pop(number, None)
         if before is not None and before.user_id is not None and self._held.get(before.user_id) == number:
             del self._held[before.user_id]
+        if (before is None) is not (extension is None):
+            self._in_order = None
         if extension is not None:
             self._extensions[number] = extension
             if extension.user_id is not None:
@@ -130,9 +139,13 @@ class Directory:
         return None if user_id is None else self._people.get(user_id)
 
     def named(self, name: str) -> Person | None:
-        """The person with this name, without regard to case. Looks at everybody: not for polls."""
-        wanted = name.lower()
-        return next((person for person in self._people.values() if person.name.lower() == wanted), None)
+        """The person with this name, without regard to case, active or not."""
+        user_id = self._by_name.get(name.lower())
+        return None if user_id is None else self._people.get(user_id)
+
+    def people(self) -> Iterable[Person]:
+        """Everybody, active or not, in no order."""
+        return self._people.values()
 
     def extension_of(self, uid: str) -> Extension | None:
         """The extension that this person may register now. Raises DirectoryUnavailable."""
@@ -155,9 +168,11 @@ class Directory:
         """The extension that a person holds, whether they may register it or not."""
         return self._held.get(user_id)
 
-    def numbers(self) -> list[str]:
-        """All extensions, whether they may register or not."""
-        return list(self._extensions)
+    def numbers(self) -> Sequence[str]:
+        """All extensions, whether they may register or not, in order."""
+        if self._in_order is None:
+            self._in_order = sorted(self._extensions)
+        return self._in_order
 
     def of_call_server(self, call_server: str) -> frozenset[str]:
         """The numbers of the extensions that may register with this call server."""

@@ -21,8 +21,8 @@ class Clock:
         return self.now
 
 
-def person(user_id: int = 1, uid: str = "u1", active: bool = True) -> Person:
-    return Person(user_id, uid, "name", Role.AGENT, active, "Name", None, False)
+def person(user_id: int = 1, uid: str = "u1", active: bool = True, name: str = "name") -> Person:
+    return Person(user_id, uid, name, Role.AGENT, active, "Name", None, False)
 
 
 def extension(number: str = "101", user_id: int | None = 1, enabled: bool = True) -> Extension:
@@ -124,3 +124,28 @@ def test_people_who_swap_their_ids_are_both_found(directory: Directory) -> None:
     directory.put_person(1, person(1, "u2"))
     directory.put_person(2, person(2, "u1"))
     assert [found.user_id for uid in ("u1", "u2") if (found := directory.person(uid))] == [2, 1]
+
+
+def test_a_person_is_found_by_name_in_any_case_also_after_names_were_swapped(directory: Directory) -> None:
+    ann, bob = person(1, "u1", name="Ann"), person(2, "u2", name="bob")
+    directory.put_person(1, ann)
+    directory.put_person(2, bob)
+    assert (directory.named("ANN"), directory.named("Bob"), directory.named("name")) == (ann, bob, None)
+    ann, bob = person(1, "u1", name="BOB"), person(2, "u2", name="Ann")
+    directory.put_person(1, ann)
+    directory.put_person(2, bob)
+    assert (directory.named("bob"), directory.named("ann")) == (ann, bob)
+    directory.put_person(2, None)
+    assert (directory.named("bob"), directory.named("ann")) == (ann, None)
+
+
+def test_numbers_are_in_order_whatever_comes_and_goes(directory: Directory) -> None:
+    for number in ("9", "70001", "101"):
+        directory.put_extension(number, extension(number, None))
+        assert directory.numbers() == sorted(directory.numbers())
+    directory.put_extension("101", extension("101", None, enabled=False))
+    directory.put_extension("9", None)
+    directory.put_extension("8", None)
+    assert directory.numbers() == ["101", "70001"]
+    directory.replace([], [], [])
+    assert directory.numbers() == []
