@@ -16,6 +16,7 @@ from service.api.errors import (
     BodyTooSlow,
     BodyUnsupported,
     ExtensionNotFound,
+    FieldsWrong,
     Forbidden,
     LoginFailed,
     NotPermitted,
@@ -102,10 +103,8 @@ def user(error: Exception) -> Answer:
             told = f"Too many failures, wait {error.seconds} seconds"
             return 429, _typed("too_many_requests", told, "too_many_requests")
         case BadArgument():
-            return 400, {
-                **_typed("validation_error", str(error), "validation_failed"),
-                "errors": [str(error)],
-            }
+            fields = error.fields if isinstance(error, FieldsWrong) else {"body": [str(error)]}
+            return 400, {**_typed("validation_error", str(error), "validation_failed"), "errors": fields}
         case Unavailable():
             return 503, _typed("service_unavailable", "The database is out of reach", "service_unavailable")
         case _:

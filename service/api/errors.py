@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 
@@ -31,6 +32,14 @@ class NotPermitted(Forbidden):
 
 class BadArgument(RequestError):
     """An argument is missing or of another type; the text says which."""
+
+
+class FieldsWrong(BadArgument):
+    """For each field that is wrong, what is wrong with it."""
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{name}: {', '.join(told)}" for name, told in fields.items()))
+        self.fields = fields
 
 
 class ExtensionNotFound(RequestError):

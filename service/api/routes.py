@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.api import health, own_presence, people, presence, registration, session, stream, users
+from service.api import health, own_presence, people, presence, registration, session, stream, user_list, users
 from service.api.operation import Operation
 
 FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Registration": registration.OPERATIONS,
     "Login": session.OPERATIONS,
     "Presence": (*stream.OPERATIONS, *presence.OPERATIONS, *own_presence.OPERATIONS, *people.OPERATIONS),
-    "Users": users.OPERATIONS,
+    "Users": (*user_list.OPERATIONS, *users.OPERATIONS),
 }
 """What clients call; a family's name is its heading in the description."""
 

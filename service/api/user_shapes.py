@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from service.api.operation import Yes
 from service.model import Role
+from service.store.user_list import Direction, OrderBy
 from service.store.users import UserRow
 
+MOST_PER_PAGE = 200
+"""So that one page never keeps the loop from softphones' polls for long."""
 Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$")]
 """Always six digits and `+00:00`."""
 _AS_SHOWN = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw: Any}
@@ -60,3 +63,31 @@ class UserAnswer(msgspec.Struct, frozen=True):
 
     success: Yes
     payload: User  # type: ignore[valid-type]
+
+
+class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which users, in which order."""
+
+    user_type: Role | None = None
+    active: Literal["true", "false"] | None = None
+    is_online: Annotated[Literal[1, 2], Meta(description="1: used within 300 s; else 2.")] | None = None
+    order_by: OrderBy = OrderBy.USER_ID
+    order_dir: Direction = Direction.ASC
+    page: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Counted from 0.")] = 0
+    per_page: Annotated[int, Meta(ge=1, le=MOST_PER_PAGE)] = 10
+
+
+class UserPage(msgspec.Struct, frozen=True):
+    """Some of the users that were found, and how many there are in all."""
+
+    items: list[User]  # type: ignore[valid-type]
+    total: int
+    page: int
+    per_page: int
+
+
+class UserListAnswer(msgspec.Struct, frozen=True):
+    """The family's envelope."""
+
+    success: Yes
+    payload: UserPage

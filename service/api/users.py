@@ -32,7 +32,7 @@ async def get(request: web.Request) -> web.Response:
     if row is None:
         raise UserNotFound
     payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
-    return _answer({"success": True, "payload": payload})
+    return answer({"success": True, "payload": payload})
 
 
 async def authenticate(request: web.Request) -> web.Response:
@@ -43,7 +43,7 @@ async def authenticate(request: web.Request) -> web.Response:
     person = await request.app[LOGINS].check(name, password, address(request))
     token, expired = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "auth")
     await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
-    return _answer(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
+    return answer(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
 
 
 def shown(row: UserRow, pending: Seen | None, *, mask: bool) -> dict[str, Any]:
@@ -88,9 +88,10 @@ def _lifetime(minutes: Any, token_days: float) -> timedelta:
     return timedelta(minutes=minutes)
 
 
-def _answer(answer: dict[str, Any] | Authenticated) -> web.Response:
+def answer(told: dict[str, Any] | Authenticated) -> web.Response:
+    """JSON that nobody keeps."""
     headers = {"Cache-Control": "no-store"}
-    return web.Response(body=encode(answer), content_type="application/json", headers=headers)
+    return web.Response(body=encode(told), content_type="application/json", headers=headers)
 
 
 _OPERATIONS = (

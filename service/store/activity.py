@@ -6,6 +6,7 @@ At most one statement per process and `FLUSH_EVERY` seconds, however many polls 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -39,6 +40,7 @@ class Activity:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._pending: dict[int, Seen] = {}
+        self._writing: dict[int, Seen] = {}
 
     def used(self, user_id: int) -> None:
         """Note that somebody's token was used now."""
@@ -52,7 +54,15 @@ class Activity:
 
     def pending(self, user_id: int) -> Seen | None:
         """What is known here and perhaps not yet in PostgreSQL."""
-        return self._pending.get(user_id)
+        newer, older = self._pending.get(user_id), self._writing.get(user_id)
+        return _both(newer, older) if newer and older else newer or older
+
+    def all_pending(self) -> dict[int, Seen]:
+        """The same of everybody, by user id."""
+        both = {**self._writing, **self._pending}
+        for user_id in self._writing.keys() & self._pending.keys():
+            both[user_id] = _both(self._pending[user_id], self._writing[user_id])
+        return both
 
     async def run(self) -> None:
         """Write batches until cancelled, and a last one then."""
@@ -67,25 +77,30 @@ class Activity:
         """Write what is pending. While PostgreSQL is away it stays pending."""
         if not self._pending:
             return
-        batch, self._pending = self._pending, {}
+        batch = self._writing = self._pending
+        self._pending = {}
+        written = False
         try:
             async with self._database.connection() as connection:
-                await connection.execute(
-                    SQL["record_activity"],
-                    list(batch),
-                    [seen.last_seen for seen in batch.values()],
-                    [seen.last_login_time for seen in batch.values()],
-                    [seen.login_ip for seen in batch.values()],
-                )
+                await connection.execute(SQL["record_activity"], *columns(batch))
+            written = True
         except DatabaseUnavailable as error:
             log.debug("activity waits for postgresql", people=len(batch), error=str(error))
-            for user_id, seen in batch.items():
-                self._keep(user_id, seen)
-
-    def _keep(self, user_id: int, older: Seen) -> None:
-        newer = self._pending.setdefault(user_id, older)
-        if newer.last_login_time is None:
-            newer.last_login_time, newer.login_ip = older.last_login_time, older.login_ip
+        finally:
+            if not written:
+                self._pending = self.all_pending()
+            self._writing = {}
 
     def _of(self, user_id: int) -> Seen:
         return self._pending.setdefault(user_id, Seen(datetime.now(UTC)))
+
+
+def columns(batch: Mapping[int, Seen]) -> tuple[list[int], list[datetime], list[datetime | None], list[str | None]]:
+    """A batch as `unnest` takes it: user ids, last seen, last login, and from where."""
+    seen = batch.values()
+    return list(batch), [s.last_seen for s in seen], [s.last_login_time for s in seen], [s.login_ip for s in seen]
+
+
+def _both(newer: Seen, older: Seen) -> Seen:
+    login = newer if newer.last_login_time is not None else older
+    return Seen(newer.last_seen, login.last_login_time, login.login_ip)

@@ -75,12 +75,7 @@ async def get(database: Database, user_id: int) -> UserRow | None:
         return None
     async with database.connection() as connection:
         row = await connection.fetchrow(SQL["get"], user_id)
-    if row is None:
-        return None
-    values = dict(row)
-    for name in ("client_limits", "client", "agent"):
-        values[name] = msgspec.Raw((values[name] or "null").encode())
-    return UserRow(**values)
+    return shown_of(row) if row else None
 
 
 async def by_login(database: Database, name_or_email: str) -> Login | None:
@@ -131,6 +126,14 @@ async def _change(database: Database, statement: str, name: str, value: Any) -> 
     async with database.connection() as connection:
         if await connection.fetchval(SQL[statement], name, value) is None:
             raise NotFound(f"there is no user {name!r}")
+
+
+def shown_of(row: asyncpg.Record) -> UserRow:
+    """A row with the 38 columns, and perhaps others, as a user."""
+    values = {name: row[name] for name in UserRow.__struct_fields__}
+    for name in ("client_limits", "client", "agent"):
+        values[name] = msgspec.Raw((values[name] or "null").encode())
+    return UserRow(**values)
 
 
 def person_of(row: asyncpg.Record) -> Person:

@@ -1,0 +1,61 @@
+"""Arguments read into a struct, field by field, so that everything that is wrong is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import FieldInfo
+from multidict import MultiMapping
+
+from service.api.errors import FieldsWrong
+from service.errors import Invalid
+
+S = TypeVar("S", bound=msgspec.Struct)
+Checks = Mapping[str, Callable[[Any], Any]]
+"""For a field, what takes a value of its type and returns what is stored, or raises Invalid."""
+NONE: Checks = {}
+
+_fields = lru_cache(msgspec.structs.fields)
+
+
+def of_body(kind: type[S], given: Mapping[str, Any], checks: Checks = NONE) -> S:
+    """An object's values. What the struct does not name is left alone. Raises FieldsWrong."""
+    return _struct(kind, given, checks, {}, strict=True)
+
+
+def of_query(kind: type[S], query: MultiMapping[str]) -> S:
+    """The arguments in a URL; an empty one counts as not given. Raises FieldsWrong."""
+    given: dict[str, str] = {}
+    wrong: dict[str, list[str]] = {}
+    for field in _fields(kind):
+        values = [value for value in query.getall(field.encode_name, []) if value]
+        if len(values) > 1:
+            wrong[field.encode_name] = ["is given more than once"]
+        elif values:
+            given[field.encode_name] = values[0]
+    return _struct(kind, given, NONE, wrong, strict=False)
+
+
+def _struct(kind: type[S], given: Mapping[str, Any], checks: Checks, wrong: dict[str, list[str]], *, strict: bool) -> S:
+    values = {}
+    for field in _fields(kind):
+        name = field.encode_name
+        if name in given:
+            try:
+                values[field.name] = _value(field, given[name], checks, strict=strict)
+            except (msgspec.ValidationError, Invalid) as error:
+                wrong[name] = [str(error)]
+        elif field.required:
+            wrong[name] = ["is required"]
+    if wrong:
+        raise FieldsWrong(wrong)
+    return kind(**values)
+
+
+def _value(field: FieldInfo, value: Any, checks: Checks, *, strict: bool) -> Any:
+    converted = msgspec.convert(value, field.type, strict=strict)
+    check = checks.get(field.encode_name)
+    return check(converted) if check is not None else converted

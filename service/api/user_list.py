@@ -1,0 +1,59 @@
+"""The user family's list: filtered, ordered, page by page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from service.api import fields
+from service.api.auth import admin
+from service.api.errors import FieldsWrong, Forbidden
+from service.api.operation import Auth, Operation, under
+from service.api.user_shapes import UserListAnswer, UserListQuery
+from service.api.users import answer, shown
+from service.keys import ACTIVITY, DATABASE, SETTINGS
+from service.store import user_list
+from service.store.activity import ONLINE_FOR
+from service.store.user_list import Wanted
+
+
+async def get(request: web.Request) -> web.Response:
+    """GET /user/list: one page, and how many there are in all."""
+    await admin(request)
+    asked = fields.of_query(UserListQuery, request.query)
+    wanted = Wanted(
+        user_type=asked.user_type,
+        active=None if asked.active is None else asked.active == "true",
+        is_online=asked.is_online,
+        order_by=asked.order_by,
+        order_dir=asked.order_dir,
+        page=asked.page,
+        per_page=asked.per_page,
+    )
+    pending, since = request.app[ACTIVITY].all_pending(), datetime.now(UTC) - ONLINE_FOR
+    found, total = await user_list.page(request.app[DATABASE], wanted, pending, since)
+    mask = request.app[SETTINGS].mask_passwd
+    items = [{**shown(listed.row, None, mask=mask), "is_online": listed.is_online} for listed in found]
+    return answer(
+        {
+            "success": True,
+            "payload": {"items": items, "total": total, "page": asked.page, "per_page": asked.per_page},
+        }
+    )
+
+
+_OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/user/list",
+        handler=get,
+        summary="Users, filtered, ordered, page by page",
+        details="For admins. An empty argument counts as not given; others than these are ignored.",
+        auth=Auth.TOKEN,
+        query=UserListQuery,
+        answer=UserListAnswer,
+        errors=(Forbidden, FieldsWrong({"page": ["Expected `int` >= 0"]})),
+    ),
+)
+OPERATIONS = (*_OPERATIONS, *under("/v1", _OPERATIONS))
