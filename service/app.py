@@ -12,10 +12,10 @@ from aiohttp import web
 
 from service import keys
 from service.api import routes
+from service.api.front import DRAINING, OUTAGE, Outage
 from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
-from service.api.middleware import DRAINING, OUTAGE, Outage, outermost
 from service.api.pictures import Pictures
 from service.api.streams import Streams
 from service.asterisk.connection import Account
@@ -56,7 +56,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         changes = Changes(database.login, reader)
         logins = Logins(database, hasher, activity, settings.login_failures_per_process)
 
-        app = web.Application(middlewares=[outermost], client_max_size=settings.body_limit)
+        app = web.Application()
         app[keys.SETTINGS] = settings
         app[keys.DATABASE] = database
         app[keys.LINKS] = links

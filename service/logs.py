@@ -6,7 +6,6 @@ import logging
 import sys
 
 import structlog
-from aiohttp.http_exceptions import HttpProcessingError
 
 from service.settings import Settings
 
@@ -50,9 +49,3 @@ def configure(settings: Settings, *, worker: int | None = None) -> None:
     # panoramisk logs whole messages, secrets included, at debug; alembic narrates; both say nothing that we do not.
     for name in ("panoramisk", "alembic", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
-    logging.getLogger("aiohttp.server").addFilter(_no_traceback_for_malformed_requests)
-
-
-def _no_traceback_for_malformed_requests(record: logging.LogRecord) -> bool:
-    """aiohttp logs a traceback at ERROR for every request that is no HTTP: anybody could fill the disk with it."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)

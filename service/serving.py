@@ -15,8 +15,9 @@ from aiohttp import web
 
 from service import keys
 from service.api import routes
+from service.api.front import DRAINING, OUTAGE
 from service.api.metrics import METRICS
-from service.api.middleware import DRAINING, OUTAGE
+from service.api.server import Runner
 from service.api.siblings import Siblings
 from service.app import running
 from service.lifeline import Lifeline
@@ -120,6 +121,7 @@ def _for_operators(app: web.Application) -> web.Application:
     operators[keys.DIRECTORY] = app[keys.DIRECTORY]
     operators[keys.LINKS] = app[keys.LINKS]
     operators[OUTAGE] = app[OUTAGE]
+    operators[DRAINING] = app[DRAINING]
     operators[METRICS] = app[METRICS]
     operators.add_routes(routes.operators())
     return operators
@@ -130,11 +132,8 @@ async def _answering(
     app: web.Application, sockets: Sequence[socket.socket], settings: Settings, *, linger: float
 ) -> AsyncIterator[None]:
     """Answer on these sockets. At the end no client that is there already goes without its answer."""
-    # aiohttp waits twice as long as it is told. No access log: it costs more than an answer.
-    patience = (settings.shutdown_deadline - linger) / 2
-    runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=patience, handle_signals=False
-    )
+    patience = (settings.shutdown_deadline - linger) / 2  # aiohttp waits twice as long as it is told
+    runner = Runner(app, keepalive_timeout=KEEPALIVE, shutdown_timeout=patience)
     await runner.setup()
     assert runner.server is not None
     try:

@@ -1,6 +1,6 @@
 """The table that turns facts into answers, one per family.
 
-The middleware asks the family that the path belongs to.
+`Front` asks the family that the path belongs to.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from service.cli.demo import ADMIN_TOKEN
 from tests.support import command_line
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
-from tests.support.raw import RawAnswer, raw, request
+from tests.support.raw import RawAnswer, answer_on, line_to, raw, request
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server
 
 LINES = tuple(f"{name}: {value}" for name, value in ADMIN.items())
@@ -107,6 +107,23 @@ MALFORMED = [
     b"BREW /livez HTTP/1.1\r\nHost: x\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n",
 ]
+
+
+@pytest.mark.parametrize("data", MALFORMED)
+async def test_malformed_http_is_answered_in_json_without_a_word_of_it(shared: Server, data: bytes) -> None:
+    answer = await raw(shared.port, data)
+    assert answer.json == {"success": False, "error": "The request is not valid HTTP"}
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/json")
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+async def test_malformed_http_behind_a_request_ends_the_connection_after_its_answer(shared: Server) -> None:
+    async with line_to(shared.port) as (reader, writer):
+        writer.write(request("/livez"))
+        assert (await answer_on(reader)).status == 200
+        writer.write(b"nonsense\r\n\r\n")
+        assert (await answer_on(reader)).status == 400
+        assert await reader.read() == b""
 
 
 async def test_malformed_http_is_a_400_and_logs_no_traceback(database: TestDatabase) -> None:

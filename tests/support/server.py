@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from service.api.server import Runner
 from service.app import running
 from service.asterisk.link import Link
 from service.cli.demo import ADMIN_TOKEN
@@ -91,6 +92,11 @@ class Server:
         await eventually(there, within, f"{uid} is {state}")
 
 
+class _Server(TestServer):
+    async def _make_runner(self, **options: Any) -> Runner:
+        return Runner(self.app, **options)
+
+
 Start = Callable[..., Awaitable[Server]]
 
 
@@ -98,7 +104,7 @@ Start = Callable[..., Awaitable[Server]]
 async def serving(settings: Settings) -> AsyncIterator[Server]:
     """A service, until the block ends. Whatever happens to it meanwhile, no task of its own may end by itself."""
     async with running(settings) as (app, supervisor):
-        client: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
+        client: TestClient[web.Request, web.Application] = TestClient(_Server(app))
         async with client:
             yield Server(client, app, settings)
         assert not supervisor.failed.done(), supervisor.failed.result()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import structlog
-from aiohttp.http_exceptions import BadHttpMessage
 
 from service import logs
 from service.asterisk.connection import Account
@@ -69,14 +68,3 @@ def test_libraries_that_log_what_they_send_are_quiet(logged: io.StringIO) -> Non
     logging.getLogger("panoramisk.manager").debug("Secret: %s", SECRET)
     logging.getLogger("panoramisk").info("Secret: %s", SECRET)
     assert logged.getvalue() == ""
-
-
-def test_a_request_that_is_no_http_leaves_no_traceback_but_a_bug_does(logged: io.StringIO) -> None:
-    server = logging.getLogger("aiohttp.server")
-    for error in (BadHttpMessage("nonsense"), RuntimeError("a bug")):
-        try:
-            raise error
-        except Exception:
-            server.exception("Error handling request from %s", "127.0.0.1")
-    assert "nonsense" not in logged.getvalue()
-    assert "a bug" in logged.getvalue()

@@ -1,0 +1,56 @@
+"""The application behind aiohttp's server: `Front` is asked for each answer, and for one to what is no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from service.api.front import Front
+from service.keys import SETTINGS
+
+
+class Runner(web.AppRunner):
+    """Starts and ends an application. The options are those of aiohttp's `RequestHandler`.
+
+    There is no access log: it costs more than an answer.
+    """
+
+    async def _make_server(self) -> web.Server:
+        await super()._make_server()  # starts the application; the server that it makes is not used
+        return Server(self.app, **{**self._kwargs, "access_log": None})
+
+
+class Server(web.Server):
+    """Makes a `Connection` for each client."""
+
+    def __init__(self, app: web.Application, *, handler_cancellation: bool = False, **options: Any) -> None:
+        self._front, self._options = Front(app), options
+        loop, most = asyncio.get_running_loop(), app[SETTINGS].body_limit
+
+        def request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.Request:
+            return web.Request(message, payload, protocol, writer, task, loop, client_max_size=most)
+
+        super().__init__(self._front.answer, request_factory=request, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
+
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self._front, self, loop=asyncio.get_running_loop(), **self._options)
+
+
+class Connection(web.RequestHandler):
+    """One client."""
+
+    def __init__(self, front: Front, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._front = front
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """aiohttp would answer with the malformed line, and log it: there may be a token in it."""
+        return self._front.malformed() if status == 400 else super().handle_error(request, status, exc, message)
