@@ -38,12 +38,17 @@ def cache_dir() -> Path:
 
 
 def extract(
-    packages: Sequence[str], root: Path, suite: str | None = None, *, say: Callable[[str], None] = print
+    packages: Sequence[str],
+    root: Path,
+    suite: str | None = None,
+    *,
+    without: Sequence[str] = (),
+    say: Callable[[str], None] = print,
 ) -> Path:
     """Make `root` hold `packages` with all that they need, from `suite` or else the machine's own release.
 
-    Nothing is done when `root` already holds just these. It appears whole or not at all, and a second run
-    waits for the first. Raises PackageError.
+    What is in the packages `without` is left out: the machine has it. Nothing is done when `root` already holds
+    just these. It appears whole or not at all, and a second run waits for the first. Raises PackageError.
     """
     manifest = f"{suite or 'own'} {' '.join(sorted(packages))}\n"
     if _holds(root, manifest):
@@ -56,7 +61,7 @@ def extract(
             shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f".{root.name}.work-", dir=root.parent) as work:
             view = _View(Path(work), suite_sources(suite) if suite else machine_sources())
-            tree = view.unpack(view.download(packages, root, say))
+            tree = view.unpack(view.download(packages, root, say), without)
             (tree / MANIFEST).write_text(manifest)
             if root.exists():
                 root.rename(Path(work) / "old")
@@ -89,11 +94,12 @@ class _View:
         self._apt("install", "--download-only", "-y", *packages, timeout_s=DOWNLOAD_TIMEOUT_S)
         return sorted(self._debs.glob("*.deb"))
 
-    def unpack(self, debs: Sequence[Path]) -> Path:
+    def unpack(self, debs: Sequence[Path], without: Sequence[str] = ()) -> Path:
         tree = self._work / "tree"
+        # base-files holds only links such as /lib -> usr/lib, which clash with older packages' folders.
+        left_out = {"base-files", *without}
         for deb in debs:
-            # base-files holds only links such as /lib -> usr/lib, which clash with older packages' folders.
-            if not deb.name.startswith("base-files_"):
+            if deb.name.partition("_")[0] not in left_out:
                 run(["dpkg-deb", "-x", str(deb), str(tree)], 120)
             deb.unlink()
         for folder in DEAD_WEIGHT:

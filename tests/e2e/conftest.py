@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local import ports
 from tests.e2e.program import Program
 from tests.e2e.run import Run
 
@@ -16,10 +18,12 @@ FIRST_START_S = 900.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test waits for the downloads."""
-    ours = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    """The first test waits for the downloads; those with a browser for the browser's, and for npm's."""
+    here = Path(__file__).parent
+    ours = [item for item in items if item.path.is_relative_to(here)]
     for item in ours:
-        item.add_marker(pytest.mark.timeout(FIRST_START_S if item is ours[0] else 120))
+        downloads = item is ours[0] or item.path.is_relative_to(here / "browser")
+        item.add_marker(pytest.mark.timeout(FIRST_START_S if downloads else 120))
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +35,17 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def run(folder: Path) -> Run:
+def page_socket() -> Iterator[socket.socket]:
+    """Where the pages of the browser tests will be: taken before anybody else takes it."""
+    with socket.create_server((ports.LOOPBACK, 0)) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def run(folder: Path, page_socket: socket.socket) -> Run:
     """The shared run. Its tests leave it as they found it: all three alive, no phone registered."""
-    return Run(folder / "data", folder / "tmp")
+    page = f"http://{ports.LOOPBACK}:{page_socket.getsockname()[1]}"
+    return Run(folder / "data", folder / "tmp", cors_origins=(page,))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,6 +36,7 @@ class Run:
     data: Path
     temporary: Path
     http_port: int = field(default_factory=ports.free_port)
+    cors_origins: tuple[str, ...] = ()
 
     @property
     def base(self) -> str:
@@ -52,6 +53,7 @@ class Run:
             "CACHE_DIR": str(cache_dir()),
             "DATA_DIR": str(self.data),
             "HTTP_PORT": str(self.http_port),
+            "CONNECTOR_CORS_ORIGINS": json.dumps(self.cors_origins),
             "TMPDIR": str(self.temporary),
         }
 

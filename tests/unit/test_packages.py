@@ -80,6 +80,12 @@ def test_packages_are_extracted_once_and_it_is_said_how_much_comes(machine: Path
     assert (machine / "calls").read_text().count("--download-only") == 1
 
 
+def test_what_the_machine_has_itself_is_left_out(machine: Path, tmp_path: Path) -> None:
+    root = tmp_path / "cache/root"
+    debian.extract(["a"], root, without=["a"], say=lambda _: None)
+    assert [path.name for path in root.iterdir()] == [".packages"]
+
+
 def test_what_cannot_be_extracted_leaves_nothing_behind(machine: Path, tmp_path: Path) -> None:
     (machine / "a_1_all.deb").write_bytes(b"half a package")
     root = tmp_path / "cache/root"

@@ -1,0 +1,52 @@
+"""A browser, and a site of another origin than the service's, whose pages it opens."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from local import ports
+from tests.support.browser import Browser, browser
+
+
+@dataclass
+class Site:
+    """Pages of one origin that the service lists, and, by another name of the machine, of one that it does not."""
+
+    port: int
+    pages: dict[str, tuple[str, str]] = field(default_factory=lambda: {"/": ("text/html", "<!doctype html><p>A page")})
+    """Type and text by path."""
+
+    @property
+    def listed(self) -> str:
+        return f"http://{ports.LOOPBACK}:{self.port}"
+
+    @property
+    def unlisted(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def answer(self, request: web.Request) -> web.Response:
+        type_, text = self.pages.get(request.path, ("", ""))
+        return web.Response(text=text, content_type=type_) if type_ else web.Response(status=404)
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    async with browser() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def site(page_socket: socket.socket) -> AsyncIterator[Site]:
+    made = Site(page_socket.getsockname()[1])
+    app = web.Application()
+    app.router.add_get("/{path:.*}", made.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.SockSite(runner, page_socket).start()
+    yield made
+    await runner.cleanup()

@@ -1,0 +1,215 @@
+"""A real browser without a screen: Chromium, told what to do in the Chrome DevTools Protocol.
+
+The few of its methods that are needed have been stable for years: so there is no library between, whose version would
+have to follow that of the browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import os
+import re
+import signal
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from local import chromium
+from local.children import die_with_parent
+from tests.support.eventually import eventually
+
+START_WITHIN_S = 30.0
+ANSWER_WITHIN_S = 30.0
+STOP_WITHIN_S = 5.0
+FLAGS = (
+    "--headless",
+    "--remote-debugging-port=0",
+    "--no-sandbox",  # it sees no page but ours, and containers and root cannot have the sandbox
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",  # containers have a small one
+    "--disable-background-networking",  # it shall talk to nobody but us
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a microphone that beeps
+    "--use-fake-ui-for-media-stream",  # and whose user agrees
+    "--allow-loopback-in-peer-connection",  # calls work on a machine without a network too
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+)
+
+
+class PageError(Exception):
+    """The page's own script, or the browser, refused; the message says why."""
+
+
+class Page:
+    """One page, with cookies and caches of its own."""
+
+    def __init__(self, browser: Browser, session: str) -> None:
+        self.console: list[str] = []
+        """What it said: `log: …`, `error: …`, and what was never caught as `uncaught: …`."""
+        self._browser = browser
+        self._session = session
+
+    async def open(self, url: str) -> None:
+        """Go there, and wait until it is loaded."""
+        done = await self._call("Page.navigate", url=url)
+        if failed := done.get("errorText"):
+            raise PageError(f"{url}: {failed}")
+        await self.evaluate(
+            "document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done()))"
+        )
+
+    async def evaluate(self, script: str) -> Any:
+        """The value of an expression, as JSON; a promise is waited for. Raises PageError with what it throws."""
+        done = await self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if failed := done.get("exceptionDetails"):
+            raise PageError(_thrown(failed))
+        return done["result"].get("value")
+
+    async def says(self, text: str, within: float = 15.0, *, after: int = 0) -> int:
+        """Wait for a line on the console that holds `text`, behind the first `after`; how many lines it then is."""
+
+        def line() -> int:
+            return next((n for n, said in enumerate(self.console, 1) if n > after and text in said), 0)
+
+        return int(await eventually(line, within, f"the page says {text!r}, not {self.console}"))
+
+    async def screenshot(self, path: Path) -> None:
+        """All of the page, as a PNG."""
+        done = await self._call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(done["data"]))  # noqa: ASYNC240 - it takes a millisecond
+
+    def hear(self, method: str, told: dict[str, Any]) -> None:
+        """What the browser tells of this page."""
+        if method == "Runtime.consoleAPICalled":
+            words = (str(word.get("value", word.get("description", ""))) for word in told["args"])
+            self.console.append(f"{told['type']}: {' '.join(words)}")
+        elif method == "Runtime.exceptionThrown":
+            self.console.append(f"uncaught: {_thrown(told['exceptionDetails'])}")
+        elif method == "Log.entryAdded":
+            entry = told["entry"]
+            self.console.append(f"{entry['level']}: {entry['text']} {entry.get('url', '')}".strip())
+
+    async def _call(self, method: str, **parameters: object) -> dict[str, Any]:
+        return await self._browser.call(method, self._session, **parameters)
+
+
+class Browser:
+    """One Chromium. `browser()` starts it."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._pages: dict[str, Page] = {}
+
+    async def call(self, method: str, session: str | None = None, **parameters: object) -> dict[str, Any]:
+        """One command of the protocol. Raises PageError when it is refused."""
+        number = next(self._numbers)
+        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
+        await self._socket.send_json(message)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                answer = await future
+        finally:
+            del self._waiting[number]
+        if "error" in answer:
+            raise PageError(f"{method}: {answer['error']['message']}")
+        return dict(answer["result"])
+
+    async def read(self) -> None:
+        """Take what it answers and tells, until it ends."""
+        async for message in self._socket:
+            told = message.json()
+            if "id" in told:
+                if (future := self._waiting.get(told["id"])) and not future.done():
+                    future.set_result(told)
+            elif page := self._pages.get(told.get("sessionId", "")):
+                page.hear(told["method"], told["params"])
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(PageError("the browser has ended"))
+
+    @contextlib.asynccontextmanager
+    async def page(self, url: str | None = None) -> AsyncIterator[Page]:
+        """A new page, as of somebody who was never here."""
+        context = (await self.call("Target.createBrowserContext"))["browserContextId"]
+        try:
+            target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
+            session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+            page = self._pages[session] = Page(self, session)
+            for domain in ("Page", "Runtime", "Log"):
+                await self.call(f"{domain}.enable", session)
+            if url is not None:
+                await page.open(url)
+            yield page
+        finally:
+            await self.call("Target.disposeBrowserContext", browserContextId=context)
+
+
+@contextlib.asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium of its own, that remembers nothing."""
+    found = await asyncio.to_thread(chromium.find)
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
+        process = await asyncio.create_subprocess_exec(
+            found.program,
+            *FLAGS,
+            f"--user-data-dir={profile}",
+            env=os.environ | found.environment | {"HOME": profile},
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=PIPE,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGKILL),
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(_end, process)
+            address, drain = await _address(process)
+            stack.callback(drain.cancel)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            socket = await stack.enter_async_context(session.ws_connect(address, max_msg_size=0))
+            made = Browser(socket)
+            reader = asyncio.create_task(made.read())
+            stack.callback(reader.cancel)
+            yield made
+
+
+async def _address(process: Process) -> tuple[str, asyncio.Task[bytes]]:
+    """Where it listens, by its own word; and the task that reads on, so that it never waits for a reader."""
+    assert process.stderr is not None
+    said = b""
+    async with asyncio.timeout(START_WITHIN_S):
+        while line := await process.stderr.readline():
+            said += line
+            if found := re.match(rb"DevTools listening on (\S+)", line):
+                return found[1].decode(), asyncio.create_task(process.stderr.read())
+    raise PageError(f"Chromium ended while it was starting: {said.decode(errors='replace')}")
+
+
+async def _end(process: Process) -> None:
+    """With all its processes: they are one group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_WITHIN_S):
+            await process.wait()
+    except TimeoutError:
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _thrown(details: dict[str, Any]) -> str:
+    return str(details.get("exception", {}).get("description") or details["text"])
