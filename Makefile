@@ -59,4 +59,6 @@ lock: ## compute the lock files again, with the newest versions that pyproject.t
 	@PATH="$(abspath $(BIN)):$$PATH"; \
 	$(UV_COMPILE) pyproject.toml --extra uvloop -o requirements.lock && \
 	$(UV_COMPILE) pyproject.toml --extra uvloop --group dev -c requirements.lock -o requirements-dev.lock && \
-	$(UV_COMPILE) --group postgres -o requirements-postgres.lock
+	$(UV_COMPILE) --group postgres -o requirements-postgres.lock && \
+	$(UV_COMPILE) --group node -o requirements-node.lock
+	cd tests/e2e/browser && npm update --package-lock-only --ignore-scripts

