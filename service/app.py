@@ -17,6 +17,7 @@ from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
 from service.api.pictures import Pictures
+from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
@@ -71,6 +72,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.LIMITS] = Limits(settings.requests_per_minute)
         app[keys.TAG_KEY] = await tag_key(database)
         app[keys.PICTURES] = Pictures(feed.board, app[keys.TAG_KEY])
+        app[keys.EVENTS] = StreamEvents(app[keys.PICTURES])
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()
         app[METRICS] = Metrics(Parts(links, logins, directory, app[keys.STREAMS], feed.watch))

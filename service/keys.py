@@ -5,6 +5,7 @@ from aiohttp import web
 from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.pictures import Pictures
+from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
@@ -26,6 +27,7 @@ DIRECTORY = web.AppKey("directory", Directory)
 BOARD = web.AppKey("board", Board)
 WATCH = web.AppKey("watch", TokenWatch)
 PICTURES = web.AppKey("pictures", Pictures)
+EVENTS = web.AppKey("events", StreamEvents)
 STREAMS = web.AppKey("streams", Streams)
 CHANGES = web.AppKey("changes", Changes)
 LIMITS = web.AppKey("limits", Limits)

@@ -31,6 +31,10 @@ class Pictures:
             known = self._encoded[item.extension] = item, msgspec.Raw(encode(item))
         return known[1]
 
+    def shown(self, extension: str, item: Item | None) -> msgspec.Raw | dict[str, object]:
+        """A change of an item; a vanished extension as such."""
+        return self.encoded(item) if item is not None else {"extension": extension, "deleted": True}
+
     def picture(self, sight: Sight) -> bytes:
         """Everything in sight, as a JSON list."""
         if not sight.everything:

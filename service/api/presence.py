@@ -19,7 +19,6 @@ from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePat
 from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.keys import BOARD, DIRECTORY, PICTURES, SETTINGS, WATCH
-from service.live.presence import Item
 from service.live.sight import Changes, Sight
 from service.live.visibility import may_see
 from service.model import Person
@@ -39,7 +38,7 @@ async def many(request: web.Request) -> web.Response:
         "success": True,
         "full": False,
         "cursor": sight.cursor() if changes else cursor,
-        "presence": [shown(request, extension, item) for extension, item in changes],
+        "presence": [request.app[PICTURES].shown(*change) for change in changes],
     }
     return web.Response(body=encode(answer), content_type="application/json", headers=_headers(request))
 
@@ -87,11 +86,6 @@ def sight_of(request: web.Request, person: Person) -> Sight:
         for name in ("extension", "userId")
     )
     return Sight(request.app[BOARD], request.app[DIRECTORY], person, numbers, uids)
-
-
-def shown(request: web.Request, extension: str, item: Item | None) -> msgspec.Raw | dict[str, object]:
-    """An item of an answer; a vanished extension as such."""
-    return request.app[PICTURES].encoded(item) if item is not None else {"extension": extension, "deleted": True}
 
 
 def waiting_time(request: web.Request) -> float:

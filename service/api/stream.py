@@ -6,7 +6,7 @@ A slow reader gets the newest of each extension: while its socket is full, its m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -16,13 +16,13 @@ from service.api.auth import TOKEN_HEADER, caller, holder, presented_token
 from service.api.cors import EXPOSED, allow
 from service.api.errors import TokenWrong, encode
 from service.api.operation import Auth, Operation, Yes
-from service.api.presence import shown, sight_of
+from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
+from service.api.stream_events import links_of
 from service.api.waiting import Waiter
 from service.credentials import token_hash
-from service.keys import BOARD, DATABASE, PICTURES, SETTINGS, STREAMS, WATCH
-from service.live.board import Mailbox
-from service.live.sight import Changes, Sight
+from service.keys import BOARD, DATABASE, EVENTS, SETTINGS, STREAMS, WATCH
+from service.live.sight import Sight
 from service.model import Person
 from service.store import tickets
 
@@ -30,6 +30,8 @@ HEARTBEAT_EVERY = 15.0
 """Seconds: proxies close connections on which nothing is said, usually after 30 or 60."""
 WRITE_DEADLINE = 30.0
 """Seconds after which a reader that reads nothing is taken for dead."""
+SMALL = 1 << 14
+"""Bytes that are written without waiting, whatever the kernel takes."""
 TICKET_LIFETIME = 60
 
 
@@ -55,7 +57,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
     )
     if origin := request.headers.get("Origin"):
         allow(request, answer, origin)
-    board, watch, streams = request.app[BOARD], request.app[WATCH], request.app[STREAMS]
+    board, watch = request.app[BOARD], request.app[WATCH]
+    streams, events = request.app[STREAMS], request.app[EVENTS]
     # The picture is taken in the same turn as the mailbox: nothing is lost between.
     mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
     news = _first_event(request, sight)
@@ -64,17 +67,16 @@ async def stream(request: web.Request) -> web.StreamResponse:
             async with _deadline(waiter):
                 await answer.prepare(request)
             while watch.valid(hash_, person.role) and not waiter.ended:
-                async with _deadline(waiter):
-                    await answer.write(news)
-                await asyncio.sleep(streams.pause)
+                await _write(request, answer, news, waiter)
                 await waiter.wait(HEARTBEAT_EVERY)
+                await streams.turn()
                 if mailbox.moved:
                     board.unsubscribe(mailbox)
-                    links = _link_events(mailbox)
+                    links = links_of(mailbox)
                     mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
-                    news = links + _snapshot(request, sight)
+                    news = links + events.snapshot(sight)
                 else:
-                    news = _news(request, sight, mailbox) or b":\n\n"
+                    news = events.news(sight, mailbox)
             async with _deadline(waiter):
                 await answer.write_eof()
     except (ConnectionError, TimeoutError):  # the reader is gone, or as good as gone: nothing waits for it any more
@@ -98,39 +100,20 @@ async def _reader(request: web.Request) -> tuple[Person, bytes]:
 
 def _first_event(request: web.Request, sight: Sight) -> bytes:
     """What changed since the reader's last event, if that can be told; else the whole picture."""
-    last = request.headers.get("Last-Event-ID")
+    last, events = request.headers.get("Last-Event-ID"), request.app[EVENTS]
     changes = sight.since(last) if last is not None else None
     retry = f"retry: {request.app[SETTINGS].poll_interval * 1000}\n".encode()
-    if changes is None:
-        return retry + _snapshot(request, sight)
-    return retry + (_change(request, sight.cursor(), changes) or b":\n\n")
+    return retry + (events.snapshot(sight) if changes is None else events.since(sight, changes))
 
 
-def _snapshot(request: web.Request, sight: Sight) -> bytes:
-    return _event("snapshot", sight.cursor(), {"presence": msgspec.Raw(request.app[PICTURES].picture(sight))})
-
-
-def _news(request: web.Request, sight: Sight, mailbox: Mailbox) -> bytes:
-    """What is in the mailbox, as events."""
-    version, items = mailbox.take()
-    return _link_events(mailbox) + _change(request, sight.cursor(version), sight.chosen(list(items.items())))
-
-
-def _link_events(mailbox: Mailbox) -> bytes:
-    links = mailbox.take_links()
-    return b"".join(_event("link", None, {"callServer": name, "live": live}) for name, live in links.items())
-
-
-def _change(request: web.Request, cursor: str, changes: Changes) -> bytes:
-    if not changes:
-        return b""
-    return _event("change", cursor, {"presence": [shown(request, extension, item) for extension, item in changes]})
-
-
-def _event(name: str, cursor: str | None, data: Mapping[str, object]) -> bytes:
-    id_ = f"id: {cursor}\n".encode() if cursor is not None else b""
-    body = {"cursor": cursor, **data} if cursor is not None else data
-    return b"event: " + name.encode() + b"\n" + id_ + b"data: " + encode(body) + b"\n\n"
+async def _write(request: web.Request, answer: web.StreamResponse, news: bytes, waiter: Waiter) -> None:
+    """Write within the deadline, which costs more than a small write: that needs none where nothing waits before it."""
+    transport = request.transport
+    if len(news) < SMALL and transport is not None and not transport.get_write_buffer_size():
+        await answer.write(news)
+        return
+    async with _deadline(waiter):
+        await answer.write(news)
 
 
 @asynccontextmanager

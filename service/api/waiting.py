@@ -15,29 +15,38 @@ class Waiter:
 
     def __init__(self) -> None:
         self.ended = False
-        self._woken = asyncio.Event()
+        self._arrived = False
+        self._waiting: asyncio.Future[None] | None = None
         self._writing: asyncio.Timeout | None = None
 
     def arrived(self) -> None:
         """There is something to look at."""
-        self._woken.set()
+        self._arrived = True
+        self._wake()
 
     def end(self) -> None:
         """The answer has to end: its token did, or the process stops."""
         self.ended = True
-        self._woken.set()
+        self.arrived()
         if self._writing is not None:
             self._hasten(self._writing)
 
     async def wait(self, within: float) -> None:
         """Return once something arrived since the last wait, or the answer has to end, or after so many seconds."""
-        try:
-            async with asyncio.timeout(within):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
-        if not self.ended:
-            self._woken.clear()
+        if not self._arrived:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(within, self._wake)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        self._arrived = self.ended
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     @contextmanager
     def writing(self, deadline: asyncio.Timeout) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The board: every extension's presence, numbered by change, so that anybody can ask what changed since.
 
 Synchronous and pure. Parts that know better call `touch`; `flush` then composes what was touched, and only what really
-differs is a change. State is not a log: a mailbox holds the newest item per extension, so its size is bounded by the
+differs is a change. State is not a log: a mailbox gives the newest item per extension, so its size is bounded by the
 number of extensions, however slow its reader is.
 """
 
@@ -13,55 +13,11 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from service.live.mailbox import Mailbox, WholeMailbox
 from service.live.presence import Item
 
 TOMBSTONES = 10_000
 """Vanished extensions that are remembered; who asks for what changed before that gets the whole picture."""
-
-
-class Mailbox:
-    """What changed for one reader. `arrived` is called when something comes, and must not wait."""
-
-    def __init__(self, extensions: frozenset[str] | None, arrived: Callable[[], None], by_owner: bool = False) -> None:
-        self.extensions = extensions
-        """Which extensions it wants; None means all."""
-        self.by_owner = by_owner
-        self.moved = False
-        """Whether an owner changed; told to those who want to know by owner."""
-        self._arrived = arrived
-        self.links: dict[str, bool] = {}
-        """Call servers whose link was lost (False) or is back (True) since the box was last emptied."""
-        self._items: dict[str, Item | None] = {}
-        self._version = 0
-
-    def put_link(self, call_server: str, live: bool) -> None:
-        """A link was lost, or is back."""
-        self.links[call_server] = live
-        self._arrived()
-
-    def put_moved(self) -> None:
-        """An extension has another owner, or none any more."""
-        self.moved = True
-        self._arrived()
-
-    def take_links(self) -> dict[str, bool]:
-        """What happened to links."""
-        links, self.links = self.links, {}
-        return links
-
-    def put(self, version: int, extension: str, item: Item | None) -> None:
-        """The newest of an extension; None: it vanished."""
-        self._items[extension] = item
-        self._version = version
-        self._arrived()
-
-    def take(self) -> tuple[int, dict[str, Item | None]]:
-        """Everything that is here, and the number of the newest change in it. Leaves it empty."""
-        items, self._items = self._items, {}
-        return self._version, items
-
-    def __len__(self) -> int:
-        return len(self._items)
 
 
 class Board:
@@ -77,7 +33,8 @@ class Board:
         self._version = 0
         self._items: dict[str, Item] = {}
         self._order: OrderedDict[str, int] = OrderedDict()  # extension → number of its newest change, oldest first
-        self._forgotten = 0  # the newest change that is remembered no more
+        self.forgotten = 0
+        """The number of the newest change that is remembered no more."""
         self._gone = 0
         self._touched: set[str] = set()
         self.stamp = 0
@@ -85,7 +42,8 @@ class Board:
         self.moved = 0
         """The number of the newest change of an owner."""
         self._due = False
-        self._for_all: set[Mailbox] = set()
+        self._for_all: set[WholeMailbox] = set()
+        self._asleep: set[WholeMailbox] = set()  # those of them that are to be told of the next change
         self._by_owner: set[Mailbox] = set()
         self._for_one: dict[str, set[Mailbox]] = {}
 
@@ -116,6 +74,7 @@ class Board:
         """Compose what was touched; number and deliver what differs."""
         self._due = False
         touched, self._touched = self._touched, set()
+        before = self._version
         for extension in touched:
             new, old = self._compose(extension), self._items.get(extension)
             if new is not None and old is not None and new.same(old):
@@ -126,6 +85,10 @@ class Board:
             if new is None and old is None:
                 continue
             self._changed(extension, new, old)
+        if self._version != before:
+            woken, self._asleep = self._asleep, set()
+            for mailbox in woken:
+                mailbox.arrived()
 
     def _changed(self, extension: str, new: Item | None, old: Item | None) -> None:
         self._version += 1
@@ -141,8 +104,6 @@ class Board:
         self._order.move_to_end(extension)
         if self._gone > TOMBSTONES:
             self._forget()
-        for mailbox in self._for_all:
-            mailbox.put(self._version, extension, new)
         for mailbox in self._for_one.get(extension, ()):
             mailbox.put(self._version, extension, new)
         if _owner(old) != _owner(new):
@@ -153,7 +114,7 @@ class Board:
     def _forget(self) -> None:
         """Drop the older half of the tombstones."""
         for extension in [name for name in self._order if name not in self._items][: TOMBSTONES // 2]:
-            self._forgotten = self._order.pop(extension)
+            self.forgotten = self._order.pop(extension)
             self._gone -= 1
 
     # --- who reads ---------------------------------------------------------------------------------------------
@@ -184,7 +145,7 @@ class Board:
         if instance != self._instance or not number.isascii() or not number.isdecimal() or len(number) > 18:
             return None
         version = int(number)
-        if version > self._version or version < self._forgotten:
+        if version > self._version or version < self.forgotten:
             return None
         return version
 
@@ -201,7 +162,7 @@ class Board:
     def link_changed(self, call_server: str, live: bool) -> None:
         """A link was lost, or is back: everybody who follows anything is told."""
         self.flush()
-        boxes = self._for_all.union(self._by_owner, *self._for_one.values())
+        boxes = {*self._for_all, *self._by_owner}.union(*self._for_one.values())
         for mailbox in boxes:
             mailbox.put_link(call_server, live)
 
@@ -210,18 +171,28 @@ class Board:
     ) -> Mailbox:
         """A mailbox for what changes from now on. Take the picture in the same turn of the loop."""
         self.flush()
+        if extensions is None:
+            whole = WholeMailbox(self, arrived)
+            self._for_all.add(whole)
+            self._asleep.add(whole)
+            return whole
         mailbox = Mailbox(extensions, arrived, by_owner)
         if by_owner:
             self._by_owner.add(mailbox)
-        if extensions is None:
-            self._for_all.add(mailbox)
-        for extension in extensions or ():
+        for extension in extensions:
             self._for_one.setdefault(extension, set()).add(mailbox)
         return mailbox
 
+    def wake_for_next(self, mailbox: WholeMailbox) -> None:
+        """It is empty: it is to be told of the next change."""
+        if mailbox in self._for_all:
+            self._asleep.add(mailbox)
+
     def unsubscribe(self, mailbox: Mailbox) -> None:
         """The reader is gone."""
-        self._for_all.discard(mailbox)
+        if isinstance(mailbox, WholeMailbox):
+            self._for_all.discard(mailbox)
+            self._asleep.discard(mailbox)
         self._by_owner.discard(mailbox)
         for extension in mailbox.extensions or ():
             boxes = self._for_one.get(extension, set())

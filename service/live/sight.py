@@ -46,7 +46,7 @@ class Sight:
         """The extensions to follow, as owned now; None for all."""
         if self.everything:
             return None
-        asked = self._numbers | self._held(self._uids)
+        asked = self._numbers | self._held(self._uids) if self._uids else self._numbers
         if sees_all(self.person):
             return asked
         own = self._held(frozenset({self.person.uid}))

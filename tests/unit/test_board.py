@@ -66,12 +66,42 @@ def test_a_slow_reader_finds_one_item_per_extension() -> None:
 
 def test_a_reader_that_left_gets_nothing_and_costs_nothing() -> None:
     world = World()
-    boxes = [world.board.subscribe(frozenset({"1"}), lambda: None), world.board.subscribe(None, lambda: None)]
-    for box in boxes:
+    told: list[str] = []
+    some = world.board.subscribe(frozenset({"1"}), lambda: told.append("some"))
+    whole = world.board.subscribe(None, lambda: told.append("all"))
+    for box in (some, whole):
         world.board.unsubscribe(box)
+        box.take()
     world.put("1", "x")
     world.turn()
-    assert [len(box) for box in boxes] == [0, 0]
+    assert told == []
+    assert len(some) == 0
+
+
+def test_a_reader_of_everything_is_told_once_until_it_looks() -> None:
+    world = World()
+    told: list[str] = []
+    mailbox = world.board.subscribe(None, lambda: told.append("change"))
+    for state in "xyz":
+        world.put("1", state)
+        world.turn()
+    assert len(told) == 1
+    mailbox.take()
+    world.turn()
+    assert len(told) == 1
+    world.put("1", "u")
+    world.turn()
+    assert len(told) == 2
+
+
+def test_a_reader_of_everything_who_slept_too_long_needs_the_whole_picture() -> None:
+    world = World()
+    mailbox = world.board.subscribe(None, lambda: None)
+    for state in ("x", None):
+        for number in range(TOMBSTONES + 1):
+            world.put(str(number), state)
+        world.turn()
+    assert mailbox.moved
 
 
 def test_a_cursor_from_before_what_is_remembered_gets_the_whole_picture() -> None:

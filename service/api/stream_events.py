@@ -1,0 +1,59 @@
+"""Server-sent events about presence, as bytes. Those who follow everything get the same ones, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from service.api.errors import encode
+from service.api.pictures import Pictures
+from service.live.mailbox import Mailbox
+from service.live.sight import Changes, Sight
+
+HEARTBEAT = b":\n\n"
+"""A comment: proxies close connections on which nothing is said."""
+
+
+class StreamEvents:
+    """What streams say. It remembers what it told of the whole board last: many ask for it in one turn of the loop."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+        self._told: tuple[int, int] = (-1, -1)
+        self._event = b""
+
+    def snapshot(self, sight: Sight) -> bytes:
+        """The whole picture."""
+        return _event("snapshot", sight.cursor(), {"presence": msgspec.Raw(self._pictures.picture(sight))})
+
+    def since(self, sight: Sight, changes: Changes) -> bytes:
+        """What a reader missed who comes back."""
+        return self._change(sight.cursor(), changes) or HEARTBEAT
+
+    def news(self, sight: Sight, mailbox: Mailbox) -> bytes:
+        """What is in the mailbox; it is empty then."""
+        links, since = links_of(mailbox), mailbox.seen
+        version, items = mailbox.take()
+        if not sight.everything:
+            return links + self._change(sight.cursor(version), sight.chosen(list(items.items()))) or HEARTBEAT
+        if self._told != (since, version):
+            self._told, self._event = (since, version), self._change(sight.cursor(version), list(items.items()))
+        return links + self._event or HEARTBEAT
+
+    def _change(self, cursor: str, changes: Changes) -> bytes:
+        if not changes:
+            return b""
+        return _event("change", cursor, {"presence": [self._pictures.shown(*change) for change in changes]})
+
+
+def links_of(mailbox: Mailbox) -> bytes:
+    """What happened to links."""
+    links = mailbox.take_links()
+    return b"".join(_event("link", None, {"callServer": name, "live": live}) for name, live in links.items())
+
+
+def _event(name: str, cursor: str | None, data: Mapping[str, object]) -> bytes:
+    id_ = f"id: {cursor}\n".encode() if cursor is not None else b""
+    body = {"cursor": cursor, **data} if cursor is not None else data
+    return b"event: " + name.encode() + b"\n" + id_ + b"data: " + encode(body) + b"\n\n"
