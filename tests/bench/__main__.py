@@ -16,7 +16,7 @@ from tests.bench import machine, report
 from tests.bench.processes import BenchError
 from tests.bench.rig import Rig
 
-SUBJECTS = ("link", "latency", "snapshot", "polls", "users", "storm", "devices")
+SUBJECTS = ("link", "latency", "snapshot", "polls", "users", "storm", "streams", "devices")
 """Modules of this package: each has a TITLE and `run(rig)`, which returns rows. Each leaves more behind it."""
 
 

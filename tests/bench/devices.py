@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.bench.ami import Ami
+from tests.bench.etc import BENCH
 from tests.bench.report import Row
-from tests.bench.rig import BENCH, Rig
+from tests.bench.rig import Rig
 from tests.bench.snapshot import compared
 from tests.bench.storming import put
 

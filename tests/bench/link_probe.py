@@ -28,19 +28,19 @@ from service.asterisk.link import Link
 from service.model import DeviceState
 from tests.bench.people import FIRST
 from tests.bench.processes import tell
+from tests.bench.ticks import TICK, Ticks
 
-TICK = 0.001
 BEGIN, END, STAMP = "Custom:begin-", "Custom:end-", "Custom:at-"
 
 
-class Watch:
+class Watch(Ticks):
     """What happens between two marks: events, CPU time, how long the loop was held at most."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.events = 0
-        self.held = 0.0
         self.delays: list[int] = []
-        self._cpu = self._turned = 0.0
+        self._cpu = 0.0
 
     def mark(self, device: str) -> None:
         """An event was applied."""
@@ -58,18 +58,6 @@ class Watch:
                 3 * TICK,
                 lambda: tell(mark=device, at=at, cpu=cpu, events=self.events, held=self.held, delays=self.delays),
             )
-
-    async def tick(self) -> None:
-        """Each turn of the loop that takes long makes the thread's CPU time jump between two ticks."""
-        event_loop = asyncio.get_running_loop()
-
-        def turn() -> None:
-            now = time.thread_time()
-            self.held, self._turned = max(self.held, now - self._turned), now
-            event_loop.call_later(TICK, turn)
-
-        self._turned = time.thread_time()
-        turn()
 
 
 class WatchedLink(Link):
@@ -112,7 +100,7 @@ async def ours(port: int, extensions: frozenset[str]) -> None:
     tell(echo=echo.sockets[0].getsockname()[1])
     link = WatchedLink(Account("127.0.0.1", port, "monitor", os.environ["AMI_SECRET"]), watch)
     link.want(extensions)
-    await watch.tick()
+    watch.begin()
     await link.run()
 
 
@@ -145,7 +133,7 @@ async def stock(port: int) -> None:
     def booted(*_: object) -> None:
         tell(live=0)
 
-    await watch.tick()
+    watch.begin()
     await manager.connect()
     await asyncio.Event().wait()
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 import socket
 import threading
+from collections import Counter
+from collections.abc import Iterable
 from typing import Self
 
 FULLY_BOOTED = b"Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\n\r\n"
+_ACTION = re.compile(rb"^Action: (\w+)", re.MULTILINE | re.IGNORECASE)
+_ID = re.compile(rb"^ActionID: (\S+)", re.MULTILINE | re.IGNORECASE)
 
 
 class Peer:
-    """Serves one client, in a thread: lets it in, has booted, has nothing to list, answers pings."""
+    """Serves one client, in a thread: lets it in, has booted, lists these devices as not in use, answers pings."""
 
-    def __init__(self) -> None:
+    def __init__(self, devices: Iterable[str] = ()) -> None:
+        self.asked: Counter[str] = Counter()
+        """How often it was asked for each action."""
+        self._devices = [device.encode() for device in devices]
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._client: socket.socket | None = None
         self._writing = threading.Lock()
@@ -48,23 +55,33 @@ class Peer:
             while data := self._client.recv(65536):
                 *actions, rest = (rest + data).split(b"\r\n\r\n")
                 for action in actions:
-                    self.say(_answer(action))
+                    self.say(self._answer(action))
         except OSError:
             pass  # one of us has closed it
 
+    def _answer(self, action: bytes) -> bytes:
+        found, id_ = _ACTION.search(action), _ID.search(action)
+        name = found[1].decode().lower() if found else ""
+        self.asked[name] += 1
+        line = b"ActionID: " + id_[1] + b"\r\n" if id_ else b""
+        answer = b"Response: Success\r\n" + line
+        match name:
+            case "login":
+                return answer + b"Message: Authentication accepted\r\n\r\n" + FULLY_BOOTED
+            case "devicestatelist":
+                return _listed(answer, line, (_state(line, device) for device in self._devices))
+            case _ if name.endswith("list"):
+                return _listed(answer, line, ())
+            case "ping":
+                return answer + b"Ping: Pong\r\n\r\n"
+            case _:
+                return answer + b"\r\n"
 
-def _answer(action: bytes) -> bytes:
-    found = re.search(rb"^Action: (\w+)", action, re.MULTILINE | re.IGNORECASE)
-    id_ = re.search(rb"^ActionID: (\S+)", action, re.MULTILINE | re.IGNORECASE)
-    line = b"ActionID: " + id_[1] + b"\r\n" if id_ else b""
-    answer = b"Response: Success\r\n" + line
-    match found[1].lower() if found else b"":
-        case b"login":
-            return answer + b"Message: Authentication accepted\r\n\r\n" + FULLY_BOOTED
-        case name if name.endswith(b"list"):
-            end = b"Event: ListComplete\r\n" + line + b"EventList: Complete\r\nListItems: 0\r\n\r\n"
-            return answer + b"EventList: start\r\nMessage: A list will follow\r\n\r\n" + end
-        case b"ping":
-            return answer + b"Ping: Pong\r\n\r\n"
-        case _:
-            return answer + b"\r\n"
+
+def _listed(answer: bytes, line: bytes, items: Iterable[bytes]) -> bytes:
+    end = b"Event: ListComplete\r\n" + line + b"EventList: Complete\r\n\r\n"
+    return b"".join((answer, b"EventList: start\r\nMessage: A list will follow\r\n\r\n", *items, end))
+
+
+def _state(line: bytes, device: bytes) -> bytes:
+    return b"Event: DeviceStateChange\r\n" + line + b"Device: " + device + b"\r\nState: NOT_INUSE\r\n\r\n"

@@ -32,15 +32,25 @@ analyze;
 """
 
 
-def create(postgres: Postgres, count: int) -> None:
+def create(postgres: Postgres, count: int, database: str = DATABASE) -> None:
     """Make the first `count` people, where they are not there."""
     last = FIRST + count - 1
-    postgres.sql(SQL.format(first=FIRST, last=last, admin_tokens=ADMIN_TOKENS), DATABASE)
+    postgres.sql(SQL.format(first=FIRST, last=last, admin_tokens=ADMIN_TOKENS), database)
+
+
+def numbers(count: int) -> list[str]:
+    """Their extensions."""
+    return [str(number) for number in range(FIRST, FIRST + count)]
 
 
 def polls(count: int) -> list[Ask]:
     """Each person's poll of their own registration info."""
-    return [_poll(number) for number in range(FIRST, FIRST + count)]
+    return [Ask(f"{REGISTRATION_PATH}?id={_uid(n)}", headers_of(n)) for n in range(FIRST, FIRST + count)]
+
+
+def headers_of(number: int) -> dict[str, str]:
+    """Who the person with this number is."""
+    return {"X-Auth-Token": f"bench-{number:037d}", "X-User-Id": _uid(number)}
 
 
 def user_reads(count: int) -> list[Ask]:
@@ -54,6 +64,5 @@ def user_reads(count: int) -> list[Ask]:
     ]
 
 
-def _poll(number: int) -> Ask:
-    uid = f"{number}".rjust(17, "2").translate(str.maketrans("01", "ab"))
-    return Ask(f"{REGISTRATION_PATH}?id={uid}", {"X-Auth-Token": f"bench-{number:037d}", "X-User-Id": uid})
+def _uid(number: int) -> str:
+    return f"{number}".rjust(17, "2").translate(str.maketrans("01", "ab"))

@@ -7,9 +7,10 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 from tests.bench import people
 from tests.bench.asking import Ask
+from tests.bench.etc import BENCH, STATIC
 from tests.bench.processes import BenchError
 from tests.bench.report import Row, ratio
-from tests.bench.rig import BENCH, PEOPLE, STATIC, Rig
+from tests.bench.rig import PEOPLE, Rig
 from tests.bench.targets import Target, measure, seen
 
 TITLE = f"Registration polls of {PEOPLE:,} people, each with a token: 64 connections, keep-alive"

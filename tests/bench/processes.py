@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -121,3 +122,9 @@ def wait_until_quiet(*pids: int, within: float = 120.0) -> None:
             return
         before = now
     raise BenchError(f"the servers did not come to rest within {within:g} s")
+
+
+def raise_file_limit() -> None:
+    """Each connection takes a file descriptor."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,48 +12,15 @@ from typing import Self
 
 from local import asterisk_programs, ports
 from local.asterisk import Asterisk
-from local.asterisk_programs import TEMPLATES
 from local.postgres import Postgres
-from local.stack import DATABASE, OWNER_ROLE, Plan, Service, make_plan
-from tests.bench import asking, people
+from local.stack import DATABASE, OWNER_ROLE, SERVICE_ROLE, Plan, Service, make_plan
+from tests.bench import asking, etc, people
 from tests.bench.asking import Ask
 from tests.bench.processes import BenchError, Program, wait_until_answers, wait_until_quiet
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
-BENCH, STATIC = "bench", "static1"
 BOOT_DEADLINE = 120.0
 PEOPLE = 10_000
-
-# What only these measurements need of Asterisk: an account that sets states and shows endpoints, AMI over HTTP, and
-# one endpoint in a file, so that Asterisk can answer without PostgreSQL.
-ACCOUNT = """
-[{name}]
-secret = {secret}
-deny = 0.0.0.0/0.0.0.0
-permit = 127.0.0.1/255.255.255.255
-read =
-write = system,call,reporting
-writetimeout = 5000
-"""
-ENDPOINT = """
-[{name}]
-type = endpoint
-aors = {name}
-auth = {name}
-context = extensions
-disallow = all
-allow = ulaw
-
-[{name}]
-type = auth
-auth_type = userpass
-username = {name}
-password = my$up3erP@ssw0rd
-
-[{name}]
-type = aor
-max_contacts = 1
-"""
 
 
 @dataclass(frozen=True)
@@ -72,21 +38,20 @@ class Rig:
         self._folder = folder
         self.plan: Plan = make_plan(folder, ports.free_port())
         self.secret = secrets.token_urlsafe(24)
+        """Of the account that sets states: see `tests.bench.etc`."""
         self.postgres = Postgres(folder / "postgres", port=self.plan.ports["postgres"], options=FAST)
         self.asterisk = Asterisk(folder / "asterisk", self.plan.asterisk_config(), templates=folder / "templates")
         self._stack = contextlib.ExitStack()
         self._people = 0
+        self._databases: set[str] = set()
         self._served: Served | None = None
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             self._log = stack.enter_context((self._folder / "service.log").open("ab"))
             stack.enter_context(self.postgres)
-            self.postgres.create_database(DATABASE, OWNER_ROLE, self.plan.secrets["owner_database"])
-            service = self._service()
-            if service.run("migrate", self.plan.owner_settings()) or service.run("demo", {}):
-                raise BenchError(f"the database could not be prepared: see {self._log.name}")
-            self._write_templates()
+            self._migrate(DATABASE)
+            etc.write(self._folder / "templates", self.secret)
             stack.enter_context(self.asterisk)
             self._stack = stack.pop_all()
         return self
@@ -104,6 +69,24 @@ class Rig:
         self.asterisk.start()
         self.asterisk.wait_ready(BOOT_DEADLINE)
 
+    def database(self, name: str, count: int) -> str:
+        """The URL of another database, with so many people."""
+        if name not in self._databases:
+            self._migrate(name)
+            people.create(self.postgres, count, name)
+            self._databases.add(name)
+        return self._url(name)
+
+    def _migrate(self, name: str) -> None:
+        self.postgres.create_database(name, OWNER_ROLE, self.plan.secrets["owner_database"])
+        service = self.service({"CONNECTOR_DATABASE_URL": self._url(name)})
+        owner = {**self.plan.owner_settings(), "CONNECTOR_OWNER_DATABASE_URL": self._url(name, OWNER_ROLE)}
+        if service.run("migrate", owner) or service.run("demo", {}):
+            raise BenchError(f"the database {name} could not be prepared: see {self._log.name}")
+
+    def _url(self, database: str, role: str = SERVICE_ROLE) -> str:
+        return self.postgres.url(role, database)
+
     def asked(self, name: str, asked: Iterable[Ask]) -> Path:
         """A file of requests for the load generators."""
         return asking.write(self._folder / f"{name}.asked", asked)
@@ -112,7 +95,7 @@ class Rig:
         """The service as shipped, with all people, once it has looked after their endpoints; it runs to the end."""
         if self._served is None:
             self.populate()
-            service = self._service()
+            service = self.service()
             self._stack.callback(service.stop)
             service.start()
             url = f"http://127.0.0.1:{self.plan.http_port}"
@@ -148,24 +131,20 @@ class Rig:
         assert self.postgres.process is not None
         return self.postgres.process.pid
 
-    def _service(self) -> Service:
-        return Service(self.plan.service_settings(), log=self._log.fileno())
+    @contextlib.contextmanager
+    def another(self, **settings: str) -> Iterator[Served]:
+        """The service once more, with other settings, once it is ready; its command is measured, not its rest."""
+        port = ports.free_port()
+        service = self.service({"CONNECTOR_HTTP_PORT": str(port), **settings})
+        service.start()
+        try:
+            assert service.process is not None
+            url = f"http://127.0.0.1:{port}"
+            wait_until_answers(f"{url}/readyz", '"ready"')
+            yield Served(url, service.process.pid)
+        finally:
+            service.stop()
 
-    def _write_templates(self) -> None:
-        """The real configuration, and what only these measurements need."""
-        etc = self._folder / "templates"
-        shutil.copytree(TEMPLATES / "etc", etc)
-        manager = (etc / "manager.conf").read_text().replace("webenabled = no", "webenabled = yes")
-        (etc / "manager.conf").write_text(manager + ACCOUNT.format(name=BENCH, secret=self.secret))
-        with (etc / "pjsip.conf").open("a") as pjsip:
-            pjsip.write(ENDPOINT.format(name=STATIC))
-        sorcery = (etc / "sorcery.conf").read_text().splitlines()
-        (etc / "sorcery.conf").write_text("".join(f"{_with_file(line)}\n" for line in sorcery))
-
-
-def _with_file(line: str) -> str:
-    """A line of sorcery.conf that names a realtime view, with pjsip.conf asked first."""
-    kind, _, wizard = line.partition("=")
-    if not wizard.strip().startswith("realtime"):
-        return line
-    return f"{kind.strip()} = config,pjsip.conf,criteria=type={kind.strip()}\n{line}"
+    def service(self, settings: Mapping[str, str] | None = None) -> Service:
+        """The service as a program, with what these settings change."""
+        return Service({**self.plan.service_settings(), **(settings or {})}, log=self._log.fileno())

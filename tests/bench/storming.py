@@ -13,8 +13,8 @@ import sys
 import time
 
 from tests.bench.ami import Ami
+from tests.bench.etc import BENCH
 from tests.bench.processes import tell
-from tests.bench.rig import BENCH
 
 WINDOW, PACED_WINDOW = 500, 50
 """Changes that are sent before the answers to earlier ones are waited for."""

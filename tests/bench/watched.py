@@ -1,0 +1,44 @@
+"""The service as `serve` runs it, with its settings in the environment, and its loop watched from within.
+
+    python -m tests.bench.watched
+
+Tells how long the loop was held at most since it told so last, whenever it gets SIGUSR1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+import structlog
+
+from service import loop, settings
+from service.serving import serve
+from service.sockets import Sockets
+from tests.bench.processes import tell
+from tests.bench.ticks import Ticks
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    ticks = Ticks()
+    ticks.begin()
+
+    def tell_held() -> None:
+        tell(held=ticks.held)
+        ticks.held = 0.0
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_held)
+    chosen = settings.load()
+    await serve(chosen, Sockets.opened(chosen))
+
+
+if __name__ == "__main__":
+    structlog.configure(  # standard output is for what is told
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    with asyncio.Runner(loop_factory=loop.factory()) as runner:
+        runner.run(main())
