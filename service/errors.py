@@ -8,7 +8,10 @@ ServiceError
 │   └── Overloaded              a bounded queue of ours is full
 ├── Refused                 the data says no
 │   ├── AlreadyExists           a name, an e-mail, an extension is taken
+│   │   └── ExtensionTaken          this extension is somebody else's
 │   ├── NotFound                no such user, extension, call server or token
+│   │   ├── NoSuchUser              nobody has this name or id
+│   │   └── NoSuchExtension         nobody made it, or the user has none
 │   └── Invalid                 a value that cannot be stored
 └── ConfigurationError      settings that cannot work; told in one line, then the process ends
 """
@@ -49,8 +52,24 @@ class AlreadyExists(Refused):
     """Something unique is taken."""
 
 
+class ExtensionTaken(AlreadyExists):
+    """The extension is somebody else's."""
+
+    def __init__(self, extension: str) -> None:
+        super().__init__(f"extension {extension} is somebody else's")
+        self.extension = extension
+
+
 class NotFound(Refused):
     """It is not there."""
+
+
+class NoSuchUser(NotFound):
+    """Nobody has this name or id."""
+
+
+class NoSuchExtension(NotFound):
+    """Nobody made this extension, or the user has none."""
 
 
 class Invalid(Refused):

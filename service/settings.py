@@ -124,6 +124,12 @@ class Settings(BaseSettings):
     poll_interval: int = Field(10, ge=1, description="seconds that `X-Poll-Interval` advises")
     mask_passwd: bool = Field(False, description="answer `passwd` of `/user/{user_id}` as an empty string")
     rocketchat_success: bool = Field(False, description='add Rocket.Chat\'s `"success": true` to registration info')
+    rocketchat_states: bool = Field(
+        False, description="spell states as Rocket.Chat did: `registered`, `unregistered`, `ringing`, `busy`, `unknown`"
+    )
+    rocketchat_errors: bool = Field(
+        False, description="answer what needs a dead Asterisk, and taking an extension from nobody, as Rocket.Chat did"
+    )
     body_limit: int = Field(65536, ge=1024, description="bytes of a request's body")
     body_deadline: Seconds = Field(5.0, description="seconds that a request's body may take")
     shutdown_deadline: Seconds = Field(10.0, description="seconds that open requests have at the end")

@@ -81,7 +81,7 @@ def _in_query(query: Mapping[str, list[str]], name: str, type_: Any) -> Sequence
     """The one value from the query, or none."""
     if _is_list(type_):
         values = query.get(f"{name}[]", []) + query.get(name, [])
-        return [tuple(values)] if values else []
+        return [values] if values else []
     values = query.get(name, [])
     if len(values) > 1:
         raise BadArgument(f"Key '{name}' is given more than once")
@@ -93,7 +93,7 @@ def _in_body(value: Any, name: str, type_: Any) -> Any:
         return _value(value, name, type_)
     if not isinstance(value, list):
         raise BadArgument(f"Expected array, got {body.type_name(value)} in field {name}")
-    return tuple(_value(item, f"{name}[{place}]", str) for place, item in enumerate(value))
+    return [_value(item, f"{name}[{place}]", str) for place, item in enumerate(value)]
 
 
 def _value(value: Any, name: str, type_: Any) -> Any:
@@ -118,7 +118,7 @@ def _apart(type_: Any) -> tuple[Any, list[msgspec.Meta]]:
 
 
 def _is_list(type_: Any) -> bool:
-    return get_origin(_apart(type_)[0]) is tuple
+    return get_origin(_apart(type_)[0]) is list
 
 
 def _whole_number(value: Any, name: str) -> int:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from service.api.errors import (
     BadArgument,
+    BadParameter,
     BodyTooLarge,
     BodyTooSlow,
     BodyUnsupported,
@@ -28,7 +29,16 @@ from service.api.errors import (
     WrongMethod,
     encode,
 )
-from service.errors import AlreadyExists, Invalid, NotFound, Unavailable
+from service.errors import (
+    AlreadyExists,
+    CallServerUnavailable,
+    ExtensionTaken,
+    Invalid,
+    NoSuchExtension,
+    NoSuchUser,
+    NotFound,
+    Unavailable,
+)
 
 Answer = tuple[int, Mapping[str, Any]]
 Family = Callable[[Exception], Answer]
@@ -70,18 +80,30 @@ def connector(error: Exception) -> Answer:
             return 403, _failed("User does not have the permissions required for this action [error-unauthorized]")
         case Forbidden():
             return 403, _failed("unauthorized")
-        case ExtensionNotFound():
+        case ExtensionNotFound() | NoSuchExtension():
             return 404, _failed("Extension not found")
-        case UserNotFound():
+        case UserNotFound() | NoSuchUser():
             return 404, _failed("User not found")
+        case ExtensionTaken():
+            return 400, _failed(f"extension already in use {error.extension}")
         case RouteNotFound():
             return 404, _failed("Resource not found")
         case BadArgument():
             return 400, _failed(f"Match error: {error}")
+        case BadParameter():
+            invalid = "error-invalid-params"
+            return 400, {**_failed(f"{error} [{invalid}]"), "errorType": invalid}
         case Unavailable():
             return 503, _failed("Service unavailable")
         case _:
             return _common(error, _failed)
+
+
+def rocketchat(error: Exception) -> Answer:
+    """The same with a dead Asterisk as Rocket.Chat told of it, which had no 503."""
+    if isinstance(error, CallServerUnavailable):
+        return 400, _failed("Connection error")
+    return connector(error)
 
 
 def user(error: Exception) -> Answer:
@@ -124,10 +146,10 @@ def plain(error: Exception) -> Answer:
             return _common(error, _failed)
 
 
-def family_of(path: str) -> Family:
+def family_of(path: str, *, as_rocketchat: bool = False) -> Family:
     """Whose envelope a path's errors come in."""
     if path == "/api/v1" or path.startswith("/api/v1/"):
-        return connector
+        return rocketchat if as_rocketchat else connector
     if path.removeprefix("/v1").startswith(("/user", "/auth")):
         return user
     return plain

@@ -42,6 +42,10 @@ class FieldsWrong(BadArgument):
         self.fields = fields
 
 
+class BadParameter(RequestError):
+    """An argument that holds JSON of its own, as `sort` does, makes no sense; the text says which."""
+
+
 class ExtensionNotFound(RequestError):
     """No such user, or no extension assigned."""
 

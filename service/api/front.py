@@ -23,6 +23,7 @@ from service.api.error_answers import family_of, plain, response
 from service.api.errors import BadArgument, RequestError, RouteNotFound, WrongMethod
 from service.api.metrics import METRICS
 from service.errors import ServiceError, Unavailable
+from service.keys import SETTINGS
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +94,8 @@ class Front:
                 await request.writer.drain()
             answer = await found.handler(request)
         except (RequestError, ServiceError, web.HTTPException) as error:
-            answer = cors.preflight(request, error) or response(family_of(request.path), _fact(error))
+            family = family_of(request.path, as_rocketchat=self._app[SETTINGS].rocketchat_errors)
+            answer = cors.preflight(request, error) or response(family, _fact(error))
             if isinstance(error, Unavailable):
                 self._app[OUTAGE].tell(error, request_id, request.path)
         except Exception:

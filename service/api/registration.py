@@ -29,7 +29,8 @@ from service.live.registration import (
     registration,
     signed,
 )
-from service.model import Person, Reading
+from service.live.spelling import ASTERISK, ROCKETCHAT
+from service.model import Extension, Person, Reading
 
 log = structlog.get_logger(__name__)
 
@@ -49,12 +50,16 @@ async def by_user_id(request: web.Request) -> web.Response:
     found = _found(request, uid)
     if wait and _known(request, found):
         found = await _differing(request, person, uid, wait)
-    return _answer(request, found)
+    return answer(request, found)
 
 
 def _found(request: web.Request, uid: str) -> Registration:
     """What can be answered now. Raises ExtensionNotFound, Unavailable."""
-    extension = request.app[DIRECTORY].extension_of(uid)
+    return registration_of(request, request.app[DIRECTORY].extension_of(uid))
+
+
+def registration_of(request: web.Request, extension: Extension | None) -> Registration:
+    """An extension's registration info now. Raises ExtensionNotFound, Unavailable."""
     if extension is None:
         raise ExtensionNotFound
     settings, key = request.app[SETTINGS], request.app[TAG_KEY]
@@ -63,7 +68,8 @@ def _found(request: web.Request, uid: str) -> Registration:
         log.error("an extension's call server is not in the settings", call_server=extension.call_server)
         raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
     reading = link.states.read(extension.device)
-    found = registration(extension, server, reading, tag_key=key, success=settings.rocketchat_success)
+    spelling = ROCKETCHAT if settings.rocketchat_states else ASTERISK
+    found = registration(extension, server, reading, spelling, tag_key=key, success=settings.rocketchat_success)
     if settings.jwt_secret is not None:
         found = signed(found, settings.jwt_secret.get_secret_value(), tag_key=key, now=time())
     return found
@@ -100,7 +106,8 @@ def _known(request: web.Request, found: Registration) -> bool:
     return known is not None and any(tag.value in ("*", found.etag.strip('"')) for tag in known)
 
 
-def _answer(request: web.Request, found: Registration) -> web.Response:
+def answer(request: web.Request, found: Registration) -> web.Response:
+    """The registration info, or 304 for whoever has it already."""
     stale_since = request.app[DIRECTORY].stale_since
     headers = {
         "Cache-Control": "no-store",
@@ -108,7 +115,7 @@ def _answer(request: web.Request, found: Registration) -> web.Response:
         "X-State-Live": "true" if found.reading.live else "false",
         "X-Poll-Interval": str(request.app[SETTINGS].poll_interval),
         "Access-Control-Expose-Headers": EXPOSED,
-        **_why_not_live(found.reading),
+        **why_not_live(found.reading),
         **({"X-Directory-Stale-Since": rfc3339(stale_since)} if stale_since else {}),
     }
     if _known(request, found):
@@ -116,7 +123,8 @@ def _answer(request: web.Request, found: Registration) -> web.Response:
     return web.Response(body=found.body, headers={**headers, "Content-Type": "application/json"})
 
 
-def _why_not_live(reading: Reading) -> dict[str, str]:
+def why_not_live(reading: Reading) -> dict[str, str]:
+    """The headers that tell why a state is not live; none when it is."""
     if reading.reason is None:
         return {}
     since = reading.since

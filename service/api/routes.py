@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.api import health, own_presence, people, presence, registration, session, stream, user_list, users
+from service.api import (
+    agents,
+    available_agents,
+    connector,
+    health,
+    omnichannel,
+    own_presence,
+    people,
+    presence,
+    registration,
+    session,
+    stream,
+    user_list,
+    users,
+)
 from service.api.operation import Operation
 
 FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Registration": registration.OPERATIONS,
+    "Extensions": (
+        *connector.OPERATIONS,
+        *omnichannel.OPERATIONS,
+        *agents.OPERATIONS,
+        *available_agents.OPERATIONS,
+    ),
     "Login": session.OPERATIONS,
     "Presence": (*stream.OPERATIONS, *presence.OPERATIONS, *own_presence.OPERATIONS, *people.OPERATIONS),
     "Users": (*user_list.OPERATIONS, *users.OPERATIONS),

@@ -174,6 +174,16 @@ class Directory:
             self._in_order = sorted(self._extensions)
         return self._in_order
 
+    def is_held(self, number: str) -> bool:
+        """Whether an extension is somebody's, who may be inactive."""
+        extension = self._extensions.get(number)
+        return extension is not None and extension.user_id is not None
+
+    def that_may_register(self) -> list[Extension]:
+        """The extensions that Asterisk knows, in order of their numbers."""
+        found = map(self._extensions.__getitem__, self.numbers())
+        return [extension for extension in found if self._may_register(extension)]
+
     def of_call_server(self, call_server: str) -> frozenset[str]:
         """The numbers of the extensions that may register with this call server."""
         return frozenset(

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import jwt
 import msgspec
 
+from service.live.spelling import ASTERISK, Spelling
 from service.model import CallServerAddress, Extension, Reading
 
+AUTHTYPE = "password"
+"""The seed's word for how a phone proves itself."""
 JWT_LIFETIME = 3600
 JWT_RENEWED_EVERY = 1800
 
@@ -61,6 +64,7 @@ def registration(
     extension: Extension,
     server: CallServerAddress,
     reading: Reading,
+    spelling: Spelling = ASTERISK,
     *,
     tag_key: bytes,
     success: bool = False,
@@ -73,7 +77,7 @@ def registration(
     answer = (SuccessfulRegistrationInfo if success else RegistrationInfo)(
         host=server.host,
         call_server_config=CallServerConfig(str(server.websocket_port), server.websocket_url),
-        extension_details=ExtensionDetails(extension.number, extension.secret, "password", reading.state.value),
+        extension_details=ExtensionDetails(extension.number, extension.secret, AUTHTYPE, spelling[reading.state]),
     )
     return _tagged(_encode(answer), reading, tag_key)
 

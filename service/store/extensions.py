@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from service.credentials import new_sip_secret
-from service.errors import AlreadyExists, Invalid, NotFound
+from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
 from service.store import sql
 from service.store.database import Database
 
 SQL = sql.load("extensions")
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 SECRET_LENGTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whose an extension is, or was."""
+
+    uid: str
+    username: str
+    extension: str
 
 
 async def of_call_server(database: Database, call_server: str) -> set[str]:
@@ -34,7 +44,10 @@ async def create(database: Database, extension: str, call_server: str, profile: 
 
 
 async def assign(database: Database, extension: str, user: str) -> None:
-    """Give a free extension to a user, by name. Raises NotFound, AlreadyExists when either has another already."""
+    """Give a free extension to a user, by name.
+
+    Raises NoSuchExtension, NoSuchUser, AlreadyExists when either has another already.
+    """
     async with database.connection() as connection:
         try:
             if await connection.fetchval(SQL["assign"], extension, user) is not None:
@@ -44,29 +57,62 @@ async def assign(database: Database, extension: str, user: str) -> None:
         there = await connection.fetchrow(SQL["exists"], extension, user)
     assert there is not None
     if not there["extension"]:
-        raise NotFound(f"there is no extension {extension!r}")
+        raise NoSuchExtension(f"there is no extension {extension!r}")
     if not there["person"]:
-        raise NotFound(f"there is no user {user!r}")
-    raise AlreadyExists(f"extension {extension} is somebody else's")
+        raise NoSuchUser(f"there is no user {user!r}")
+    raise ExtensionTaken(extension)
+
+
+async def give(database: Database, extension: str, *, uid: str = "", name: str = "") -> list[str]:
+    """Give an extension to a user, by uid or name, instead of the one that they had. What they had is returned.
+
+    All of it happens, or nothing. Raises NoSuchUser, NoSuchExtension, ExtensionTaken.
+    """
+    person, key = ("person_by_uid", uid) if uid else ("person_by_name", name)
+    async with database.connection() as connection, connection.transaction():
+        user = await connection.fetchrow(SQL[person], key) if _storable(key) else None
+        if user is None:
+            raise NoSuchUser(f"there is no user {key!r}")
+        row = await connection.fetchrow(SQL["holder"], extension) if _storable(extension) else None
+        if row is None:
+            raise NoSuchExtension(f"there is no extension {extension!r}")
+        if row["user_id"] not in (None, user["user_id"]):
+            raise ExtensionTaken(extension)
+        freed = await connection.fetch(SQL["free_others"], user["user_id"], extension)
+        await connection.execute(SQL["give"], extension, user["user_id"])
+    return [row["extension"] for row in freed]
+
+
+async def take(database: Database, name: str) -> Held:
+    """Take a user's extension, by the user's name; its secret changes. Raises NoSuchUser, NoSuchExtension."""
+    if not _storable(name):
+        raise NoSuchUser(f"there is no user {name!r}")
+    async with database.connection() as connection:
+        row = await connection.fetchrow(SQL["take"], name)
+        if row is None and await connection.fetchrow(SQL["person_by_name"], name) is None:
+            raise NoSuchUser(f"there is no user {name!r}")
+    if row is None:
+        raise NoSuchExtension(f"{name} has no extension")
+    return Held(**row)
 
 
 async def unassign(database: Database, extension: str) -> None:
-    """Take an extension from its user; its secret changes. Raises NotFound."""
+    """Take an extension from its user; its secret changes. Raises NoSuchExtension."""
     await _change(database, "unassign", extension)
 
 
 async def rotate(database: Database, extension: str) -> None:
-    """Give an extension a new random secret. Raises NotFound."""
+    """Give an extension a new random secret. Raises NoSuchExtension."""
     await _change(database, "rotate", extension, new_sip_secret())
 
 
 async def set_enabled(database: Database, extension: str, enabled: bool) -> None:
-    """Let an extension register, or not. Raises NotFound."""
+    """Let an extension register, or not. Raises NoSuchExtension."""
     await _change(database, "set_enabled", extension, enabled)
 
 
 async def delete(database: Database, extension: str) -> None:
-    """Remove an extension. Raises NotFound."""
+    """Remove an extension. Raises NoSuchExtension."""
     await _change(database, "delete", extension)
 
 
@@ -79,4 +125,9 @@ async def listed(database: Database) -> list[dict[str, Any]]:
 async def _change(database: Database, statement: str, extension: str, *values: Any) -> None:
     async with database.connection() as connection:
         if await connection.fetchval(SQL[statement], extension, *values) is None:
-            raise NotFound(f"there is no extension {extension!r}")
+            raise NoSuchExtension(f"there is no extension {extension!r}")
+
+
+def _storable(text: str) -> bool:
+    """Whether PostgreSQL can have such a text at all."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

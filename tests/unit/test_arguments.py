@@ -15,7 +15,7 @@ class Asked(msgspec.Struct, frozen=True, rename="camel"):
     type: Literal["free", "allocated"]
     extension: NotEmpty = "none"
     user_id: str | None = None
-    queues: tuple[str, ...] = ()
+    queues: list[str] = []
     count: int = 50
 
 
@@ -29,7 +29,7 @@ def test_what_may_be_left_out_has_its_default() -> None:
 def test_query_and_body_are_one() -> None:
     query = {**FREE, "queues[]": ["a"], "queues": ["b"]}
     object_ = {"type": "free", "userId": "u", "count": 7, "queues": ["a", "b"], "more": 1}
-    assert parsed(Asked, query, object_) == Asked("free", user_id="u", queues=("a", "b"), count=7)
+    assert parsed(Asked, query, object_) == Asked("free", user_id="u", queues=["a", "b"], count=7)
 
 
 def test_null_is_nothing_where_nothing_will_do() -> None:

@@ -13,6 +13,29 @@ where extension = $1
     and (user_id is null or user_id = (select user_id from users where lower(name) = lower($2)))
 returning extension
 
+-- name: person_by_uid
+-- Locked, so that one person is given one extension at a time; their tokens may still come and go.
+select user_id, name from users where uid = $1 for no key update
+
+-- name: person_by_name
+select user_id, name from users where lower(name) = lower($1) for no key update
+
+-- name: holder
+-- Locked, so that it is given away once.
+select user_id from extensions where extension = $1 for update
+
+-- name: free_others
+update extensions set user_id = null where user_id = $1 and extension <> $2 returning extension
+
+-- name: give
+update extensions set user_id = $2 where extension = $1
+
+-- name: take
+update extensions as e set user_id = null
+from users as u
+where u.user_id = e.user_id and lower(u.name) = lower($1)
+returning u.uid, u.name as username, e.extension
+
 -- name: unassign
 update extensions set user_id = null where extension = $1 returning extension
 

@@ -1,0 +1,153 @@
+"""People and their extensions: given, looked up, taken."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+
+from service.api import arguments
+from service.api.answers import answered
+from service.api.auth import caller
+from service.api.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
+from service.api.operation import AnyOf, Operation, Success, Yes
+from service.api.permissions import Permission, demand
+from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
+from service.keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
+from service.store import extensions
+
+PATH = "/api/v1/omnichannel/agent"
+
+
+class ByUid(msgspec.Struct, frozen=True, rename="camel"):
+    """To a person, by uid."""
+
+    user_id: arguments.NotEmpty
+    extension: arguments.NotEmpty
+
+
+class ByUsername(msgspec.Struct, frozen=True):
+    """To a person, by name."""
+
+    username: arguments.NotEmpty
+    extension: arguments.NotEmpty
+
+
+class Assignment(AnyOf):
+    """What is given to whom."""
+
+    alternatives = (ByUid, ByUsername)
+
+
+class _Given(msgspec.Struct, frozen=True, rename="camel"):
+    extension: str | None = None
+    user_id: str = ""
+    username: str = ""
+
+
+class UsernamePath(msgspec.Struct, frozen=True):
+    """Whose."""
+
+    username: str
+
+
+class HeldExtension(msgspec.Struct, frozen=True):
+    """Somebody's extension."""
+
+    uid: str = msgspec.field(name="_id")
+    username: str
+    extension: str
+
+
+class HeldExtensionAnswer(msgspec.Struct, frozen=True):
+    """The extension that they have, or had."""
+
+    extension: HeldExtension
+    success: Yes = True
+
+
+async def assign(request: web.Request) -> web.Response:
+    """POST /api/v1/omnichannel/agent/extension: what the person had before is free then."""
+    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    given = await arguments.of_body(request, _Given)
+    if given.extension is None or not (given.user_id or given.username):
+        raise BadArgument(arguments.NO_ALTERNATIVE)
+    freed = await extensions.give(request.app[DATABASE], given.extension, uid=given.user_id, name=given.username)
+    await _heard(request, given.extension, *freed)
+    return answered(request, Success())
+
+
+async def look_up(request: web.Request) -> web.Response:
+    """GET /api/v1/omnichannel/agent/extension/{username}"""
+    demand(await caller(request), Permission.VIEW_AGENT_EXTENSIONS)
+    directory = request.app[DIRECTORY]
+    person = directory.named(request.match_info["username"])
+    if person is None:
+        raise UserNotFound
+    number = directory.number_of(person.user_id)
+    if number is None:
+        raise ExtensionNotFound
+    return answered(request, HeldExtensionAnswer(HeldExtension(person.uid, person.name, number)))
+
+
+async def unassign(request: web.Request) -> web.Response:
+    """DELETE /api/v1/omnichannel/agent/extension/{username}: its secret changes too."""
+    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    try:
+        held = await extensions.take(request.app[DATABASE], request.match_info["username"])
+    except NoSuchExtension:
+        if request.app[SETTINGS].rocketchat_errors:
+            return answered(request, Success())
+        raise
+    await _heard(request, held.extension)
+    return answered(request, HeldExtensionAnswer(HeldExtension(held.uid, held.username, held.extension)))
+
+
+async def _heard(request: web.Request, *numbers: str) -> None:
+    """This process answers what was written; others hear of it within milliseconds."""
+    changes = request.app[CHANGES]
+    await asyncio.gather(*(changes.refresh(f"extension {number}", within=1.0) for number in numbers))
+
+
+_ASSIGNMENT = (
+    BadArgument(arguments.NO_ALTERNATIVE),
+    NoSuchUser,
+    NoSuchExtension,
+    ExtensionTaken("12342"),
+    DatabaseUnavailable,
+    *BODY_ERRORS,
+)
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=f"{PATH}/extension",
+        handler=assign,
+        summary="Give an extension to a person, instead of the one that they had",
+        details="All of it happens or nothing; of two who give away the same extension at a moment, one wins.",
+        body=Assignment,
+        answer=Success,
+        permission=Permission.MANAGE_AGENT_EXTENSIONS,
+        errors=_ASSIGNMENT,
+    ),
+    Operation(
+        method="GET",
+        path=f"{PATH}/extension/{{username}}",
+        handler=look_up,
+        summary="A person's extension",
+        in_path=UsernamePath,
+        answer=HeldExtensionAnswer,
+        permission=Permission.VIEW_AGENT_EXTENSIONS,
+        errors=(UserNotFound, ExtensionNotFound),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{PATH}/extension/{{username}}",
+        handler=unassign,
+        summary="Take a person's extension; its SIP password changes",
+        in_path=UsernamePath,
+        answer=HeldExtensionAnswer,
+        permission=Permission.MANAGE_AGENT_EXTENSIONS,
+        errors=(NoSuchUser, NoSuchExtension, DatabaseUnavailable),
+    ),
+)

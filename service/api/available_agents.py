@@ -1,0 +1,123 @@
+"""Who could be given an extension: the agents who have none, searched, sorted and in pages."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+
+from service.api import arguments
+from service.api.answers import answered
+from service.api.auth import caller
+from service.api.errors import BODY_ERRORS, BadArgument, BadParameter
+from service.api.operation import Operation, Yes
+from service.api.paging import Paging
+from service.api.permissions import Permission, demand
+from service.keys import DIRECTORY
+from service.live.directory import Directory
+from service.model import Person, Role
+
+SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
+"""By what they can be sorted, and where a person has it."""
+
+
+class AgentSearch(Paging, frozen=True, rename="camel"):
+    """Which agents."""
+
+    text: Annotated[str, Meta(description="Only those with this in their name or username, in any case.")] = ""
+    include_extension: Annotated[str, Meta(description="And whoever has this extension.")] = ""
+    sort: Annotated[str, Meta(description='JSON: `{"username":1}`, -1 for backwards; `name` and `_id` too.')] = ""
+
+
+class Agent(msgspec.Struct, frozen=True):
+    """An agent, as far as whoever gives them an extension needs to know them."""
+
+    uid: str = msgspec.field(name="_id")
+    username: str
+    name: str
+    active: bool
+    roles: list[Role]
+    extension: str | UnsetType = UNSET
+
+
+class AvailableAgents(msgspec.Struct, frozen=True):
+    """A page of them; `total` is how many they are."""
+
+    agents: list[Agent]
+    offset: int
+    count: int
+    total: int
+    success: Yes = True
+
+
+async def available(request: web.Request) -> web.Response:
+    """GET /api/v1/omnichannel/agents/available: active agents without an extension."""
+    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    asked = await arguments.of_query(request, AgentSearch)
+    order, directory = _order(asked.sort), request.app[DIRECTORY]
+    found = _found(directory, asked.text.strip().casefold(), asked.include_extension)
+    for field, backwards in reversed(order):
+        found.sort(key=lambda person: getattr(person, field).casefold(), reverse=backwards)
+    agents = [_agent(directory, person) for person in asked.of(found)]
+    return answered(request, AvailableAgents(agents, asked.offset, asked.most, len(found)))
+
+
+def _found(directory: Directory, text: str, including: str) -> list[Person]:
+    """Agents with the text in a name, who have no extension or the one to include; in order of their ids."""
+    found = [
+        person
+        for person in directory.people()
+        if person.role is Role.AGENT
+        and person.active
+        and directory.number_of(person.user_id) in (None, including)
+        and (text in person.name.casefold() or text in person.display_name.casefold())
+    ]
+    return sorted(found, key=lambda person: person.uid)
+
+
+def _agent(directory: Directory, person: Person) -> Agent:
+    number = directory.number_of(person.user_id)
+    return Agent(
+        uid=person.uid,
+        username=person.name,
+        name=person.display_name,
+        active=person.active,
+        roles=[person.role],
+        extension=number if number is not None else UNSET,
+    )
+
+
+def _order(sort: str) -> list[tuple[str, bool]]:
+    """Fields of a person and whether backwards, the first counting most. Raises BadParameter."""
+    if not sort:
+        return [("name", False)]
+    try:
+        parsed: Any = json.loads(sort)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict) or not all(_is_order(field, way) for field, way in parsed.items()):
+        shown = sort.encode(errors="replace").decode()
+        raise BadParameter(f'Invalid sort parameter provided: "{shown}"')
+    return [(SORTABLE[field], way in (-1, "desc")) for field, way in parsed.items()]
+
+
+def _is_order(field: str, way: Any) -> bool:
+    return field in SORTABLE and not isinstance(way, bool) and way in (1, -1, "asc", "desc")
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/v1/omnichannel/agents/available",
+        handler=available,
+        summary="Pages of active agents who have no extension",
+        details="In order of their usernames, unless `sort` says otherwise.",
+        query=AgentSearch,
+        answer=AvailableAgents,
+        permission=Permission.MANAGE_AGENT_EXTENSIONS,
+        errors=(BadArgument("Expected a whole number of 0 or more in field count"), BadParameter, *BODY_ERRORS),
+    ),
+)

@@ -1,0 +1,134 @@
+"""The connector's own calls: its version, and the extensions that there are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from service import __version__
+from service.api import arguments, registration
+from service.api.answers import FRESHNESS, answered, reading_of, spelling
+from service.api.auth import caller
+from service.api.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
+from service.api.operation import Operation, Yes
+from service.api.permissions import Permission, demand
+from service.keys import DIRECTORY
+from service.live.registration import AUTHTYPE
+from service.model import Extension
+
+PATH = "/api/v1/connector"
+
+
+class ExtensionQuery(msgspec.Struct, frozen=True):
+    """Which extension."""
+
+    extension: Annotated[str, Meta(min_length=1, description="Its number. It may also come in a JSON body.")]
+
+
+class ListedExtension(msgspec.Struct, frozen=True):
+    """An extension among others: `password` and `authtype` are empty there, as Rocket.Chat had them."""
+
+    extension: str
+    state: str
+    password: str = ""
+    authtype: str = ""
+
+
+class ExtensionList(msgspec.Struct, frozen=True):
+    """All that may register."""
+
+    extensions: list[ListedExtension]
+    success: Yes = True
+
+
+class ExtensionDetails(ListedExtension, frozen=True):
+    """One, with what its phone registers with."""
+
+    success: Yes = True
+
+
+async def get_version(request: web.Request) -> web.Response:
+    """GET /api/v1/connector.getVersion: a bare JSON string."""
+    demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
+    return answered(request, f"Asterisk Connector {__version__}")
+
+
+async def list_(request: web.Request) -> web.Response:
+    """GET /api/v1/connector.extension.list"""
+    demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
+    found = request.app[DIRECTORY].that_may_register()
+    readings, words = [reading_of(request, extension) for extension in found], spelling(request)
+    listed = [
+        ListedExtension(extension.number, words[reading.state])
+        for extension, reading in zip(found, readings, strict=True)
+    ]
+    return answered(request, ExtensionList(listed), readings)
+
+
+async def get_details(request: web.Request) -> web.Response:
+    """GET /api/v1/connector.extension.getDetails"""
+    extension = await _asked(request)
+    if extension is None:
+        raise ExtensionNotFound
+    reading = reading_of(request, extension)
+    state = spelling(request)[reading.state]
+    return answered(request, ExtensionDetails(extension.number, state, extension.secret, AUTHTYPE), [reading])
+
+
+async def by_extension(request: web.Request) -> web.Response:
+    """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
+    return registration.answer(request, registration.registration_of(request, await _asked(request)))
+
+
+async def _asked(request: web.Request) -> Extension | None:
+    demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
+    asked = await arguments.of_query(request, ExtensionQuery)
+    return request.app[DIRECTORY].extension(asked.extension)
+
+
+_ONE = (BadArgument("Missing key 'extension'"), ExtensionNotFound, *BODY_ERRORS)
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PATH}.getVersion",
+        handler=get_version,
+        summary="Name and version of this connector",
+        answer=str,
+        permission=Permission.MANAGE_CALL_SETTINGS,
+    ),
+    Operation(
+        method="GET",
+        path=f"{PATH}.extension.list",
+        handler=list_,
+        summary="All extensions that may register, each with its state now",
+        answer=ExtensionList,
+        headers=FRESHNESS,
+        permission=Permission.MANAGE_CALL_SETTINGS,
+    ),
+    Operation(
+        method="GET",
+        path=f"{PATH}.extension.getDetails",
+        handler=get_details,
+        summary="One extension: its state now, and its SIP password",
+        query=ExtensionQuery,
+        answer=ExtensionDetails,
+        headers=FRESHNESS,
+        permission=Permission.MANAGE_CALL_SETTINGS,
+        errors=_ONE,
+    ),
+    Operation(
+        method="GET",
+        path=f"{PATH}.extension.getRegistrationInfoByExtension",
+        handler=by_extension,
+        summary="What a softphone needs to register as an extension, and whether the line is up now",
+        query=ExtensionQuery,
+        answer=registration.RegistrationAnswer,
+        conditional=True,
+        headers=registration.STATE_HEADERS,
+        permission=Permission.MANAGE_CALL_SETTINGS,
+        errors=_ONE,
+    ),
+)

@@ -1,0 +1,164 @@
+"""Who has which extension, for whoever gives them out: pages, filters, and what is free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+
+from service.api import arguments
+from service.api.answers import FRESHNESS, answered, reading_of, spelling
+from service.api.auth import caller
+from service.api.errors import BODY_ERRORS, BadArgument
+from service.api.operation import Operation, Yes
+from service.api.paging import Paging
+from service.api.permissions import Permission, demand
+from service.keys import DIRECTORY
+from service.live.directory import Directory
+from service.model import Extension, Reading
+
+PATH = "/api/v1/omnichannel"
+
+
+class ExtensionFilters(Paging, frozen=True, rename="camel"):
+    """Which extensions; a filter that is empty is none."""
+
+    status: Annotated[str, Meta(description="Only those in this state, as it is spelled here.")] = ""
+    agent_id: Annotated[str, Meta(description="Only the one of the person with this uid.")] = ""
+    queues: Annotated[list[str], Meta(description="Only members of one of these; `queues[]`, repeated.")] = (
+        msgspec.field(default_factory=list)
+    )
+    extension: Annotated[str, Meta(description="Only this one.")] = ""
+
+
+class AgentsExtension(msgspec.Struct, frozen=True, rename="camel"):
+    """An extension and whose it is; of one that is free there is no user."""
+
+    user_id: str | UnsetType
+    username: str | UnsetType
+    name: str | UnsetType
+    queues: list[str]
+    extension: str
+    state: str
+    password: str = ""
+    authtype: str = ""
+
+
+class AgentsExtensions(msgspec.Struct, frozen=True):
+    """A page of those that the filters leave; `total` is how many these are."""
+
+    extensions: list[AgentsExtension]
+    offset: int
+    count: int
+    total: int
+    success: Yes = True
+
+
+class WhichNumbers(msgspec.Struct, frozen=True, rename="camel"):
+    """`free`: nobody's; `allocated`: somebody's; `available`: free, and before them the person's own."""
+
+    type: Literal["free", "allocated", "available"]
+    user_id: Annotated[str | None, Meta(description="A person's uid; this or `username` is needed, empty will do.")] = (
+        None
+    )
+    username: Annotated[str | None, Meta(description="Or their name.")] = None
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """Nothing but their numbers, in order."""
+
+    extensions: list[str]
+    success: Yes = True
+
+
+async def extensions(request: web.Request) -> web.Response:
+    """GET /api/v1/omnichannel/extensions"""
+    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    asked = await arguments.of_query(request, ExtensionFilters)
+    found = _filtered(request, asked)
+    page = asked.of(found)
+    readings = [reading_of(request, extension) for extension in page]
+    listed = [_shown(request, extension, reading) for extension, reading in zip(page, readings, strict=True)]
+    return answered(request, AgentsExtensions(listed, asked.offset, asked.most, len(found)), readings)
+
+
+async def numbers(request: web.Request) -> web.Response:
+    """GET /api/v1/omnichannel/extension"""
+    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    asked = await arguments.of_query(request, WhichNumbers)
+    if asked.user_id is None and asked.username is None:
+        raise BadArgument(arguments.NO_ALTERNATIVE)
+    directory = request.app[DIRECTORY]
+    if asked.type == "allocated":
+        return answered(request, Numbers([number for number in directory.numbers() if directory.is_held(number)]))
+    free = [extension.number for extension in directory.that_may_register() if extension.user_id is None]
+    own = _own(directory, asked) if asked.type == "available" else []
+    return answered(request, Numbers([*own, *free]))
+
+
+def _own(directory: Directory, asked: WhichNumbers) -> list[str]:
+    person = directory.person(asked.user_id) if asked.user_id else directory.named(asked.username or "")
+    number = directory.number_of(person.user_id) if person is not None else None
+    return [number] if number is not None else []
+
+
+def _filtered(request: web.Request, asked: ExtensionFilters) -> list[Extension]:
+    directory, words = request.app[DIRECTORY], spelling(request)
+    found: Iterable[Extension] = directory.that_may_register()
+    if number := asked.extension.strip():
+        found = [extension for extension in found if extension.number == number]
+    if uid := asked.agent_id.strip():
+        person = directory.person(uid)
+        user_id = person.user_id if person is not None else -1
+        found = [extension for extension in found if extension.user_id == user_id]
+    if status := asked.status.strip():
+        found = [extension for extension in found if words[reading_of(request, extension).state] == status]
+    if asked.queues:
+        wanted = set(asked.queues)
+        found = [extension for extension in found if wanted.intersection(_queues_of(request, extension))]
+    return list(found)
+
+
+def _shown(request: web.Request, extension: Extension, reading: Reading) -> AgentsExtension:
+    person = request.app[DIRECTORY].holder_of(extension)
+    return AgentsExtension(
+        user_id=person.uid if person is not None else UNSET,
+        username=person.name if person is not None else UNSET,
+        name=person.display_name if person is not None else UNSET,
+        queues=_queues_of(request, extension),
+        extension=extension.number,
+        state=spelling(request)[reading.state],
+    )
+
+
+def _queues_of(request: web.Request, extension: Extension) -> list[str]:
+    return []
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PATH}/extensions",
+        handler=extensions,
+        summary="Pages of extensions, each with its person, queues and state now",
+        details="A filter that is empty is none. In order of their numbers.",
+        query=ExtensionFilters,
+        answer=AgentsExtensions,
+        headers=FRESHNESS,
+        permission=Permission.MANAGE_AGENT_EXTENSIONS,
+        errors=(BadArgument("Expected a whole number of 0 or more in field count"), *BODY_ERRORS),
+    ),
+    Operation(
+        method="GET",
+        path=f"{PATH}/extension",
+        handler=numbers,
+        summary="The numbers of the extensions that are free, allocated, or available to a person",
+        query=WhichNumbers,
+        answer=Numbers,
+        permission=Permission.MANAGE_AGENT_EXTENSIONS,
+        errors=(BadArgument(arguments.NO_ALTERNATIVE), *BODY_ERRORS),
+    ),
+)
