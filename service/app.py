@@ -12,6 +12,7 @@ from aiohttp import web
 
 from service import keys
 from service.api import routes
+from service.api.description.site import DESCRIPTION, Description
 from service.api.front import DRAINING, OUTAGE, Outage
 from service.api.limits import Limits
 from service.api.logins import Logins
@@ -76,7 +77,9 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()
         app[METRICS] = Metrics(Parts(links, logins, directory, app[keys.STREAMS], feed.watch))
-        app.add_routes(routes.public(with_metrics=settings.metrics_port is None))
+        families = routes.families(with_metrics=settings.metrics_port is None)
+        app[DESCRIPTION] = Description(families)
+        app.add_routes(routes.public(families))
 
         supervisor = await stack.enter_async_context(Supervisor())
         for name, link in links.items():

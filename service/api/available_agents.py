@@ -118,6 +118,10 @@ OPERATIONS = (
         query=AgentSearch,
         answer=AvailableAgents,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
-        errors=(BadArgument("Expected a whole number of 0 or more in field count"), BadParameter, *BODY_ERRORS),
+        errors=(
+            BadArgument("Expected a whole number of 0 or more in field count"),
+            BadParameter('Invalid sort parameter provided: "backwards"'),
+            *BODY_ERRORS,
+        ),
     ),
 )

@@ -44,7 +44,7 @@ class ExtensionList(msgspec.Struct, frozen=True):
     success: Yes = True
 
 
-class ExtensionDetails(ListedExtension, frozen=True):
+class DetailedExtension(ListedExtension, frozen=True):
     """One, with what its phone registers with."""
 
     success: Yes = True
@@ -75,7 +75,7 @@ async def get_details(request: web.Request) -> web.Response:
         raise ExtensionNotFound
     reading = reading_of(request, extension)
     state = spelling(request)[reading.state]
-    return answered(request, ExtensionDetails(extension.number, state, extension.secret, AUTHTYPE), [reading])
+    return answered(request, DetailedExtension(extension.number, state, extension.secret, AUTHTYPE), [reading])
 
 
 async def by_extension(request: web.Request) -> web.Response:
@@ -114,7 +114,7 @@ OPERATIONS = (
         handler=get_details,
         summary="One extension: its state now, and its SIP password",
         query=ExtensionQuery,
-        answer=ExtensionDetails,
+        answer=DetailedExtension,
         headers=FRESHNESS,
         permission=Permission.MANAGE_CALL_SETTINGS,
         errors=_ONE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from aiohttp import web
 
 from service.api import (
@@ -19,6 +21,7 @@ from service.api import (
     user_list,
     users,
 )
+from service.api.description import site
 from service.api.operation import Operation
 
 FAMILIES: dict[str, tuple[Operation, ...]] = {
@@ -39,12 +42,12 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
 def families(*, with_metrics: bool) -> dict[str, tuple[Operation, ...]]:
     """The families, and what orchestrators call; metrics too, unless they have a port of their own."""
     metrics = (health.METRICS_OPERATION,) if with_metrics else ()
-    return {**FAMILIES, "Health": (*health.OPERATIONS, *metrics)}
+    return {**FAMILIES, "Health": (*health.OPERATIONS, *metrics), "Description": site.OPERATIONS}
 
 
-def public(*, with_metrics: bool) -> list[web.RouteDef]:
+def public(families: Mapping[str, Iterable[Operation]]) -> list[web.RouteDef]:
     """The routes of the port for clients."""
-    return [each.route() for family in families(with_metrics=with_metrics).values() for each in family]
+    return [each.route() for family in families.values() for each in family]
 
 
 def operators() -> list[web.RouteDef]:

@@ -20,13 +20,16 @@ Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+0
 _AS_SHOWN = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw: Any}
 
 
+LONGEST_MINUTES = 3650 * 24 * 60
+EXPIRY = "As long as tokens live here, if it is not given; more is a 400."
+
+
 class Credentials(msgspec.Struct, frozen=True):
     """A name or an e-mail, and its password."""
 
     email_or_name: Annotated[str, Meta(min_length=1)]
     password: Annotated[str, Meta(min_length=1)]
-    expire_after_minutes: Annotated[int, Meta(ge=1)] | None = None
-    """As long as any token, if it is not given; no longer."""
+    expire_after_minutes: Annotated[int, Meta(ge=1, le=LONGEST_MINUTES, description=EXPIRY)] | None = None
 
 
 class IssuedToken(msgspec.Struct, frozen=True):

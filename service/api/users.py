@@ -83,6 +83,8 @@ def _lifetime(minutes: Any, token_days: float) -> timedelta:
     if minutes is None:
         return timedelta(days=token_days)
     longest = int(token_days * 24 * 60)
+    if isinstance(minutes, float) and minutes.is_integer():
+        minutes = int(minutes)  # JSON has one kind of numbers
     if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= longest:
         raise BadArgument(f"expire_after_minutes: a whole number from 1 to {longest} is required")
     return timedelta(minutes=minutes)

@@ -1,0 +1,206 @@
+"""The OpenAPI 3.1 document: every operation of every family, with what it takes, answers and refuses."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from service import __version__
+from service.api.description import headers, refusals
+from service.api.description.envelopes import ENVELOPES
+from service.api.description.examples import EXAMPLES
+from service.api.description.schemas import Schemas
+from service.api.error_answers import family_of
+from service.api.operation import AnyOf, Auth, Operation
+from service.api.permissions import ROLES
+
+ABOUT = """\
+Who am I on the phone system, and is my line up? One answer from PostgreSQL and a live Asterisk.
+
+A login answers a token, for the header `X-Auth-Token`. The `/api/v1` family wants `X-User-Id` too, the person's
+17-character id. HEAD works wherever GET does, but for the stream. Repeated slashes are served as one.
+
+Decided in this order: 405, 401, 429, 400, 403, 404. Where a permission does not depend on the arguments, 403 comes
+before 400. Answers may get more fields: ignore those that you do not know.
+"""
+SECURITY_SCHEMES = {
+    "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "From a login."},
+    "uid": {"type": "apiKey", "in": "header", "name": "X-User-Id", "description": "Whose token it is."},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Single-use, valid 60 s."},
+}
+SECURITY: dict[Auth, list[dict[str, list[str]]]] = {
+    Auth.NONE: [],
+    Auth.TOKEN: [{"token": []}],
+    Auth.TOKEN_AND_UID: [{"token": [], "uid": []}],
+    Auth.TOKEN_AND_UID_OR_TICKET: [{"token": [], "uid": []}, {"ticket": []}],
+}
+Json = dict[str, Any]
+
+
+def document(families: Mapping[str, Iterable[Operation]]) -> Json:
+    """The whole description."""
+    operations = [(family, operation) for family, members in families.items() for operation in members]
+    schemas = _schemas(each for _, each in operations)
+    methods: dict[str, set[str]] = defaultdict(set)
+    for _, operation in operations:
+        methods[operation.path] |= _methods(operation)
+    paths: dict[str, Json] = defaultdict(dict)
+    for family, operation in operations:
+        described = _described(operation, family, schemas, methods[operation.path])
+        paths[operation.path][operation.method.lower()] = described
+    shared = _share_responses(paths)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Asterisk connector", "version": __version__, "description": ABOUT},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": family} for family in families],
+        "paths": dict(paths),
+        "components": {
+            "securitySchemes": SECURITY_SCHEMES,
+            "headers": headers.components(),
+            "responses": shared,
+            "schemas": schemas.components([*paths.values(), shared]),
+        },
+    }
+
+
+def operation_id(operation: Operation) -> str:
+    """Method and path as one word, without what all have."""
+    words = re.findall(r"[A-Za-z0-9]+", re.sub(r"\{(\w+)\}", r"by \1", operation.path.removeprefix("/api/v1")))
+    return operation.method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def _schemas(operations: Iterable[Operation]) -> Schemas:
+    answers: list[Any] = list(ENVELOPES)
+    inputs: list[Any] = []
+    for each in operations:
+        answers += [kind for kind in (each.answer, *each.other_answers.values()) if kind is not None]
+        inputs += [kind for kind in (each.query, each.in_path, each.body) if kind is not None]
+    return Schemas(answers, inputs)
+
+
+def _methods(operation: Operation) -> set[str]:
+    heads = operation.method == "GET" and operation.media_type != "text/event-stream"
+    return {operation.method, "HEAD"} if heads else {operation.method}
+
+
+def _described(operation: Operation, family: str, schemas: Schemas, allowed: set[str]) -> Json:
+    example = EXAMPLES.get(operation_id(operation), {})
+    described: Json = {
+        "operationId": operation_id(operation),
+        "tags": [family],
+        "summary": operation.summary,
+        "description": _details(operation),
+        "security": SECURITY[operation.auth],
+        "parameters": _parameters(operation, schemas, example.get("arguments", {})),
+        "responses": _responses(operation, schemas, allowed, example),
+    }
+    if operation.body is not None:
+        described["requestBody"] = _body(operation, schemas, example)
+    return {key: value for key, value in described.items() if value or key == "security"}
+
+
+def _details(operation: Operation) -> str:
+    permission = operation.permission
+    if permission is None:
+        return operation.details
+    roles = ", ".join(sorted(ROLES[permission]))
+    return f"{operation.details} Needs the permission `{permission}`: {roles}.".strip()
+
+
+def _parameters(operation: Operation, schemas: Schemas, example: Json) -> list[Json]:
+    found = [_parameter(name, "path", schema, True, example) for name, schema in _in_path(operation, schemas).items()]
+    if operation.query is not None:
+        required = {each.encode_name for each in msgspec.structs.fields(operation.query) if each.required}
+        for name, schema in schemas.fields_of(operation.query).items():
+            found.append(_parameter(name, "query", schema, name in required, example))
+    asked = (("If-None-Match",) if operation.conditional else ()) + operation.request_headers
+    return found + headers.parameters(*asked)
+
+
+def _in_path(operation: Operation, schemas: Schemas) -> dict[str, Json]:
+    described = schemas.fields_of(operation.in_path) if operation.in_path is not None else {}
+    names = re.findall(r"\{(\w+)\}", operation.path)
+    return {name: described.get(name, {"type": "string"}) for name in names}
+
+
+def _parameter(name: str, where: str, schema: Json, required: bool, example: Json) -> Json:
+    told = schema.get("description")
+    bare = {key: value for key, value in _without_null(schema).items() if key != "description"}
+    return {
+        "name": name,
+        "in": where,
+        "required": required,
+        **({"description": told} if told else {}),
+        "schema": bare,
+        **({"example": example[name]} if name in example else {}),
+    }
+
+
+def _without_null(schema: Json) -> Json:
+    """What may be left out is null, or empty, inside; in a URL it is just not there."""
+    given = {key: value for key, value in schema.items() if key != "default" or value not in (None, "", [])}
+    choices = [each for each in given.get("anyOf", ()) if each != {"type": "null"}]
+    if not choices:
+        return given
+    rest = {key: value for key, value in given.items() if key != "anyOf"}
+    return {**rest, **choices[0]} if len(choices) == 1 else {**rest, "anyOf": choices}
+
+
+def _body(operation: Operation, schemas: Schemas, example: Json) -> Json:
+    schema, shown = schemas.of(operation.body), {"example": example["body"]} if "body" in example else {}
+    content = {"application/json": {"schema": schema, **shown}}
+    if operation.form:
+        texts = {"additionalProperties": {"type": "string"}}
+        content["application/x-www-form-urlencoded"] = {"schema": {"allOf": [schema, texts]}, **shown}
+    return {"required": _is_required(operation.body), "content": content}
+
+
+def _is_required(body: Any) -> bool:
+    return issubclass(body, AnyOf) or any(each.required for each in msgspec.structs.fields(body))
+
+
+def _responses(operation: Operation, schemas: Schemas, allowed: set[str], example: Json) -> Json:
+    carried = (("ETag",) if operation.conditional else ()) + operation.headers
+    answer: Json = {"schema": schemas.of(operation.answer) if operation.answer is not None else {"type": "string"}}
+    if "answer" in example:
+        answer["example"] = example["answer"]
+    found: Json = {
+        str(operation.status): {
+            "description": "Done.",
+            "headers": headers.references(*carried),
+            "content": {operation.media_type: answer},
+        }
+    }
+    if operation.conditional:
+        found["304"] = {"description": "It is what you know already.", "headers": headers.references(*carried)}
+    for status, kind in operation.other_answers.items():
+        content = {"application/json": {"schema": schemas.of(kind)}}
+        found[str(status)] = {"description": "No.", "headers": headers.references(), "content": content}
+    for code, facts in groupby(refusals.of(operation, allowed), key=lambda each: each.status):
+        found[str(code)] = refusals.response(list(facts), schemas)
+    return found
+
+
+def _share_responses(paths: Mapping[str, Json]) -> Json:
+    """Refusals that occur more than once move to the components, under the names of family and facts."""
+    places = [
+        (f"{family_of(path).__name__.capitalize()}{'Or'.join(content['examples'])}", described["responses"], status)
+        for path, methods in paths.items()
+        for described in methods.values()
+        for status, response in described["responses"].items()
+        for content in response.get("content", {}).values()
+        if "examples" in content
+    ]
+    texts = Counter(msgspec.json.encode(responses[status]) for _, responses, status in places)
+    shared: dict[str, Json] = {}
+    for name, responses, status in places:
+        response = responses[status]
+        if texts[msgspec.json.encode(response)] > 1 and shared.setdefault(name, response) == response:
+            responses[status] = {"$ref": f"#/components/responses/{name}"}
+    return dict(sorted(shared.items()))

@@ -1,0 +1,107 @@
+"""`/openapi.json` and `/docs`: for everybody, as they hold no secret, and without the internet.
+
+Both are made at the first question, and told apart by their entity tags.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from service.api.description.document import document
+from service.api.errors import encode
+from service.api.operation import Auth, Operation
+
+FOLDER = Path(__file__).parent
+
+
+class Description:
+    """One per process, of the operations that it serves."""
+
+    def __init__(self, families: Mapping[str, Iterable[Operation]]) -> None:
+        self._families = families
+
+    @cached_property
+    def openapi(self) -> bytes:
+        """The document."""
+        return encode(document(self._families))
+
+    @cached_property
+    def page(self) -> bytes:
+        """The page, with style and script in it: one request, and nothing from elsewhere."""
+        page = (FOLDER / "page.html").read_text(encoding="utf-8")
+        return page.replace("/*style*/", _asset("page.css")).replace("/*script*/", _asset("page.js")).encode()
+
+    @cached_property
+    def page_policy(self) -> str:
+        """What the page may do: run just this script, wear just this style, ask just this service."""
+        return (
+            f"default-src 'none'; script-src '{_digest('page.js')}'; style-src '{_digest('page.css')}'; "
+            "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+
+
+DESCRIPTION = web.AppKey("description", Description)
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """GET /openapi.json"""
+    return _cached(request, request.app[DESCRIPTION].openapi, {"Content-Type": "application/json"})
+
+
+async def docs(request: web.Request) -> web.Response:
+    """GET /docs"""
+    description = request.app[DESCRIPTION]
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": description.page_policy,
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return _cached(request, description.page, headers)
+
+
+def _cached(request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
+    tag = hashlib.blake2b(body, digest_size=16).hexdigest()
+    headers |= {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
+    known = request.if_none_match
+    if known is not None and any(each.value in ("*", tag) for each in known):
+        return web.Response(status=304, headers={**headers})
+    return web.Response(body=body, headers=headers)
+
+
+def _asset(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _digest(name: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()}"
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/openapi.json",
+        handler=openapi,
+        summary="This description",
+        auth=Auth.NONE,
+        answer=dict[str, Any],
+        conditional=True,
+    ),
+    Operation(
+        method="GET",
+        path="/docs",
+        handler=docs,
+        summary="This description, as a page",
+        auth=Auth.NONE,
+        answer=None,
+        media_type="text/html",
+        conditional=True,
+    ),
+)

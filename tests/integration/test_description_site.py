@@ -1,0 +1,54 @@
+"""`/openapi.json` and `/docs`: for everybody, cached, and without anything from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+
+import pytest
+
+from service.api import routes
+from service.api.description.document import document
+from tests.support.database import TestDatabase
+from tests.support.server import Server, Start, told
+
+
+async def test_the_description_is_that_of_the_routes_that_are_served(shared: Server) -> None:
+    status, described = await told(await shared.client.get("/openapi.json"))
+    assert status == 200
+    assert described == document(routes.families(with_metrics=True))
+    served = {
+        (route.method, route.resource.canonical)
+        for route in shared.app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    assert served == {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
+
+
+async def test_metrics_elsewhere_are_not_described_here(database: TestDatabase, start: Start) -> None:
+    server = await start(database.settings(metrics_port=9))
+    _, described = await told(await server.client.get("/openapi.json"))
+    assert "/metrics" not in described["paths"]
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_what_is_known_already_is_not_sent_again(shared: Server, path: str) -> None:
+    first = await shared.client.get(path)
+    again = await shared.client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert (first.status, again.status, await again.read()) == (200, 304, b"")
+    assert first.headers["Cache-Control"] == again.headers["Cache-Control"] == "no-cache"
+    assert again.headers["ETag"] == first.headers["ETag"]
+
+
+async def test_the_page_runs_only_its_own_script_and_fetches_nothing_from_elsewhere(shared: Server) -> None:
+    answer = await shared.client.get("/docs")
+    page, policy = await answer.text(), answer.headers["Content-Security-Policy"]
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for tag in ("script", "style"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
+    assert "://" not in page
+    assert not re.search(r"\son\w+=|\sstyle=|<link(?! rel=\"icon\" href=\"data:,\")|innerHTML|localStorage", page)

@@ -1,0 +1,92 @@
+"""The description is a valid OpenAPI 3.1 document of exactly the routes that are served."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from aiohttp import web
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from service.api import routes
+from service.api.description import envelopes
+from service.api.description.document import document, operation_id
+
+FAMILIES = routes.families(with_metrics=True)
+OPERATIONS = [each for family in FAMILIES.values() for each in family]
+DOCUMENT = document(FAMILIES)
+DESCRIBED = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+
+
+def test_the_document_is_valid() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def served(app: web.Application) -> set[tuple[str, str]]:
+    """Methods and paths as aiohttp knows them. HEAD goes with GET, and the description says so once for all."""
+    routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
+    return {route for route in routes if route[0] != "HEAD"}
+
+
+def test_every_route_is_described_and_everything_described_is_a_route() -> None:
+    app = web.Application()
+    app.add_routes(routes.public(FAMILIES))
+    assert served(app) == DESCRIBED
+
+
+def test_a_route_that_is_not_described_would_be_found() -> None:
+    app = web.Application()
+    app.add_routes(routes.public(FAMILIES))
+    app.router.add_get("/api/v1/forgotten", OPERATIONS[0].handler)
+    assert served(app) - DESCRIBED == {("GET", "/api/v1/forgotten")}
+
+
+def test_metrics_on_a_port_of_their_own_are_not_described() -> None:
+    assert "/metrics" in DOCUMENT["paths"]
+    assert "/metrics" not in document(routes.families(with_metrics=False))["paths"]
+
+
+def test_operation_ids_are_unique_words() -> None:
+    ids = [operation_id(each) for each in OPERATIONS]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z][A-Za-z0-9]+", each) for each in ids)
+
+
+def responses(described: dict[str, Any]) -> dict[str, Any]:
+    """The answers of an operation, with references followed."""
+    shared = DOCUMENT["components"]["responses"]
+    return {
+        status: shared[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
+        for status, answer in described["responses"].items()
+    }
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(DESCRIBED))
+def test_errors_are_described_by_rule(method: str, path: str) -> None:
+    described = DOCUMENT["paths"][path][method.lower()]
+    found = responses(described)
+    assert "Allow" in found["405"]["headers"]
+    if described["security"]:
+        assert {"401", "429", "503"} <= set(found)
+        assert "Retry-After" in found["429"]["headers"]
+        assert "Retry-After" in found["503"]["headers"]
+    if "requestBody" in described:
+        assert {"400", "408", "413", "415"} <= set(found)
+    for status, answer in found.items():
+        assert answer["description"]
+        assert "X-Request-Id" in answer["headers"]
+        if status != "304" and not status.startswith("2"):
+            assert "application/json" in answer["content"]
+
+
+def test_an_error_whose_shape_is_not_described_is_not_described_wrongly() -> None:
+    with pytest.raises(ValueError, match="no envelope fits"):
+        envelopes.envelope_of({"success": False, "error": "x", "new": 1})
+
+
+def test_every_answer_in_json_says_which_of_its_fields_are_always_there() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["MeAnswer"]["required"] == ["_id", "name", "username", "emails", "active", "roles", "success"]
+    assert schemas["Credentials"]["required"] == ["email_or_name", "password"]
+    assert "default" not in schemas["MeAnswer"]["properties"]["success"]
