@@ -13,9 +13,11 @@ from typing import Any
 import panoramisk
 from panoramisk.message import Message
 
-from service.asterisk.wire import DeviceStateList, Events, PresenceStateList, Request, Wire
+from service.asterisk.queue_messages import ITEMS, parse_list
+from service.asterisk.wire import DeviceStateList, Events, Listing, Request, Wire, text
 from service.errors import CallServerUnavailable, ConfigurationError
 from service.live.presences import PROVIDER, Presence, parse
+from service.live.queues import Listed
 from service.model import DeviceState
 from service.settings import CallServer
 
@@ -75,7 +77,7 @@ class Account:
 
 def parse_presence(message: Message) -> tuple[str, Presence] | None:
     """The extension and its presence of a `PresenceStateChange`; None for one that is no extension's."""
-    return parse(message.presentity, message.status, message.message)
+    return parse(text(message, "Presentity"), text(message, "Status"), text(message, "Message"))
 
 
 def _tls(server: CallServer) -> ssl.SSLContext:
@@ -138,10 +140,16 @@ class Connection:
 
     async def presences(self) -> dict[str, Presence]:
         """What people set of themselves, by extension; nothing where `res_manager_presencestate` is not loaded."""
-        request = PresenceStateList()
+        request = Listing("PresenceStateList", "PresenceStateChange")
         await self._wire.ask(request, LIST_DEADLINE)
         found = (parse_presence(message) for message in request.__dict__["listed"])
         return dict(each for each in found if each is not None)
+
+    async def queues(self) -> Listed:
+        """All queues. Raises CallServerUnavailable where `app_queue` is not loaded."""
+        request = Listing("QueueStatus", *ITEMS)
+        await self._permitted(request, LIST_DEADLINE)
+        return parse_list(request.__dict__["listed"])
 
     async def variable(self, expression: str) -> str:
         """A global variable or function's value, as `Getvar` answers it."""
@@ -171,9 +179,10 @@ class Connection:
             raise NotPermitted("AMI refuses PJSIPQualify: Permission denied")
         return bool(answer.response == "Success")
 
-    async def command(self, line: str) -> None:
-        """Run a line of Asterisk's command line. Raises CallServerUnavailable when it failed."""
-        await self._permitted(Request({"Action": "Command", "Command": line}))
+    async def command(self, line: str) -> str:
+        """What a line of Asterisk's command line prints. Raises CallServerUnavailable when it failed."""
+        output = (await self._permitted(Request({"Action": "Command", "Command": line}))).output
+        return "\n".join(output) if isinstance(output, list) else str(output)
 
     async def _permitted(self, request: Request, deadline: float = ACTION_DEADLINE) -> Message:
         answer = await self._wire.ask(request, deadline)

@@ -1,6 +1,6 @@
 """The supervised link to one Asterisk: connect, log in, wait for FullyBooted, snapshot, watch, and all again.
 
-One task owns it. Everything that it learns goes into one `DeviceStates`, in the order read.
+One task owns it. What it learns goes into maps that are its own, in the order read (`listener`).
 """
 
 from __future__ import annotations
@@ -8,20 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import structlog
-from panoramisk.message import Message
 
-from service.asterisk.connection import Account, Connection, NotPermitted, connected, parse_presence
-from service.asterisk.contact_reader import ContactReader
+from service.asterisk.connection import Account, Connection, NotPermitted, connected
+from service.asterisk.listener import Listener
 from service.asterisk.retry import delays, foremost, is_refusal
-from service.asterisk.tracker import Tracker
 from service.errors import CallServerUnavailable
-from service.live.contacts import Contact, Contacts
-from service.live.device_states import DeviceStates, Freshness
-from service.live.presences import Presences
-from service.model import PJSIP, DeviceState
+from service.live.device_states import Freshness
 
 log = structlog.get_logger(__name__)
 
@@ -38,26 +32,8 @@ def uptime() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-@dataclass(slots=True)
-class LinkFacts:
-    """What `readyz`, logs and metrics tell of a link beside its freshness."""
-
-    last_event: float | None = None
-    """Seconds since the epoch, as the two below."""
-    last_pong: float | None = None
-    last_resynchronisation: float | None = None
-    resynchronisations: int = 0
-    corrections: int = 0
-    """Devices that a later snapshot had to correct: an event was lost. Stays 0 where all is well."""
-    events: int = 0
-    failures: int = 0
-    why_ended: str | None = None
-    refused: bool = False
-    """Whether the last try was refused: login or permission."""
-
-
-class Link:
-    """One call server's link. `run` never returns by itself; it implements `wire.Events`."""
+class Link(Listener):
+    """One call server's link. `run` never returns by itself."""
 
     def __init__(
         self,
@@ -69,85 +45,13 @@ class Link:
         clock: Callable[[], float] = uptime,
         delays: Callable[[], Iterator[float]] = delays,
     ) -> None:
-        self.name = name
-        self.states = DeviceStates(clock, deadline, self._device_changed)
-        self.contacts = Contacts()
-        self.presences = Presences()
-        self.changed: Callable[[str | None], None] = lambda _: None
-        """Called with an endpoint of which something may have changed, or with None for all of them."""
-        self.facts = LinkFacts()
-        self.tracker = Tracker(name, self.states, sync)
-        self._reader = ContactReader(self.contacts, lambda endpoint: self.changed(endpoint))
+        super().__init__(name, sync=sync, deadline=deadline, clock=clock)
         self._account = account
         self._deadline = deadline
         self._clock = clock
         self._delays = delays
-        self._connection: Connection | None = None
-        self._booted = False
-        self._stale = False  # a snapshot is due
         self._compared_at = clock()
-        self._wake = asyncio.Event()
         self._log = log.bind(call_server=name)
-
-    def want(self, extensions: frozenset[str]) -> None:
-        """These are the call server's extensions now: their devices and contacts are to be known."""
-        self.tracker.want(extensions)
-        self._reader.want(extensions)
-
-    def contacts_of(self, endpoint: str) -> tuple[Contact, ...] | None:
-        """The contacts of an endpoint now; None when they are not known, or not known to be so now."""
-        return self.contacts.of(endpoint) if self.states.current else None
-
-    # --- what the wire tells ---------------------------------------------------------------------------------
-
-    def device_state(self, device: str, state: DeviceState) -> None:
-        self._note_event()
-        self.states.apply(device, state)
-
-    def event(self, name: str, message: Message) -> None:
-        self._note_event()
-        if name == "FullyBooted":
-            self._booted = True
-            self._doubt()
-        elif name == "Reload":
-            self._doubt()
-        elif name == "ContactStatus":
-            self._contact_status(message.endpointname, message)
-        elif name == "PresenceStateChange":
-            if (told := parse_presence(message)) is not None:
-                self.presences.apply(*told)
-                self.changed(told[0])
-        elif name == "Shutdown" and self._connection is not None:
-            self._connection.end("Asterisk is shutting down")
-
-    def _contact_status(self, endpoint: str, message: Message) -> None:
-        took = message.roundtripusec
-        if self.contacts.apply(endpoint, message.uri, message.contactstatus, int(took) if took.isdecimal() else None):
-            self._reader.read(endpoint)
-        self.tracker.contact(endpoint)
-        self.changed(endpoint)
-
-    def _device_changed(self, device: str | None) -> None:
-        if device is None:
-            self.changed(None)
-        elif device.startswith(PJSIP):
-            self.changed(device[len(PJSIP) :])
-
-    def _note_event(self) -> None:
-        self.facts.events += 1
-        self.facts.last_event = time.time()
-
-    def lost(self, why: str) -> None:
-        """At once, not when the task gets round to it: nothing is live without a line."""
-        self.states.lost()
-        self.contacts.lost()
-        self.presences.lost()
-        self.changed(None)
-        self._wake.set()
-
-    def _doubt(self) -> None:
-        self._stale = True
-        self._wake.set()
 
     # --- the loop --------------------------------------------------------------------------------------------
 
@@ -188,6 +92,7 @@ class Link:
                     tasks.create_task(self._watch(self._connection), name=f"watch {self.name}")
                     tasks.create_task(self.tracker.run(self._connection), name=f"track {self.name}")
                     tasks.create_task(self._reader.run(self._connection), name=f"contacts {self.name}")
+                    tasks.create_task(self._queues.run(self._connection), name=f"queues {self.name}")
             finally:
                 self._connection = None
 
@@ -226,6 +131,7 @@ class Link:
         self.facts.resynchronisations += 1
         self.facts.last_resynchronisation = time.time()
         self.tracker.snapshot_taken(first=first)
+        self._queues.doubt()
         if first:
             self.facts.why_ended, self.facts.refused = None, False
             self._reader.begin()

@@ -34,6 +34,8 @@ _DEVICE_STATE = re.compile(
     rb"Event: DeviceStateChange\r\n(?:Privilege: [^\r\n]*\r\n)?(?:ActionID: ([^\r\n]*)\r\n)?"
     rb"Device: ([^\r\n]+)\r\nState: ([^\r\n]*)\r\n\r\n"
 )
+NUMBER = re.compile("[0-9]{1,12}")
+"""What is taken for a number: Python's own `int` takes other digits too, and raises for very many."""
 _FORBIDDEN = re.compile(r"[\r\n\0]")
 _STATES = {state.name.encode(): state for state in DeviceState}
 
@@ -46,6 +48,12 @@ class Events(Protocol):
     def event(self, name: str, message: Message) -> None: ...
 
     def lost(self, why: str) -> None: ...
+
+
+def text(message: Message, header: str) -> str:
+    """A header's value; empty when there is none, or more than one, which panoramisk makes a list."""
+    value = message.get(header)
+    return value if isinstance(value, str) else ""
 
 
 class Request(Action):  # type: ignore[misc]
@@ -77,15 +85,16 @@ class DeviceStateList(Request):
         return super().add_message(message)
 
 
-class PresenceStateList(Request):
+class Listing(Request):
     """A list action whose items are few: it gathers their messages and answers with its last event."""
 
-    def __init__(self) -> None:
-        super().__init__({"Action": "PresenceStateList"})
+    def __init__(self, action: str, *items: str) -> None:
+        super().__init__({"Action": action})
+        self.__dict__["items_called"] = items
         self.__dict__["listed"] = []
 
     def add_message(self, message: Message) -> bool:
-        if message.event == "PresenceStateChange":
+        if message.event in self.__dict__["items_called"]:
             self.__dict__["listed"].append(message)
         refused = message.response == "Error"
         if not refused and message.eventlist != "Complete":
@@ -161,16 +170,16 @@ class Wire(AMIProtocol):  # type: ignore[misc]
 
     def _handle(self, message: Message) -> None:
         if message.event == "DeviceStateChange":  # with more headers than usual, or in another order
-            parts = (message.actionid, message.device, message.state)
-            if message.device:
-                self._handle_device_state(*(str(part).encode() for part in parts))
+            action_id, device, state = (text(message, header).encode() for header in ("ActionID", "Device", "State"))
+            if device:
+                self._handle_device_state(action_id, device, state)
             return
-        action = self.responses.get(message.action_id) if message.action_id else None
+        action = self.responses.get(text(message, "ActionID"))
         if action is not None:
             if action.add_message(message):
                 self.responses.pop(action.id, None)
-        elif message.event:
-            self._events.event(message.event, message)
+        elif name := text(message, "Event"):
+            self._events.event(name, message)
 
     def _handle_device_state(self, action_id: bytes | None, device: bytes, state: bytes) -> None:
         """A change, or, with an action's id, an item of the list that it asked for."""

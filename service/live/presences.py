@@ -1,14 +1,14 @@
 """What people set of themselves: Asterisk's custom presence states, per extension, as one call server tells them.
 
-Synchronous and pure. The list and the events that come while it is taken are merged by the snapshot rule: what an event
-told meanwhile counts more (see `device_states`).
+Synchronous and pure.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+from service.live.followed import Followed
 
 PROVIDER = "CustomPresence:"
 """Asterisk's presence provider for states that are set from outside; the extension's number follows."""
@@ -45,33 +45,9 @@ def parse(presentity: str, status: str, message: str) -> tuple[str, Presence] | 
     return presentity.removeprefix(PROVIDER), Presence(state, message)
 
 
-class Presences:
+class Presences(Followed[str, Presence]):
     """The presence per extension; one that was never set is `not_set`."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Presence] = {}
-        self._told: dict[str, Presence] | None = None
-
-    def begin_snapshot(self) -> None:
-        """The list is about to be asked for."""
-        self._told = {}
-
-    def end_snapshot(self, snapshot: Mapping[str, Presence]) -> None:
-        """The list's end, and the Pong that closes its window, have been read."""
-        self._known = {**snapshot, **(self._told or {})}
-        self._told = None
-
-    def apply(self, extension: str, presence: Presence) -> None:
-        """A `PresenceStateChange` event."""
-        self._known[extension] = presence
-        if self._told is not None:
-            self._told[extension] = presence
-
-    def lost(self) -> None:
-        """The link is gone, and with it all knowledge."""
-        self._known.clear()
-        self._told = None
 
     def of(self, extension: str) -> Presence:
         """What somebody set, as far as the link is current."""
-        return self._known.get(extension, NOT_SET)
+        return self.get(extension) or NOT_SET

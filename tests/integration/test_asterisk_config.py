@@ -32,6 +32,9 @@ REFUSED = {
         "Setvar\r\nVariable: DEVICE_STATE(Custom:x)\r\nValue: BUSY",
         "Originate\r\nChannel: PJSIP/12342\r\nExten: 12343\r\nContext: extensions\r\nPriority: 1",
         "Reload",
+        "QueuePause\r\nInterface: PJSIP/12342\r\nPaused: true",
+        "QueueAdd\r\nQueue: demo\r\nInterface: PJSIP/1",
+        "QueueRemove\r\nQueue: demo\r\nInterface: PJSIP/12342",
     ],
     "sync": ["DeviceStateList", "Getvar\r\nVariable: DEVICE_STATE(PJSIP/12342)", "PJSIPShowAuths", "Originate"],
 }
@@ -147,6 +150,7 @@ def test_extensions_call_each_other_and_monitor_hears_only_what_it_reads(pbx: Pb
         "DeviceStateChange",
         "ContactStatus",
         "FullyBooted",
+        "QueueMemberStatus",
     }
 
 

@@ -47,6 +47,17 @@ class Ami:
                 states[message["Device"]] = message["State"]
         return states
 
+    async def queue_summaries(self) -> dict[str, Answer]:
+        """`QueueSummary` as it is, by queue, without the longest time somebody waits: that is another every second."""
+        summaries = {}
+        assert (await self.ask("QueueSummary"))["Response"] == "Success"
+        async with asyncio.timeout(ANSWER_WITHIN):
+            while (message := await self.read()).get("Event") != "QueueSummaryComplete":
+                if message.get("Event") == "QueueSummary":
+                    del message["Event"], message["LongestHoldTime"]
+                    summaries[message.pop("Queue")] = message
+        return summaries
+
     async def set_states(self, changes: Iterable[tuple[str, str]]) -> None:
         """Set custom devices, in this order, all sent at once. Returns when Asterisk has done all."""
         actions = [

@@ -32,6 +32,23 @@ read =
 write = call,reporting
 writetimeout = 30000
 
+; Only in tests: it places calls, and does to queues what a supervisor does.
+[supervisor]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/32
+read =
+write = agent,call,originate,reporting
+writetimeout = 30000
+
+; Without read class `agent` it hears of no queue.
+[unheard]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/32
+read = system,call
+write = reporting
+
 ; Without read class `system` it never hears FullyBooted.
 [deaf]
 secret = {secret}
@@ -116,6 +133,11 @@ async def agrees(link: Link, ami: Ami, within: float = 5.0) -> None:
 def storm(pbx: Pbx) -> AbstractAsyncContextManager[Ami]:
     """A connection that sets custom devices."""
     return logged_in(pbx.asterisk.config.ami_port, "storm", SECRET)
+
+
+def supervising(pbx: Pbx) -> AbstractAsyncContextManager[Ami]:
+    """A connection that places calls, and adds, pauses and removes members of queues."""
+    return logged_in(pbx.asterisk.config.ami_port, "supervisor", SECRET)
 
 
 def with_accounts(folder: Path) -> Path:

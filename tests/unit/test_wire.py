@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panoramisk.message import Message
 
+from service.asterisk.listener import Listener
 from service.asterisk.wire import MESSAGE_LIMIT, DeviceStateList, Request, Wire
 from service.errors import CallServerUnavailable, Invalid
 from service.model import DeviceState
@@ -113,6 +114,30 @@ def test_any_chunking_of_a_recorded_stream_gives_the_same_calls_in_order(at: lis
         return heard.calls
 
     assert asyncio.run(run()) == CALLS
+
+
+HEADERS = ("Event", "Response", "ActionID", "Device", "State", "EndpointName", "URI", "RoundtripUsec", "Presentity",
+           "Queue", "Interface", "Uniqueid", "Output", "Message")  # fmt: skip
+EVENTS = ("DeviceStateChange", "ContactStatus", "PresenceStateChange", "QueueMemberStatus", "QueueCallerJoin", "Reload")
+LINES = st.tuples(st.sampled_from(HEADERS), st.sampled_from(("", "1", "9" * 5000, "²", *EVENTS)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.lists(LINES, max_size=8)), max_size=5))
+def test_headers_that_are_missing_repeated_or_no_numbers_break_nothing(
+    told: list[tuple[str, list[tuple[str, str]]]],
+) -> None:
+    async def run() -> None:
+        listener = Listener("main", sync=None, deadline=2.0, clock=lambda: 0.0)
+        wire, line = Wire(listener), Line()
+        wire.connection_made(line)
+        wire.data_received(GREETING)
+        for event, lines in told:
+            frame = "".join(f"{header}: {value}\r\n" for header, value in [("Event", event), *lines])
+            wire.data_received(f"{frame}\r\n".encode())
+        assert wire.why is None
+
+    asyncio.run(run())
 
 
 async def test_byte_by_byte_and_all_at_once_are_the_same() -> None:

@@ -1,0 +1,137 @@
+"""The queues of a call server: what is counted, who is a member, and that no message can break it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from panoramisk.message import Message
+
+from service.asterisk import queue_messages
+from service.asterisk.queue_follower import QueueFollower
+from service.live.queues import Averages, Listed, Member, Queues
+from service.model import DeviceState
+
+NOWHERE = Averages(0, 0)
+
+
+def member(interface: str, state: DeviceState = DeviceState.NOT_INUSE, *, paused: bool = False, of: str = "") -> Member:
+    return Member(interface, of or interface, state, paused)
+
+
+def known(*members: tuple[str, Member], callers: tuple[tuple[str, str], ...] = ()) -> Queues:
+    """Queues as a list told them."""
+    queues = Queues()
+    averages = dict.fromkeys([queue for queue, _ in members] or ["sales"], NOWHERE)
+    queues.begin_snapshot()
+    queues.end_snapshot(
+        Listed(averages, {(queue, each.interface): each for queue, each in members}, dict.fromkeys(callers, True))
+    )
+    return queues
+
+
+@pytest.mark.parametrize("state", DeviceState)
+@pytest.mark.parametrize("paused", [False, True])
+def test_who_is_logged_in_and_available_is_counted_as_asterisk_does(state: DeviceState, paused: bool) -> None:
+    (summary,) = known(("sales", member("PJSIP/1", state, paused=paused))).summaries()
+    assert summary.logged_in == (state not in (DeviceState.UNAVAILABLE, DeviceState.INVALID))
+    assert summary.available == (state in (DeviceState.NOT_INUSE, DeviceState.UNKNOWN) and not paused)
+
+
+def test_a_member_is_matched_exactly() -> None:
+    queues = known(
+        ("sales", member("PJSIP/12342")),
+        ("long", member("PJSIP/112342")),
+        ("longer", member("PJSIP/123421")),
+        ("local", member("Local/12342@agents")),
+        ("suffix", member("PJSIP/x-12342")),
+        ("case", member("pjsip/12342")),
+        ("follows", member("Local/12342@agents/n", of="PJSIP/12342")),
+    )
+    assert sorted(queues.of_member("PJSIP/12342")) == ["follows", "sales"]
+    assert queues.of_member("12342") == queues.of_member("") == queues.of_member("PJSIP/") == frozenset()
+
+
+def test_members_come_and_go_by_events() -> None:
+    queues = known(("sales", member("PJSIP/1")))
+    queues.member("sales", member("PJSIP/2"))
+    assert queues.of_member("PJSIP/2") == {"sales"}
+    queues.member_gone("sales", "PJSIP/1")
+    assert queues.of_member("PJSIP/1") == frozenset()
+    queues.member("sales", member("PJSIP/2", of="Custom:2"))
+    assert queues.of_member("Custom:2") == {"sales"}
+    assert [(each.logged_in, each.available) for each in queues.summaries()] == [(1, 1)]
+
+
+def test_a_call_waits_once_however_often_it_is_told() -> None:
+    queues = known(callers=(("sales", "1.1"),))
+    for _ in range(2):
+        queues.caller_joined("sales", "1.1")
+        queues.caller_joined("sales", "1.2")
+    assert [each.callers for each in queues.summaries()] == [2]
+    for _ in range(2):
+        queues.caller_left("sales", "1.1")
+    assert [each.callers for each in queues.summaries()] == [1]
+
+
+def test_what_is_told_of_a_queue_that_is_not_listed_is_no_queue() -> None:
+    queues = known(("sales", member("PJSIP/1")))
+    queues.member("new", member("PJSIP/1"))
+    queues.caller_joined("new", "1.1")
+    assert [each.name for each in queues.summaries()] == ["sales"]
+    assert queues.of_member("PJSIP/1") == {"sales"}
+
+
+def test_without_a_line_nothing_is_known() -> None:
+    queues = known(("sales", member("PJSIP/1")), callers=(("sales", "1.1"),))
+    queues.lost()
+    assert not queues.known
+    assert queues.summaries() == []
+    assert queues.of_member("PJSIP/1") == frozenset()
+
+
+def test_a_list_is_read_as_asterisk_writes_it() -> None:
+    listed = queue_messages.parse_list(
+        Message(headers)
+        for headers in (
+            {"Event": "QueueParams", "Queue": "sales", "Holdtime": "7", "TalkTime": "61", "Completed": "3"},
+            {"Event": "QueueMember", "Queue": "sales", "Name": "mona", "Location": "Local/1@x", "Status": "8",
+             "StateInterface": "PJSIP/1", "Paused": "1"},
+            {"Event": "QueueMember", "Queue": "sales", "Location": "PJSIP/2", "Status": "99", "Paused": "0"},
+            {"Event": "QueueEntry", "Queue": "sales", "Uniqueid": "1795311661.0", "Position": "1"},
+        )
+    )  # fmt: skip
+    assert listed.averages == {"sales": Averages(7, 61)}
+    assert listed.members == {
+        ("sales", "Local/1@x"): Member("Local/1@x", "PJSIP/1", DeviceState.ONHOLD, paused=True),
+        ("sales", "PJSIP/2"): Member("PJSIP/2", "PJSIP/2", DeviceState.UNKNOWN, paused=False),
+    }
+    assert listed.callers == {("sales", "1795311661.0"): True}
+
+
+HEADERS = st.sampled_from(
+    ["Queue", "Location", "Interface", "StateInterface", "Status", "Paused", "Uniqueid", "Holdtime", "TalkTime"]
+)
+VALUES = st.one_of(st.text(max_size=20), st.just("9" * 5000), st.just("٣"), st.lists(st.text(max_size=3), max_size=2))
+NAMES = st.sampled_from(
+    ["QueueParams", "QueueMember", "QueueEntry", "QueueMemberStatus", "QueueMemberAdded", "QueueMemberRemoved",
+     "QueueMemberPause", "QueueCallerJoin", "QueueCallerLeave", "AgentComplete", "QueueSomethingNew", "Hangup"]
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(NAMES, st.dictionaries(HEADERS, VALUES)), max_size=10))
+def test_no_message_breaks_it(told: list[tuple[str, dict[str, object]]]) -> None:
+    async def run() -> None:
+        follower = QueueFollower("main", 2.0)
+        messages = [Message({"Event": name, **headers}) for name, headers in told]
+        follower.queues.begin_snapshot()
+        for message in messages:
+            follower.event(message.event, message)
+        follower.queues.end_snapshot(queue_messages.parse_list(messages))
+        for summary in follower.queues.summaries():
+            assert 0 <= summary.available <= summary.logged_in
+
+    asyncio.run(run())
