@@ -18,6 +18,7 @@ from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
 from service.api.pictures import Pictures
+from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.asterisk.connection import Account
@@ -72,6 +73,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.CHANGES] = changes
         app[keys.LIMITS] = Limits(settings.requests_per_minute)
         app[keys.TAG_KEY] = await tag_key(database)
+        app[keys.REGISTRATIONS] = Registrations(settings, links, directory, app[keys.TAG_KEY])
         app[keys.PICTURES] = Pictures(feed.board, app[keys.TAG_KEY])
         app[keys.EVENTS] = StreamEvents(app[keys.PICTURES])
         app[OUTAGE] = Outage()

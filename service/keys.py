@@ -5,6 +5,7 @@ from aiohttp import web
 from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.pictures import Pictures
+from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.asterisk.link import Link
@@ -28,6 +29,7 @@ BOARD = web.AppKey("board", Board)
 WATCH = web.AppKey("watch", TokenWatch)
 PICTURES = web.AppKey("pictures", Pictures)
 EVENTS = web.AppKey("events", StreamEvents)
+REGISTRATIONS = web.AppKey("registrations", Registrations)
 STREAMS = web.AppKey("streams", Streams)
 CHANGES = web.AppKey("changes", Changes)
 LIMITS = web.AppKey("limits", Limits)

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 import msgspec
 from aiohttp import web
 
-from service.api.cors import EXPOSED
 from service.api.errors import encode
-from service.api.presence import rfc3339
-from service.api.registration import why_not_live
+from service.api.headers import EXPOSED, rfc3339, why_not_live
 from service.keys import DIRECTORY, LINKS, SETTINGS
 from service.live.spelling import ASTERISK, ROCKETCHAT, Spelling
 from service.model import DeviceState, Extension, NotLive, Reading

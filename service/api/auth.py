@@ -6,6 +6,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp import web
+from multidict import istr
 
 from service.api.errors import Forbidden, TokenMissing, TokenWrong
 from service.credentials import TOKEN_LENGTH, token_hash
@@ -13,8 +14,7 @@ from service.keys import ACTIVITY, CHANGES, DIRECTORY, LIMITS, SETTINGS
 from service.model import Person
 from service.settings import Network
 
-TOKEN_HEADER = "X-Auth-Token"  # noqa: S105 - a name
-UID_HEADER = "X-User-Id"
+TOKEN_HEADER, UID_HEADER = istr("X-Auth-Token"), istr("X-User-Id")
 
 
 def presented_token(request: web.Request) -> str:
@@ -25,15 +25,20 @@ def presented_token(request: web.Request) -> str:
     return token
 
 
-async def holder(request: web.Request, token: str | bytes) -> Person:
-    """Whose token this is, given itself or its hash. Raises TokenWrong, DirectoryUnavailable.
-
-    A token that another replica issued a moment ago may not be known here yet: one that could be a token is read from
-    PostgreSQL before it is refused, a few times a second at the most.
-    """
-    if isinstance(token, str) and len(token) != TOKEN_LENGTH:
+def hash_of(token: str) -> bytes:
+    """The hash of a token from outside. Raises TokenWrong for what can be no token."""
+    if len(token) != TOKEN_LENGTH:
         raise TokenWrong
-    directory, hash_ = request.app[DIRECTORY], token_hash(token) if isinstance(token, str) else token
+    return token_hash(token)
+
+
+async def holder(request: web.Request, hash_: bytes) -> Person:
+    """Whose token this is. Raises TokenWrong, DirectoryUnavailable.
+
+    A token that another replica issued a moment ago may not be known here yet: it is read from PostgreSQL before it is
+    refused, a few times a second at the most.
+    """
+    directory = request.app[DIRECTORY]
     person = directory.holder(hash_)
     unheard_of = person is None and not directory.knows(hash_) and directory.stale_since is None
     if unheard_of and request.app[LIMITS].may_look_up():
@@ -49,26 +54,28 @@ async def caller(request: web.Request) -> Person:
     token, uid = presented_token(request), request.headers.get(UID_HEADER)
     if not uid:
         raise TokenMissing
-    person = await holder(request, token)
+    hash_ = hash_of(token)
+    person = await holder(request, hash_)
     if person.uid != uid:
         raise TokenWrong
-    _count(request, token, person)
+    _count(request, hash_, person)
     return person
 
 
 async def admin(request: web.Request) -> Person:
     """Who asks in the `/user` family: an admin's token. Raises Forbidden for anybody else's."""
-    token = presented_token(request)
-    person = await holder(request, token)
-    _count(request, token, person)
+    hash_ = hash_of(presented_token(request))
+    person = await holder(request, hash_)
+    _count(request, hash_, person)
     if not person.is_admin:
         raise Forbidden
     return person
 
 
-def _count(request: web.Request, token: str, person: Person) -> None:
-    request.app[LIMITS].request(token_hash(token))
-    request.app[ACTIVITY].used(person.user_id)
+def _count(request: web.Request, hash_: bytes, person: Person) -> None:
+    app = request.app
+    app[LIMITS].request(hash_)
+    app[ACTIVITY].used(person.user_id)
 
 
 def address(request: web.Request) -> str:

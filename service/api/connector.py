@@ -78,9 +78,9 @@ async def get_details(request: web.Request) -> web.Response:
     return answered(request, DetailedExtension(extension.number, state, extension.secret, AUTHTYPE), [reading])
 
 
-async def by_extension(request: web.Request) -> web.Response:
+async def by_extension(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
-    return registration.answer(request, registration.registration_of(request, await _asked(request)))
+    return registration.answer(request, registration.made_of(request, await _asked(request)))
 
 
 async def _asked(request: web.Request) -> Extension | None:

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from service.api.headers import EXPOSED
 from service.keys import SETTINGS
 
 ALLOWED_HEADERS = "Content-Type, If-None-Match, X-Auth-Token, X-Request-Id, X-User-Id"
-EXPOSED = ", ".join(
-    (
-        "ETag",
-        "Retry-After",
-        "X-Directory-Stale-Since",
-        "X-Poll-Interval",
-        "X-Request-Id",
-        "X-State-Live",
-        "X-State-Reason",
-        "X-State-Since",
-    )
-)
 PREFLIGHT_SECONDS = "600"
 
 

@@ -6,16 +6,18 @@ Each answer is made in one turn of the loop from the board; a poll costs neither
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
 
 from service.api.auth import caller, presented_token
-from service.api.cors import EXPOSED
+from service.api.conditional import known
 from service.api.errors import BadArgument, ExtensionNotFound, encode
+from service.api.headers import rfc3339
 from service.api.operation import Operation
 from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
+from service.api.ready import Ready, lines
 from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.keys import BOARD, DIRECTORY, PICTURES, SETTINGS, WATCH
@@ -26,7 +28,7 @@ from service.model import Person
 LONGEST_WAIT = 30.0
 
 
-async def many(request: web.Request) -> web.Response:
+async def many(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence: the picture, or with `since` what changed; with `wait` seconds, once something has."""
     sight = sight_of(request, await caller(request))
     wait = waiting_time(request)
@@ -40,10 +42,10 @@ async def many(request: web.Request) -> web.Response:
         "cursor": sight.cursor() if changes else cursor,
         "presence": [request.app[PICTURES].shown(*change) for change in changes],
     }
-    return web.Response(body=encode(answer), content_type="application/json", headers=_headers(request))
+    return _answer(request, answer)
 
 
-async def one(request: web.Request) -> web.Response:
+async def one(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/{extension}"""
     person = await caller(request)
     board = request.app[BOARD]
@@ -51,12 +53,12 @@ async def one(request: web.Request) -> web.Response:
     item = board.get(request.match_info["extension"])
     if item is None or not may_see(person, item):
         raise ExtensionNotFound
-    headers = _headers(request, request.app[PICTURES].tag_of([item]))
-    if _matches(request, headers["ETag"]):
-        return web.Response(status=304, headers=headers)
+    pictures = request.app[PICTURES]
+    tag = pictures.tag_of([item])
+    if known(request, tag):
+        return _answer(request, None, tag)
     cursor = sight_of(request, person).cursor()
-    answer = {"success": True, "cursor": cursor, "presence": request.app[PICTURES].encoded(item)}
-    return web.Response(body=encode(answer), content_type="application/json", headers=headers)
+    return _answer(request, {"success": True, "cursor": cursor, "presence": pictures.encoded(item)}, tag)
 
 
 async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: float) -> Changes | None:
@@ -90,7 +92,9 @@ def sight_of(request: web.Request, person: Person) -> Sight:
 
 def waiting_time(request: web.Request) -> float:
     """The argument `wait` in seconds, 30 at most. Raises BadArgument."""
-    text = request.query.get("wait", "0")
+    text = request.query.get("wait")
+    if text is None:
+        return 0.0
     try:
         seconds = float(text)
     except ValueError:
@@ -100,37 +104,27 @@ def waiting_time(request: web.Request) -> float:
     return min(seconds, LONGEST_WAIT)
 
 
-def rfc3339(moment: datetime) -> str:
-    """A time as all headers have it."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _picture(request: web.Request, sight: Sight) -> web.Response:
+def _picture(request: web.Request, sight: Sight) -> web.StreamResponse:
     pictures = request.app[PICTURES]
-    headers = _headers(request, pictures.tag(sight))
-    if _matches(request, headers["ETag"]):
-        return web.Response(status=304, headers=headers)
+    tag = pictures.tag(sight)
+    if known(request, tag):
+        return _answer(request, None, tag)
     picture = msgspec.Raw(pictures.picture(sight))
-    answer = {"success": True, "full": True, "cursor": sight.cursor(), "presence": picture}
-    return web.Response(body=encode(answer), content_type="application/json", headers=headers)
+    return _answer(request, {"success": True, "full": True, "cursor": sight.cursor(), "presence": picture}, tag)
 
 
-def _matches(request: web.Request, tag: str) -> bool:
-    known = request.if_none_match
-    return known is not None and any(each.value in ("*", tag.strip('"')) for each in known)
-
-
-def _headers(request: web.Request, tag: str | None = None) -> dict[str, str]:
-    headers = {
-        "Cache-Control": "no-store",
-        "X-Poll-Interval": str(request.app[SETTINGS].poll_interval),
-        "Access-Control-Expose-Headers": EXPOSED,
-    }
+def _answer(request: web.Request, answer: Mapping[str, object] | None, tag: str | None = None) -> web.StreamResponse:
+    """What was asked for; None: the client has it already."""
+    app = request.app
+    headers = {"Cache-Control": "no-store", "X-Poll-Interval": str(app[SETTINGS].poll_interval)}
     if tag is not None:
         headers["ETag"] = tag
-    if since := request.app[DIRECTORY].stale_since:
+    if since := app[DIRECTORY].stale_since:
         headers["X-Directory-Stale-Since"] = rfc3339(since)
-    return headers
+    if answer is None:
+        return Ready(304, lines(headers))
+    body = encode(answer)
+    return Ready(200, lines(headers, body), body)
 
 
 OPERATIONS = (

@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import UNSET
 
 from service.api import body
-from service.api.auth import address, caller, holder, presented_token
+from service.api.auth import address, caller, hash_of, holder, presented_token
 from service.api.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequests, encode
 from service.api.operation import Auth, Operation
 from service.api.session_shapes import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
@@ -29,7 +29,7 @@ async def login(request: web.Request) -> web.Response:
     resume = given.get("resume")
     if isinstance(resume, str):
         try:
-            person, token = await holder(request, resume), resume
+            person, token = await holder(request, hash_of(resume)), resume
         except TokenWrong:
             raise LoginFailed from None
     else:

@@ -13,8 +13,9 @@ import msgspec
 from aiohttp import web
 
 from service.api.auth import TOKEN_HEADER, caller, holder, presented_token
-from service.api.cors import EXPOSED, allow
+from service.api.cors import allow
 from service.api.errors import TokenWrong, encode
+from service.api.headers import EXPOSED
 from service.api.operation import Auth, Operation, Yes
 from service.api.presence import sight_of
 from service.api.presence_shapes import Filters

@@ -92,7 +92,10 @@ class Activity:
             self._writing = {}
 
     def _of(self, user_id: int) -> Seen:
-        return self._pending.setdefault(user_id, Seen(datetime.now(UTC)))
+        seen = self._pending.get(user_id)
+        if seen is None:
+            seen = self._pending[user_id] = Seen(datetime.now(UTC))
+        return seen
 
 
 def columns(batch: Mapping[int, Seen]) -> tuple[list[int], list[datetime], list[datetime | None], list[str | None]]:

@@ -1,0 +1,94 @@
+"""Registration infos as bytes: each extension's is made once, until the extension or what is known of it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import time
+
+import structlog
+
+from service.api.headers import why_not_live
+from service.api.ready import Ready, lines
+from service.asterisk.link import Link
+from service.errors import CallServerUnavailable
+from service.live.directory import Directory
+from service.live.registration import JWT_RENEWED_EVERY, Registration, registration, signed
+from service.live.spelling import ASTERISK, ROCKETCHAT
+from service.model import CallServerAddress, Extension, Reading
+from service.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An answer, and what it was made of: it holds as long as these are the same objects, within the same period."""
+
+    extension: Extension
+    reading: Reading
+    period: int
+    etag: str
+    head: bytes
+    head_without_body: bytes
+    body: bytes = field(repr=False)
+
+    def holds(self, extension: Extension, reading: Reading, period: int) -> bool:
+        return extension is self.extension and reading is self.reading and period == self.period
+
+    def answer(self, *, known: bool) -> Ready:
+        """The answer, or that the client knows it already."""
+        return Ready(304, self.head_without_body) if known else Ready(200, self.head, self.body)
+
+
+class Registrations:
+    """One per process. Extensions and live readings are frozen, and a change is a new one: so `is` tells."""
+
+    def __init__(self, settings: Settings, links: Mapping[str, Link], directory: Directory, tag_key: bytes) -> None:
+        self._settings = settings
+        self._jwt_secret = settings.jwt_secret
+        self._links = links
+        self._directory = directory
+        self._tag_key = tag_key
+        self._made: dict[str, Made] = {}
+
+    def of(self, extension: Extension) -> Made:
+        """What can be answered now. Raises CallServerUnavailable."""
+        link = self._links.get(extension.call_server)
+        server = self._settings.call_server(extension.call_server)
+        if server is None or link is None:
+            log.error("an extension's call server is not in the settings", call_server=extension.call_server)
+            raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
+        reading = link.states.read(extension.device)
+        period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWED_EVERY)
+        made = self._made.get(extension.number)
+        if made is None or not made.holds(extension, reading, period):
+            self._tidy()
+            made = self._made[extension.number] = self._make(extension, server, reading, period)
+        return made
+
+    def _make(self, extension: Extension, server: CallServerAddress, reading: Reading, period: int) -> Made:
+        settings, key = self._settings, self._tag_key
+        spelling = ROCKETCHAT if settings.rocketchat_states else ASTERISK
+        found = registration(extension, server, reading, spelling, tag_key=key, success=settings.rocketchat_success)
+        if self._jwt_secret is not None:
+            secret = self._jwt_secret.get_secret_value()
+            found = signed(found, secret, tag_key=key, now=period * JWT_RENEWED_EVERY)
+        headers = _headers(found, settings.poll_interval)
+        return Made(extension, reading, period, found.etag, lines(headers, found.body), lines(headers), found.body)
+
+    def _tidy(self) -> None:
+        """Forget extensions that are gone, before they are as many as those that are there."""
+        if len(self._made) > 2 * self._directory.counts()["extensions"] + 100:
+            for number in [number for number in self._made if self._directory.extension(number) is None]:
+                del self._made[number]
+
+
+def _headers(found: Registration, poll_interval: int) -> dict[str, str]:
+    return {
+        "Cache-Control": "no-store",
+        "ETag": found.etag,
+        "X-State-Live": "true" if found.reading.live else "false",
+        "X-Poll-Interval": str(poll_interval),
+        **why_not_live(found.reading),
+    }
