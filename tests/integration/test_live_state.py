@@ -6,14 +6,18 @@ import asyncio
 
 import pytest
 
+from local.sip import PhoneError
 from service.cli.demo import SIP_PASSWORD
 from service.keys import DATABASE
 from service.store import extensions
+from tests.support.eventually import eventually
 from tests.support.pbx import OLDEST, Pbx
-from tests.support.server import Start
+from tests.support.server import ADMIN, Server, Start
 
 QUALIFIED = 10.0
 """Seconds within which a new endpoint is surely live (see service.asterisk.tracker)."""
+AGENT = "/api/v1/omnichannel/agent/extension"
+SECOND_UID = "Sq7mWdXk3nPzT9cRb"
 
 
 async def test_a_phone_that_registers_is_not_in_use_and_one_that_leaves_is_unavailable(pbx: Pbx, start: Start) -> None:
@@ -65,6 +69,64 @@ async def test_a_phone_that_registered_before_anybody_tracked_it_is_found(pbx: P
     finally:
         await asyncio.to_thread(phone.stop)
     await server.shows("Unavailable", "6vHSSqdBHdm2R4gfi", within=3)
+
+
+async def test_lists_of_extensions_show_a_phone_as_it_is_now_in_either_spelling(pbx: Pbx, start: Start) -> None:
+    asterisks, rocketchats = await start(pbx.settings()), await start(pbx.settings(rocketchat_states=True))
+
+    async def shown(server: Server, path: str) -> tuple[list[dict[str, str]], str]:
+        answer = await server.client.get(f"/api/v1/{path}", headers=ADMIN)
+        body = await answer.json()
+        return body.get("extensions", [body]), answer.headers["X-State-Live"]
+
+    async def show(word: str, spelled: str) -> bool:
+        found = [
+            await shown(server, path)
+            for server, state in ((asterisks, word), (rocketchats, spelled))
+            for path in (
+                "connector.extension.getDetails?extension=12342",
+                f"omnichannel/extensions?extension=12342&status={state.replace(' ', '+')}",
+            )
+        ]
+        return [(item["state"], live) for items, live in found for item in items] == [
+            (state, "true") for state in (word, word, spelled, spelled)
+        ]
+
+    await eventually(lambda: show("Unavailable", "unregistered"), QUALIFIED, "both lists show that nobody is there")
+    phone = pbx.phone("12342", SIP_PASSWORD)
+    await asyncio.to_thread(phone.start)
+    try:
+        await asyncio.to_thread(phone.wait_registered)
+        await eventually(lambda: show("Not in use", "registered"), 5, "both lists show the phone")
+        listed, live = await shown(asterisks, "connector.extension.list")
+        states = {item["extension"]: item["state"] for item in listed}
+        assert states["12342"] == "Not in use"
+        assert (live == "true") is ("Unknown" not in states.values())
+    finally:
+        await asyncio.to_thread(phone.stop)
+
+
+async def test_a_phone_whose_extension_is_taken_cannot_register_with_what_it_knew(pbx: Pbx, start: Start) -> None:
+    server = await start(pbx.settings())
+    await server.shows("Unavailable", SECOND_UID)
+    assert (await server.client.delete(f"{AGENT}/agent2", headers=ADMIN)).status == 200
+    phone = pbx.phone("12343", SIP_PASSWORD)
+    await asyncio.to_thread(phone.start)
+    try:
+        with pytest.raises(PhoneError, match="refused the registration"):
+            await asyncio.to_thread(phone.wait_registered)
+    finally:
+        await asyncio.to_thread(phone.stop)
+    given = await server.client.post(AGENT, json={"username": "agent2", "extension": "12343"}, headers=ADMIN)
+    assert given.status == 200
+    secret = (await (await server.registration(SECOND_UID)).json())["extensionDetails"]["password"]
+    phone = pbx.phone("12343", secret)
+    await asyncio.to_thread(phone.start)
+    try:
+        await asyncio.to_thread(phone.wait_registered)
+        await server.shows("Not in use", SECOND_UID, within=5)
+    finally:
+        await asyncio.to_thread(phone.stop)
 
 
 async def test_a_killed_asterisk_turns_the_state_unknown_and_its_return_heals(pbx: Pbx, start: Start) -> None:

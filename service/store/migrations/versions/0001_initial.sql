@@ -98,11 +98,12 @@ create table service_keys (
 insert into service_keys (name, key)
 values ('etag', decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
 
--- Whoever loses an extension must not be able to go on with the secret that they knew.
+-- Whoever loses an extension must not be able to go on with the secret that they knew. The new one has 32 characters, 122
+-- random bits: baresip, for one, takes no more than 63 characters at its prompt.
 create function rotate_secret() returns trigger language plpgsql as $$
 begin
     if old.user_id is not null and new.user_id is distinct from old.user_id and new.secret = old.secret then
-        new.secret := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+        new.secret := replace(gen_random_uuid()::text, '-', '');
     end if;
     return new;
 end $$;
