@@ -29,7 +29,7 @@ HEARTBEAT_DEADLINE = 3.0
 READ_AGAIN_EVERY = 300.0
 """Seconds: even without a hint everything is read again, slowly, all the time."""
 GATHER = 0.01
-"""Seconds to wait for more hints before reading, so that a burst is read once."""
+"""Seconds between two readings. A hint after a rest is followed at once; those of a burst are read together."""
 
 
 class Reader(Protocol):
@@ -97,14 +97,19 @@ class Changes:
 
     async def _follow(self) -> None:
         read_again_at = time.monotonic() + READ_AGAIN_EVERY
+        rested_at = time.monotonic()
         while True:
             await self._due.wait()
             if not self._waiting:
-                await asyncio.sleep(GATHER)
+                # At least a turn of the loop: what one transaction changed comes as many notifications at once.
+                await asyncio.sleep(max(0.0, rested_at - time.monotonic()))
             everything = time.monotonic() > read_again_at
             if everything:
                 read_again_at = time.monotonic() + READ_AGAIN_EVERY
+            heartbeat_alone = not (everything or self._hints)
             await self._read(everything=everything, confirmed_at=self._confirmed_at)
+            if not heartbeat_alone:
+                rested_at = time.monotonic() + GATHER
 
     async def _read(self, *, everything: bool, confirmed_at: float | None) -> None:
         """Read what is due by now. What fails stays due; what comes meanwhile is for the next time."""
