@@ -16,7 +16,9 @@ from tests.bench import machine, report
 from tests.bench.processes import BenchError
 from tests.bench.rig import Rig
 
-SUBJECTS = ("link", "latency", "snapshot", "polls", "users", "storm", "streams", "devices")
+SUBJECTS = (
+    "link", "latency", "snapshot", "polls", "asked", "workers", "users", "storm", "streams", "revoked", "devices",
+)  # fmt: skip
 """Modules of this package: each has a TITLE and `run(rig)`, which returns rows. Each leaves more behind it."""
 
 

@@ -50,7 +50,14 @@ type = user
 read_only = yes
 password = {secret}
 """
-ARI_MODULES = ("res_ari_model", "res_ari", "res_stasis", "res_stasis_device_state", "res_ari_device_states")
+ARI_MODULES = (
+    "res_websocket_client",
+    "res_ari_model",
+    "res_ari",
+    "res_stasis",
+    "res_stasis_device_state",
+    "res_ari_device_states",
+)
 
 
 def write(etc: Path, secret: str) -> None:

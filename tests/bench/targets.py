@@ -20,20 +20,26 @@ PER_HEAD = frozenset({"connection", "date", "server", "content-length", "x-reque
 """Headers that aiohttp adds itself, or that differ from answer to answer; and `seen` has its connection closed."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Target:
-    """A server and what is asked of it, with what was measured in each round."""
+    """A server and what is asked of it, with what was measured in each round; `other` is a server that helps it."""
 
     name: str
     base: str
     pid: int
     asked: Path
+    other: int | None = None
     per_second: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     postgres_cpu: list[float] = field(default_factory=list)
+    other_cpu: list[float] = field(default_factory=list)
 
     def rate_row(self) -> Row:
         return Row(f"{self.name}: answers a second", self.per_second)
+
+    def with_other(self) -> list[float]:
+        """CPU per answer of both."""
+        return [own + other for own, other in zip(self.cpu, self.other_cpu, strict=True)]
 
     def cpu_row(self) -> Row:
         return Row(f"{self.name}: CPU per answer", self.cpu, "us")
@@ -46,7 +52,10 @@ def measure(targets: Sequence[Target], postgres_pid: int, *, rounds: int = 5) ->
     for _ in range(rounds):
         for target in targets:
             before, postgres_before = cpu_seconds(target.pid), cpu_seconds(postgres_pid)
+            other_before = cpu_seconds(target.other) if target.other else 0.0
             load = wrk.run(target.base, target.asked, seconds=ROUND)
+            if target.other:
+                target.other_cpu.append((cpu_seconds(target.other) - other_before) / load.answers * MICRO)
             target.cpu.append((cpu_seconds(target.pid) - before) / load.answers * MICRO)
             target.postgres_cpu.append((cpu_seconds(postgres_pid) - postgres_before) / load.answers * MICRO)
             target.per_second.append(load.per_second)
