@@ -35,7 +35,8 @@ FLAGS = (
     "--no-first-run",
     "--disable-gpu",
     "--disable-dev-shm-usage",  # containers have a small one
-    "--disable-background-networking",  # it shall talk to nobody but us
+    "--disable-background-networking",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",  # it talks to nobody but us
     "--disable-component-update",
     "--disable-sync",
     "--use-fake-device-for-media-stream",  # a microphone that beeps
@@ -54,6 +55,8 @@ class Page:
     def __init__(self, browser: Browser, session: str) -> None:
         self.console: list[str] = []
         """What it said: `log: …`, `error: …`, and what was never caught as `uncaught: …`."""
+        self.requests: list[str] = []
+        """The URLs that it has asked for."""
         self._browser = browser
         self._session = session
 
@@ -93,6 +96,8 @@ class Page:
             self.console.append(f"{told['type']}: {' '.join(words)}")
         elif method == "Runtime.exceptionThrown":
             self.console.append(f"uncaught: {_thrown(told['exceptionDetails'])}")
+        elif method == "Network.requestWillBeSent":
+            self.requests.append(told["request"]["url"])
         elif method == "Log.entryAdded":
             entry = told["entry"]
             self.console.append(f"{entry['level']}: {entry['text']} {entry.get('url', '')}".strip())
@@ -146,7 +151,7 @@ class Browser:
             target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
             session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
             page = self._pages[session] = Page(self, session)
-            for domain in ("Page", "Runtime", "Log"):
+            for domain in ("Page", "Runtime", "Log", "Network"):
                 await self.call(f"{domain}.enable", session)
             if url is not None:
                 await page.open(url)
