@@ -64,6 +64,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.DATABASE] = database
         app[keys.LINKS] = links
         app[keys.LOGINS] = logins
+        app[keys.HASHER] = hasher
         app[keys.ACTIVITY] = activity
         app[keys.DIRECTORY] = directory
         app[keys.BOARD] = feed.board

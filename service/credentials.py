@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ PASSWORD_BYTES = 72
 
 # The hash of a password that nobody has, of the usual cost: an unknown name takes as long as a wrong password.
 _NOBODY = b"$2b$12$rVHDygCt5QKVt7OgK.D9KuQZHhpQnMP75Sg.8TgLMfw50bTQ8R2K."
+
+_HASH = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}", re.ASCII)
 
 
 def new_token() -> str:
@@ -55,6 +58,19 @@ def new_sip_secret() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(24)).decode()
 
 
+def usable(password: str) -> bytes:
+    """A new password's bytes. Raises Invalid for one that is empty, or that bcrypt would cut."""
+    raw = password.encode("utf-8", "surrogatepass")
+    if not raw or len(raw) > PASSWORD_BYTES or b"\0" in raw:
+        raise Invalid(f"a password has 1 to {PASSWORD_BYTES} bytes in UTF-8 and no NUL")
+    return raw
+
+
+def is_hash(text: str) -> bool:
+    """Whether it looks like what is stored of a password, rather than like one."""
+    return _HASH.fullmatch(text) is not None
+
+
 class PasswordHasher:
     """bcrypt in a bounded number of threads. Owns its threads: use it as a context manager."""
 
@@ -70,11 +86,8 @@ class PasswordHasher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def hash(self, password: str) -> str:
-        """The bcrypt hash of a new password. Raises Invalid for one that bcrypt would cut or that is empty."""
-        raw = password.encode()
-        if not raw or len(raw) > PASSWORD_BYTES or b"\0" in raw:
-            raise Invalid(f"a password has 1 to {PASSWORD_BYTES} bytes in UTF-8 and no NUL")
-        return (await self._run(bcrypt.hashpw, raw, bcrypt.gensalt(self._rounds))).decode()
+        """The bcrypt hash of a new password. Raises Invalid, and Overloaded when too many wait already."""
+        return (await self._run(bcrypt.hashpw, usable(password), bcrypt.gensalt(self._rounds))).decode()
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Whether the password fits. It takes as long for an unknown user (`hashed` None) as for a known one.

@@ -8,10 +8,12 @@ ServiceError
 │   └── Overloaded              a bounded queue of ours is full
 ├── Refused                 the data says no
 │   ├── AlreadyExists           a name, an e-mail, an extension is taken
-│   │   └── ExtensionTaken          this extension is somebody else's
+│   │   ├── ExtensionTaken          this extension is somebody else's
+│   │   └── UserTaken               another user has this name, this e-mail, or both
 │   ├── NotFound                no such user, extension, call server or token
 │   │   ├── NoSuchUser              nobody has this name or id
 │   │   └── NoSuchExtension         nobody made it, or the user has none
+│   ├── LastAdmin               nobody would be left who may manage users
 │   └── Invalid                 a value that cannot be stored
 └── ConfigurationError      settings that cannot work; told in one line, then the process ends
 """
@@ -60,6 +62,14 @@ class ExtensionTaken(AlreadyExists):
         self.extension = extension
 
 
+class UserTaken(AlreadyExists):
+    """Another user has this name, this e-mail, or both: `fields` says which."""
+
+    def __init__(self, fields: frozenset[str]) -> None:
+        super().__init__(f"{' and '.join(sorted(fields))} taken")
+        self.fields = fields
+
+
 class NotFound(Refused):
     """It is not there."""
 
@@ -70,6 +80,10 @@ class NoSuchUser(NotFound):
 
 class NoSuchExtension(NotFound):
     """Nobody made this extension, or the user has none."""
+
+
+class LastAdmin(Refused):
+    """Nobody would be left who may manage users."""
 
 
 class Invalid(Refused):

@@ -34,10 +34,12 @@ from service.errors import (
     CallServerUnavailable,
     ExtensionTaken,
     Invalid,
+    LastAdmin,
     NoSuchExtension,
     NoSuchUser,
     NotFound,
     Unavailable,
+    UserTaken,
 )
 
 Answer = tuple[int, Mapping[str, Any]]
@@ -127,6 +129,10 @@ def user(error: Exception) -> Answer:
         case BadArgument():
             fields = error.fields if isinstance(error, FieldsWrong) else {"body": [str(error)]}
             return 400, {**_typed("validation_error", str(error), "validation_failed"), "errors": fields}
+        case UserTaken():
+            return user(FieldsWrong({name: ["is another user's"] for name in sorted(error.fields)}))
+        case LastAdmin():
+            return 409, _typed("operation_error", "This is the last active admin", "last_admin")
         case Unavailable():
             return 503, _typed("service_unavailable", "The database is out of reach", "service_unavailable")
         case _:

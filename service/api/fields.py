@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -56,6 +57,24 @@ def _struct(kind: type[S], given: Mapping[str, Any], checks: Checks, wrong: dict
 
 
 def _value(field: FieldInfo, value: Any, checks: Checks, *, strict: bool) -> Any:
+    _storable(value)
     converted = msgspec.convert(value, field.type, strict=strict)
     check = checks.get(field.encode_name)
     return check(converted) if check is not None else converted
+
+
+def _storable(value: Any) -> None:
+    """JSON may say what PostgreSQL cannot hold: the character NUL, half a surrogate, a number beyond bounds."""
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise Invalid("this text cannot be stored")
+    elif isinstance(value, float):
+        if not isfinite(value):
+            raise Invalid("this number cannot be stored")
+    elif isinstance(value, list):
+        for item in value:
+            _storable(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _storable(key)
+            _storable(item)

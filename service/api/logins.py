@@ -16,6 +16,7 @@ from service.api.errors import LoginFailed, TooManyRequests
 from service.credentials import PasswordHasher
 from service.errors import Overloaded
 from service.model import Person
+from service.networks import may_come_from
 from service.store import users
 from service.store.activity import Activity
 from service.store.database import Database
@@ -47,7 +48,7 @@ class Logins:
             account = f"user {login.person.user_id}" if login else f"name {name_or_email.casefold()[:320]}"
             async with self._attempt(f"account {account}") as failed_for_account:
                 fits = await self._hasher.verify(password, login.passwd if login else None)
-                if login is None or not fits or not login.person.active:
+                if login is None or not fits or not login.person.active or not may_come_from(login.auth_ip, address):
                     failed_from_address()
                     failed_for_account()
                     self.refused += 1

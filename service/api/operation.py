@@ -64,6 +64,8 @@ class Operation:
     """Its fields are the arguments; one that is a list may be repeated."""
     in_path: type[msgspec.Struct] | None = None
     """Its fields are what stands in braces in `path`; strings, if it is not given."""
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    """Regular expressions for what stands in braces, where not just any text belongs to this call."""
     body: type[msgspec.Struct] | type[AnyOf] | None = None
     form: bool = False
     """Whether the body may come as a form too."""
@@ -82,9 +84,12 @@ class Operation:
 
     def route(self) -> web.RouteDef:
         """What aiohttp is told."""
+        path = self.path
+        for name, pattern in self.patterns.items():
+            path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
         if self.method == "GET":
-            return web.get(self.path, self.handler, allow_head=self.media_type != "text/event-stream")
-        return web.route(self.method, self.path, self.handler)
+            return web.get(path, self.handler, allow_head=self.media_type != "text/event-stream")
+        return web.route(self.method, path, self.handler)
 
 
 def under(prefix: str, operations: Iterable[Operation]) -> tuple[Operation, ...]:

@@ -18,6 +18,7 @@ from service.api import (
     registration,
     session,
     stream,
+    user_changes,
     user_list,
     users,
 )
@@ -34,7 +35,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     ),
     "Login": session.OPERATIONS,
     "Presence": (*stream.OPERATIONS, *presence.OPERATIONS, *own_presence.OPERATIONS, *people.OPERATIONS),
-    "Users": (*user_list.OPERATIONS, *users.OPERATIONS),
+    "Users": (*user_list.OPERATIONS, *users.OPERATIONS, *user_changes.OPERATIONS),
 }
 """What clients call; a family's name is its heading in the description."""
 

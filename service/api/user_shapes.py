@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -22,6 +23,8 @@ _AS_SHOWN = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw: Any}
 
 LONGEST_MINUTES = 3650 * 24 * 60
 EXPIRY = "As long as tokens live here, if it is not given; more is a 400."
+ONE_USER: Mapping[str, str] = {"user_id": r"(?!(?:list|create)\Z)[^/]+"}
+"""Any text may stand for a user's number, as it always could; but two words are other calls."""
 
 
 class Credentials(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from service.api import body
 from service.api.auth import address, admin
 from service.api.errors import BadArgument, Forbidden, LoginFailed, TooManyRequests, UserNotFound, encode
 from service.api.operation import Auth, Operation, under
-from service.api.user_shapes import Authenticated, Credentials, IssuedToken, UserAnswer
+from service.api.user_shapes import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 from service.credentials import token_hash
 from service.errors import Unavailable
 from service.keys import ACTIVITY, CHANGES, DATABASE, LOGINS, SETTINGS
@@ -21,18 +21,26 @@ from service.store.activity import ONLINE_FOR, Seen
 from service.store.users import UserRow
 
 ONLINE, OFFLINE = 1, 2
+MOST_USER_ID = 2**63 - 1
 _USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 async def get(request: web.Request) -> web.Response:
     """GET /user/{user_id}: read from PostgreSQL at each request."""
     await admin(request)
-    text = request.match_info["user_id"]
-    row = await users.get(request.app[DATABASE], int(text)) if _USER_ID.fullmatch(text) else None
+    row = await users.get(request.app[DATABASE], asked_user(request))
     if row is None:
         raise UserNotFound
     payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
     return answer({"success": True, "payload": payload})
+
+
+def asked_user(request: web.Request) -> int:
+    """The number in the path. Raises UserNotFound for what is none, or is too large for any user's."""
+    text = request.match_info["user_id"]
+    if not _USER_ID.fullmatch(text) or int(text) > MOST_USER_ID:
+        raise UserNotFound
+    return int(text)
 
 
 async def authenticate(request: web.Request) -> web.Response:
@@ -100,6 +108,7 @@ _OPERATIONS = (
     Operation(
         method="GET",
         path="/user/{user_id}",
+        patterns=ONE_USER,
         handler=get,
         summary="A user, read from PostgreSQL at each request",
         details="For admins. `passwd` is the bcrypt hash, unless a setting masks it.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -63,16 +64,15 @@ class UserRow(msgspec.Struct, frozen=True, omit_defaults=False):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A person and the hash of their password."""
+    """A person, the hash of their password, and from where they may log in; from anywhere, if that is empty."""
 
     person: Person
     passwd: str = field(repr=False)
+    auth_ip: tuple[str, ...]
 
 
 async def get(database: Database, user_id: int) -> UserRow | None:
     """One user, read now. Raises DatabaseUnavailable."""
-    if user_id > 2**63 - 1:
-        return None
     async with database.connection() as connection:
         row = await connection.fetchrow(SQL["get"], user_id)
     return shown_of(row) if row else None
@@ -80,11 +80,11 @@ async def get(database: Database, user_id: int) -> UserRow | None:
 
 async def by_login(database: Database, name_or_email: str) -> Login | None:
     """The person, active or not, with this name or e-mail, without regard to case."""
-    if "\0" in name_or_email or not name_or_email.isprintable():
+    if not _storable(name_or_email):
         return None
     async with database.connection() as connection:
-        row = await connection.fetchrow(SQL["by_login"], name_or_email)
-    return Login(person_of(row), row["passwd"]) if row else None
+        row = await connection.fetchrow(SQL["by_login"], composed(name_or_email))
+    return Login(person_of(row), row["passwd"], tuple(row["auth_ip"])) if row else None
 
 
 async def create(
@@ -99,10 +99,9 @@ async def create(
     created_by: int | None = None,
 ) -> int:
     """Make a user; `passwd` is the hash. Raises AlreadyExists, Invalid."""
+    who = (composed(name), email and composed(email), passwd, role.value, first_name, last_name)
     async with database.connection() as connection:
-        made: int = await connection.fetchval(
-            SQL["create"], name, email, passwd, role.value, first_name, last_name, new_uid(), created_by
-        )
+        made: int = await connection.fetchval(SQL["create"], *who, new_uid(), created_by)
     return made
 
 
@@ -124,8 +123,18 @@ async def listed(database: Database) -> list[dict[str, Any]]:
 
 async def _change(database: Database, statement: str, name: str, value: Any) -> None:
     async with database.connection() as connection:
-        if await connection.fetchval(SQL[statement], name, value) is None:
+        if await connection.fetchval(SQL[statement], composed(name), value) is None:
             raise NotFound(f"there is no user {name!r}")
+
+
+def composed(text: str) -> str:
+    """Names and e-mails are stored in Unicode's composed form, so that what looks the same is the same."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _storable(text: str) -> bool:
+    """Whether it could be anybody's at all: half a surrogate pair has no UTF-8, and PostgreSQL holds no NUL."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def shown_of(row: asyncpg.Record) -> UserRow:

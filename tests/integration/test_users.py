@@ -79,12 +79,30 @@ async def test_an_unknown_path_of_the_family_is_not_found_in_its_envelope(shared
 @pytest.mark.parametrize("path", ["/user/1795", "/v1/user/1795"])
 async def test_another_method_is_a_405_in_the_familys_envelope_before_anything_else(shared: Server, path: str) -> None:
     answer = await shared.client.post(path)
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD, PATCH")
     assert await answer.read() == (
         b'{"error_type":"method_not_allowed","success":false,'
-        b'"error":{"message":"Allowed here: GET, HEAD","reason":"method_not_allowed"}}'
+        b'"error":{"message":"Allowed here: DELETE, GET, HEAD, PATCH","reason":"method_not_allowed"}}'
     )
     assert (await shared.client.get("/v1/auth")).headers["Allow"] == "POST"
+
+
+WORDS = (
+    ("POST", "list", "GET, HEAD"),
+    ("DELETE", "list", "GET, HEAD"),
+    ("GET", "create", "POST"),
+    ("PATCH", "create", "POST"),
+)
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+async def test_list_and_create_are_calls_of_their_own_and_no_user_s_number(shared: Server, prefix: str) -> None:
+    for method, word, allowed in WORDS:
+        answer = await shared.client.request(method, f"{prefix}/user/{word}")
+        assert (answer.status, answer.headers["Allow"]) == (405, allowed)
+    for text in ("lists", "list%0A", "create.", "Create"):
+        assert (await shared.raw(f"{prefix}/user/{text}", f"X-Auth-Token: {TOKEN['X-Auth-Token']}")).body == NOT_FOUND
+        assert (await shared.raw(f"{prefix}/user/{text}")).status == 401
 
 
 async def test_a_user_is_the_seeds_39_fields_in_the_seeds_order(shared: Server) -> None:

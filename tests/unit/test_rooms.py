@@ -11,7 +11,7 @@ from tests.support.command_line import ROOT
 
 FLOORS = [
     {"errors", "model"},
-    {"settings", "credentials"},
+    {"settings", "credentials", "networks"},
     {"live", "logs", "loop"},
     {"asterisk", "store"},
     {"api", "keys", "board_feed"},

@@ -12,9 +12,10 @@ import pytest
 import structlog
 
 from service import logs
+from service.api.user_body import NewUser, UserChanges
 from service.asterisk.connection import Account
 from service.live.registration import registration
-from service.model import CallServerAddress, DeviceState, Extension, Reading
+from service.model import CallServerAddress, DeviceState, Extension, Reading, Role
 from service.settings import CallServer, Settings
 from service.store.database import Login
 from service.store.users import Login as UserLogin
@@ -37,7 +38,8 @@ def test_no_secret_is_in_the_repr_of_anything_that_holds_one() -> None:
         made, made.call_servers, made.model_dump(), Login.of_service(made), Login.of_owner(made), extension,
         Account.monitor(made.call_servers["main"]), Account.sync(made.call_servers["main"]),
         registration(extension, address, Reading(DeviceState.UNKNOWN), tag_key=b"k"),
-        UserLogin(person, SECRET),  # type: ignore[arg-type]  # nobody looks at the person
+        UserLogin(person, SECRET, ()),  # type: ignore[arg-type]  # nobody looks at the person
+        UserChanges(passwd=SECRET), NewUser(name="n", passwd=SECRET, user_type=Role.AGENT),
     ]  # fmt: skip
     for holder in holders:
         assert SECRET not in f"{holder!r} {holder!s}"

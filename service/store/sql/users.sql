@@ -12,9 +12,9 @@ left join activity as a using (user_id)
 where u.user_id = $1
 
 -- name: by_login
--- The person with this name, or with this e-mail, and their password's hash. A name holds no '@', an e-mail does.
+-- The person with this name, or with this e-mail, and what a login is compared with. A name holds no '@', an e-mail does.
 select
-    user_id, uid, name, user_type, active, fullname, first_name, last_name, email, email_verified, passwd
+    user_id, uid, name, user_type, active, fullname, first_name, last_name, email, email_verified, passwd, auth_ip
 from users
 where lower(name) = lower($1) or lower(email) = lower($1)
 

@@ -109,14 +109,15 @@ begin
 end $$;
 create trigger rotate_secret before update on extensions for each row execute function rotate_secret();
 
--- Whoever is deactivated is logged out. Their phone goes too: the views show only active people's extensions.
+-- Whoever is deactivated, or whose password is another, is logged out. A deactivated person's phone goes too: the views
+-- show only active people's extensions.
 create function end_tokens() returns trigger language plpgsql as $$
 begin
     delete from tokens where user_id = new.user_id;
     return null;
 end $$;
 create trigger end_tokens after update on users for each row
-    when (old.active and not new.active) execute function end_tokens();
+    when (old.active and not new.active or old.passwd <> new.passwd) execute function end_tokens();
 
 -- Changes are told on the channel `connector_changes` as hints; whoever hears one reads the rows again.
 -- The payload is `<kind> <key>`, or `<kind> *` when there are many: `extension 12342`, `user 1795`, `token *`.

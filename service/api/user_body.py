@@ -1,0 +1,88 @@
+"""What an admin may say of a user: 32 of the 39 fields. The other seven are what the service itself observes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from service.api.user_rules import MOST_NETWORKS
+from service.credentials import PASSWORD_BYTES
+from service.model import Role
+
+Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Name = Annotated[
+    str,
+    Meta(
+        description="1 to 200 characters, stored composed (NFC), unique without regard to case.",
+        extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": "^[^@\\s\\x00-\\x1f\\x7f-\\x9f]+$"},
+    ),
+]
+Password = Annotated[
+    str, Meta(description=f"At most {PASSWORD_BYTES} bytes.", extra_json_schema={"maxLength": PASSWORD_BYTES})
+]
+Email = Annotated[str, Meta(description="Unique without regard to case; empty: none.")]
+Networks = Annotated[
+    list[str],
+    Meta(
+        description="Addresses and networks from where they may log in, such as 192.0.2.0/24; none: from anywhere.",
+        extra_json_schema={"maxItems": MOST_NETWORKS},
+    ),
+]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; what is not given stays. What the service observes itself, or does not know, is ignored."""
+
+    name: Name | UnsetType = UNSET
+    email: Email | UnsetType | None = UNSET
+    passwd: Password | UnsetType = UNSET
+    """Empty, or the hash as it was shown: unchanged."""
+    user_type: Role | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    first_name: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+    fullname: str | UnsetType | None = UNSET
+    auth_ip: Networks | UnsetType = UNSET
+    carrier_name: str | UnsetType | None = UNSET
+    default_mod: str | UnsetType = UNSET
+    default_mod2: str | UnsetType = UNSET
+    reseller_id: Number | UnsetType | None = UNSET
+    outbound_report: bool | UnsetType = UNSET
+    client_limits: list[Any] | UnsetType = UNSET
+    role_id: Number | UnsetType | None = UNSET
+    role_name: str | UnsetType = UNSET
+    all_termination: bool | UnsetType = UNSET
+    report_fields: str | UnsetType = UNSET
+    client: Any | UnsetType = UNSET
+    client_id: Number | UnsetType | None = UNSET
+    agent: Any | UnsetType = UNSET
+    report_count: str | UnsetType = UNSET
+    report_group: bool | UnsetType = UNSET
+    cdr_expire: Moment | UnsetType | None = UNSET
+    cdr_api_token: str | UnsetType | None = UNSET
+    is_preload: bool | UnsetType = UNSET
+    landing_page: str | UnsetType = UNSET
+    avatar_id: Number | UnsetType | None = UNSET
+    default_billing_decimal: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType = UNSET
+    card_id: Number | UnsetType = UNSET
+    show_carrier_trunk_drop_only: bool | UnsetType = UNSET
+
+    def values(self) -> dict[str, Any]:
+        """What was given, as JSON has it."""
+        given: dict[str, Any] = msgspec.to_builtins(self)
+        return given
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.values())})"  # no log may hold a password
+
+
+class NewUser(UserChanges, frozen=True, kw_only=True):
+    """Somebody new: a name, a password and a role; what else is not given is as the database has it."""
+
+    name: Name
+    passwd: Password
+    user_type: Role

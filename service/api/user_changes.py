@@ -1,0 +1,113 @@
+"""The user family: an admin makes, changes and removes people."""
+
+from __future__ import annotations
+
+import structlog
+from aiohttp import web
+
+from service.api import body, fields, user_rules
+from service.api.auth import admin
+from service.api.errors import FieldsWrong, Forbidden, UserNotFound
+from service.api.operation import Auth, Operation, Success, under
+from service.api.user_body import NewUser, UserChanges
+from service.api.user_shapes import ONE_USER, UserAnswer
+from service.api.users import answer, asked_user, shown
+from service.credentials import is_hash
+from service.errors import LastAdmin
+from service.keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS
+from service.store import user_changes, users
+from service.store.users import UserRow
+
+log = structlog.get_logger(__name__)
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /user/create: somebody new."""
+    by = await admin(request)
+    given = fields.of_body(NewUser, await body.read_object(request), user_rules.OF_NEW)
+    values = {**given.values(), "passwd": await request.app[HASHER].hash(given.passwd)}
+    row = await user_changes.create(request.app[DATABASE], values, by.user_id)
+    log.info("a user was made", user_id=row.user_id, by=by.user_id)
+    return await _shown(request, row)
+
+
+async def modify(request: web.Request) -> web.Response:
+    """PATCH /user/{user_id}: the fields that are given."""
+    by = await admin(request)
+    given = fields.of_body(UserChanges, await body.read_object(request), user_rules.OF_CHANGES)
+    user_id = asked_user(request)
+    values = given.values()
+    if password := values.pop("passwd", ""):
+        values |= await _new_hash(request, user_id, password)
+    row = await user_changes.change(request.app[DATABASE], user_id, values)
+    log.info("a user was changed", user_id=user_id, by=by.user_id, fields=sorted(values))
+    return await _shown(request, row)
+
+
+async def delete(request: web.Request) -> web.Response:
+    """DELETE /user/{user_id}: their tokens end, and their phone's secret."""
+    by = await admin(request)
+    user_id = asked_user(request)
+    await user_changes.delete(request.app[DATABASE], user_id)
+    log.info("a user was deleted", user_id=user_id, by=by.user_id)
+    await request.app[CHANGES].refresh(f"user {user_id}", within=1.0)
+    return answer({"success": True})
+
+
+async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[str, str]:
+    """The new hash, if there is a new password. Whoever sends a whole user back sends the hash that they were shown."""
+    row = await users.get(request.app[DATABASE], user_id)
+    if row is None:
+        raise UserNotFound
+    if password == row.passwd:
+        return {}
+    if is_hash(password):
+        raise FieldsWrong({"passwd": ["this is the hash of another password than the stored one"]})
+    return {"passwd": await request.app[HASHER].hash(password)}
+
+
+async def _shown(request: web.Request, row: UserRow) -> web.Response:
+    """The user as they are now, once this process knows it too."""
+    await request.app[CHANGES].refresh(f"user {row.user_id}", within=1.0)
+    pending, mask = request.app[ACTIVITY].pending(row.user_id), request.app[SETTINGS].mask_passwd
+    return answer({"success": True, "payload": shown(row, pending, mask=mask)})
+
+
+_WRONG = FieldsWrong({"name": ["is another user's"], "email": ["Expected `str | null`, got `int`"]})
+_OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/user/create",
+        handler=create,
+        summary="Make a user",
+        details="For admins. Fields that the service observes itself, or does not know, are ignored.",
+        auth=Auth.TOKEN,
+        body=NewUser,
+        answer=UserAnswer,
+        errors=(Forbidden, _WRONG),
+    ),
+    Operation(
+        method="PATCH",
+        path="/user/{user_id}",
+        patterns=ONE_USER,
+        handler=modify,
+        summary="Change fields of a user",
+        details="For admins. An empty `passwd` means unchanged. A new password, like deactivation, ends their tokens.",
+        auth=Auth.TOKEN,
+        body=UserChanges,
+        answer=UserAnswer,
+        errors=(Forbidden, _WRONG, UserNotFound, LastAdmin),
+    ),
+    Operation(
+        method="DELETE",
+        path="/user/{user_id}",
+        patterns=ONE_USER,
+        handler=delete,
+        summary="Remove a user",
+        details="For admins. Their tokens end; their extension is nobody's, with another secret.",
+        auth=Auth.TOKEN,
+        answer=Success,
+        errors=(Forbidden, UserNotFound, LastAdmin),
+    ),
+)
+OPERATIONS = (*_OPERATIONS, *under("/v1", _OPERATIONS))

@@ -1,0 +1,84 @@
+"""`auth_ip`: from where somebody may log in, where it is not empty."""
+
+from __future__ import annotations
+
+import bcrypt
+import pytest
+
+from service.keys import LOGINS
+from tests.support.database import TestDatabase
+from tests.support.server import ADMIN, Server, Start
+
+PASSWORD = "demo-agent-password"
+Tried = tuple[int, bytes]
+BEHIND_A_PROXY = {"trusted_proxies": ["127.0.0.0/8"], "login_failures_per_minute": 100}
+
+
+@pytest.fixture
+async def quick(database: TestDatabase) -> TestDatabase:
+    """A database in which this password is checked fast: the tests are about where it comes from."""
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    await database.execute("update users set passwd = $1 where user_id = 1795", hashed)
+    return database
+
+
+async def tried(
+    server: Server, address: str, path: str = "/api/v1/login", password: str = PASSWORD
+) -> tuple[int, bytes]:
+    name = "email_or_name" if path == "/auth" else "user"
+    given = {name: "dnhai", "password": password}
+    answer = await server.client.post(path, json=given, headers={"X-Forwarded-For": address})
+    return answer.status, await answer.read()
+
+
+async def limited_to(server: Server, *networks: str) -> None:
+    answer = await server.client.patch("/user/1795", json={"auth_ip": networks}, headers=ADMIN)
+    assert (answer.status, (await answer.json())["payload"]["auth_ip"]) == (200, list(networks))
+
+
+@pytest.mark.parametrize("path", ["/api/v1/login", "/auth"])
+async def test_from_elsewhere_it_is_the_answer_to_a_wrong_password(
+    quick: TestDatabase, start: Start, path: str
+) -> None:
+    server = await start(quick.settings(**BEHIND_A_PROXY))
+    await limited_to(server, "192.0.2.0/28", "2001:db8::/32", "198.51.100.7")
+    for address in ("192.0.2.15", "2001:db8::7", "198.51.100.7", "::ffff:192.0.2.1"):
+        assert (await tried(server, address, path))[0] == 200
+    wrong = await tried(server, "192.0.2.1", path, "wrong")
+    assert wrong[0] == 401
+    refused = server.app[LOGINS].refused
+    for address in ("192.0.2.16", "2001:db9::7", "198.51.100.8", "::ffff:192.0.2.16", "nonsense", "127.0.0.1"):
+        assert await tried(server, address, path) == wrong
+    assert server.app[LOGINS].refused == refused + 6
+    await limited_to(server)
+    assert (await tried(server, "203.0.113.9", path))[0] == 200
+
+
+async def test_from_elsewhere_it_counts_as_a_failure(quick: TestDatabase, start: Start) -> None:
+    server = await start(quick.settings(trusted_proxies=["127.0.0.0/8"], login_failures_per_minute=2))
+    await limited_to(server, "192.0.2.1")
+    assert [(await tried(server, f"203.0.113.{n}"))[0] for n in range(3)] == [401, 401, 429]
+
+
+async def test_who_is_not_trusted_cannot_say_where_they_come_from(quick: TestDatabase, start: Start) -> None:
+    server = await start(quick.settings())
+    await limited_to(server, "192.0.2.1")
+    assert (await tried(server, "192.0.2.1"))[0] == 401
+    await limited_to(server, "127.0.0.1")
+    assert (await tried(server, "192.0.2.1"))[0] == 200
+
+
+async def test_what_was_typed_into_sql_and_is_no_network_lets_nobody_in(quick: TestDatabase, start: Start) -> None:
+    server = await start(quick.settings())
+    await quick.execute("update users set auth_ip = '{localhost,*}' where user_id = 1795")
+    assert (await tried(server, "127.0.0.1"))[0] == 401
+
+
+async def test_a_token_that_was_opened_from_there_goes_on_elsewhere(quick: TestDatabase, start: Start) -> None:
+    """It is about opening one: phones roam."""
+    server = await start(quick.settings(**BEHIND_A_PROXY))
+    headers = await server.headers_of()
+    await limited_to(server, "192.0.2.1")
+    for elsewhere in ("203.0.113.9", "192.0.2.1"):
+        answer = await server.client.get("/api/v1/me", headers={**headers, "X-Forwarded-For": elsewhere})
+        assert answer.status == 200
