@@ -22,6 +22,8 @@ from service.model import Person, Role
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
 """By what they can be sorted, and where a person has it."""
+_ORDER = r'"(_id|username|name)":(-?1|"(asc|desc)")'
+ORDERS = rf"^(\{{({_ORDER}(,{_ORDER})*)?\}})?$"
 
 
 class AgentSearch(Paging, frozen=True, rename="camel"):
@@ -29,7 +31,9 @@ class AgentSearch(Paging, frozen=True, rename="camel"):
 
     text: Annotated[str, Meta(description="Only those with this in their name or username, in any case.")] = ""
     include_extension: Annotated[str, Meta(description="And whoever has this extension.")] = ""
-    sort: Annotated[str, Meta(description='JSON: `{"username":1}`, -1 for backwards; `name` and `_id` too.')] = ""
+    sort: Annotated[
+        str, Meta(pattern=ORDERS, description='JSON: `{"username":1}`, -1 for backwards; `name` and `_id` too.')
+    ] = ""
 
 
 class Agent(msgspec.Struct, frozen=True):

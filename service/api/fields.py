@@ -59,6 +59,8 @@ def _struct(kind: type[S], given: Mapping[str, Any], checks: Checks, wrong: dict
 def _value(field: FieldInfo, value: Any, checks: Checks, *, strict: bool) -> Any:
     _storable(value)
     converted = msgspec.convert(value, field.type, strict=strict)
+    if converted is None and not strict:
+        raise Invalid("null is no value in a URL")  # msgspec would take the word for it
     check = checks.get(field.encode_name)
     return check(converted) if check is not None else converted
 

@@ -219,6 +219,7 @@ async def test_items_and_total_are_of_one_moment(database: TestDatabase, server:
         ("per_page", "201"),
         ("per_page", "ten"),
         ("user_type", "root"),
+        ("user_type", "null"),
         ("user_type", "Admin"),
         ("user_type", "admin' or '1'='1"),
         ("active", "maybe"),
