@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.keys import CHANGES
+from service.keys import CHANGES, DATABASE
+from service.store import extensions
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, Start, told
@@ -87,6 +88,19 @@ async def test_two_who_swap_or_take_at_a_moment_leave_nobody_with_two_and_no_dea
         numbers = list((await held(database)).values())
         assert len(numbers) == len(set(numbers))
     await agree(pair, database)
+
+
+async def test_a_command_line_that_assigns_at_the_same_moment_is_no_trouble(database: TestDatabase, pair: Pair) -> None:
+    one, other = pair
+    for _ in range(ROUNDS):
+        given, _assigned = await asyncio.gather(
+            give(one, AGENT_UID, "12342"),
+            extensions.assign(other.app[DATABASE], "12343", "dnhai"),
+            return_exceptions=True,
+        )
+        assert given == 200
+        assert (await held(database)).keys() == {"dnhai"}
+        await take(one, "dnhai")
 
 
 async def test_giving_while_the_person_is_deleted_leaves_no_extension_of_nobody(

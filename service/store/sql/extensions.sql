@@ -7,11 +7,12 @@ insert into extensions (extension, secret, call_server, profile) values ($1, $2,
 
 -- name: assign
 -- Gives a free extension to a user. No row: there is no such extension or user, or it is somebody else's.
-update extensions set user_id = (select user_id from users where lower(name) = lower($2))
-where extension = $1
-    and exists (select from users where lower(name) = lower($2))
-    and (user_id is null or user_id = (select user_id from users where lower(name) = lower($2)))
-returning extension
+-- The user is locked, so that one person is given one extension at a time.
+with person as (select user_id from users where lower(name) = lower($2) for no key update)
+update extensions as e set user_id = person.user_id
+from person
+where e.extension = $1 and (e.user_id is null or e.user_id = person.user_id)
+returning e.extension
 
 -- name: person_by_uid
 -- Locked, so that one person is given one extension at a time; their tokens may still come and go.
