@@ -22,8 +22,8 @@ from service.model import Person, Role
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
 """By what they can be sorted, and where a person has it."""
-_ORDER = r'"(_id|username|name)":(-?1|"(asc|desc)")'
-ORDERS = rf"^(\{{({_ORDER}(,{_ORDER})*)?\}})?$"
+_ORDER = r' *"(_id|username|name)" *: *(-?1|"(asc|desc)") *'
+ORDERS = rf"^(\{{({_ORDER}(,{_ORDER})*| *)\}})?$"
 
 
 class AgentSearch(Paging, frozen=True, rename="camel"):

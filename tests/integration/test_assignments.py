@@ -118,6 +118,31 @@ async def test_giving_while_the_person_is_deleted_leaves_no_extension_of_nobody(
     assert await giving() == 404
 
 
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [
+        ("delete from users where user_id = 1795", {"free": ["12342", "12343"], "allocated": []}),
+        ("delete from extensions where extension = '12342'", {"free": ["12343"], "allocated": []}),
+    ],
+)
+async def test_what_is_deleted_leaves_no_assignment_behind(
+    database: TestDatabase, pair: Pair, statement: str, left: dict[str, list[str]]
+) -> None:
+    await give(pair[0], AGENT_UID, "12342")
+    await database.execute(statement)
+    for server in pair:
+        assert await server.app[CHANGES].refresh("user *", within=5)
+        for type_, numbers in left.items():
+            query = {"type": type_, "userId": AGENT_UID}
+            answer = await server.client.get("/api/v1/omnichannel/extension", params=query, headers=ADMIN)
+            assert (await answer.json())["extensions"] == numbers
+        assert (await server.client.get(f"{PATH}/dnhai", headers=ADMIN)).status == 404
+        assert (await server.registration()).status == 404
+        listed = await told(await server.client.get("/api/v1/omnichannel/extensions", headers=ADMIN))
+        for item in listed[1]["extensions"]:
+            assert "userId" not in item
+
+
 async def secret(database: TestDatabase, extension: str) -> str:
     (row,) = await database.rows("select secret from extensions where extension = $1", extension)
     found: str = row["secret"]
