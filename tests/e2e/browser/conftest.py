@@ -31,6 +31,12 @@ class Site:
     def unlisted(self) -> str:
         return f"http://localhost:{self.port}"
 
+    def runs(self, name: str, script: str) -> str:
+        """The listed URL of a page that runs this module."""
+        self.pages[f"/{name}.js"] = ("text/javascript", script)
+        self.pages[f"/{name}"] = ("text/html", f'<!doctype html><script type="module" src="{name}.js"></script>')
+        return f"{self.listed}/{name}"
+
     async def answer(self, request: web.Request) -> web.Response:
         type_, text = self.pages.get(request.path, ("", ""))
         return web.Response(text=text, content_type=type_) if type_ else web.Response(status=404)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.e2e.documents import BASE, blocks
 from tests.e2e.run import Run
 from tests.support.browser import Browser
 
+DESK = "12343"
 BUNDLE = ["--bundle", "--format=esm", "--outfile=bundle.js"]
 
 
@@ -22,15 +24,19 @@ def shown(run: Run, language: str) -> str:
     return program.replace(BASE, run.base)
 
 
+def bundled(program: str, modules: Path, folder: Path) -> str:
+    """With what it imports, as one script."""
+    (folder / "softphone.js").write_text(program)
+    node.run(modules / "esbuild/bin/esbuild", "softphone.js", *BUNDLE, folder=folder, NODE_PATH=str(modules))
+    return (folder / "bundle.js").read_text()
+
+
 async def test_the_one_in_javascript_registers_calls_and_hears(
     run: Run, chromium: Browser, site: Site, modules: Path, tmp_path: Path
 ) -> None:
     run.shows("Unavailable")
-    (tmp_path / "softphone.js").write_text(shown(run, "js"))
-    node.run(modules / "esbuild/bin/esbuild", "softphone.js", *BUNDLE, folder=tmp_path, NODE_PATH=str(modules))
-    site.pages["/softphone"] = ("text/html", '<!doctype html><script type="module" src="bundle.js"></script>')
-    site.pages["/bundle.js"] = ("text/javascript", (tmp_path / "bundle.js").read_text())
-    async with chromium.page(f"{site.listed}/softphone") as page:
+    url = site.runs("softphone", bundled(shown(run, "js"), modules, tmp_path))
+    async with chromium.page(url) as page:
         # What the stream tells and what the phone tells come by two ways: each is in order, both together need not be.
         seen = await page.says("state: Unavailable")
         seen = await page.says("state: Not in use", after=seen)
@@ -41,6 +47,22 @@ async def test_the_one_in_javascript_registers_calls_and_hears(
         await page.says("the call is over", after=seen)
         assert run.line() == ("Not in use", True)
         assert [line for line in page.console if not line.startswith("log: ")] == []
+    run.shows("Unavailable", within_s=5)
+
+
+async def test_a_browser_and_a_desk_phone_hear_each_other(
+    run: Run, chromium: Browser, site: Site, modules: Path, tmp_path: Path
+) -> None:
+    """The desk phone sends back what it hears; it speaks only G.711."""
+    program = shown(run, "js").replace("sip:*43@", f"sip:{DESK}@")
+    url = site.runs("call", bundled(program, modules, tmp_path))
+    with run.phone(DESK) as phone:
+        phone.wait_registered()
+        async with chromium.page(url) as page:
+            await asyncio.to_thread(phone.wait_for, "CALL_INCOMING")
+            phone.answer()
+            seen = await page.says("packets with sound")
+            await page.says("the call is over", after=seen)
     run.shows("Unavailable", within_s=5)
 
 

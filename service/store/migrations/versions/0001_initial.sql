@@ -185,13 +185,15 @@ where e.enabled and (e.user_id is null or u.active);
 
 -- What Asterisk reads. Each of its roles sees the rows of its own call server and nothing else: `current_user` is
 -- whoever asks, also inside a view; the barrier keeps functions of the asker away from other rows.
+-- No opus: its codec is not part of Asterisk's source, and an Asterisk without it could connect who speaks opus with
+-- nobody who does not. Every browser has G.722, which is wideband too.
 create view ps_endpoints with (security_barrier) as
 select
     e.extension as id,
     e.extension as aors,
     e.extension as auth,
     'extensions'::text as context,
-    case e.profile when 'webrtc' then 'opus,g722,ulaw,alaw' else 'g722,ulaw,alaw' end as allow,
+    'g722,ulaw,alaw'::text as allow,
     'all'::text as disallow,
     'no'::text as direct_media,
     'yes'::text as rewrite_contact,
