@@ -33,6 +33,7 @@ from service.store.changes import Changes
 from service.store.database import Database
 from service.store.directory_reader import DirectoryReader
 from service.store.service_keys import tag_key
+from service.store.user_reads import UserReads
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app = web.Application()
         app[keys.SETTINGS] = settings
         app[keys.DATABASE] = database
+        app[keys.USER_READS] = UserReads(database, settings.database_deadline)
         app[keys.LINKS] = links
         app[keys.LOGINS] = logins
         app[keys.HASHER] = hasher

@@ -17,6 +17,7 @@ from service.settings import Settings
 from service.store.activity import Activity
 from service.store.changes import Changes
 from service.store.database import Database
+from service.store.user_reads import UserReads
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
@@ -34,3 +35,4 @@ STREAMS = web.AppKey("streams", Streams)
 CHANGES = web.AppKey("changes", Changes)
 LIMITS = web.AppKey("limits", Limits)
 TAG_KEY = web.AppKey("tag_key", bytes)
+USER_READS = web.AppKey("user_reads", UserReads)

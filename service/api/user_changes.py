@@ -14,14 +14,14 @@ from service.api.user_shapes import ONE_USER, UserAnswer
 from service.api.users import answer, asked_user, shown
 from service.credentials import is_hash
 from service.errors import LastAdmin
-from service.keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS
-from service.store import user_changes, users
+from service.keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS, USER_READS
+from service.store import user_changes
 from service.store.users import UserRow
 
 log = structlog.get_logger(__name__)
 
 
-async def create(request: web.Request) -> web.Response:
+async def create(request: web.Request) -> web.StreamResponse:
     """POST /user/create: somebody new."""
     by = await admin(request)
     given = fields.of_body(NewUser, await body.read_object(request), user_rules.OF_NEW)
@@ -31,7 +31,7 @@ async def create(request: web.Request) -> web.Response:
     return await _shown(request, row)
 
 
-async def modify(request: web.Request) -> web.Response:
+async def modify(request: web.Request) -> web.StreamResponse:
     """PATCH /user/{user_id}: the fields that are given."""
     by = await admin(request)
     given = fields.of_body(UserChanges, await body.read_object(request), user_rules.OF_CHANGES)
@@ -44,7 +44,7 @@ async def modify(request: web.Request) -> web.Response:
     return await _shown(request, row)
 
 
-async def delete(request: web.Request) -> web.Response:
+async def delete(request: web.Request) -> web.StreamResponse:
     """DELETE /user/{user_id}: their tokens end, and their phone's secret."""
     by = await admin(request)
     user_id = asked_user(request)
@@ -56,7 +56,7 @@ async def delete(request: web.Request) -> web.Response:
 
 async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[str, str]:
     """The new hash, if there is a new password. Whoever sends a whole user back sends the hash that they were shown."""
-    row = await users.get(request.app[DATABASE], user_id)
+    row = await request.app[USER_READS].get(user_id)
     if row is None:
         raise UserNotFound
     if password == row.passwd:
@@ -66,7 +66,7 @@ async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[s
     return {"passwd": await request.app[HASHER].hash(password)}
 
 
-async def _shown(request: web.Request, row: UserRow) -> web.Response:
+async def _shown(request: web.Request, row: UserRow) -> web.StreamResponse:
     """The user as they are now, once this process knows it too."""
     await request.app[CHANGES].refresh(f"user {row.user_id}", within=1.0)
     pending, mask = request.app[ACTIVITY].pending(row.user_id), request.app[SETTINGS].mask_passwd

@@ -18,7 +18,7 @@ from service.store.activity import ONLINE_FOR
 from service.store.user_list import Wanted
 
 
-async def get(request: web.Request) -> web.Response:
+async def get(request: web.Request) -> web.StreamResponse:
     """GET /user/list: one page, and how many there are in all."""
     await admin(request)
     asked = fields.of_query(UserListQuery, request.query)

@@ -6,29 +6,34 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from service.api import body
 from service.api.auth import address, admin
 from service.api.errors import BadArgument, Forbidden, LoginFailed, TooManyRequests, UserNotFound, encode
 from service.api.operation import Auth, Operation, under
+from service.api.ready import Ready, lines
 from service.api.user_shapes import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 from service.credentials import token_hash
 from service.errors import Unavailable
-from service.keys import ACTIVITY, CHANGES, DATABASE, LOGINS, SETTINGS
-from service.store import tokens, users
+from service.keys import ACTIVITY, CHANGES, DATABASE, LOGINS, SETTINGS, USER_READS
+from service.store import tokens
 from service.store.activity import ONLINE_FOR, Seen
 from service.store.users import UserRow
 
 ONLINE, OFFLINE = 1, 2
 MOST_USER_ID = 2**63 - 1
+_ONLINE = UserRow.__struct_fields__.index("last_seen") + 1
+_FIELDS = (*UserRow.__struct_fields__[:_ONLINE], "is_online", *UserRow.__struct_fields__[_ONLINE:])
+_TIMES = ("last_login_time", "cdr_expire", "create_time", "last_seen")
 _USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
-async def get(request: web.Request) -> web.Response:
+async def get(request: web.Request) -> web.StreamResponse:
     """GET /user/{user_id}: read from PostgreSQL at each request."""
     await admin(request)
-    row = await users.get(request.app[DATABASE], asked_user(request))
+    row = await request.app[USER_READS].get(asked_user(request))
     if row is None:
         raise UserNotFound
     payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
@@ -43,7 +48,7 @@ def asked_user(request: web.Request) -> int:
     return int(text)
 
 
-async def authenticate(request: web.Request) -> web.Response:
+async def authenticate(request: web.Request) -> web.StreamResponse:
     """POST /auth: a name or e-mail and a password for a token."""
     given = await body.read_object(request)
     name, password = (_text(given, key) for key in ("email_or_name", "password"))
@@ -56,12 +61,11 @@ async def authenticate(request: web.Request) -> web.Response:
 
 def shown(row: UserRow, pending: Seen | None, *, mask: bool) -> dict[str, Any]:
     """The seed's 39 fields, in its order. What was done since the last batch of activity counts already."""
-    fields: dict[str, Any] = {}
-    for name in UserRow.__struct_fields__:
-        value = getattr(row, name)
-        fields[name] = _time(value) if isinstance(value, datetime) else value
-        if name == "last_seen":
-            fields["is_online"] = OFFLINE  # here stands its place; the value follows
+    stored = msgspec.structs.astuple(row)
+    fields: dict[str, Any] = dict(zip(_FIELDS, (*stored[:_ONLINE], OFFLINE, *stored[_ONLINE:]), strict=True))
+    for name in _TIMES:
+        if (moment := fields[name]) is not None:
+            fields[name] = _time(moment)
     last_seen = row.last_seen
     if pending is not None:
         last_seen = max(pending.last_seen, last_seen or pending.last_seen)
@@ -98,10 +102,10 @@ def _lifetime(minutes: Any, token_days: float) -> timedelta:
     return timedelta(minutes=minutes)
 
 
-def answer(told: dict[str, Any] | Authenticated) -> web.Response:
+def answer(told: dict[str, Any] | Authenticated) -> web.StreamResponse:
     """JSON that nobody keeps."""
-    headers = {"Cache-Control": "no-store"}
-    return web.Response(body=encode(told), content_type="application/json", headers=headers)
+    text = encode(told)
+    return Ready(200, lines({"Cache-Control": "no-store"}, text), text)
 
 
 _OPERATIONS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -62,6 +63,10 @@ class UserRow(msgspec.Struct, frozen=True, omit_defaults=False):
     show_carrier_trunk_drop_only: bool
 
 
+_columns = itemgetter(*UserRow.__struct_fields__)
+_JSON = [UserRow.__struct_fields__.index(name) for name in ("client_limits", "client", "agent")]
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """A person, the hash of their password, and from where they may log in; from anywhere, if that is empty."""
@@ -69,13 +74,6 @@ class Login:
     person: Person
     passwd: str = field(repr=False)
     auth_ip: tuple[str, ...]
-
-
-async def get(database: Database, user_id: int) -> UserRow | None:
-    """One user, read now. Raises DatabaseUnavailable."""
-    async with database.connection() as connection:
-        row = await connection.fetchrow(SQL["get"], user_id)
-    return shown_of(row) if row else None
 
 
 async def by_login(database: Database, name_or_email: str) -> Login | None:
@@ -139,10 +137,10 @@ def _storable(text: str) -> bool:
 
 def shown_of(row: asyncpg.Record) -> UserRow:
     """A row with the 38 columns, and perhaps others, as a user."""
-    values = {name: row[name] for name in UserRow.__struct_fields__}
-    for name in ("client_limits", "client", "agent"):
-        values[name] = msgspec.Raw((values[name] or "null").encode())
-    return UserRow(**values)
+    values = list(_columns(row))
+    for place in _JSON:
+        values[place] = msgspec.Raw((values[place] or "null").encode())
+    return UserRow(*values)
 
 
 def person_of(row: asyncpg.Record) -> Person:
