@@ -5,6 +5,7 @@ ServiceError
 │   ├── DatabaseUnavailable     PostgreSQL does not answer within the deadline
 │   ├── DirectoryUnavailable    PostgreSQL could not be followed for so long that memory may not answer any more
 │   ├── CallServerUnavailable   this Asterisk does not answer within the deadline
+│   │   └── QueuesNotKnown          nor are its queues known, whether it answers or not
 │   └── Overloaded              a bounded queue of ours is full
 ├── Refused                 the data says no
 │   ├── AlreadyExists           a name, an e-mail, an extension is taken
@@ -40,6 +41,10 @@ class DirectoryUnavailable(Unavailable):
 
 class CallServerUnavailable(Unavailable):
     """An Asterisk is down, frozen, refused us, or did not answer within the deadline."""
+
+
+class QueuesNotKnown(CallServerUnavailable):
+    """There is no link, or no list yet; or the account does not hear of queues, or `app_queue` is not loaded."""
 
 
 class Overloaded(Unavailable):

@@ -20,6 +20,7 @@ from service.api.errors import (
     FieldsWrong,
     Forbidden,
     LoginFailed,
+    NotConnected,
     NotPermitted,
     RouteNotFound,
     TokenMissing,
@@ -38,6 +39,7 @@ from service.errors import (
     NoSuchExtension,
     NoSuchUser,
     NotFound,
+    QueuesNotKnown,
     Unavailable,
     UserTaken,
 )
@@ -95,6 +97,10 @@ def connector(error: Exception) -> Answer:
         case BadParameter():
             invalid = "error-invalid-params"
             return 400, {**_failed(f"{error} [{invalid}]"), "errorType": invalid}
+        case NotConnected():
+            return 400, _failed(str(error))
+        case QueuesNotKnown():
+            return 503, _failed("Service unavailable: the queues are not known")
         case Unavailable():
             return 503, _failed("Service unavailable")
         case _:

@@ -46,6 +46,10 @@ class BadParameter(RequestError):
     """An argument that holds JSON of its own, as `sort` does, makes no sense; the text says which."""
 
 
+class NotConnected(RequestError):
+    """The connection that was to be checked is not there; the text says why."""
+
+
 class ExtensionNotFound(RequestError):
     """No such user, or no extension assigned."""
 

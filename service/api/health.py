@@ -56,6 +56,7 @@ def described(link: Link) -> LinkReport:
         devices=len(states),
         contacts=len(link.contacts),
         untracked=len(link.tracker.untracked()),
+        queues=len(link.queues) if link.queues is not None else None,
         last_event=_told(facts.last_event),
         last_pong=_told(facts.last_pong),
         last_resynchronisation=_told(facts.last_resynchronisation),

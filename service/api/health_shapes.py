@@ -29,7 +29,7 @@ class DirectoryReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
-    """One call server's link. Times are RFC 3339; null is never."""
+    """One call server's link. Times are RFC 3339, where null is never; `queues` are null while they are not known."""
 
     freshness: Freshness
     since: str
@@ -37,6 +37,7 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
     devices: int
     contacts: int
     untracked: int
+    queues: int | None
     last_event: str | None
     last_pong: str | None
     last_resynchronisation: str | None

@@ -62,6 +62,7 @@ class Parts(Collector):
                 ("silent", "1 while Asterisk does not prove itself within the deadline."),
                 ("devices", "Devices in the live map."),
                 ("untracked", "Extensions whose device Asterisk does not track."),
+                ("queues", "Queues that are known; -1 while they are not known."),
                 ("last_pong_timestamp_seconds", "When Asterisk last proved itself."),
             )
         }
@@ -80,6 +81,7 @@ class Parts(Collector):
             gauges["silent"].add_metric((name,), float(link.states.silent))
             gauges["devices"].add_metric((name,), len(link.states))
             gauges["untracked"].add_metric((name,), len(link.tracker.untracked()))
+            gauges["queues"].add_metric((name,), len(link.queues) if link.queues is not None else -1)
             gauges["last_pong_timestamp_seconds"].add_metric((name,), link.facts.last_pong or 0)
             counters["events"].add_metric((name,), link.facts.events)
             counters["failures"].add_metric((name,), link.facts.failures)

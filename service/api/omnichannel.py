@@ -16,7 +16,7 @@ from service.api.errors import BODY_ERRORS, BadArgument
 from service.api.operation import Operation, Yes
 from service.api.paging import Paging
 from service.api.permissions import Permission, demand
-from service.keys import DIRECTORY
+from service.keys import DIRECTORY, LINKS
 from service.live.directory import Directory
 from service.model import Extension, Reading
 
@@ -135,7 +135,8 @@ def _shown(request: web.Request, extension: Extension, reading: Reading) -> Agen
 
 
 def _queues_of(request: web.Request, extension: Extension) -> list[str]:
-    return []
+    link = request.app[LINKS].get(extension.call_server)
+    return list(link.queues_of(extension.number)) if link is not None else []
 
 
 OPERATIONS = (

@@ -31,7 +31,12 @@ ROLES: dict[Permission, frozenset[Role]] = {
 """Which roles have which permission."""
 
 
+def has(person: Person, permission: Permission) -> bool:
+    """Whether it is among those of the person's role."""
+    return person.role in ROLES[permission]
+
+
 def demand(person: Person, permission: Permission) -> None:
     """Raises NotPermitted."""
-    if person.role not in ROLES[permission]:
+    if not has(person, permission):
         raise NotPermitted

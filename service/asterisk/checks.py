@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 from panoramisk.message import Message
@@ -19,6 +20,8 @@ TELLTALE = {
     "func_env": "ENV(PATH)",
 }
 """Modules with which the monitor account reads secrets, and a harmless expression that tells whether they are there."""
+
+_READ = re.compile(r"read perm: (\S*)")
 
 
 class _Booted:
@@ -55,6 +58,7 @@ async def check(name: str, server: CallServer, sample: str | None) -> AsyncItera
                 yield Finding(part, "tells when it has booted", remedy)
             async for finding in _permissions(part, account.username, connection):
                 yield finding
+            yield await _queues(part, connection)
             if sample is not None:
                 state = await connection.variable(f"DEVICE_STATE(PJSIP/{sample})")
                 known = await connection.contact_ids(sample) is not None
@@ -69,7 +73,8 @@ async def check(name: str, server: CallServer, sample: str | None) -> AsyncItera
         yield Finding(part, str(error), remedy)
     except CallServerUnavailable as error:
         yield Finding(part, str(error), "start it, or mend AMI_HOST and AMI_PORT")
-    yield await _sync(part, server)
+    async for finding in _sync(part, server):
+        yield finding
 
 
 async def _permissions(part: str, username: str, connection: Connection) -> AsyncIterator[Finding]:
@@ -89,16 +94,31 @@ async def _permissions(part: str, username: str, connection: Connection) -> Asyn
         yield Finding(part, f"{module} is not there", remedy if readable else None)
 
 
-async def _sync(part: str, server: CallServer) -> Finding:
+async def _queues(part: str, connection: Connection) -> Finding:
+    try:
+        found = await connection.queues()
+    except CallServerUnavailable as error:
+        return Finding(part, str(error), "load app_queue.so, if there are queues", needed=False)
+    return Finding(part, f"lists its queues ({len(found.averages)})")
+
+
+async def _sync(part: str, server: CallServer) -> AsyncIterator[Finding]:
     account = Account.sync(server)
     if account is None:
         remedy = "give SYNC_SECRET, if phones must be found after Asterisk booted without PostgreSQL"
-        return Finding(part, "no sync account", remedy, needed=False)
+        yield Finding(part, "no sync account", remedy, needed=False)
+        return
     try:
         async with connected(account, _Booted()) as connection:
-            await connection.command("core show version")
+            shown = await connection.command(f"manager show user {server.monitor_username}")
     except CallServerUnavailable as error:
-        return Finding(
+        yield Finding(
             part, str(error), f"manager.conf: [{account.username}] needs write = command, or drop SYNC_SECRET"
         )
-    return Finding(part, f"lets {account.username!r} run commands")
+        return
+    yield Finding(part, f"lets {account.username!r} run commands")
+    # Nobody else can tell before a queue changes: an account is not told which events it may hear.
+    classes = _READ.search(shown)
+    hears = classes is not None and not {"agent", "all"}.isdisjoint(classes[1].split(","))
+    remedy = f"manager.conf: [{server.monitor_username}] needs read = system,call,agent for queues to be known"
+    yield Finding(part, "tells of changes in queues", None if hears else remedy, needed=False)

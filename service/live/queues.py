@@ -10,7 +10,7 @@ ended. What no event tells and nobody shows is not kept: the calls that a member
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from service.live.followed import Followed
@@ -83,7 +83,8 @@ class Queues:
         self._averages: dict[str, Averages] = {}
         self._members = Followed[InQueue, Member]()
         self._callers = Followed[InQueue, bool]()
-        self._by_device: dict[str, set[str]] | None = None  # made when somebody asks
+        self._by_device: dict[str, set[str]] | None = None  # made when somebody asks, as the next one is
+        self._summaries: dict[str, Summary] | None = None
         self.known = False
         """Whether a list was taken since the link is there; the link says whether it is current."""
 
@@ -102,7 +103,7 @@ class Queues:
         self._averages = dict(listed.averages)
         self._members.end_snapshot(listed.members)
         self._callers.end_snapshot(listed.callers)
-        self._by_device = None
+        self._by_device = self._summaries = None
         self.known = True
 
     def member(self, queue: str, member: Member) -> None:
@@ -111,19 +112,22 @@ class Queues:
         before = self._members.get(key)
         if before is None or before.state_of != member.state_of:
             self._by_device = None
+        self._summaries = None
         self._members.apply(key, member)
 
     def member_gone(self, queue: str, interface: str) -> None:
         """Somebody is no member any more."""
-        self._by_device = None
+        self._by_device = self._summaries = None
         self._members.apply((queue, interface), None)
 
     def caller_joined(self, queue: str, unique_id: str) -> None:
         """A call waits."""
+        self._summaries = None
         self._callers.apply((queue, unique_id), True)
 
     def caller_left(self, queue: str, unique_id: str) -> None:
         """A call waits no more: it was answered, given up, or sent on."""
+        self._summaries = None
         self._callers.apply((queue, unique_id), None)
 
     def lost(self) -> None:
@@ -131,7 +135,7 @@ class Queues:
         self._averages.clear()
         self._members.lost()
         self._callers.lost()
-        self._by_device = None
+        self._by_device = self._summaries = None
         self.known = False
 
     # --- what everybody asks -----------------------------------------------------------------------------------
@@ -153,26 +157,11 @@ class Queues:
         )
         return changed or dict(self._callers.items()) != dict(listed.callers)
 
-    def summaries(self) -> list[Summary]:
-        """All queues, by name."""
-        members: dict[str, list[Member]] = {queue: [] for queue in sorted(self._averages)}
-        callers = dict.fromkeys(members, 0)
-        for (queue, _), member in self._members.items():
-            if queue in members:
-                members[queue].append(member)
-        for queue, _ in self._callers:
-            if queue in callers:
-                callers[queue] += 1
-        return [
-            Summary(
-                queue,
-                sum(member.logged_in for member in members[queue]),
-                sum(member.available for member in members[queue]),
-                callers[queue],
-                self._averages[queue],
-            )
-            for queue in members
-        ]
+    def summaries(self) -> Mapping[str, Summary]:
+        """All queues, in the order of their names."""
+        if self._summaries is None:
+            self._summaries = self._counted()
+        return self._summaries
 
     def of_member(self, device: str) -> Set[str]:
         """The names of the queues that this device is a member of: exactly, no part or end of a name is enough."""
@@ -183,3 +172,23 @@ class Queues:
                     for name in (member.interface, member.state_of):
                         self._by_device.setdefault(name, set()).add(queue)
         return self._by_device.get(device, frozenset())
+
+    def _counted(self) -> dict[str, Summary]:
+        members: dict[str, list[Member]] = {queue: [] for queue in sorted(self._averages)}
+        callers = dict.fromkeys(members, 0)
+        for (queue, _), member in self._members.items():
+            if queue in members:
+                members[queue].append(member)
+        for queue, _ in self._callers:
+            if queue in callers:
+                callers[queue] += 1
+        return {
+            queue: Summary(
+                queue,
+                sum(member.logged_in for member in called),
+                sum(member.available for member in called),
+                callers[queue],
+                self._averages[queue],
+            )
+            for queue, called in members.items()
+        }

@@ -8,10 +8,12 @@ import time
 
 import pytest
 
+from service.asterisk.checks import check
 from service.asterisk.connection import Account
 from service.cli.demo import SIP_PASSWORD
 from service.model import DeviceState
 from tests.support.cutter import cutting
+from tests.support.database import call_server
 from tests.support.eventually import eventually
 from tests.support.links import SECRET, Watch, is_live, live, supervising
 from tests.support.pbx import Pbx
@@ -200,3 +202,25 @@ async def test_without_app_queue_queues_are_not_known_until_it_is_loaded(
     finally:
         await asyncio.to_thread(stormy.asterisk.rx, "module load app_queue.so")
     await shows(link, within=5, callers=0)
+
+
+async def findings(pbx: Pbx, **values: object) -> dict[str, str]:
+    """What `check` says of queues."""
+    config = pbx.asterisk.config
+    settings = {"ami_port": config.ami_port, "monitor_secret": config.monitor_secret, "sync_secret": config.sync_secret}
+    found = [finding async for finding in check("main", call_server(**{**settings, **values}), None)]
+    return {finding.what: finding.verdict for finding in found if "queue" in finding.what.lower()}
+
+
+async def test_check_says_what_queues_need(stormy: Pbx) -> None:
+    assert await findings(stormy) == {"lists its queues (1)": "ok", "tells of changes in queues": "ok"}
+    unheard = await findings(stormy, monitor_username="unheard", monitor_secret=SECRET)
+    assert unheard == {"lists its queues (1)": "ok", "tells of changes in queues": "optional"}
+    assert await findings(stormy, sync_secret=None) == {"lists its queues (1)": "ok"}
+    await asyncio.to_thread(stormy.asterisk.rx, "module unload app_queue.so")
+    try:
+        (refused, verdict), *_ = (await findings(stormy)).items()
+        assert refused.startswith("AMI refuses QueueStatus")
+        assert verdict == "optional"
+    finally:
+        await asyncio.to_thread(stormy.asterisk.rx, "module load app_queue.so")

@@ -29,7 +29,7 @@ def told(link: Link) -> dict[str, Answer] | None:
             "HoldTime": str(summary.averages.hold),
             "TalkTime": str(summary.averages.talk),
         }
-        for summary in link.queues.summaries()
+        for summary in link.queues.summaries().values()
     }
 
 
@@ -46,7 +46,7 @@ async def shows(link: Link, within: float = IN_TIME, **numbers: int) -> None:
     """Wait until the demo queue has these `logged_in`, `available`, `callers`."""
 
     def there() -> bool:
-        summaries = link.queues.summaries() if link.queues is not None else ()
+        summaries = link.queues.summaries().values() if link.queues is not None else ()
         return any(
             summary.name == "demo" and all(getattr(summary, name) == number for name, number in numbers.items())
             for summary in summaries

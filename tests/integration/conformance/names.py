@@ -10,6 +10,7 @@ EXTENSIONS = "/api/v1/omnichannel/extensions"
 NUMBERS = "/api/v1/omnichannel/extension"
 AGENT = "/api/v1/omnichannel/agent/extension"
 AVAILABLE = "/api/v1/omnichannel/agents/available"
+QUEUES = "/api/v1/voip/queues.getSummary"
 
 SECRET = "my$up3erP@ssw0rd"
 NO_EXTENSION, NO_USER = failed("Extension not found"), failed("User not found")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.conformance.names import AGENT, BY_EXTENSION, DETAILS, EXTENSIONS, SECRET
+from tests.integration.conformance.names import AGENT, BY_EXTENSION, DETAILS, EXTENSIONS, QUEUES, SECRET
 from tests.integration.conformance.table import Case, failed, replay
 from tests.integration.conformance.test_registration import INFO
 from tests.support.database import TestDatabase
@@ -24,6 +24,7 @@ AS_ROCKETCHAT = [
         status=400,
         answer=failed("Connection error"),
     ),
+    Case(name="queues of a dead Asterisk", path=QUEUES, status=400, answer=failed("Connection error")),
     Case(
         name="a state",
         path=DETAILS,
