@@ -1,10 +1,11 @@
-"""`user create|passwd|activate|deactivate|list`."""
+"""`user create|passwd|auth-ip|activate|deactivate|delete|list`."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from service import networks
 from service.cli.common import group, opened, print_table, read_secret
 from service.credentials import PasswordHasher
 from service.model import Role
@@ -25,8 +26,12 @@ def add_to(commands: Any) -> None:
         ("passwd", "set a new password, read from standard input", _passwd),
         ("activate", "let a user log in", _activate),
         ("deactivate", "end a user's tokens, logins and phone", _deactivate),
+        ("delete", "remove a user; their extension is nobody's then, with another password", _delete),
     ):
         add(name, help_, run).add_argument("name")
+    parser = add("auth-ip", "say from where a user may log in: from anywhere, if no network is given", _auth_ip)
+    parser.add_argument("name")
+    parser.add_argument("network", nargs="*", help="an address, or a network such as 192.0.2.0/24")
     add("list", "show all users", _list)
 
 
@@ -64,6 +69,20 @@ async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None
     async with opened(settings) as database:
         await users.set_active(database, arguments.name, False)
     print(f"user {arguments.name} is not active")
+
+
+async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        await users.delete(database, arguments.name)
+    print(f"user {arguments.name} is gone")
+
+
+async def _auth_ip(settings: Settings, arguments: argparse.Namespace) -> None:
+    for network in arguments.network:
+        networks.network(network)
+    async with opened(settings) as database:
+        await users.set_auth_ip(database, arguments.name, arguments.network)
+    print(f"user {arguments.name} may log in from {', '.join(arguments.network) or 'anywhere'}")
 
 
 async def _list(settings: Settings, _: argparse.Namespace) -> None:

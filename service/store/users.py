@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -113,15 +114,25 @@ async def set_active(database: Database, name: str, active: bool) -> None:
     await _change(database, "set_active", name, active)
 
 
+async def set_auth_ip(database: Database, name: str, networks: Sequence[str]) -> None:
+    """From where they may log in; from anywhere, if it is empty. Raises NotFound."""
+    await _change(database, "set_auth_ip", name, networks)
+
+
+async def delete(database: Database, name: str) -> None:
+    """Remove a user, also the last admin: an operator can make another. Raises NotFound."""
+    await _change(database, "delete", name)
+
+
 async def listed(database: Database) -> list[dict[str, Any]]:
     """All users, briefly."""
     async with database.connection() as connection:
         return [dict(row) for row in await connection.fetch(SQL["list"])]
 
 
-async def _change(database: Database, statement: str, name: str, value: Any) -> None:
+async def _change(database: Database, statement: str, name: str, *values: Any) -> None:
     async with database.connection() as connection:
-        if await connection.fetchval(SQL[statement], composed(name), value) is None:
+        if await connection.fetchval(SQL[statement], composed(name), *values) is None:
             raise NotFound(f"there is no user {name!r}")
 
 

@@ -57,6 +57,23 @@ async def test_a_user_is_made_logs_in_changes_password_and_is_deactivated(
     await server.login("Zoë", "second password")
 
 
+def test_a_user_is_bound_to_networks_let_go_again_and_removed(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> str:
+        return well(in_this_process(monkeypatch, capsys, environment(database), "user", *arguments))
+
+    async def row() -> list[object]:
+        return [row["auth_ip"] for row in await database.rows("select auth_ip from users where user_id = 1795")]
+
+    assert told("auth-ip", "DNhai", "192.0.2.0/24", "::1") == "user DNhai may log in from 192.0.2.0/24, ::1\n"
+    assert asyncio.run(row()) == [["192.0.2.0/24", "::1"]]
+    assert told("auth-ip", "dnhai") == "user dnhai may log in from anywhere\n"
+    assert asyncio.run(row()) == [[]]
+    assert told("delete", "dnhai") == "user dnhai is gone\n"
+    assert asyncio.run(row()) == []
+
+
 def test_an_extension_is_made_given_changed_and_removed(
     database: TestDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

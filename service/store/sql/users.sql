@@ -29,6 +29,12 @@ update users set passwd = $2 where lower(name) = lower($1) returning user_id
 -- name: set_active
 update users set active = $2 where lower(name) = lower($1) returning user_id
 
+-- name: set_auth_ip
+update users set auth_ip = $2 where lower(name) = lower($1) returning user_id
+
+-- name: delete
+delete from users where lower(name) = lower($1) returning user_id
+
 -- name: list
 select u.user_id, u.uid, u.name, u.user_type, u.active, u.email, e.extension
 from users as u
