@@ -1,18 +1,21 @@
-"""Who is asking: the two headers, and the address."""
+"""Who is asking: the two headers, the address, and a login."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp import web
 from multidict import istr
 
-from service.api.errors import Forbidden, TokenMissing, TokenWrong
+from service.api.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
 from service.credentials import TOKEN_LENGTH, token_hash
-from service.keys import ACTIVITY, CHANGES, DIRECTORY, LIMITS, SETTINGS
+from service.errors import NotFound
+from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, LIMITS, LOGINS, SETTINGS
 from service.model import Person
 from service.settings import Network
+from service.store import tokens
 
 TOKEN_HEADER, UID_HEADER = istr("X-Auth-Token"), istr("X-User-Id")
 
@@ -70,6 +73,22 @@ async def admin(request: web.Request) -> Person:
     if not person.is_admin:
         raise Forbidden
     return person
+
+
+async def logged_in(
+    request: web.Request, name: str, password: str, lifetime: timedelta, label: str
+) -> tuple[Person, str, datetime]:
+    """Who this is, a new token of theirs, which this process knows already, and when it ends.
+
+    Raises LoginFailed, TooManyRequests, Unavailable.
+    """
+    person = await request.app[LOGINS].check(name, password, address(request))
+    try:
+        token, expires_at = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, label)
+    except NotFound:  # deleted or deactivated at this very moment
+        raise LoginFailed from None
+    await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
+    return person, token, expires_at
 
 
 def _count(request: web.Request, hash_: bytes, person: Person) -> None:

@@ -58,7 +58,12 @@ def _struct(kind: type[S], given: Mapping[str, Any], checks: Checks, wrong: dict
 
 def _value(field: FieldInfo, value: Any, checks: Checks, *, strict: bool) -> Any:
     _storable(value)
-    converted = msgspec.convert(value, field.type, strict=strict)
+    try:
+        converted = msgspec.convert(value, field.type, strict=strict)
+    except msgspec.ValidationError:
+        if not isinstance(value, float) or not value.is_integer():
+            raise
+        converted = msgspec.convert(int(value), field.type)  # JSON has one kind of numbers
     if converted is None and not strict:
         raise Invalid("null is no value in a URL")  # msgspec would take the word for it
     check = checks.get(field.encode_name)

@@ -10,13 +10,13 @@ from aiohttp import web
 from msgspec import UNSET
 
 from service.api import body
-from service.api.auth import address, caller, hash_of, holder, presented_token
+from service.api.auth import caller, hash_of, holder, logged_in, presented_token
 from service.api.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequests, encode
 from service.api.operation import Auth, Operation
 from service.api.session_shapes import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
 from service.credentials import token_hash
 from service.errors import Unavailable
-from service.keys import CHANGES, DATABASE, DIRECTORY, LOGINS, SETTINGS
+from service.keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
 from service.model import Person
 from service.store import tokens
 
@@ -34,10 +34,8 @@ async def login(request: web.Request) -> web.Response:
             raise LoginFailed from None
     else:
         name, password = _credentials(given)
-        person = await request.app[LOGINS].check(name, password, address(request))
         lifetime = timedelta(days=request.app[SETTINGS].token_days)
-        token, _ = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "login")
-        await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
+        person, token, _ = await logged_in(request, name, password, lifetime, "login")
     return _success(LoginAnswer("success", LoggedIn(person.uid, token, _me(Me, request, person))))
 
 

@@ -10,15 +10,13 @@ import msgspec
 from aiohttp import web
 
 from service.api import body
-from service.api.auth import address, admin
-from service.api.errors import BadArgument, Forbidden, LoginFailed, TooManyRequests, UserNotFound, encode
+from service.api.auth import admin, logged_in
+from service.api.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound, encode
 from service.api.operation import Auth, Operation, under
 from service.api.ready import Ready, lines
 from service.api.user_shapes import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
-from service.credentials import token_hash
 from service.errors import Unavailable
-from service.keys import ACTIVITY, CHANGES, DATABASE, LOGINS, SETTINGS, USER_READS
-from service.store import tokens
+from service.keys import ACTIVITY, SETTINGS, USER_READS
 from service.store.activity import ONLINE_FOR, Seen
 from service.store.users import UserRow
 
@@ -51,11 +49,16 @@ def asked_user(request: web.Request) -> int:
 async def authenticate(request: web.Request) -> web.StreamResponse:
     """POST /auth: a name or e-mail and a password for a token."""
     given = await body.read_object(request)
-    name, password = (_text(given, key) for key in ("email_or_name", "password"))
-    lifetime = _lifetime(given.get("expire_after_minutes"), request.app[SETTINGS].token_days)
-    person = await request.app[LOGINS].check(name, password, address(request))
-    token, expired = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, "auth")
-    await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
+    longest = int(request.app[SETTINGS].token_days * 24 * 60)
+    minutes = given.get("expire_after_minutes")
+    wrong = {key: ["a string is required"] for key in ("email_or_name", "password") if not _is_text(given.get(key))}
+    if minutes is not None and not _is_lifetime(minutes, longest):
+        wrong["expire_after_minutes"] = [f"a whole number from 1 to {longest} is required"]
+    if wrong:
+        raise FieldsWrong(wrong)
+    lifetime = timedelta(days=request.app[SETTINGS].token_days) if minutes is None else timedelta(minutes=minutes)
+    name, password = given["email_or_name"], given["password"]
+    person, token, expired = await logged_in(request, name, password, lifetime, "auth")
     return answer(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
 
 
@@ -84,22 +87,14 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _text(given: dict[str, Any], key: str) -> str:
-    value = given.get(key)
-    if not isinstance(value, str) or not value:
-        raise BadArgument(f"{key}: a string is required")
-    return value
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
-def _lifetime(minutes: Any, token_days: float) -> timedelta:
-    if minutes is None:
-        return timedelta(days=token_days)
-    longest = int(token_days * 24 * 60)
-    if isinstance(minutes, float) and minutes.is_integer():
-        minutes = int(minutes)  # JSON has one kind of numbers
-    if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= longest:
-        raise BadArgument(f"expire_after_minutes: a whole number from 1 to {longest} is required")
-    return timedelta(minutes=minutes)
+def _is_lifetime(minutes: Any, longest: int) -> bool:
+    if isinstance(minutes, float):  # JSON has one kind of numbers
+        return minutes.is_integer() and 1 <= minutes <= longest
+    return isinstance(minutes, int) and not isinstance(minutes, bool) and 1 <= minutes <= longest
 
 
 def answer(told: dict[str, Any] | Authenticated) -> web.StreamResponse:

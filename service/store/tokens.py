@@ -14,10 +14,11 @@ SQL = sql.load("tokens")
 
 
 async def issue(database: Database, user_id: int, lifetime: timedelta, label: str = "") -> tuple[str, datetime]:
-    """Make a token for a user. Returns it, once, and when it ends."""
+    """Make a token for an active user. Returns it, once, and when it ends. Raises NotFound."""
     token, expires_at = new_token(), datetime.now(UTC) + lifetime
     async with database.connection() as connection:
-        await connection.execute(SQL["issue"], token_hash(token), user_id, expires_at, label)
+        if await connection.execute(SQL["issue"], token_hash(token), user_id, expires_at, label) == "INSERT 0 0":
+            raise NotFound(f"there is no active user {user_id}")
         await connection.execute(SQL["delete_expired"])
     return token, expires_at
 

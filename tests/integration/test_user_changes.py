@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from service.cli.demo import SIP_PASSWORD
 from service.keys import HASHER
 from tests.integration.test_users import FIELDS
 from tests.support.database import TestDatabase
@@ -281,6 +282,13 @@ async def test_a_body_that_is_no_object_is_refused(shared: Server, raw: bytes) -
         assert form.status == 415
 
 
+async def test_a_whole_number_is_one_however_it_is_written(server: Server) -> None:
+    headers = {**TOKEN, "Content-Type": "application/json"}
+    given = b'{"reseller_id":7.0,"card_id":1e3,"client":[7.0]}'
+    shown = (await (await server.client.patch("/user/1795", data=given, headers=headers)).json())["payload"]
+    assert (shown["reseller_id"], shown["card_id"], repr(shown["client"])) == (7, 1000, "[7.0]")
+
+
 async def test_a_number_that_is_beyond_all_bounds_is_refused(shared: Server) -> None:
     headers = {**TOKEN, "Content-Type": "application/json"}
     answer = await shared.client.patch("/user/1795", data=b'{"client":{"a":[1e999]}}', headers=headers)
@@ -339,7 +347,7 @@ async def test_a_deleted_user_is_gone_everywhere(database: TestDatabase, server:
         assert await asked(server, method, f"/user/{user_id}", given) == gone
     assert await database.rows("select from tokens where user_id = $1", user_id) == []
     rows = await database.rows("select user_id, secret from extensions where extension = '12343'")
-    assert (rows[0]["user_id"], len(rows[0]["secret"])) == (None, 64)
+    assert (rows[0]["user_id"], rows[0]["secret"] == SIP_PASSWORD) == (None, False)
     assert (await made(server))["user_id"] != user_id
 
 

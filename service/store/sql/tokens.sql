@@ -1,7 +1,8 @@
 -- name: issue
--- Only for an active person: one who is deactivated at this moment gets none.
+-- Only for an active person. Whoever deactivates or deletes them at this moment waits for this, and then ends it too, or
+-- was first, and there is no row.
 insert into tokens (token_hash, user_id, expires_at, label)
-select $1, user_id, $3, $4 from users where user_id = $2 and active
+select $1, user_id, $3, $4 from users where user_id = $2 and active for share
 
 -- name: revoke
 delete from tokens where token_hash = $1
