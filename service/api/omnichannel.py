@@ -16,6 +16,7 @@ from service.api.errors import BODY_ERRORS, BadArgument
 from service.api.operation import Operation, Yes
 from service.api.paging import Paging
 from service.api.permissions import Permission, demand
+from service.errors import QueuesNotKnown
 from service.keys import DIRECTORY, LINKS
 from service.live.directory import Directory
 from service.model import Extension, Reading
@@ -117,6 +118,8 @@ def _filtered(request: web.Request, asked: ExtensionFilters) -> list[Extension]:
     if status := asked.status.strip():
         found = [extension for extension in found if words[reading_of(request, extension).state] == status]
     if asked.queues:
+        if all(link.queues is None for link in request.app[LINKS].values()):
+            raise QueuesNotKnown
         wanted = set(asked.queues)
         found = [extension for extension in found if wanted.intersection(_queues_of(request, extension))]
     return list(found)
@@ -145,12 +148,12 @@ OPERATIONS = (
         path=f"{PATH}/extensions",
         handler=extensions,
         summary="Pages of extensions, each with its person, queues and state now",
-        details="A filter that is empty is none. In order of their numbers.",
+        details="A filter that is empty is none. In order of their numbers. Queues that are not known are not shown.",
         query=ExtensionFilters,
         answer=AgentsExtensions,
         headers=FRESHNESS,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
-        errors=(BadArgument("Expected a whole number of 0 or more in field count"), *BODY_ERRORS),
+        errors=(BadArgument("Expected a whole number of 0 or more in field count"), QueuesNotKnown, *BODY_ERRORS),
     ),
     Operation(
         method="GET",

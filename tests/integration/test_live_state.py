@@ -106,6 +106,23 @@ async def test_lists_of_extensions_show_a_phone_as_it_is_now_in_either_spelling(
         await asyncio.to_thread(phone.stop)
 
 
+async def test_the_list_shows_and_finds_members_of_queues(pbx: Pbx, start: Start) -> None:
+    server = await start(pbx.settings())
+
+    async def members(queues: str) -> list[tuple[str, list[str]]] | None:
+        answer = await server.client.get(f"/api/v1/omnichannel/extensions?{queues}", headers=ADMIN)
+        found = await answer.json()
+        return [(item["extension"], item["queues"]) for item in found["extensions"]] if answer.status == 200 else None
+
+    async def known() -> bool:
+        return await members("queues[]=demo&queues[]=none") is not None
+
+    await eventually(known, QUALIFIED, "the queues are known")
+    assert await members("queues[]=demo&queues[]=none") == [("12342", ["demo"]), ("12343", ["demo"])]
+    assert await members("queues[]=demo&extension=12342") == [("12342", ["demo"])]
+    assert await members("queues[]=dem") == []
+
+
 async def test_a_phone_whose_extension_is_taken_cannot_register_with_what_it_knew(pbx: Pbx, start: Start) -> None:
     server = await start(pbx.settings())
     await server.shows("Unavailable", SECOND_UID)

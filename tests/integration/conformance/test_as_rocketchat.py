@@ -26,6 +26,13 @@ AS_ROCKETCHAT = [
     ),
     Case(name="queues of a dead Asterisk", path=QUEUES, status=400, answer=failed("Connection error")),
     Case(
+        name="members of queues that nobody knows now",
+        path=EXTENSIONS,
+        query={"queues[]": "demo"},
+        status=400,
+        answer=failed("Connection error"),
+    ),
+    Case(
         name="a state",
         path=DETAILS,
         query={"extension": "12342"},

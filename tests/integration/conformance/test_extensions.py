@@ -172,10 +172,13 @@ ASKED = [
         answer=page([]),
     ),
     Case(
-        name="members of queues that there are not",
+        name="members of queues that nobody knows now",
         path=EXTENSIONS,
-        query=[("queues[]", "none"), ("queues[]", "neither")],
-        answer=page([]),
+        query=[("queues[]", "demo"), ("queues[]", "none")],
+        status=503,
+        answer=failed("Service unavailable: the queues are not known"),
+        original=AMI_IS_AWAY,
+        differs="a 503 may be tried again; CONNECTOR_ROCKETCHAT_ERRORS restores it",
     ),
     Case(
         name="a filter given twice",
