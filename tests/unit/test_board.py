@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.live.board import TOMBSTONES, Board
@@ -121,6 +121,7 @@ CHANGES = st.tuples(st.sampled_from("abcd"), st.one_of(st.none(), st.sampled_fro
 STEPS = st.lists(st.one_of(CHANGES, st.sampled_from(["turn", "poll", "read"])), max_size=60)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_a_poller_and_a_stream_end_with_the_picture(steps: list[tuple[str, str | None] | str]) -> None:
     """Both only apply what they are told; in the end both know what there is."""

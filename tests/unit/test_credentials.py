@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import bcrypt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.credentials import (
@@ -36,11 +36,13 @@ def test_a_token_is_32_random_bytes_as_43_characters() -> None:
     assert all(re.fullmatch(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", token) for token in tokens)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_has_a_hash(text: str) -> None:
     assert len(token_hash(text)) == 32
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("\ud800\udbff\udc80\udcff\udfff"), min_size=1))
 def test_half_surrogates_have_one_too(text: str) -> None:
     assert len(token_hash(text)) == 32
