@@ -94,7 +94,7 @@ function answer(status, response) {
   const headers = Object.entries(response.headers || {}).map(([name, header]) =>
     row(name, resolved(header).schema, ANSWER[resolved(header).required], resolved(header).description));
   const parts = [make("summary", {}, make("b", {}, status), " ", ...told(response.description)), ...content(response.content, ANSWER),
-    headers.length ? make("table", {}, ...headers) : null];
+    ...(headers.length ? [make("p", { class: "type" }, "Headers"), make("table", {}, ...headers)] : [])];
   return make("details", { class: `answer ${good ? "good" : "bad"}`, ...(good && status !== "304" ? { open: "" } : {}) }, ...parts);
 }
 
@@ -181,6 +181,9 @@ function shown(method, path, operation) {
   return box;
 }
 
+// What tells a call from its neighbours; the rest is in its headline.
+const shortOf = (path) => path.replace(/^\/api\/v1\/(connector\.(extension\.)?|omnichannel\/)?/, "");
+
 function openLinked() {
   const box = byId(decodeURIComponent(location.hash.slice(1)));
   if (box) {
@@ -201,7 +204,7 @@ async function start() {
       for (const method of METHODS.filter((each) => methods[each]?.tags[0] === name)) {
         section.append(shown(method, path, methods[method]));
         byId("contents").append(make("a", { href: `#${methods[method].operationId}`, title: methods[method].summary },
-          make("span", { class: `method ${method}` }, method.toUpperCase()), make("span", {}, "\u200e" + path.replace("/api/v1/", "…/"))));
+          make("span", { class: `method ${method}` }, method.toUpperCase()), make("span", {}, shortOf(path))));
       }
     }
     byId("operations").append(section);
