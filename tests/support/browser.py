@@ -98,8 +98,7 @@ class Page:
             self.console.append(f"uncaught: {_thrown(told['exceptionDetails'])}")
         elif method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
-        elif method == "Log.entryAdded":
-            entry = told["entry"]
+        elif method == "Log.entryAdded" and (entry := told["entry"])["level"] != "verbose":
             self.console.append(f"{entry['level']}: {entry['text']} {entry.get('url', '')}".strip())
 
     async def _call(self, method: str, **parameters: object) -> dict[str, Any]:
