@@ -21,6 +21,7 @@ from tests.support.scripted import (
     Line,
     device_state,
     device_states,
+    listing,
     message,
     peer,
     success,
@@ -101,6 +102,19 @@ async def test_a_list_that_never_ends_is_never_live() -> None:
 
     async with peer(lambda line: line.behave({"DeviceStateList": half})) as port, Linked(port) as link:
         await failed(link, "no answer to DeviceStateList")
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_peer_that_never_ends_its_list_of_queues_is_live_without_them() -> None:
+    def half(action: Action) -> bytes:
+        return listing(action, message("Event: QueueParams", "Queue: sales", action=action)).rpartition(b"Event:")[0]
+
+    async with peer(lambda line: line.behave({"QueueStatus": half})) as port, Linked(port) as link:
+        await live(link)
+        await eventually(lambda: "no answer to QueueStatus" in str(link._queues._refused))
+        assert link.states.current
+        assert link.queues is None
+        assert link.facts.failures == 0
 
 
 STATES = device_states({DEVICE: "INUSE", "Custom:other": "BUSY"})
