@@ -19,7 +19,7 @@ from service.api.headers import EXPOSED
 from service.api.operation import Auth, Operation, Yes
 from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
-from service.api.stream_events import links_of
+from service.api.stream_events import HEARTBEAT, links_of
 from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.keys import BOARD, DATABASE, EVENTS, SETTINGS, STREAMS, WATCH
@@ -27,7 +27,7 @@ from service.live.sight import Sight
 from service.model import Person
 from service.store import tickets
 
-HEARTBEAT_EVERY = 15.0
+HEARTBEAT_EVERY = 25.0
 """Seconds: proxies close connections on which nothing is said, usually after 30 or 60."""
 WRITE_DEADLINE = 30.0
 """Seconds after which a reader that reads nothing is taken for dead."""
@@ -69,7 +69,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
                 await answer.prepare(request)
             while watch.valid(hash_, person.role) and not waiter.ended:
                 await _write(request, answer, news, waiter)
-                await waiter.wait(HEARTBEAT_EVERY)
+                del news  # the picture of everybody may be megabytes
+                if not await waiter.wait(HEARTBEAT_EVERY):
+                    news = HEARTBEAT
+                    continue
                 await streams.turn()
                 if mailbox.moved:
                     board.unsubscribe(mailbox)

@@ -13,6 +13,8 @@ LAST_WORDS = 1.0
 class Waiter:
     """One per answer. `arrived` and `end` are called by others, and never wait."""
 
+    __slots__ = ("_arrived", "_waiting", "_writing", "ended")
+
     def __init__(self) -> None:
         self.ended = False
         self._arrived = False
@@ -31,8 +33,8 @@ class Waiter:
         if self._writing is not None:
             self._hasten(self._writing)
 
-    async def wait(self, within: float) -> None:
-        """Return once something arrived since the last wait, or the answer has to end, or after so many seconds."""
+    async def wait(self, within: float) -> bool:
+        """Return once something arrived since the last wait, or the answer has to end; False after so many seconds."""
         if not self._arrived:
             loop = asyncio.get_running_loop()
             self._waiting = loop.create_future()
@@ -42,7 +44,8 @@ class Waiter:
             finally:
                 timer.cancel()
                 self._waiting = None
-        self._arrived = self.ended
+        arrived, self._arrived = self._arrived, self.ended
+        return arrived
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -43,6 +43,8 @@ class Directory:
         self._extensions: dict[str, Extension] = {}
         self._held: dict[int, str] = {}
         self._in_order: list[str] | None = None
+        self.version = 0
+        """Grows whenever a token or a person was read."""
 
     # --- what the feed says ------------------------------------------------------------------------------------
 
@@ -64,9 +66,11 @@ class Directory:
             if extension.user_id is not None
         }
         self._in_order = None
+        self.version += 1
 
     def put_person(self, user_id: int, person: Person | None) -> None:
         """One person was read; None: there is none any more."""
+        self.version += 1
         before = self._people.pop(user_id, None)
         if before is not None:
             for index, key in ((self._by_uid, before.uid), (self._by_name, before.name.lower())):
@@ -79,6 +83,7 @@ class Directory:
 
     def put_token(self, token_hash: bytes, token: Token | None) -> None:
         """One token was read; None: it is revoked."""
+        self.version += 1
         if token is None:
             self._tokens.pop(token_hash, None)
         else:
@@ -132,6 +137,11 @@ class Directory:
     def knows(self, token_hash: bytes) -> bool:
         """Whether it has heard of this token at all, expired or not."""
         return token_hash in self._tokens
+
+    def expires_at(self, token_hash: bytes) -> float:
+        """When a token expires, in seconds since the epoch: long ago, where there is none."""
+        token = self._tokens.get(token_hash)
+        return token.expires_at if token is not None else 0.0
 
     def person(self, uid: str) -> Person | None:
         """The person with this id, active or not."""

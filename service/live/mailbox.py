@@ -11,6 +11,8 @@ from service.live.presence import Item
 class Mailbox:
     """What changed for one reader. `arrived` is called when something comes, and must not wait."""
 
+    __slots__ = ("_items", "_moved", "_version", "arrived", "by_owner", "extensions", "links", "seen")
+
     def __init__(self, extensions: frozenset[str] | None, arrived: Callable[[], None], by_owner: bool = False) -> None:
         self.extensions = extensions
         """Which extensions it wants; None means all."""
@@ -78,6 +80,8 @@ class WholeMailbox(Mailbox):
 
     It is told of the next change once, and then of none until it is emptied.
     """
+
+    __slots__ = ("_board",)
 
     def __init__(self, board: Changing, arrived: Callable[[], None]) -> None:
         super().__init__(None, arrived)

@@ -23,6 +23,8 @@ OWN = "-own"
 class Sight:
     """`numbers` and `uids` are the filters; without any it is everything that the person may see."""
 
+    __slots__ = ("_board", "_directory", "_numbers", "_uids", "person")
+
     def __init__(
         self, board: Board, directory: Directory, person: Person, numbers: frozenset[str], uids: frozenset[str]
     ) -> None:

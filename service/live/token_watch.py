@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import time
 
 from service.errors import DirectoryUnavailable
 from service.live.directory import Directory
@@ -21,6 +22,8 @@ class TokenWatch:
         self._directory = directory
         self._held: defaultdict[bytes, set[tuple[Callable[[], None], Role]]] = defaultdict(set)
         self._closed = False
+        self._seen: tuple[int, bool] | None = None  # what the last sweep saw of the directory
+        self._expires_at = 0.0  # when the first of the held tokens expires
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
@@ -29,6 +32,7 @@ class TokenWatch:
     def holding(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> Iterator[None]:
         """While the block lasts, `ended` is called once the token has ended, perhaps more than once."""
         self._held[token_hash].add((ended, role))
+        self._seen = None
         if self._closed:
             ended()
         try:
@@ -39,7 +43,15 @@ class TokenWatch:
                 del self._held[token_hash]
 
     def sweep(self) -> None:
-        """Tell whoever hangs on a token that has ended, or that cannot be checked any more."""
+        """Tell whoever hangs on a token that has ended, or that cannot be checked any more.
+
+        It looks at all of them, so only when a token can have ended, or was not looked at yet.
+        """
+        seen = self._directory.version, self._directory.usable
+        if seen == self._seen and time() < self._expires_at:
+            return
+        self._seen = seen
+        self._expires_at = min(map(self._directory.expires_at, self._held), default=float("inf"))
         for token_hash, held in self._held.items():
             now = self._role(token_hash)
             for ended, role in held:
