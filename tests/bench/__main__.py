@@ -17,7 +17,8 @@ from tests.bench.processes import BenchError
 from tests.bench.rig import Rig
 
 SUBJECTS = (
-    "link", "latency", "snapshot", "polls", "asked", "workers", "users", "storm", "streams", "revoked", "devices",
+    "link", "latency", "snapshot", "polls", "asked", "workers", "users", "presence", "scale", "storm", "streams",
+    "softphones", "revoked", "start", "devices",
 )  # fmt: skip
 """Modules of this package: each has a TITLE and `run(rig)`, which returns rows. Each leaves more behind it."""
 

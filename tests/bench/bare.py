@@ -27,9 +27,10 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 def poll(configuration: dict[str, Any]) -> Handler:
     """Answers the bytes and the headers that the service was seen to answer."""
     body, headers = configuration["body"].encode(), configuration["headers"]
+    status = configuration.get("status", 200)
 
     async def handle(_: web.Request) -> web.Response:
-        return web.Response(body=body, headers=headers)
+        return web.Response(body=body, headers=headers, status=status)
 
     return handle
 
@@ -53,6 +54,7 @@ async def main(what: str, port: int, configuration: dict[str, Any]) -> None:
     app = web.Application()
     if what == "poll":
         app.router.add_get("/api/v1/{name}", poll(configuration))
+        app.router.add_get("/api/v1/presence/{extension}", poll(configuration))
     else:
         app.router.add_get("/user/{user_id}", await user(configuration))
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=75.0)

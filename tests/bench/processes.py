@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import select
 import subprocess
@@ -31,6 +32,13 @@ class BenchError(Exception):
 def cpu_seconds(pid: int) -> float:
     """User + system time of a process and its descendants, with those that ended and were waited for."""
     return sum(_own_cpu_seconds(one) for one in _tree(pid))
+
+
+def memory_bytes(pid: int) -> int:
+    """What a process holds of the machine's memory."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 def _own_cpu_seconds(pid: int) -> float:

@@ -17,8 +17,9 @@ from local.stack import DATABASE, OWNER_ROLE, SERVICE_ROLE, Plan, Service, make_
 from tests.bench import asking, etc, people
 from tests.bench.asking import Ask
 from tests.bench.processes import BenchError, Program, wait_until_answers, wait_until_quiet
+from tests.bench.statements import MARKED
 
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200", **MARKED}
 BOOT_DEADLINE = 120.0
 PEOPLE = 10_000
 

@@ -26,6 +26,7 @@ class Stage:
 
     service: Served
     peer: Peer
+    database: str
     _watched: Program | None = None
 
     def held(self) -> float:
@@ -39,12 +40,13 @@ class Stage:
 @contextlib.contextmanager
 def stage(rig: Rig, count: int, *, watched: bool = False, **settings: str) -> Iterator[Stage]:
     """The service at rest with `count` people, as it is or watched from within (`tests.bench.watched`)."""
+    name = f"stage_{count}"
     with contextlib.ExitStack() as stack:
         peer = stack.enter_context(Peer(f"PJSIP/{number}" for number in people.numbers(count)))
         port = ports.free_port()
         changed = {
             "CONNECTOR_HTTP_PORT": str(port),
-            "CONNECTOR_DATABASE_URL": rig.database(f"stage_{count}", count),
+            "CONNECTOR_DATABASE_URL": rig.database(name, count),
             "CONNECTOR_CALL_SERVERS__MAIN__AMI_PORT": str(peer.port),
             **settings,
         }
@@ -62,4 +64,4 @@ def stage(rig: Rig, count: int, *, watched: bool = False, **settings: str) -> It
         url = f"http://127.0.0.1:{port}"
         wait_until_answers(f"{url}/readyz", '"ready"')
         wait_until_quiet(pid, within=START)
-        yield Stage(Served(url, pid), peer, program)
+        yield Stage(Served(url, pid), peer, name, program)
