@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.bench.processes import wait_until_quiet
+from tests.bench.processes import cpu_seconds, wait_until_quiet
 from tests.bench.report import Row
 from tests.bench.rig import Rig
 
@@ -13,17 +13,13 @@ TITLE = f"Start with {EXTENSIONS:,} extensions, Asterisk already up"
 
 
 def run(rig: Rig) -> list[Row]:
-    """Ready means: everything is read, and the link is live."""
+    """Ready means: everything is read, and the link is live. What it asks of Asterisk after that is not waited for."""
     rig.populate(EXTENSIONS)
-    took, rested = [], []
     wait_until_quiet(rig.asterisk_pid)
+    took, cpu = [], []
     for _ in range(ROUNDS):
         began = time.monotonic()
         with rig.another() as service:
             took.append(time.monotonic() - began)
-            wait_until_quiet(service.pid, rig.asterisk_pid)
-            rested.append(time.monotonic() - began)
-    return [
-        Row("start to ready", took, "s", "<= 3 s"),
-        Row("start to rest: every contact is read", rested, "s"),
-    ]
+            cpu.append(cpu_seconds(service.pid))
+    return [Row("start to ready", took, "s", "<= 3 s"), Row("CPU until then", cpu, "s")]
