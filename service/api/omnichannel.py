@@ -35,12 +35,12 @@ class ExtensionFilters(Paging, frozen=True, rename="camel"):
     extension: Annotated[str, Meta(description="Only this one.")] = ""
 
 
-class AgentsExtension(msgspec.Struct, frozen=True, rename="camel"):
+class AgentsExtension(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An extension and whose it is; of one that is free there is no user."""
 
-    user_id: str | UnsetType
-    username: str | UnsetType
-    name: str | UnsetType
+    user_id: str | UnsetType = UNSET
+    username: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
     queues: list[str]
     extension: str
     state: str

@@ -143,6 +143,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/presence/{extension}",
+        patterns={"extension": "(?!stream(?:Ticket)?$)[^{}/]+"},
         handler=one,
         summary="The presence of one extension",
         in_path=PresencePath,

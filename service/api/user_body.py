@@ -23,6 +23,7 @@ Name = Annotated[
 Password = Annotated[
     str, Meta(description=f"At most {PASSWORD_BYTES} bytes.", extra_json_schema={"maxLength": PASSWORD_BYTES})
 ]
+NewPassword = Annotated[Password, Meta(extra_json_schema={"minLength": 1})]
 Email = Annotated[str, Meta(description="Unique without regard to case; empty: none.")]
 Networks = Annotated[
     list[str],
@@ -84,5 +85,5 @@ class NewUser(UserChanges, frozen=True, kw_only=True):
     """Somebody new: a name, a password and a role; what else is not given is as the database has it."""
 
     name: Name
-    passwd: Password
+    passwd: NewPassword
     user_type: Role

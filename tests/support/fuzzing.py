@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support.command_line import ROOT
 from tests.support.server import Server
 
 CONFIG = ROOT / "tests/support/schemathesis.toml"
+HOOKS = ROOT / "tests/support/schemathesis_hooks.py"
 PREFIX = "#/components/schemas/"
 
 
@@ -26,6 +28,7 @@ async def fuzz(server: Server, folder: Path, *options: str, headers: Mapping[str
         *(part for name, value in headers.items() for part in ("--header", f"{name}: {value}")),
         *("--continue-on-failure", "--request-timeout", "40", "--warnings", "off", *options),
         cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

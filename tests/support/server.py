@@ -101,9 +101,9 @@ Start = Callable[..., Awaitable[Server]]
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Server]:
+async def serving(settings: Settings, hash_rounds: int = 12) -> AsyncIterator[Server]:
     """A service, until the block ends. Whatever happens to it meanwhile, no task of its own may end by itself."""
-    async with running(settings) as (app, supervisor):
+    async with running(settings, hash_rounds=hash_rounds) as (app, supervisor):
         client: TestClient[web.Request, web.Application] = TestClient(_Server(app))
         async with client:
             yield Server(client, app, settings)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 import pytest
 from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -90,3 +92,18 @@ def test_every_answer_in_json_says_which_of_its_fields_are_always_there() -> Non
     assert schemas["MeAnswer"]["required"] == ["_id", "name", "username", "emails", "active", "roles", "success"]
     assert schemas["Credentials"]["required"] == ["email_or_name", "password"]
     assert "default" not in schemas["MeAnswer"]["properties"]["success"]
+
+
+def structs(kind: type[msgspec.Struct] = msgspec.Struct) -> Iterator[type[msgspec.Struct]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from structs(each)
+
+
+def test_a_field_that_may_be_absent_has_that_as_its_default_or_it_would_be_described_as_required() -> None:
+    ours = [each for each in structs() if each.__module__.startswith("service.api")]
+    assert len(ours) > 20
+    for kind in ours:
+        types = get_type_hints(kind)
+        for field in msgspec.structs.fields(kind):
+            assert not field.required or msgspec.UnsetType not in get_args(types[field.name]), (kind, field.name)
