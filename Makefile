@@ -9,7 +9,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run phone cli clean-run test soak lint format bench lock
+.PHONY: help run phone cli clean-run test soak examples lint format bench lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test: ## unit, integration and end-to-end tests (ARGS="tests/unit -k rooms")
 soak: ## the link for longer than make test: 100 kills and starts, 1,000,000 changes (ARGS="-k storm")
 	@$(DEV)
 	@SOAK=1 $(BIN)/python -m pytest -s tests/integration/test_link_cycles.py tests/integration/test_link_storm.py $(ARGS)
+
+examples: ## ask a real service for the examples of the API's description anew
+	@$(DEV)
+	@WRITE_EXAMPLES=1 $(BIN)/python -m pytest tests/integration/test_examples.py
 
 lint: ## ruff and mypy --strict
 	@$(DEV)

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 from aiohttp import web
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from service.api import routes
@@ -80,6 +81,31 @@ def test_errors_are_described_by_rule(method: str, path: str) -> None:
         assert "X-Request-Id" in answer["headers"]
         if status != "304" and not status.startswith("2"):
             assert "application/json" in answer["content"]
+
+
+def check(schema: dict[str, Any], value: Any) -> None:
+    OAS31Validator({**schema, "components": DOCUMENT["components"]}).validate(value)
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(DESCRIBED))
+def test_every_operation_has_an_example_that_is_as_it_is_described(method: str, path: str) -> None:
+    described = DOCUMENT["paths"][path][method.lower()]
+    answer = next(each for status, each in responses(described).items() if status.startswith("2"))
+    (content,) = answer["content"].values()
+    check(content["schema"], content["example"])
+    bodies = described.get("requestBody", {}).get("content", {})
+    for kind, body in bodies.items():
+        assert "example" in body, kind
+        check(body["schema"], body["example"])
+    assert all("example" in each for each in described.get("parameters", []) if each["required"])
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(DESCRIBED))
+def test_every_error_has_an_example_that_is_as_it_is_described(method: str, path: str) -> None:
+    for answer in responses(DOCUMENT["paths"][path][method.lower()]).values():
+        for content in answer.get("content", {}).values():
+            for example in content.get("examples", {}).values():
+                check(content["schema"], example["value"])
 
 
 def test_an_error_whose_shape_is_not_described_is_not_described_wrongly() -> None:

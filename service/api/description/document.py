@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -90,7 +91,7 @@ def _methods(operation: Operation) -> set[str]:
 
 
 def _described(operation: Operation, family: str, schemas: Schemas, allowed: set[str]) -> Json:
-    example = EXAMPLES.get(operation_id(operation), {})
+    example = _example_of(operation)
     described: Json = {
         "operationId": operation_id(operation),
         "tags": [family],
@@ -103,6 +104,11 @@ def _described(operation: Operation, family: str, schemas: Schemas, allowed: set
     if operation.body is not None:
         described["requestBody"] = _body(operation, schemas, example)
     return {key: value for key, value in described.items() if value or key == "security"}
+
+
+def _example_of(operation: Operation) -> Json:
+    """Under `/v1` it is the same call."""
+    return EXAMPLES.get(operation_id(replace(operation, path=operation.path.removeprefix("/v1"))), {})
 
 
 def _details(operation: Operation) -> str:

@@ -1,0 +1,193 @@
+"""The description's examples are what a real service answers, over a real PostgreSQL, Asterisk and phone.
+
+What differs from run to run is replaced by one that looks like it. `make examples` writes the file anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from local import asterisk_programs
+from local.asterisk_programs import Programs
+from service.api import routes
+from service.api.description.document import operation_id
+from service.api.description.examples import EXAMPLES, FILE
+from tests.support.pbx import Pbx
+from tests.support.seeds import REGISTRATION
+from tests.support.server import ADMIN, AGENT_UID, Server, serving
+
+Json = Any
+WRITE = os.environ.get("WRITE_EXAMPLES") == "1"
+MOMENT = "2026-11-22T09:30:00"
+VARYING: Mapping[str, Json] = {
+    "authToken": "kXz1Vw0pZl8cYd5uQ3mT7rJb2sN9eGhA4fLiKoPvWxE",
+    "token": "kXz1Vw0pZl8cYd5uQ3mT7rJb2sN9eGhA4fLiKoPvWxE",
+    "ticket": "mB3xQ8vT2nR6kW9jY5cZ1pL7dF4gH0sA-uEiOoKtVbN",
+    "cursor": "q7JmXc2dRk0.42",
+    "passwd": "$2b$12$Q9vT3xWk7RzYb1LmN5pJceXhUo0sGd8KfAiCwEuZtB2yVnMqHrSla",
+    "asOf": f"{MOMENT}.000Z",
+    **dict.fromkeys(("expired", "last_seen", "last_login_time", "create_time"), f"{MOMENT}.000000+00:00"),
+    "login_ip": "192.0.2.17",
+    "host": "pbx.example.com",
+    "websocketPort": "443",
+    "websocketPath": "wss://pbx.example.com/ws",
+}
+"""By key: what stands for a value of one's own, where there is one."""
+
+OF_THE_MOMENT: Mapping[str, Json] = {"roundTripMs": 1.25, "is_online": 1}
+"""The same, whatever it is, also null: it depends on the moment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One call. `body` goes out as JSON; `excerpt` makes the example where the answer is no short JSON."""
+
+    who: str = "admin"
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    body: Json = None
+    excerpt: Callable[[str], Json] | None = None
+
+
+NUMBER, NAME = {"extension": "12342"}, {"username": "dnhai"}
+NEW_USER = {"name": "grace", "passwd": "a long enough password", "user_type": "agent", "email": "grace@example.com"}
+EXCHANGES: Mapping[str, Exchange] = {
+    "getConnectorExtensionGetRegistrationInfoByUserId": Exchange(arguments={"id": AGENT_UID}),
+    "getConnectorGetVersion": Exchange(),
+    "getConnectorExtensionList": Exchange(),
+    "getConnectorExtensionGetDetails": Exchange(arguments=NUMBER),
+    "getConnectorExtensionGetRegistrationInfoByExtension": Exchange(arguments=NUMBER),
+    "getOmnichannelExtensions": Exchange(arguments={"count": "10"}),
+    "getOmnichannelExtension": Exchange(arguments={"type": "available", **NAME}),
+    "getOmnichannelAgentExtensionByUsername": Exchange(arguments=NAME),
+    "deleteOmnichannelAgentExtensionByUsername": Exchange(arguments={"username": "agent2"}),
+    "getOmnichannelAgentsAvailable": Exchange(arguments={"text": "a"}),
+    "postOmnichannelAgentExtension": Exchange(body={"username": "agent2", "extension": "12343"}),
+    "getVoipQueuesGetSummary": Exchange(),
+    "getVoipQueuesGetQueuedCallsForThisExtension": Exchange(arguments=NUMBER),
+    "getVoipQueuesGetMembershipSubscription": Exchange(arguments=NUMBER),
+    "getVoipManagementServerCheckConnection": Exchange(),
+    "getVoipCallServerCheckConnection": Exchange(),
+    "postLogin": Exchange(who="nobody", body={"user": "dnhai", "password": "demo-agent-password"}),
+    "getMe": Exchange(who="agent"),
+    "getLogout": Exchange(who="agent"),
+    "postLogout": Exchange(who="agent"),
+    "getPresence": Exchange(arguments=NUMBER),
+    "getPresenceByExtension": Exchange(arguments=NUMBER),
+    "putPresence": Exchange(who="agent", body={"presence": "dnd", "message": "back at 1"}),
+    "getPresenceStream": Exchange(arguments=NUMBER, excerpt=lambda text: as_example_events(text)),
+    "postPresenceStreamTicket": Exchange(),
+    "getUsersGetPresence": Exchange(arguments=NAME),
+    "getUsersPresence": Exchange(),
+    "getUserList": Exchange(arguments={"user_type": "agent", "per_page": "1"}),
+    "getUserByUserId": Exchange(arguments={"user_id": "1795"}),
+    "postAuth": Exchange(who="nobody", body={"email_or_name": "admin", "password": "demo-admin-password"}),
+    "postUserCreate": Exchange(body=NEW_USER),
+    "patchUserByUserId": Exchange(arguments={"user_id": "1796"}, body={"first_name": "Grace", "active": True}),
+    "deleteUserByUserId": Exchange(arguments={"user_id": "1797"}),
+    "getLivez": Exchange(who="nobody"),
+    "getReadyz": Exchange(who="nobody"),
+    "getMetrics": Exchange(who="nobody", excerpt=lambda text: "\n".join(text.splitlines()[:2])),
+    "getOpenapiJson": Exchange(who="nobody", excerpt=lambda text: {"openapi": json.loads(text)["openapi"]}),
+    "getDocs": Exchange(who="nobody", excerpt=lambda text: text.splitlines()[0]),
+}
+"""In the order in which they are asked: each finds what those before it left."""
+
+
+@pytest.fixture(scope="module")
+def programs() -> Programs:
+    """One Asterisk will do: what is asked here is HTTP."""
+    return asterisk_programs.find()
+
+
+@pytest.fixture(scope="module")
+async def example(pbx: Pbx) -> AsyncIterator[Server]:
+    """A service with the demo's data, and a phone that is registered."""
+    reached = {"host": "127.0.0.1", "websocket_port": pbx.asterisk.config.http_port, "websocket_scheme": "ws"}
+    async with serving(pbx.settings(**reached)) as server:
+        phone = pbx.phone("12342", REGISTRATION["extensionDetails"]["password"])
+        await asyncio.to_thread(phone.start)
+        try:
+            await asyncio.to_thread(phone.wait_registered)
+            await server.shows("Not in use", within=30)
+            yield server
+        finally:
+            await asyncio.to_thread(phone.stop)
+
+
+async def test_the_examples_are_what_a_real_service_answers(example: Server) -> None:
+    found = {name: await exchanged(example, name, exchange) for name, exchange in EXCHANGES.items()}
+    if WRITE:
+        FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name, each in found.items():
+        assert each == EXAMPLES.get(name) or WRITE, f"{name}: if this is how it shall be, `make examples`"
+
+
+def test_every_operation_has_an_example() -> None:
+    """Those under `/v1` have that of their other self."""
+    operations = [each for family in routes.families(with_metrics=True).values() for each in family]
+    assert {operation_id(each) for each in operations if not each.path.startswith("/v1/")} == set(EXCHANGES)
+
+
+async def exchanged(server: Server, name: str, exchange: Exchange) -> dict[str, Json]:
+    """The call and its answer, as the file has them."""
+    operation = next(
+        each for family in routes.families(with_metrics=True).values() for each in family if operation_id(each) == name
+    )
+    path, query = operation.path, dict(exchange.arguments)
+    for argument in re.findall(r"\{(\w+)\}", path):
+        path = path.replace(f"{{{argument}}}", query.pop(argument))
+    async with server.client.request(
+        operation.method, path, params=query, json=exchange.body, headers=await headers_of(server, exchange.who)
+    ) as answer:
+        assert answer.status == operation.status, f"{name}: {answer.status} {await answer.text()}"
+        assert answer.content_type == operation.media_type, name
+        if operation.media_type == "text/event-stream":
+            text = (b"".join([await answer.content.readline() for _ in range(5)])).decode()
+        else:
+            text = await answer.text()
+    told = exchange.excerpt(text) if exchange.excerpt else as_example(json.loads(text))
+    return {
+        **({"arguments": dict(exchange.arguments)} if exchange.arguments else {}),
+        **({"body": exchange.body} if exchange.body is not None else {}),
+        "answer": told,
+    }
+
+
+async def headers_of(server: Server, who: str) -> dict[str, str]:
+    """The agent has a token of their own for each call: some end it."""
+    if who == "agent":
+        return await server.headers_of(1795, AGENT_UID)
+    return ADMIN if who == "admin" else {}
+
+
+def as_example(value: Json, key: str = "") -> Json:
+    """JSON with what varies replaced."""
+    if isinstance(value, dict):
+        return {name: as_example(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [as_example(each) for each in value]
+    if key in OF_THE_MOMENT:
+        return OF_THE_MOMENT[key]
+    return VARYING[key] if key in VARYING and value is not None else value
+
+
+def as_example_events(text: str) -> str:
+    """The same for events."""
+    lines = []
+    for line in text.splitlines():
+        name, _, value = line.partition(": ")
+        if name == "id":
+            lines.append(f"id: {VARYING['cursor']}")
+        elif name == "data":
+            lines.append(f"data: {json.dumps(as_example(json.loads(value)), separators=(',', ':'))}")
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
