@@ -105,15 +105,23 @@ async def test_a_list_that_never_ends_is_never_live() -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_peer_that_never_ends_its_list_of_queues_is_live_without_them() -> None:
-    def half(action: Action) -> bytes:
-        return listing(action, message("Event: QueueParams", "Queue: sales", action=action)).rpartition(b"Event:")[0]
+async def test_a_list_of_queues_that_never_ends_leaves_the_link_live_and_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.asterisk.queue_follower.RETRY", 0.2)
+    whole = False
 
-    async with peer(lambda line: line.behave({"QueueStatus": half})) as port, Linked(port) as link:
+    def queues(action: Action) -> bytes:
+        answer = listing(action, message("Event: QueueParams", "Queue: sales", action=action))
+        return answer if whole else answer.rpartition(b"Event:")[0]
+
+    async with peer(lambda line: line.behave({"QueueStatus": queues})) as port, Linked(port) as link:
         await live(link)
         await eventually(lambda: "no answer to QueueStatus" in str(link._queues._refused))
         assert link.states.current
         assert link.queues is None
+        whole = True
+        await eventually(lambda: link.queues is not None and "sales" in link.queues, 5)
         assert link.facts.failures == 0
 
 
