@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 PAUSE = 1.0
 """Seconds between what makes a list worth taking and taking it: there is at most one list in that time."""
 SHARE = 20
-"""A list that takes long is taken more seldom: between two of them passes so many times what one took."""
+"""A list that takes long is taken more seldom: between two of them passes so many times what one took, or RETRY."""
 RETRY = 30.0
 """Seconds until a list is asked for again that could not be had: somebody may have loaded `app_queue`."""
 DEVICES = "Queue:"
@@ -99,7 +99,7 @@ class QueueFollower:
                 if connection.why_ended is not None:
                     raise
                 self._not_known(f"there is no list: {error}")
-            await self._until_due(max(PAUSE, SHARE * (monotonic() - began)))
+            await self._until_due(min(max(PAUSE, SHARE * (monotonic() - began)), RETRY))
 
     async def _until_due(self, pause: float) -> None:
         with contextlib.suppress(TimeoutError):
