@@ -24,9 +24,9 @@ SECRET = "hunter2"
 SERVER = {"host": "h", "ami_host": "h", "monitor_secret": SECRET, "sync_secret": SECRET, "database_password": SECRET}
 
 
-def settings() -> Settings:
+def settings(log_format: str = "json") -> Settings:
     values = {"database_password": SECRET, "owner_database_password": SECRET, "call_servers": {"main": SERVER}}
-    return Settings.model_validate({**values, "owner_database_url": "postgresql://o@h/d"})
+    return Settings.model_validate({**values, "owner_database_url": "postgresql://o@h/d", "log_format": log_format})
 
 
 def test_no_secret_is_in_the_repr_of_anything_that_holds_one() -> None:
@@ -52,14 +52,14 @@ def test_a_secret_is_readable_where_it_is_needed(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def logged(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """What the service's own logging writes; the process's logging is put back as it was."""
     root = logging.getLogger()
     handlers, level, filters = root.handlers[:], root.level, logging.getLogger("aiohttp.server").filters[:]
     configuration = structlog.get_config()
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
-    logs.configure(settings())
+    logs.configure(settings(log_format=getattr(request, "param", "json")))
     yield written
     root.handlers[:], logging.getLogger("aiohttp.server").filters[:] = handlers, filters
     root.setLevel(level)
@@ -70,3 +70,14 @@ def test_libraries_that_log_what_they_send_are_quiet(logged: io.StringIO) -> Non
     logging.getLogger("panoramisk.manager").debug("Secret: %s", SECRET)
     logging.getLogger("panoramisk").info("Secret: %s", SECRET)
     assert logged.getvalue() == ""
+
+
+@pytest.mark.parametrize("logged", ["json", "console"], indirect=True)
+def test_a_traceback_shows_no_variable(logged: io.StringIO) -> None:
+    password = SECRET[::-1][::-1]  # the source stands in the traceback, so it must not hold the secret itself
+    try:
+        raise RuntimeError(f"{len(password)} letters")
+    except RuntimeError:
+        structlog.get_logger("service.bug").exception("a bug")
+    assert "Traceback" in logged.getvalue()
+    assert SECRET not in logged.getvalue()
