@@ -182,7 +182,7 @@ function shown(method, path, operation) {
 }
 
 // What tells a call from its neighbours; the rest is in its headline.
-const shortOf = (path) => path.replace(/^\/api\/v1\/(connector\.(extension\.)?|omnichannel\/)?/, "");
+const shortOf = (path) => path.replace(/^\/api\/v1\/(connector\.(extension\.)?|omnichannel\/|voip\/(queues\.)?)?/, "");
 
 function openLinked() {
   const box = byId(decodeURIComponent(location.hash.slice(1)));
