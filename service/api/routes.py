@@ -27,6 +27,12 @@ from service.api import (
 from service.api.description import site
 from service.api.operation import Operation
 
+
+def _prefixed_last(*operations: Operation) -> tuple[Operation, ...]:
+    """Each call under `/v1` behind all of those that it repeats."""
+    return tuple(sorted(operations, key=lambda each: each.path.startswith("/v1/")))
+
+
 FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Registration": registration.OPERATIONS,
     "Extensions": (
@@ -38,7 +44,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Queues": (*queues.OPERATIONS, *connections.OPERATIONS),
     "Login": session.OPERATIONS,
     "Presence": (*stream.OPERATIONS, *presence.OPERATIONS, *own_presence.OPERATIONS, *people.OPERATIONS),
-    "Users": (*user_list.OPERATIONS, *users.OPERATIONS, *user_changes.OPERATIONS),
+    "Users": _prefixed_last(*user_list.OPERATIONS, *users.OPERATIONS, *user_changes.OPERATIONS),
 }
 """What clients call; a family's name is its heading in the description."""
 

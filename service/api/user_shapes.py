@@ -61,7 +61,7 @@ def _fields() -> list[tuple[str, Any]]:
     return fields
 
 
-User = msgspec.defstruct("User", _fields(), frozen=True, module=__name__)
+User = msgspec.defstruct("User", _fields(), frozen=True, module=__name__, namespace={"__doc__": "The 39 fields."})
 
 
 class UserAnswer(msgspec.Struct, frozen=True):

@@ -35,7 +35,7 @@ class ExtensionDetails(msgspec.Struct, frozen=True):
 
 
 class RegistrationInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """The seed's answer: its keys, their types, their order."""
+    """What a softphone registers with: the original's keys, types and order."""
 
     host: str
     call_server_config: CallServerConfig

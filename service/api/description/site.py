@@ -5,6 +5,7 @@ Both are made at the first question, and told apart by their entity tags.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -26,11 +27,13 @@ class Description:
 
     def __init__(self, families: Mapping[str, Iterable[Operation]]) -> None:
         self._families = families
+        self._openapi: bytes | None = None
 
-    @cached_property
-    def openapi(self) -> bytes:
-        """The document."""
-        return encode(document(self._families))
+    async def openapi(self) -> bytes:
+        """The document. To make it takes a tenth of a second, in which polls go on to be answered."""
+        if self._openapi is None:
+            self._openapi = await asyncio.to_thread(lambda: encode(document(self._families)))
+        return self._openapi
 
     @cached_property
     def page(self) -> bytes:
@@ -52,7 +55,7 @@ DESCRIPTION = web.AppKey("description", Description)
 
 async def openapi(request: web.Request) -> web.Response:
     """GET /openapi.json"""
-    return _cached(request, request.app[DESCRIPTION].openapi, {"Content-Type": "application/json"})
+    return _cached(request, await request.app[DESCRIPTION].openapi(), {"Content-Type": "application/json"})
 
 
 async def docs(request: web.Request) -> web.Response:
