@@ -12,6 +12,9 @@ from service.live.board import Board
 from service.live.presence import Item
 from service.live.sight import Sight
 
+TAGS, LARGEST = 5_000, 50
+"""Groups of extensions whose tags are remembered, as softphones always ask for the same; and the size of such a group."""
+
 
 class Pictures:
     """`tag_key` is the same on every replica, so the tags are too."""
@@ -21,7 +24,7 @@ class Pictures:
         self._tag_key = tag_key
         self._encoded: dict[str, tuple[Item, msgspec.Raw]] = {}
         self._whole: tuple[int, bytes] = (-1, b"")
-        self._whole_tag: tuple[int, str] = (-1, "")
+        self._tags: dict[frozenset[str], tuple[int, str]] = {}  # by the extensions; of all, where there are none
 
     def encoded(self, item: Item) -> msgspec.Raw:
         """An item as JSON."""
@@ -46,12 +49,16 @@ class Pictures:
 
     def tag(self, sight: Sight) -> str:
         """The entity tag of everything in sight."""
-        if not sight.everything:
+        asked = sight.asked
+        if asked is None or len(asked) > LARGEST:
             return self.tag_of(sight.picture())
         self._board.flush()
-        if self._whole_tag[0] != self._board.version:
-            self._whole_tag = self._board.version, self.tag_of(sight.picture())
-        return self._whole_tag[1]
+        known = self._tags.get(asked)
+        if known is None or known[0] != self._board.version:
+            if len(self._tags) >= TAGS:
+                self._tags.clear()
+            known = self._tags[asked] = self._board.version, self.tag_of(sight.picture())
+        return known[1]
 
     def tag_of(self, items: Iterable[Item]) -> str:
         """The entity tag of these items, in this order."""

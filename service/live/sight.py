@@ -40,6 +40,11 @@ class Sight:
         return sees_all(self.person) and not self._numbers and not self._uids
 
     @property
+    def asked(self) -> frozenset[str] | None:
+        """The extensions that were asked for, none for all; None where it depends on who asks, or on whose they are."""
+        return None if self.by_owner else self._numbers
+
+    @property
     def by_owner(self) -> bool:
         """Whether it depends on whose an extension is."""
         return bool(self._uids) or not sees_all(self.person)

@@ -1,0 +1,39 @@
+"""Pictures: a tag that is remembered is the tag that would be made."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.api.pictures import LARGEST, TAGS, Pictures
+from service.model import Role
+from tests.unit.test_sight import World
+
+ROLES = st.sampled_from([Role.ADMIN, Role.CLIENT])
+CHANGES = st.tuples(st.sampled_from(["101", "102", "103"]), st.sampled_from([None, 1, 2]))
+LOOKS = st.tuples(ROLES, st.frozensets(st.sampled_from(["101", "102", "nobody"])))
+
+
+@given(st.lists(st.one_of(CHANGES, LOOKS)))
+def test_a_tag_is_that_of_what_is_in_sight_now(steps: list[tuple[object, object]]) -> None:
+    world = World()
+    pictures = Pictures(world.board, b"key")
+    people = {Role.ADMIN: world.person(1, Role.ADMIN), Role.CLIENT: world.person(2, Role.CLIENT)}
+    for what, how in steps:
+        if isinstance(how, frozenset):
+            assert isinstance(what, Role)
+            sight = world.sight(people[what], tuple(how))
+            assert pictures.tag(sight) == pictures.tag_of(sight.picture())
+        else:
+            assert how is None or isinstance(how, int)
+            world.assign(str(what), how)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    world = World()
+    pictures, person = Pictures(world.board, b"key"), world.person(1, Role.ADMIN)
+    for number in range(TAGS + 10):
+        pictures.tag(world.sight(person, (str(number),)))
+    pictures.tag(world.sight(person, tuple(map(str, range(LARGEST + 1)))))
+    assert len(pictures._tags) <= TAGS
+    assert max(map(len, pictures._tags)) <= LARGEST
