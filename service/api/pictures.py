@@ -13,7 +13,7 @@ from service.live.presence import Item
 from service.live.sight import Sight
 
 TAGS, LARGEST = 5_000, 50
-"""Groups of extensions whose tags are remembered, as softphones always ask for the same; and the size of such a group."""
+"""Groups of extensions whose tags are remembered, as softphones ask for the same again; and the size of such one."""
 
 
 class Pictures:
