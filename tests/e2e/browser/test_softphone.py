@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from local import node
+from local.sip import Phone
 from tests.e2e.browser.conftest import Site
 from tests.e2e.documents import BASE, blocks
 from tests.e2e.run import Run
 from tests.support.browser import Browser
 
-DESK = "12343"
+DESK, PASSWORD = "7801", "SIP-password-of-7801"
 BUNDLE = ["--bundle", "--format=esm", "--outfile=bundle.js"]
 
 
@@ -50,19 +54,26 @@ async def test_the_one_in_javascript_registers_calls_and_hears(
     run.shows("Unavailable", within_s=5)
 
 
+@pytest.fixture
+def desk_phone(run: Run) -> Iterator[Phone]:
+    """A phone with an extension of its own, that speaks only G.711 and sends back what it hears."""
+    run.cli("extension", "create", DESK, "--profile", "sip", "--password-stdin", given=f"{PASSWORD}\n")
+    with run.phone(DESK, PASSWORD) as phone:
+        phone.wait_registered()
+        yield phone
+    run.cli("extension", "delete", DESK)
+
+
 async def test_a_browser_and_a_desk_phone_hear_each_other(
-    run: Run, chromium: Browser, site: Site, modules: Path, tmp_path: Path
+    run: Run, chromium: Browser, site: Site, modules: Path, desk_phone: Phone, tmp_path: Path
 ) -> None:
-    """The desk phone sends back what it hears; it speaks only G.711."""
     program = shown(run, "js").replace("sip:*43@", f"sip:{DESK}@")
     url = site.runs("call", bundled(program, modules, tmp_path))
-    with run.phone(DESK) as phone:
-        phone.wait_registered()
-        async with chromium.page(url) as page:
-            await asyncio.to_thread(phone.wait_for, "CALL_INCOMING")
-            phone.answer()
-            seen = await page.says("packets with sound")
-            await page.says("the call is over", after=seen)
+    async with chromium.page(url) as page:
+        await asyncio.to_thread(desk_phone.wait_for, "CALL_INCOMING")
+        desk_phone.answer()
+        seen = await page.says("packets with sound")
+        await page.says("the call is over", after=seen)
     run.shows("Unavailable", within_s=5)
 
 
