@@ -39,6 +39,7 @@ from service.errors import (
     NoSuchExtension,
     NoSuchUser,
     NotFound,
+    Overloaded,
     QueuesNotKnown,
     Unavailable,
     UserTaken,
@@ -139,6 +140,8 @@ def user(error: Exception) -> Answer:
             return user(FieldsWrong({name: ["is another user's"] for name in sorted(error.fields)}))
         case LastAdmin():
             return 409, _typed("operation_error", "This is the last active admin", "last_admin")
+        case Overloaded():
+            return 503, _typed("service_unavailable", f"Busy: {error}", "service_unavailable")
         case Unavailable():
             return 503, _typed("service_unavailable", "The database is out of reach", "service_unavailable")
         case _:

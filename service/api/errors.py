@@ -63,7 +63,7 @@ class RouteNotFound(RequestError):
 
 
 class LoginFailed(RequestError):
-    """Wrong name, wrong password, inactive: always the same answer."""
+    """Wrong name, wrong password, inactive, from elsewhere: always the same answer."""
 
 
 class WrongMethod(RequestError):

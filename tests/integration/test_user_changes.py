@@ -331,6 +331,14 @@ async def test_what_looks_the_same_is_the_same_name(server: Server) -> None:
     assert set(await refused(server, "POST", "/user/create", NEW | same)) == {"name", "email"}
 
 
+async def test_another_e_mail_is_not_verified(server: Server) -> None:
+    headers = await server.headers_of()
+    for email, verified in (("dnhai@example.com", True), ("new@example.com", False), ("dnhai@example.com", False)):
+        await asked(server, "PATCH", "/user/1795", {"email": email})
+        me = await (await server.client.get("/api/v1/me", headers=headers)).json()
+        assert me["emails"] == [{"address": email, "verified": verified}]
+
+
 async def test_an_empty_e_mail_is_none_and_many_have_none(server: Server) -> None:
     for name in ("one", "two"):
         assert (await made(server, name=name, email=""))["email"] is None

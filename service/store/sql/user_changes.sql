@@ -12,19 +12,21 @@ where user_id is distinct from $1 and (lower(name) = lower($2) or lower(email) =
 
 -- name: change
 -- Sets the fields that the JSON object has, and leaves the others, also those that somebody else sets at the same moment.
+-- Nobody has proved that another e-mail is the person's.
 update users as u
 set (
     name, email, passwd, user_type, active, first_name, last_name, fullname, carrier_name, default_mod, default_mod2,
     reseller_id, outbound_report, client_limits, role_id, role_name, all_termination, report_fields, client, client_id,
     agent, report_count, report_group, cdr_expire, cdr_api_token, is_preload, landing_page, avatar_id, auth_ip,
-    default_billing_decimal, card_id, show_carrier_trunk_drop_only
+    default_billing_decimal, card_id, show_carrier_trunk_drop_only, email_verified
 ) = (
     select
         n.name, n.email, n.passwd, n.user_type, n.active, n.first_name, n.last_name, n.fullname, n.carrier_name,
         n.default_mod, n.default_mod2, n.reseller_id, n.outbound_report, n.client_limits, n.role_id, n.role_name,
         n.all_termination, n.report_fields, n.client, n.client_id, n.agent, n.report_count, n.report_group,
         n.cdr_expire, n.cdr_api_token, n.is_preload, n.landing_page, n.avatar_id, n.auth_ip,
-        n.default_billing_decimal, n.card_id, n.show_carrier_trunk_drop_only
+        n.default_billing_decimal, n.card_id, n.show_carrier_trunk_drop_only,
+        u.email_verified and n.email is not distinct from u.email
     from jsonb_populate_record(u, $2::jsonb) as n
 )
 where u.user_id = $1
