@@ -74,6 +74,7 @@ class Rig:
         """The URL of another database, with so many people."""
         if name not in self._databases:
             self._migrate(name)
+            self.postgres.sql("delete from extensions", name)  # the demo's are in no scripted Asterisk
             people.create(self.postgres, count, name)
             self._databases.add(name)
         return self._url(name)
