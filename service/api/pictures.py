@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ class Pictures:
         self._board = board
         self._tag_key = tag_key
         self._encoded: dict[str, tuple[Item, msgspec.Raw]] = {}
+        self._facts: dict[str, tuple[Item, bytes]] = {}
         self._whole: tuple[int, bytes] = (-1, b"")
         self._tags: dict[frozenset[str], tuple[int, str]] = {}  # by the extensions; of all, where there are none
 
@@ -60,13 +61,25 @@ class Pictures:
             known = self._tags[asked] = self._board.version, self.tag_of(sight.picture())
         return known[1]
 
-    def tag_of(self, items: Iterable[Item]) -> str:
+    def tag_of(self, items: Sequence[Item]) -> str:
         """The entity tag of these items, in this order."""
-        facts = encode([item.facts() for item in items])
+        if len(items) > LARGEST:  # in one go: half the time of joining so many
+            facts = encode([item.facts() for item in items])
+        else:
+            facts = b"[" + b",".join(map(self._facts_of, items)) + b"]"
         return f'"{hashlib.blake2b(facts, key=self._tag_key, digest_size=16).hexdigest()}"'
+
+    def _facts_of(self, item: Item) -> bytes:
+        """What a tag covers of an item, as JSON."""
+        known = self._facts.get(item.extension)
+        if known is None or known[0] is not item:
+            self._tidy()
+            known = self._facts[item.extension] = item, encode(item.facts())
+        return known[1]
 
     def _tidy(self) -> None:
         """Forget extensions that vanished, before they are as many as those that are there."""
-        if len(self._encoded) > 2 * len(self._board) + 100:
-            for extension in [name for name in self._encoded if self._board.get(name) is None]:
-                del self._encoded[extension]
+        for kept in (self._encoded, self._facts):
+            if len(kept) > 2 * len(self._board) + 100:
+                for extension in [name for name in kept if self._board.get(name) is None]:
+                    del kept[extension]

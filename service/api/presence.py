@@ -26,6 +26,8 @@ from service.live.visibility import may_see
 from service.model import Person
 
 LONGEST_WAIT = 30.0
+FILTERS = ("extension", "userId")
+NOTHING: frozenset[str] = frozenset()
 
 
 async def many(request: web.Request) -> web.StreamResponse:
@@ -83,11 +85,11 @@ async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: 
 
 def sight_of(request: web.Request, person: Person) -> Sight:
     """What the filters `extension` and `userId`, repeated or separated by commas, leave of what the person may see."""
+    app, query = request.app, request.query
     numbers, uids = (
-        frozenset(part for text in request.query.getall(name, []) for part in text.split(","))
-        for name in ("extension", "userId")
+        frozenset(",".join(query.getall(name)).split(",")) if name in query else NOTHING for name in FILTERS
     )
-    return Sight(request.app[BOARD], request.app[DIRECTORY], person, numbers, uids)
+    return Sight(app[BOARD], app[DIRECTORY], person, numbers, uids)
 
 
 def waiting_time(request: web.Request) -> float:

@@ -12,10 +12,11 @@ from time import time
 
 from aiohttp import HttpVersion10, web
 from aiohttp.http import SERVER_SOFTWARE
+from multidict import CIMultiDict
 
 from service.api.headers import EXPOSED
 
-OF_EACH = {"Access-Control-Expose-Headers": EXPOSED}
+OF_EACH = CIMultiDict({"Access-Control-Expose-Headers": EXPOSED})
 
 
 def lines(headers: Mapping[str, str], body: bytes | None = None) -> bytes:

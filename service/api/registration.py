@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated
 
 import msgspec
@@ -24,6 +25,8 @@ from service.keys import BOARD, DIRECTORY, REGISTRATIONS, WATCH
 from service.live.registration import RegistrationInfo, SuccessfulRegistrationInfo
 from service.model import Extension, Person
 
+_PLAIN = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
+"""The whole query of most polls: it says the same without being parsed, which is a tenth of their work."""
 LOOK_AGAIN = 1.0
 """Seconds: a new secret is no change of presence, so nobody is woken for it."""
 STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since", "X-Poll-Interval")
@@ -35,12 +38,20 @@ async def by_user_id(request: web.Request) -> web.StreamResponse:
     `wait` seconds, together with `If-None-Match`, holds the answer until it differs: an addition of ours.
     """
     person = await caller(request)
-    uid, wait = await arguments.text(request, "id"), waiting_time(request)
+    uid, wait = await _asked(request)
     _may_see(person, uid)
     made = _made(request, uid)
     if wait and known(request, made.etag):
         made = await _differing(request, person, uid, wait)
     return answer(request, made)
+
+
+async def _asked(request: web.Request) -> tuple[str, float]:
+    """Whose, and how long to wait. Raises BadArgument."""
+    plain = _PLAIN.fullmatch(request.rel_url.raw_query_string)
+    if plain and not request.body_exists:
+        return plain[1], 0.0
+    return await arguments.text(request, "id"), waiting_time(request)
 
 
 def _made(request: web.Request, uid: str) -> Made:

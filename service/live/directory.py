@@ -161,9 +161,11 @@ class Directory:
         """The extension that this person may register now. Raises DirectoryUnavailable."""
         self._check()
         person = self.person(uid)
-        number = self._held.get(person.user_id) if person is not None else None
+        if person is None or not person.active:
+            return None
+        number = self._held.get(person.user_id)
         extension = self._extensions.get(number) if number is not None else None
-        return extension if extension is not None and self._may_register(extension) else None
+        return extension if extension is not None and extension.enabled else None
 
     def extension(self, number: str) -> Extension | None:
         """An extension that may register, by its number."""

@@ -71,6 +71,14 @@ async def test_filters_choose(server: Server, query: dict[str, Any], found: list
     assert numbers(await presence(server, **query)) == found
 
 
+async def test_what_is_the_same_has_the_same_tag_however_it_was_asked_for(server: Server) -> None:
+    async def tag(path: str, **query: str) -> str:
+        return (await server.client.get(path, headers=ADMIN, params=query)).headers["ETag"]
+
+    assert await tag(PATH) == await tag(PATH, extension="12343,12342")
+    assert await tag(f"{PATH}/12342") == await tag(PATH, userId=AGENT_UID) != await tag(PATH, extension="12343")
+
+
 async def test_a_client_sees_its_own_and_an_agent_all(database: TestDatabase, start: Start) -> None:
     await database.execute(
         "insert into extensions (extension, secret, call_server, user_id) values ('9', 'x', 'main', 1797)"
