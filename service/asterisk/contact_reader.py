@@ -68,15 +68,29 @@ class ContactReader:
         self._contacts.begin_reading(endpoint)
         contacts: list[Contact] | None = None
         try:
-            ids = await connection.contact_ids(endpoint)
-            if ids is not None:
-                contacts = [await _contact(connection, id_) for id_ in ids]
+            contacts = await _contacts(connection, endpoint)
         except CallServerUnavailable:
             if connection.why_ended is not None:
                 raise
         finally:
             self._contacts.end_reading(endpoint, contacts)
             self._changed(endpoint)
+
+
+async def _contacts(connection: Connection, endpoint: str) -> list[Contact] | None:
+    """An endpoint's contacts; None when they cannot be known.
+
+    One of which nothing can be read has gone since its id was told, and an event said so of its URI, which nobody here
+    can match with the id: it counts only if its id is told again.
+    """
+    ids = await connection.contact_ids(endpoint)
+    if ids is None:
+        return None
+    read = {id_: await _contact(connection, id_) for id_ in ids}
+    if any(contact.uri == id_ for id_, contact in read.items()):
+        still = await connection.contact_ids(endpoint) or []
+        read = {id_: contact for id_, contact in read.items() if contact.uri != id_ or id_ in still}
+    return list(read.values())
 
 
 async def _contact(connection: Connection, id_: str) -> Contact:

@@ -230,3 +230,29 @@ async def test_a_link_that_is_told_to_end_while_its_line_ends_does_so() -> None:
         await live(link)
         assert link._connection is not None
         link._connection.end("Asterisk is shutting down")
+
+
+@pytest.mark.parametrize("told_again", [False, True])
+async def test_a_contact_that_goes_while_it_is_read_is_no_registration(told_again: bool) -> None:
+    """Its id was told, then it went: nothing can be read of it, and what went is told by another name, its URI."""
+    gone = message("Event: ContactStatus", "URI: sip:200@192.0.2.1", "EndpointName: 200", "ContactStatus: Removed")
+    asked: list[str] = []
+
+    def getvar(action: Action) -> bytes:
+        expression = action["Variable"]
+        asked.append(expression)
+        first = asked.count("PJSIP_AOR(200,contact)") == 1
+        value = {
+            "DEVICE_STATE(PJSIP/200)": "UNAVAILABLE",
+            "PJSIP_AOR(200,max_contacts)": "1",
+            "PJSIP_AOR(200,contact)": "200;@1" if first or told_again else "",
+        }.get(expression, "")
+        event = gone if expression == "PJSIP_CONTACT(200;@1,uri)" and not told_again else b""
+        answer = message("Response: Success", f"Variable: {expression}", f"Value: {value}", action=action)
+        return event + answer
+
+    replies = {"Getvar": getvar, "DeviceStateList": device_states({"PJSIP/200": "UNAVAILABLE"})}
+    async with peer(lambda line: line.behave(replies)) as port, Linked(port, want="200") as link:
+        await live(link)
+        contacts = await eventually(lambda: (found := link.contacts_of("200")) is not None and [found])
+        assert [contact.uri for contact in contacts[0]] == (["200;@1"] if told_again else [])
