@@ -62,6 +62,8 @@ class Operation:
     """JSON with another status that is no error of the family's."""
     query: type[msgspec.Struct] | None = None
     """Its fields are the arguments; one that is a list may be repeated."""
+    empty_is_absent: bool = False
+    """Whether an argument in the query that is empty counts as not given."""
     in_path: type[msgspec.Struct] | None = None
     """Its fields are what stands in braces in `path`; strings, if it is not given."""
     patterns: Mapping[str, str] = field(default_factory=dict)

@@ -52,6 +52,7 @@ _OPERATIONS = (
         details="For admins. An empty argument counts as not given; others than these are ignored.",
         auth=Auth.TOKEN,
         query=UserListQuery,
+        empty_is_absent=True,
         answer=UserListAnswer,
         errors=(Forbidden, FieldsWrong({"page": ["Expected `int` >= 0"]})),
     ),

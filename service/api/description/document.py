@@ -124,7 +124,8 @@ def _parameters(operation: Operation, schemas: Schemas, example: Json) -> list[J
     if operation.query is not None:
         required = {each.encode_name for each in msgspec.structs.fields(operation.query) if each.required}
         for name, schema in schemas.fields_of(operation.query).items():
-            found.append(_parameter(name, "query", schema, name in required, example))
+            described = _parameter(name, "query", schema, name in required, example)
+            found.append({**described, "allowEmptyValue": True} if operation.empty_is_absent else described)
     asked = (("If-None-Match",) if operation.conditional else ()) + operation.request_headers
     return found + headers.parameters(*asked)
 
