@@ -53,7 +53,7 @@ format: ## let ruff rewrite the sources
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: ## figures, each beside what it is compared with (ARGS="polls link"; all take about 5 minutes)
+bench: ## figures, each beside what it is compared with (ARGS="polls link"; all take 10 minutes or more)
 	@$(DEV)
 	@$(BIN)/python -m tests.bench $(ARGS)
 

@@ -70,7 +70,7 @@ class Peer:
                 return answer + b"Message: Authentication accepted\r\n\r\n" + FULLY_BOOTED
             case "devicestatelist":
                 return _listed(answer, line, (_state(line, device) for device in self._devices))
-            case _ if name.endswith("list"):
+            case _ if name.endswith("list") or name == "queuestatus":
                 return _listed(answer, line, ())
             case "ping":
                 return answer + b"Ping: Pong\r\n\r\n"

@@ -18,7 +18,7 @@ from tests.bench.stage import stage
 from tests.bench.streams import EVENT, PATH, STATES
 from tests.bench.workers import ari, ari_base
 
-PHONES, CHANGES_AN_HOUR, SECONDS, ROUNDS = 1_000, 10, 25, 1
+PHONES, CHANGES_AN_HOUR, SECONDS, ROUNDS = 1_000, 10, 25, 2
 TITLE = f"{PHONES:,} softphones that are current within a second, {CHANGES_AN_HOUR} changes an hour each"
 SETTLE = 2.0
 """Seconds after the streams were opened."""
