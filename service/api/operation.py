@@ -79,6 +79,8 @@ class Operation:
     """What an answer carries besides what all of them do."""
     auth: Auth = Auth.TOKEN_AND_UID
     permission: Permission | None = None
+    own_is_free: bool = False
+    """Whether everybody may ask for what is their own, and needs the permission for all else."""
     errors: tuple[type[Exception] | Exception, ...] = ()
     """The facts that it may raise besides those that go with `auth`, `permission` and `body`.
 

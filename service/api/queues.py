@@ -160,10 +160,10 @@ OPERATIONS = (
         path=f"{PATH}.getQueuedCallsForThisExtension",
         handler=get_queued_calls,
         summary="In how many queues an extension is a member, and how many calls wait there",
-        details="One's own extension, or any for whoever has the permission.",
         query=ExtensionQuery,
         answer=QueuedCalls,
         permission=Permission.INBOUND_CALLS,
+        own_is_free=True,
         errors=_ONE,
     ),
     Operation(
@@ -171,10 +171,10 @@ OPERATIONS = (
         path=f"{PATH}.getMembershipSubscription",
         handler=get_membership,
         summary="The queues that have an extension as a member",
-        details="One's own extension, or any for whoever has the permission.",
         query=ExtensionQuery,
         answer=Membership,
         permission=Permission.INBOUND_CALLS,
+        own_is_free=True,
         errors=_ONE,
     ),
 )

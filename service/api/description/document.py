@@ -116,7 +116,8 @@ def _details(operation: Operation) -> str:
     if permission is None:
         return operation.details
     roles = ", ".join(sorted(ROLES[permission]))
-    return f"{operation.details} Needs the permission `{permission}`: {roles}.".strip()
+    needs = "For what is not one's own it needs" if operation.own_is_free else "Needs"
+    return f"{operation.details} {needs} the permission `{permission}`: {roles}.".strip()
 
 
 def _parameters(operation: Operation, schemas: Schemas, example: Json) -> list[Json]:
