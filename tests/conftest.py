@@ -1,3 +1,9 @@
 """Fixtures for all tests; they live in `tests/support`."""
 
-pytest_plugins = ["tests.support.database", "tests.support.pbx", "tests.support.links", "tests.support.server"]
+pytest_plugins = [
+    "tests.support.database",
+    "tests.support.pbx",
+    "tests.support.links",
+    "tests.support.server",
+    "tests.support.user_calls",
+]

@@ -1,0 +1,56 @@
+"""Calls of the user family that change people, as the demo's admin, and what tests give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.keys import HASHER
+from tests.support.server import ADMIN, Server, told
+
+TOKEN = {"X-Auth-Token": ADMIN["X-Auth-Token"]}
+NEW = {"name": "newcomer", "passwd": "a password", "user_type": "agent"}
+NAMES = [
+    "O'Brien",
+    '"quoted"',
+    "back\\slash",
+    "Robert'); drop table users;--",
+    "Zoë",
+    "محمد علي",
+    "דוד",
+    "👩‍👩‍👧‍👦",
+    "山田 太郎",
+    "%_like_%",
+    "<b>bold</b>",
+]
+"""What people are called."""
+
+
+@pytest.fixture
+def quick_hashes(request: pytest.FixtureRequest) -> None:
+    """These tests are about what becomes of people, not about how slowly their passwords are hashed."""
+    for name in ("server", "shared"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).app[HASHER]._rounds = 4
+
+
+async def asked(server: Server, method: str, path: str, given: Any = None) -> tuple[int, Any]:
+    answer = await server.client.request(method, path, json=given, headers=TOKEN)
+    assert answer.headers["Cache-Control"] == "no-store"
+    return await told(answer)
+
+
+async def made(server: Server, **values: Any) -> dict[str, Any]:
+    status, body = await asked(server, "POST", "/user/create", NEW | values)
+    assert (status, list(body), body["success"]) == (200, ["success", "payload"], True), body
+    payload: dict[str, Any] = body["payload"]
+    return payload
+
+
+async def refused(server: Server, method: str, path: str, given: Any) -> dict[str, list[str]]:
+    status, body = await asked(server, method, path, given)
+    assert (status, body["error_type"], body["success"]) == (400, "validation_error", False), body
+    assert list(body) == ["error_type", "success", "error", "errors"]
+    errors: dict[str, list[str]] = body["errors"]
+    return errors
