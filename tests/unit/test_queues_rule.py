@@ -13,28 +13,24 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from service.live.followed import Followed
+from tests.support.ami_wire import AmiWire
 
 KEYS = st.sampled_from([("sales", "1"), ("sales", "2"), ("support", "1")])
 VALUES = st.one_of(st.none(), st.integers(0, 2))
-LIST_END, PONG, RELOAD = "list end", "pong", ("reload", None)
+PONG, RELOAD = "pong", ("reload", None)
 
 
-class Interleavings(RuleBasedStateMachine):
+class Interleavings(AmiWire):
     """Asterisk, the wire, and the link that reads it. The map under test is `kind`."""
 
     kind: type[Followed[Any, int]] = Followed
 
     def __init__(self) -> None:
         super().__init__()
-        self.truth: dict[Any, int] = {}
         self.flying: deque[Any] = deque()  # on its way inside Asterisk: not queued at the AMI yet
-        self.queue: deque[Any] = deque()
-        self.wire: deque[Any] = deque()
-        self.listing: deque[Any] | None = None
-        self.listed: dict[Any, int] = {}
         self.asked = self.stale = False
         self.map = self.kind()
         self._ask()
@@ -56,25 +52,6 @@ class Interleavings(RuleBasedStateMachine):
     @rule()
     def an_event_is_queued(self) -> None:
         self.queue.append(self.flying.popleft())
-
-    @precondition(lambda self: self.queue and self.listing is None)
-    @rule(many=st.integers(1, 3))
-    def queued_events_are_written(self, many: int) -> None:
-        for _ in range(min(many, len(self.queue))):
-            self.wire.append(self.queue.popleft())
-
-    @precondition(lambda self: self.listing is not None)
-    @rule(many=st.integers(1, 3))
-    def some_of_the_list_is_written(self, many: int) -> None:
-        assert self.listing is not None
-        for _ in range(many):
-            if not self.listing:
-                self.wire.append((LIST_END, self.listed))
-                self.listing = None
-                return
-            key = self.listing.popleft()
-            if key in self.truth:
-                self.listed[key] = self.truth[key]
 
     @precondition(lambda self: self.stale and not self.asked)
     @rule()

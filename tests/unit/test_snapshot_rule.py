@@ -15,28 +15,24 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from service.live.device_states import DeviceStates, Freshness
 from service.model import DeviceState
+from tests.support.ami_wire import AmiWire
 
 DEVICES = st.sampled_from(["PJSIP/1", "PJSIP/2", "PJSIP/3"])
 STATES = st.sampled_from([DeviceState.NOT_INUSE, DeviceState.INUSE, DeviceState.UNAVAILABLE, DeviceState.RINGING])
-RELOAD, LIST_END, PONG = "reload", "list end", "pong"
+RELOAD, PONG = "reload", "pong"
 
 
-class Interleavings(RuleBasedStateMachine):
+class Interleavings(AmiWire):
     """Asterisk, the wire, and the link that reads it. The map under test is `kind`."""
 
     kind: type[DeviceStates] = DeviceStates
 
     def __init__(self) -> None:
         super().__init__()
-        self.truth: dict[str, DeviceState] = {}
-        self.queue: deque[Any] = deque()
-        self.wire: deque[Any] = deque()
-        self.listing: deque[str] | None = None
-        self.listed: dict[str, DeviceState] = {}
         self.snapshot: dict[str, DeviceState] | None = None
         self.asked = self.stale = False
         self.map = self.kind(lambda: 0.0, 1e9)
@@ -62,25 +58,6 @@ class Interleavings(RuleBasedStateMachine):
     def a_device_goes(self, device: str) -> None:
         self.truth.pop(device, None)
         self.queue.append(RELOAD)
-
-    @precondition(lambda self: self.queue and self.listing is None)
-    @rule(many=st.integers(1, 3))
-    def queued_events_are_written(self, many: int) -> None:
-        for _ in range(min(many, len(self.queue))):
-            self.wire.append(self.queue.popleft())
-
-    @precondition(lambda self: self.listing is not None)
-    @rule(many=st.integers(1, 3))
-    def some_of_the_list_is_written(self, many: int) -> None:
-        assert self.listing is not None
-        for _ in range(many):
-            if not self.listing:
-                self.wire.append((LIST_END, self.listed))
-                self.listing = None
-                return
-            device = self.listing.popleft()
-            if device in self.truth:
-                self.listed[device] = self.truth[device]
 
     # --- what the link does ------------------------------------------------------------------------------------
 
