@@ -18,7 +18,7 @@ from service.api.headers import rfc3339
 from service.api.operation import Operation
 from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
 from service.api.ready import Ready, lines
-from service.api.waiting import Waiter
+from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
 from service.keys import BOARD, DIRECTORY, PICTURES, SETTINGS, WATCH
 from service.live.sight import Changes, Sight
@@ -73,7 +73,7 @@ async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: 
     end = loop.time() + wait
     mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
     try:
-        with watch.holding(hash_, role, waiter.end):
+        with watch.holding(hash_, role, waiter.end), while_connected(request, waiter.end):
             while changes == [] and not waiter.ended and (left := end - loop.time()) > 0:
                 mailbox.take()
                 await waiter.wait(left)

@@ -19,7 +19,7 @@ from service.api.operation import AnyOf, Operation, Yes
 from service.api.presence import waiting_time
 from service.api.presence_shapes import Wait
 from service.api.registrations import Made
-from service.api.waiting import Waiter
+from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
 from service.keys import BOARD, DIRECTORY, REGISTRATIONS, WATCH
 from service.live.registration import RegistrationInfo, SuccessfulRegistrationInfo
@@ -85,7 +85,7 @@ async def _differing(request: web.Request, person: Person, uid: str, wait: float
     mailbox = board.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.arrived)
     end = loop.time() + wait
     try:
-        with request.app[WATCH].holding(token, person.role, waiter.end):
+        with request.app[WATCH].holding(token, person.role, waiter.end), while_connected(request, waiter.end):
             while known(request, (made := _made(request, uid)).etag) and loop.time() < end and not waiter.ended:
                 mailbox.take()
                 await waiter.wait(min(LOOK_AGAIN, end - loop.time()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -41,9 +42,19 @@ class Server(web.Server):
 class Connection(web.RequestHandler):
     """One client."""
 
+    __slots__ = ("_front", "on_lost")
+
     def __init__(self, front: Front, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._front = front
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the client is gone."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """As above."""
+        super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
 
     def handle_error(
         self,

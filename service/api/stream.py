@@ -1,7 +1,4 @@
-"""Presence as server-sent events: the picture, then what changes, then what changes …
-
-A slow reader gets the newest of each extension: while its socket is full, its mailbox keeps one item per extension.
-"""
+"""Presence as server-sent events: the picture, then what changes, then what changes …"""
 
 from __future__ import annotations
 
@@ -16,23 +13,19 @@ from service.api.auth import TOKEN_HEADER, caller, holder, presented_token
 from service.api.cors import allow
 from service.api.errors import TokenWrong, encode
 from service.api.headers import EXPOSED
+from service.api.open_stream import OpenStream
 from service.api.operation import Auth, Operation, Yes
 from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
-from service.api.stream_events import HEARTBEAT, links_of
-from service.api.waiting import Waiter
+from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
-from service.keys import BOARD, DATABASE, EVENTS, SETTINGS, STREAMS, WATCH
+from service.keys import DATABASE, EVENTS, SETTINGS, STREAMS, WATCH
 from service.live.sight import Sight
 from service.model import Person
 from service.store import tickets
 
-HEARTBEAT_EVERY = 25.0
-"""Seconds: proxies close connections on which nothing is said, usually after 30 or 60."""
 WRITE_DEADLINE = 30.0
 """Seconds after which a reader that reads nothing is taken for dead."""
-SMALL = 1 << 14
-"""Bytes that are written without waiting, whatever the kernel takes."""
 TICKET_LIFETIME = 60
 
 
@@ -47,7 +40,7 @@ async def ticket(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/stream"""
     person, hash_ = await _reader(request)
-    sight, waiter = sight_of(request, person), Waiter()
+    sight, waiter, watch = sight_of(request, person), Waiter(), request.app[WATCH]
     answer = web.StreamResponse(
         headers={
             "Content-Type": "text/event-stream",
@@ -58,36 +51,33 @@ async def stream(request: web.Request) -> web.StreamResponse:
     )
     if origin := request.headers.get("Origin"):
         allow(request, answer, origin)
-    board, watch = request.app[BOARD], request.app[WATCH]
-    streams, events = request.app[STREAMS], request.app[EVENTS]
     # The picture is taken in the same turn as the mailbox: nothing is lost between.
-    mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
+    following = OpenStream(request, sight, waiter, lambda: watch.valid(hash_, person.role))
     news = _first_event(request, sight)
     try:
-        with watch.holding(hash_, person.role, waiter.end), streams.opened():
+        with (
+            watch.holding(hash_, person.role, waiter.end),
+            while_connected(request, waiter.end),
+            request.app[STREAMS].opened(following),
+        ):
             async with _deadline(waiter):
                 await answer.prepare(request)
-            while watch.valid(hash_, person.role) and not waiter.ended:
-                await _write(request, answer, news, waiter)
-                del news  # the picture of everybody may be megabytes
-                if not await waiter.wait(HEARTBEAT_EVERY):
-                    news = HEARTBEAT
-                    continue
-                await streams.turn()
-                if mailbox.moved:
-                    board.unsubscribe(mailbox)
-                    links = links_of(mailbox)
-                    mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
-                    news = links + events.snapshot(sight)
-                else:
-                    news = events.news(sight, mailbox)
+                await answer.write(news)
+            del news  # the picture of everybody may be megabytes
+            while not waiter.ended:
+                following.go_on()
+                await waiter.wait()
+                async with _deadline(waiter):
+                    await request.writer.drain()
+            if following.failure is not None:
+                raise following.failure
             async with _deadline(waiter):
                 await answer.write_eof()
     except (ConnectionError, TimeoutError):  # the reader is gone, or as good as gone: nothing waits for it any more
         if request.transport is not None:
             request.transport.abort()
     finally:
-        board.unsubscribe(mailbox)
+        following.close()
     return answer
 
 
@@ -108,16 +98,6 @@ def _first_event(request: web.Request, sight: Sight) -> bytes:
     changes = sight.since(last) if last is not None else None
     retry = f"retry: {request.app[SETTINGS].poll_interval * 1000}\n".encode()
     return retry + (events.snapshot(sight) if changes is None else events.since(sight, changes))
-
-
-async def _write(request: web.Request, answer: web.StreamResponse, news: bytes, waiter: Waiter) -> None:
-    """Write within the deadline, which costs more than a small write: that needs none where nothing waits before it."""
-    transport = request.transport
-    if len(news) < SMALL and transport is not None and not transport.get_write_buffer_size():
-        await answer.write(news)
-        return
-    async with _deadline(waiter):
-        await answer.write(news)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Server-sent events about presence, as bytes. Those who follow everything get the same ones, made once."""
+"""Server-sent events about presence, as bytes. What several streams are told one after the other is made once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ HEARTBEAT = b":\n\n"
 
 
 class StreamEvents:
-    """What streams say. It remembers what it told of the whole board last: many ask for it in one turn of the loop."""
+    """What streams say. It remembers what it told last: many are told the same in one turn of the loop."""
 
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
-        self._told: tuple[int, int] = (-1, -1)
+        self._told: tuple[str, int | Changes] = ("", -1)
         self._event = b""
 
     def snapshot(self, sight: Sight) -> bytes:
@@ -35,10 +35,12 @@ class StreamEvents:
         """What is in the mailbox; it is empty then."""
         links, since = links_of(mailbox), mailbox.seen
         version, items = mailbox.take()
-        if not sight.everything:
-            return links + self._change(sight.cursor(version), sight.chosen(list(items.items()))) or HEARTBEAT
-        if self._told != (since, version):
-            self._told, self._event = (since, version), self._change(sight.cursor(version), list(items.items()))
+        changes = sight.chosen(list(items.items())) if sight.by_owner else list(items.items())
+        cursor = sight.cursor(version)
+        # Of those who follow everything, two that stood and stand at the same changes were told the same between.
+        told = (cursor, since if sight.everything else changes)
+        if self._told != told:
+            self._told, self._event = told, self._change(cursor, changes)
         return links + self._event or HEARTBEAT
 
     def _change(self, cursor: str, changes: Changes) -> bytes:
@@ -49,6 +51,8 @@ class StreamEvents:
 
 def links_of(mailbox: Mailbox) -> bytes:
     """What happened to links."""
+    if not mailbox.links:
+        return b""
     links = mailbox.take_links()
     return b"".join(_event("link", None, {"callServer": name, "live": live}) for name, live in links.items())
 

@@ -6,9 +6,26 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 AT_ONCE = 20
 """Streams that write in one turn of the loop: everybody else gets their turns between."""
+HEARTBEAT_AFTER = 22.5
+"""Seconds that a stream is silent at least: proxies close connections on which nothing is said for 30 or 60."""
+BEAT = 2.5
+"""Seconds between two looks at who is silent: one timer for all, as waking up costs more than what is done then."""
+
+
+class Stream(Protocol):
+    """An open stream, as it is seen from here. Neither call waits."""
+
+    wrote_at: float
+
+    def arrived(self) -> None:
+        """It has to say something, if only that it is alive: it asks for a turn when it can write."""
+
+    def write(self) -> None:
+        """It is its turn."""
 
 
 class Streams:
@@ -19,41 +36,55 @@ class Streams:
     """
 
     def __init__(self) -> None:
-        self._open = 0
-        self._let_in = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._open: set[Stream] = set()
+        self._waiting: deque[Stream] = deque()
+        self._turning = False
+        self._beating: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return self._open
+        return len(self._open)
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Count one while the block lasts."""
-        self._open += 1
+    def opened(self, stream: Stream) -> Iterator[None]:
+        """Let it write while the block lasts."""
+        loop = asyncio.get_running_loop()
+        stream.wrote_at = loop.time()
+        self._open.add(stream)
+        if self._beating is None:
+            self._beating = loop.call_later(BEAT, self._beat)
         try:
             yield
         finally:
-            self._open -= 1
+            self._open.remove(stream)
+            if not self._open and self._beating is not None:
+                self._beating.cancel()
+                self._beating = None
 
-    async def turn(self) -> None:
-        """Return when it is this stream's turn to write: at once, unless many want to."""
+    def ask(self, stream: Stream) -> None:
+        """This one has something to write: it gets its turn, at once unless many want to."""
+        self._waiting.append(stream)
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Let the next few write, and then others of the loop have their turns."""
         loop = asyncio.get_running_loop()
-        if not self._let_in:
-            loop.call_soon(self._next)
-        if self._let_in < AT_ONCE and not self._waiting:
-            self._let_in += 1
-            return
-        turn = loop.create_future()
-        self._waiting.append(turn)
-        await turn
+        now = loop.time()
+        for _ in range(min(AT_ONCE, len(self._waiting))):
+            stream = self._waiting.popleft()
+            if stream in self._open:
+                stream.write()
+                stream.wrote_at = now
+        self._turning = bool(self._waiting)
+        if self._turning:
+            loop.call_soon(self._turn)
 
-    def _next(self) -> None:
-        """Let the next few write. Those of the turn before have written: what woke them was put in line before this."""
-        self._let_in = 0
-        while self._waiting and self._let_in < AT_ONCE:
-            turn = self._waiting.popleft()
-            if not turn.done():  # its reader went away
-                turn.set_result(None)
-                self._let_in += 1
-        if self._let_in:
-            asyncio.get_running_loop().call_soon(self._next)
+    def _beat(self) -> None:
+        """Those who were silent for long say that they are alive."""
+        loop = asyncio.get_running_loop()
+        silent_since = loop.time() - HEARTBEAT_AFTER
+        for stream in self._open:
+            if stream.wrote_at <= silent_since:
+                stream.arrived()
+        self._beating = loop.call_later(BEAT, self._beat)

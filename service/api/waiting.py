@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from aiohttp import web
+
+from service.api.server import Connection
 
 LAST_WORDS = 1.0
 """Seconds that a write may still take once the answer has to end."""
@@ -33,19 +37,19 @@ class Waiter:
         if self._writing is not None:
             self._hasten(self._writing)
 
-    async def wait(self, within: float) -> bool:
-        """Return once something arrived since the last wait, or the answer has to end; False after so many seconds."""
+    async def wait(self, within: float | None = None) -> None:
+        """Return once something arrived since the last wait, the answer has to end, or so many seconds have passed."""
         if not self._arrived:
             loop = asyncio.get_running_loop()
             self._waiting = loop.create_future()
-            timer = loop.call_later(within, self._wake)
+            timer = loop.call_later(within, self._wake) if within is not None else None
             try:
                 await self._waiting
             finally:
-                timer.cancel()
+                if timer is not None:
+                    timer.cancel()
                 self._waiting = None
-        arrived, self._arrived = self._arrived, self.ended
-        return arrived
+        self._arrived = self.ended
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
@@ -68,3 +72,17 @@ class Waiter:
         when = deadline.when()
         if not deadline.expired() and (when is None or when > soon):
             deadline.reschedule(soon)
+
+
+@contextmanager
+def while_connected(request: web.Request, ended: Callable[[], None]) -> Iterator[None]:
+    """While the block lasts, `ended` is called once the client is gone: aiohttp finds out when it writes to it."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    if connection.transport is None:
+        ended()
+    connection.on_lost = ended
+    try:
+        yield
+    finally:
+        connection.on_lost = None

@@ -1,0 +1,101 @@
+"""One open stream: it writes what is new whenever it is its turn, and never waits for its reader.
+
+A slow reader gets the newest of each extension: while what was written before still waits in this process, nothing
+more is made, and the mailbox keeps one item per extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import HttpVersion11, web
+
+from service.api.stream_events import links_of
+from service.api.waiting import Waiter
+from service.keys import BOARD, EVENTS, STREAMS
+from service.live.mailbox import Mailbox
+from service.live.sight import Sight
+
+
+class OpenStream:
+    """Follows from now on, and writes from `go_on` on: what comes first is its handler's to write.
+
+    `may_go_on` says whether its token is still good. `waiter` wakes the handler when the reader is behind, and when the
+    stream has to end.
+    """
+
+    __slots__ = (
+        "_asked", "_behind", "_board", "_chunked", "_events", "_mailbox", "_may_go_on", "_protocol", "_sight",
+        "_streams", "failure", "waiter", "wrote_at",
+    )  # fmt: skip
+
+    def __init__(self, request: web.Request, sight: Sight, waiter: Waiter, may_go_on: Callable[[], bool]) -> None:
+        app = request.app
+        self._board, self._events, self._streams = app[BOARD], app[EVENTS], app[STREAMS]
+        self._protocol, self._chunked = request.protocol, request.version >= HttpVersion11
+        self._sight, self._may_go_on = sight, may_go_on
+        self._asked = False  # for a turn
+        self._behind = True
+        self._mailbox = self._subscribed()
+        self.waiter = waiter
+        self.wrote_at = 0.0
+        self.failure: Exception | None = None
+        """What went wrong in its turn."""
+
+    def close(self) -> None:
+        """It follows nothing any more."""
+        self._board.unsubscribe(self._mailbox)
+
+    def arrived(self) -> None:
+        """There is something to say, if only that it is alive."""
+        if not self._asked:
+            self._asked = True
+            if not self._behind:
+                self._streams.ask(self)
+
+    def go_on(self) -> None:
+        """The reader has taken what was written before."""
+        self._behind = False
+        if self._asked:
+            self._streams.ask(self)
+
+    def write(self) -> None:
+        """It is its turn. What goes wrong is the handler's to tell: others have their turns after it."""
+        if self.waiter.ended:
+            return
+        try:
+            if not self._may_go_on():
+                self.waiter.end()
+            elif self._protocol.writing_paused:
+                self._fall_behind()
+            else:
+                self._asked = False
+                self._send(self._news())
+        except Exception as error:
+            self.failure = error
+            self.waiter.end()
+
+    def _news(self) -> bytes:
+        mailbox = self._mailbox
+        if not mailbox.moved:
+            return self._events.news(self._sight, mailbox)
+        self._board.unsubscribe(mailbox)
+        self._mailbox = self._subscribed()
+        return links_of(mailbox) + self._events.snapshot(self._sight)
+
+    def _subscribed(self) -> Mailbox:
+        return self._board.subscribe(self._sight.wanted(), self.arrived, self._sight.by_owner)
+
+    def _send(self, news: bytes) -> None:
+        """Straight to the transport, as one chunk of HTTP: aiohttp's writer is for those who can wait."""
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(b"%x\r\n%b\r\n" % (len(news), news) if self._chunked else news)
+        if self._protocol.writing_paused:
+            self._fall_behind()
+
+    def _fall_behind(self) -> None:
+        """Write no more until the handler says so: it waits for the reader, though not for ever."""
+        self._behind = True
+        self.waiter.arrived()
