@@ -103,8 +103,9 @@ async def _end_what_takes_long(app: web.Application) -> None:
 
 def _follow(directory: Directory, links: Mapping[str, Link], feed: BoardFeed, numbers: frozenset[str] | None) -> None:
     """Tell each link which extensions it has now, and the board what may have changed."""
-    for name, link in links.items():
-        link.want(directory.of_call_server(name))
+    if numbers is None or numbers:
+        for name, link in links.items():
+            link.want(directory.of_call_server(name))
     feed.directory_changed(numbers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 
 from service.asterisk.link import Link
@@ -11,8 +12,8 @@ from service.live.directory import Directory
 from service.live.presence import CallServerView, Item, item
 from service.live.token_watch import TokenWatch
 
-SILENCE_CHECKED_EVERY = 0.25
-"""Seconds. A link falls silent by the passing of time, which nobody tells."""
+LOOK_EVERY, LOOK_AFTER = 1.0, 0.25
+"""Seconds between two looks at what the passing of time changes, which nobody tells; and at least between any two."""
 
 
 class BoardFeed:
@@ -23,6 +24,7 @@ class BoardFeed:
         self._links: Mapping[str, Link] = {}
         self._views: dict[str, CallServerView] = {}
         self._current: dict[str, bool] = {}
+        self._directory_changed = asyncio.Event()
         self.watch = TokenWatch(directory)
         self.board = Board(self._compose, asyncio.get_running_loop().call_soon)
 
@@ -47,20 +49,32 @@ class BoardFeed:
         return changed
 
     def directory_changed(self, extensions: frozenset[str] | None) -> None:
-        """The directory was read anew: these extensions, or all when None."""
+        """The directory was read anew: these extensions, or all when None; and tokens may have ended."""
+        self._directory_changed.set()
         if extensions is None:
             self.board.touch_all(self._directory.numbers())
         else:
             self.board.touch(extensions)
 
     async def run(self) -> None:
-        """Watch for links that fall silent, or are heard of again, until cancelled."""
+        """Watch for links that fall silent or are heard of again, and for tokens that end, until cancelled."""
         while True:
             for name, link in self._links.items():
                 if self._current.get(name) is not link.states.current:
                     self.listener(name)(None)
             self.watch.sweep()
-            await asyncio.sleep(SILENCE_CHECKED_EVERY)
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        """A change of the directory after a rest is looked at at once; those of a burst together."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        left = min((link.states.silent_in for link in self._links.values()), default=LOOK_EVERY)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(max(left, LOOK_AFTER), LOOK_EVERY)):
+                await self._directory_changed.wait()
+            self._directory_changed.clear()
+            await asyncio.sleep(began + LOOK_AFTER - loop.time())
 
     def _tell_link(self, call_server: str) -> None:
         now = self._links[call_server].states.current

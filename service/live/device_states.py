@@ -161,9 +161,14 @@ class DeviceStates:
     # --- what everybody asks -----------------------------------------------------------------------------------
 
     @property
+    def silent_in(self) -> float:
+        """Seconds until the deadline passes if Asterisk proves itself no more; less than 0 when it has passed."""
+        return self._confirmed_at + self._deadline - self._clock()
+
+    @property
     def silent(self) -> bool:
         """Whether Asterisk has not proved itself within the deadline."""
-        return self._clock() - self._confirmed_at > self._deadline
+        return self.silent_in < 0
 
     @property
     def current(self) -> bool:

@@ -18,7 +18,8 @@ SQL = sql.load("directory")
 class DirectoryReader:
     """Used by one task at a time, so that what is read is written in the order of reading.
 
-    `changed` is called after the directory changed, with the extensions concerned, or None for all.
+    `changed` is called after the directory changed, with the extensions concerned, or None for all; with none of them
+    after tokens did.
     """
 
     def __init__(
@@ -53,8 +54,7 @@ class DirectoryReader:
         hashes = [bytes.fromhex(key.removeprefix("\\x")) for key in keys["token"]]
         await self._read_rows(user_ids, hashes, sorted(keys["extension"]))
         held = {number for user_id in user_ids if (number := self._directory.number_of(user_id))}
-        if user_ids or keys["extension"]:
-            self._changed(frozenset(keys["extension"] | held))
+        self._changed(frozenset(keys["extension"] | held))
 
     def confirmed(self, at: float) -> None:
         """What was committed before this moment has been read."""
