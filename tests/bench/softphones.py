@@ -18,7 +18,9 @@ from tests.bench.stage import stage
 from tests.bench.streams import EVENT, PATH, STATES
 from tests.bench.workers import ari, ari_base
 
-PHONES, CHANGES_AN_HOUR, SECONDS, ROUNDS = 1_000, 10, 25, 2
+PHONES, CHANGES_AN_HOUR, ROUNDS = 1_000, 10, 2
+SECONDS = 50
+"""Of each round: twice as long as a stream is silent before it says that it is alive."""
 TITLE = f"{PHONES:,} softphones that are current within a second, {CHANGES_AN_HOUR} changes an hour each"
 SETTLE = 2.0
 """Seconds after the streams were opened."""
@@ -34,10 +36,10 @@ def run(rig: Rig) -> list[Row]:
     polling, streaming = [], []
     memory: list[float] = []
     with stage(rig, PHONES) as on:
-        for _ in range(ROUNDS):
+        for turn in range(ROUNDS):
             before = cpu_seconds(rig.asterisk_pid)
             with Program("tests.bench.paced", urlsplit(base).port, PHONES, SECONDS, states, PHONES) as client:
-                client.line()
+                client.line(2 * SECONDS)
             polling.append((cpu_seconds(rig.asterisk_pid) - before) / SECONDS * 1000)
             memory.append(memory_bytes(on.service.pid))
             arguments = (urlsplit(on.service.url).port, streams, SECONDS + 2 * SETTLE, 0)
@@ -46,7 +48,7 @@ def run(rig: Rig) -> list[Row]:
                 memory[-1] = (memory_bytes(on.service.pid) - memory[-1]) / PHONES / 1024
                 time.sleep(SETTLE)
                 before = cpu_seconds(on.service.pid)
-                _change(on.peer)
+                _change(on.peer, turn)
                 streaming.append((cpu_seconds(on.service.pid) - before) / SECONDS * 1000)
                 reader.line()
     asked, streamed = Row("asking ARI: Asterisk's CPU", polling, "ms/s"), Row("streams: our CPU", streaming, "ms/s")
@@ -58,12 +60,14 @@ def run(rig: Rig) -> list[Row]:
     ]
 
 
-def _change(peer: Peer) -> None:
-    """Changes of one phone after the other, evenly."""
+def _change(peer: Peer, turn: int) -> None:
+    """Changes of one phone after the other, evenly, going on where the turn before ended."""
     numbers, states = people.numbers(PHONES), list(STATES)
     per_second = PHONES * CHANGES_AN_HOUR / 3600
+    changes = int(per_second * SECONDS)
     began = time.monotonic()
-    for number in range(int(per_second * SECONDS)):
+    for number in range(changes):
         time.sleep(max(0.0, began + number / per_second - time.monotonic()))
-        peer.say(EVENT.format(numbers[number % PHONES], states[number // PHONES % len(states)]).encode())
+        phones, phone = divmod(turn * changes + number, PHONES)
+        peer.say(EVENT.format(numbers[phone], states[phones % len(states)]).encode())
     time.sleep(max(0.0, began + SECONDS - time.monotonic()))

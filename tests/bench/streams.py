@@ -6,10 +6,10 @@ ten who follow one another, so that each change goes to ten; then all follow all
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import count
 from statistics import quantiles
 from urllib.parse import urlsplit
 
@@ -31,7 +31,7 @@ EVENT = "Event: DeviceStateChange\r\nPrivilege: call,all\r\nDevice: PJSIP/{}\r\n
 DRAIN = 2.0
 """Seconds to read on after the last change."""
 
-_rounds = count(1)
+_rounds = itertools.count()
 
 
 def run(rig: Rig) -> list[Row]:
@@ -53,16 +53,16 @@ def run(rig: Rig) -> list[Row]:
 def _measured(rig: Rig, on: Stage, what: str, asked: list[Ask], recorded: int, goals: tuple[str, str]) -> list[Row]:
     port = urlsplit(on.service.url).port
     p50, p99, held, cpu, received = [], [], [], [], []
-    for _ in range(ROUNDS):
-        file = rig.asked(f"streams-{next(_rounds)}", asked)
+    for turn in itertools.islice(_rounds, ROUNDS):
+        file = rig.asked(f"streams-{turn}", asked)
         with Program("tests.bench.stream_reader", port, file, SECONDS + DRAIN, recorded) as reader:
             reader.line()
             on.held()
             before = cpu_seconds(on.service.pid)
-            sent = _change(on.peer)
+            sent = _change(on.peer, turn * SECONDS)
             told = reader.line()
             cpu.append((cpu_seconds(on.service.pid) - before) / SECONDS)
-        held.append(on.held() * 1000)
+            held.append(on.held() * 1000)
         received.append(told["received"] / SECONDS / 1e6)
         delays = _delays(sent, told["changes"])
         cuts = quantiles(delays, n=100)
@@ -77,14 +77,17 @@ def _measured(rig: Rig, on: Stage, what: str, asked: list[Ask], recorded: int, g
     ]
 
 
-def _change(peer: Peer) -> dict[tuple[str, str], list[int]]:
-    """Tell of changes at a pace, of each extension once a second; answers when, by extension and state."""
+def _change(peer: Peer, first: int) -> dict[tuple[str, str], list[int]]:
+    """Tell of changes at a pace, of each extension once a second; answers when, by extension and state.
+
+    They begin with the `first` state, which must not be the last of the round before: that would be no change.
+    """
     numbers, states = people.numbers(STREAMS), list(STATES)
     sent: dict[tuple[str, str], list[int]] = defaultdict(list)
     began = time.monotonic()
     for number in range(PER_SECOND * SECONDS):
         time.sleep(max(0.0, began + number / PER_SECOND - time.monotonic()))
-        extension, state = numbers[number * STRIDE % STREAMS], states[number // STREAMS % len(states)]
+        extension, state = numbers[number * STRIDE % STREAMS], states[(first + number // STREAMS) % len(states)]
         sent[extension, STATES[state]].append(time.monotonic_ns())
         peer.say(EVENT.format(extension, state).encode())
     return sent
