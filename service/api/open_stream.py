@@ -6,44 +6,50 @@ more is made, and the mailbox keeps one item per extension.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aiohttp import HttpVersion11, web
 
+from service.api.server import connection_of
 from service.api.stream_events import links_of
 from service.api.waiting import Waiter
-from service.keys import BOARD, EVENTS, STREAMS
+from service.keys import BOARD, EVENTS, STREAMS, WATCH
 from service.live.mailbox import Mailbox
 from service.live.sight import Sight
 
 
 class OpenStream:
-    """Follows from now on, and writes from `go_on` on: what comes first is its handler's to write.
+    """Follows from now on until `close`, and writes from `go_on` on: what comes first is its handler's to write.
 
-    `may_go_on` says whether its token is still good. `waiter` wakes the handler when the reader is behind, and when the
-    stream has to end.
+    `waiter` wakes the handler when the reader is behind, and when the stream has to end. Thousands of these are open,
+    each for hours, so what is kept for each counts.
     """
 
     __slots__ = (
-        "_asked", "_behind", "_board", "_chunked", "_events", "_mailbox", "_may_go_on", "_protocol", "_sight",
-        "_streams", "failure", "waiter", "wrote_at",
+        "_asked", "_behind", "_board", "_chunked", "_connection", "_events", "_mailbox", "_sight", "_streams", "_token",
+        "_watch", "failure", "waiter", "wrote_at",
     )  # fmt: skip
 
-    def __init__(self, request: web.Request, sight: Sight, waiter: Waiter, may_go_on: Callable[[], bool]) -> None:
+    def __init__(self, request: web.Request, sight: Sight, token_hash: bytes) -> None:
         app = request.app
-        self._board, self._events, self._streams = app[BOARD], app[EVENTS], app[STREAMS]
-        self._protocol, self._chunked = request.protocol, request.version >= HttpVersion11
-        self._sight, self._may_go_on = sight, may_go_on
+        self._board, self._events, self._streams, self._watch = app[BOARD], app[EVENTS], app[STREAMS], app[WATCH]
+        self._connection, self._chunked = connection_of(request), request.version >= HttpVersion11
+        self._sight, self._token = sight, token_hash
         self._asked = False  # for a turn
         self._behind = True
-        self._mailbox = self._subscribed()
-        self.waiter = waiter
+        self.waiter = Waiter()
         self.wrote_at = 0.0
         self.failure: Exception | None = None
         """What went wrong in its turn."""
+        self._mailbox = self._subscribed()
+        self._watch.hold(token_hash, sight.person.role, self.waiter.end)
+        self._streams.begin(self)
+        self._connection.keep_alive(False)  # is about its next request, and has a timer
+        self._connection.tell_lost(self.waiter.end)
 
     def close(self) -> None:
         """It follows nothing any more."""
+        self._connection.tell_lost(None)
+        self._streams.end(self)
+        self._watch.release(self.waiter.end)
         self._board.unsubscribe(self._mailbox)
 
     def arrived(self) -> None:
@@ -64,9 +70,9 @@ class OpenStream:
         if self.waiter.ended:
             return
         try:
-            if not self._may_go_on():
+            if not self._watch.valid(self._token, self._sight.person.role):
                 self.waiter.end()
-            elif self._protocol.writing_paused:
+            elif self._connection.writing_paused:
                 self._fall_behind()
             else:
                 self._asked = False
@@ -88,11 +94,11 @@ class OpenStream:
 
     def _send(self, news: bytes) -> None:
         """Straight to the transport, as one chunk of HTTP: aiohttp's writer is for those who can wait."""
-        transport = self._protocol.transport
+        transport = self._connection.transport
         if transport is None or transport.is_closing():
             return
         transport.write(b"%x\r\n%b\r\n" % (len(news), news) if self._chunked else news)
-        if self._protocol.writing_paused:
+        if self._connection.writing_paused:
             self._fall_behind()
 
     def _fall_behind(self) -> None:

@@ -42,19 +42,24 @@ class Server(web.Server):
 class Connection(web.RequestHandler):
     """One client."""
 
-    __slots__ = ("_front", "on_lost")
+    __slots__ = ("_front", "_on_lost")
 
     def __init__(self, front: Front, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._front = front
-        self.on_lost: Callable[[], None] | None = None
-        """Called when the client is gone."""
+        self._on_lost: Callable[[], None] | None = None
+
+    def tell_lost(self, on_lost: Callable[[], None] | None) -> None:
+        """Call this once the client is gone, or now if it is; aiohttp alone finds out when it writes."""
+        self._on_lost = on_lost
+        if on_lost is not None and self.transport is None:
+            on_lost()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """As above."""
         super().connection_lost(exc)
-        if self.on_lost is not None:
-            self.on_lost()
+        if self._on_lost is not None:
+            self._on_lost()
 
     def handle_error(
         self,
@@ -65,3 +70,10 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """aiohttp would answer with the malformed line, and log it: there may be a token in it."""
         return self._front.malformed() if status == 400 else super().handle_error(request, status, exc, message)
+
+
+def connection_of(request: web.Request) -> Connection:
+    """The client who asks."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    return connection

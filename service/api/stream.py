@@ -17,9 +17,9 @@ from service.api.open_stream import OpenStream
 from service.api.operation import Auth, Operation, Yes
 from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
-from service.api.waiting import Waiter, while_connected
+from service.api.waiting import Waiter
 from service.credentials import token_hash
-from service.keys import DATABASE, EVENTS, SETTINGS, STREAMS, WATCH
+from service.keys import DATABASE, EVENTS, SETTINGS
 from service.live.sight import Sight
 from service.model import Person
 from service.store import tickets
@@ -40,7 +40,25 @@ async def ticket(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/stream"""
     person, hash_ = await _reader(request)
-    sight, waiter, watch = sight_of(request, person), Waiter(), request.app[WATCH]
+    sight, answer = sight_of(request, person), _answer(request)
+    # The picture is taken in the same turn as the mailbox: nothing is lost between.
+    following = OpenStream(request, sight, hash_)
+    try:
+        await _tell(request, answer, following, _first_event(request, sight))
+        if following.failure is not None:
+            raise following.failure
+        if request.transport is not None:
+            async with _deadline(following.waiter):
+                await answer.write_eof()
+    except (ConnectionError, TimeoutError):  # the reader is gone, or as good as gone: nothing waits for it any more
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        following.close()
+    return answer
+
+
+def _answer(request: web.Request) -> web.StreamResponse:
     answer = web.StreamResponse(
         headers={
             "Content-Type": "text/event-stream",
@@ -51,34 +69,24 @@ async def stream(request: web.Request) -> web.StreamResponse:
     )
     if origin := request.headers.get("Origin"):
         allow(request, answer, origin)
-    # The picture is taken in the same turn as the mailbox: nothing is lost between.
-    following = OpenStream(request, sight, waiter, lambda: watch.valid(hash_, person.role))
-    news = _first_event(request, sight)
-    try:
-        with (
-            watch.holding(hash_, person.role, waiter.end),
-            while_connected(request, waiter.end),
-            request.app[STREAMS].opened(following),
-        ):
-            async with _deadline(waiter):
-                await answer.prepare(request)
-                await answer.write(news)
-            del news  # the picture of everybody may be megabytes
-            while not waiter.ended:
-                following.go_on()
-                await waiter.wait()
-                async with _deadline(waiter):
-                    await request.writer.drain()
-            if following.failure is not None:
-                raise following.failure
-            async with _deadline(waiter):
-                await answer.write_eof()
-    except (ConnectionError, TimeoutError):  # the reader is gone, or as good as gone: nothing waits for it any more
-        if request.transport is not None:
-            request.transport.abort()
-    finally:
-        following.close()
     return answer
+
+
+async def _tell(request: web.Request, answer: web.StreamResponse, following: OpenStream, first: bytes) -> None:
+    """Write the first event, and let the stream go on whenever its reader is not behind, until it has to end."""
+    waiter = following.waiter
+    async with _deadline(waiter):
+        await answer.prepare(request)
+        await answer.write(first)
+    del first  # the picture of everybody may be megabytes
+    answer.headers.clear()  # they are sent
+    while True:
+        following.go_on()
+        await waiter.wait()
+        if waiter.ended:
+            return
+        async with _deadline(waiter):
+            await request.writer.drain()
 
 
 async def _reader(request: web.Request) -> tuple[Person, bytes]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 AT_ONCE = 20
@@ -44,21 +42,20 @@ class Streams:
     def __len__(self) -> int:
         return len(self._open)
 
-    @contextmanager
-    def opened(self, stream: Stream) -> Iterator[None]:
-        """Let it write while the block lasts."""
+    def begin(self, stream: Stream) -> None:
+        """From now on it may ask for turns."""
         loop = asyncio.get_running_loop()
         stream.wrote_at = loop.time()
         self._open.add(stream)
         if self._beating is None:
             self._beating = loop.call_later(BEAT, self._beat)
-        try:
-            yield
-        finally:
-            self._open.remove(stream)
-            if not self._open and self._beating is not None:
-                self._beating.cancel()
-                self._beating = None
+
+    def end(self, stream: Stream) -> None:
+        """It gets no turn any more."""
+        self._open.remove(stream)
+        if not self._open and self._beating is not None:
+            self._beating.cancel()
+            self._beating = None
 
     def ask(self, stream: Stream) -> None:
         """This one has something to write: it gets its turn, at once unless many want to."""

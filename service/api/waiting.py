@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from service.api.server import Connection
+from service.api.server import connection_of
 
 LAST_WORDS = 1.0
 """Seconds that a write may still take once the answer has to end."""
@@ -76,13 +76,10 @@ class Waiter:
 
 @contextmanager
 def while_connected(request: web.Request, ended: Callable[[], None]) -> Iterator[None]:
-    """While the block lasts, `ended` is called once the client is gone: aiohttp finds out when it writes to it."""
-    connection = request.protocol
-    assert isinstance(connection, Connection)
-    if connection.transport is None:
-        ended()
-    connection.on_lost = ended
+    """While the block lasts, `ended` is called once the client is gone."""
+    connection = connection_of(request)
+    connection.tell_lost(ended)
     try:
         yield
     finally:
-        connection.on_lost = None
+        connection.tell_lost(None)

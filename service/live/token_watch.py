@@ -5,7 +5,6 @@ They end too when its holder's role is another: what they may see is another the
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import time
@@ -20,27 +19,33 @@ class TokenWatch:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._held: defaultdict[bytes, set[tuple[Callable[[], None], Role]]] = defaultdict(set)
+        self._held: dict[Callable[[], None], tuple[bytes, Role]] = {}
         self._closed = False
         self._seen: tuple[int, bool] | None = None  # what the last sweep saw of the directory
         self._expires_at = 0.0  # when the first of the held tokens expires
 
     def __len__(self) -> int:
-        return sum(map(len, self._held.values()))
+        return len(self._held)
 
-    @contextmanager
-    def holding(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> Iterator[None]:
-        """While the block lasts, `ended` is called once the token has ended, perhaps more than once."""
-        self._held[token_hash].add((ended, role))
+    def hold(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> None:
+        """Until it is released, `ended` is called once the token has ended, perhaps more than once."""
+        self._held[ended] = token_hash, role
         self._seen = None
         if self._closed:
             ended()
+
+    def release(self, ended: Callable[[], None]) -> None:
+        """It is over."""
+        del self._held[ended]
+
+    @contextmanager
+    def holding(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> Iterator[None]:
+        """Hold it while the block lasts."""
+        self.hold(token_hash, role, ended)
         try:
             yield
         finally:
-            self._held[token_hash].discard((ended, role))
-            if not self._held[token_hash]:
-                del self._held[token_hash]
+            self.release(ended)
 
     def sweep(self) -> None:
         """Tell whoever hangs on a token that has ended, or that cannot be checked any more.
@@ -51,19 +56,18 @@ class TokenWatch:
         if seen == self._seen and time() < self._expires_at:
             return
         self._seen = seen
-        self._expires_at = min(map(self._directory.expires_at, self._held), default=float("inf"))
-        for token_hash, held in self._held.items():
-            now = self._role(token_hash)
-            for ended, role in held:
-                if role is not now:
-                    ended()
+        hashes = {token_hash for token_hash, _ in self._held.values()}
+        self._expires_at = min(map(self._directory.expires_at, hashes), default=float("inf"))
+        roles = {token_hash: self._role(token_hash) for token_hash in hashes}
+        for ended, (token_hash, role) in self._held.items():
+            if role is not roles[token_hash]:
+                ended()
 
     def end_all(self) -> None:
         """End them all, and those that begin from now on: the process stops."""
         self._closed = True
-        for held in self._held.values():
-            for ended, _ in held:
-                ended()
+        for ended in self._held:
+            ended()
 
     def valid(self, token_hash: bytes, role: Role) -> bool:
         """Whether this token is still held by somebody of this role."""
