@@ -13,7 +13,7 @@ from aiohttp import web
 from service import keys
 from service.api import routes
 from service.api.description.site import DESCRIPTION, Description
-from service.api.front import DRAINING, OUTAGE, Outage
+from service.api.front import AT_ONCE, DRAINING, OUTAGE, Outage
 from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
@@ -85,6 +85,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         families = routes.families(with_metrics=settings.metrics_port is None)
         app[DESCRIPTION] = Description(families)
         app.add_routes(routes.public(families))
+        app[AT_ONCE] = routes.at_once(families)
 
         supervisor = await stack.enter_async_context(Supervisor())
         for name, link in links.items():

@@ -35,30 +35,55 @@ def hash_of(token: str) -> bytes:
     return token_hash(token)
 
 
+def known_holder(request: web.Request, hash_: bytes) -> Person | None:
+    """Whose token this is; None: nobody here has heard of it, but PostgreSQL may have, a moment ago.
+
+    Raises TokenWrong, DirectoryUnavailable.
+    """
+    directory = request.app[DIRECTORY]
+    person = directory.holder(hash_)
+    if person is None and (directory.knows(hash_) or directory.stale_since is not None):
+        raise TokenWrong
+    return person
+
+
 async def holder(request: web.Request, hash_: bytes) -> Person:
     """Whose token this is. Raises TokenWrong, DirectoryUnavailable.
 
     A token that another replica issued a moment ago may not be known here yet: it is read from PostgreSQL before it is
     refused, a few times a second at the most.
     """
-    directory = request.app[DIRECTORY]
-    person = directory.holder(hash_)
-    unheard_of = person is None and not directory.knows(hash_) and directory.stale_since is None
-    if unheard_of and request.app[LIMITS].may_look_up():
+    person = known_holder(request, hash_)
+    if person is None and request.app[LIMITS].may_look_up():
         await request.app[CHANGES].refresh(f"token {hash_.hex()}", within=1.0)
-        person = directory.holder(hash_)
+        person = request.app[DIRECTORY].holder(hash_)
     if person is None:
         raise TokenWrong
     return person
 
 
+def known_caller(request: web.Request) -> Person | None:
+    """`caller`, if that needs no look into PostgreSQL; else None, and nothing was counted."""
+    hash_, uid = _presented(request)
+    person = known_holder(request, hash_)
+    return None if person is None else _checked(request, hash_, person, uid)
+
+
 async def caller(request: web.Request) -> Person:
     """Who asks in the `/api/v1` family: token and `X-User-Id` must be the same person's."""
+    hash_, uid = _presented(request)
+    return _checked(request, hash_, await holder(request, hash_), uid)
+
+
+def _presented(request: web.Request) -> tuple[bytes, str]:
+    """The token's hash and the uid. Raises TokenMissing, TokenWrong."""
     token, uid = presented_token(request), request.headers.get(UID_HEADER)
     if not uid:
         raise TokenMissing
-    hash_ = hash_of(token)
-    person = await holder(request, hash_)
+    return hash_of(token), uid
+
+
+def _checked(request: web.Request, hash_: bytes, person: Person, uid: str) -> Person:
     if person.uid != uid:
         raise TokenWrong
     _count(request, hash_, person)

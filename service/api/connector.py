@@ -15,6 +15,7 @@ from service.api.auth import caller
 from service.api.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
 from service.api.operation import Operation, Yes
 from service.api.permissions import Permission, demand
+from service.api.ready import Ready
 from service.keys import DIRECTORY
 from service.live.registration import AUTHTYPE
 from service.model import Extension
@@ -78,7 +79,7 @@ async def get_details(request: web.Request) -> web.Response:
     return answered(request, DetailedExtension(extension.number, state, extension.secret, AUTHTYPE), [reading])
 
 
-async def by_extension(request: web.Request) -> web.StreamResponse:
+async def by_extension(request: web.Request) -> Ready:
     """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
     return registration.answer(request, registration.made_of(request, await _asked(request)))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from service.api.headers import EXPOSED
+from service.api.ready import Ready, lines
 from service.keys import SETTINGS
 
 ALLOWED_HEADERS = "Content-Type, If-None-Match, X-Auth-Token, X-Request-Id, X-User-Id"
 PREFLIGHT_SECONDS = "600"
 
 
-def allow(request: web.Request, answer: web.StreamResponse, origin: str) -> None:
+def allow(request: web.Request, answer: web.StreamResponse | Ready, origin: str) -> None:
     """Let the page read the answer, if its origin is listed. Tokens travel in headers: no cookie, no credentials."""
     answer.headers["Vary"] = "Origin"
     if origin in request.app[SETTINGS].cors_origins:
@@ -19,16 +20,14 @@ def allow(request: web.Request, answer: web.StreamResponse, origin: str) -> None
         answer.headers["Access-Control-Expose-Headers"] = EXPOSED
 
 
-def preflight(request: web.Request, error: Exception) -> web.Response | None:
+def preflight(request: web.Request, error: Exception) -> Ready | None:
     """The answer to a browser that asks before it sends, or None when the wrong method was no such question."""
     asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
     if not asks or not isinstance(error, web.HTTPMethodNotAllowed) or "Origin" not in request.headers:
         return None
-    return web.Response(
-        status=204,
-        headers={
-            "Access-Control-Allow-Methods": ", ".join(sorted(error.allowed_methods)),
-            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
-            "Access-Control-Max-Age": PREFLIGHT_SECONDS,
-        },
-    )
+    told = {
+        "Access-Control-Allow-Methods": ", ".join(sorted(error.allowed_methods)),
+        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+        "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+    }
+    return Ready(204, lines(told))

@@ -30,6 +30,7 @@ from service.api.errors import (
     WrongMethod,
     encode,
 )
+from service.api.ready import Ready, lines
 from service.errors import (
     AlreadyExists,
     CallServerUnavailable,
@@ -49,7 +50,7 @@ Answer = tuple[int, Mapping[str, Any]]
 Family = Callable[[Exception], Answer]
 
 
-def response(family: Family, error: Exception) -> web.Response:
+def response(family: Family, error: Exception) -> Ready:
     """The family's answer to an error; the headers that go with it are the same for all."""
     status, body = family(error)
     headers = {"Cache-Control": "no-store"}
@@ -59,7 +60,8 @@ def response(family: Family, error: Exception) -> web.Response:
         headers["Retry-After"] = str(error.seconds)
     elif isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after)
-    answer = web.Response(status=status, body=encode(body), content_type="application/json", headers=headers)
+    content = encode(body)
+    answer = Ready(status, lines(headers, content), content)
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         answer.force_close()  # what is left of the body is nobody's request
     return answer

@@ -7,15 +7,20 @@ can tell of a call that the other does not know.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import msgspec
+from aiohttp import typedefs as aiohttp_types
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from service.api.permissions import Permission
+from service.api.ready import Ready
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse | Ready]]
+AtOnce = Callable[[web.Request], Ready | None]
+"""A handler that never waits. None: it would have to, and has done nothing. Raises what the handler raises."""
 
 Yes = Annotated[bool, msgspec.Meta(extra_json_schema={"const": True})]
 """A `success` that is always true: where it is not, the answer is an error's."""
@@ -50,6 +55,8 @@ class Operation:
     method: str
     path: str
     handler: Handler = field(repr=False)
+    at_once: AtOnce | None = field(repr=False, default=None)
+    """The same call's answer where nothing has to be waited for, as for almost every poll: it then needs no task."""
     summary: str
     """One line, for the description."""
     details: str = ""
@@ -87,13 +94,13 @@ class Operation:
     One that is an example says what such an answer tells."""
 
     def route(self) -> web.RouteDef:
-        """What aiohttp is told."""
-        path = self.path
+        """What aiohttp is told; it finds handlers, and `Front` asks them."""
+        path, handler = self.path, cast(aiohttp_types.Handler, self.handler)
         for name, pattern in self.patterns.items():
             path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
         if self.method == "GET":
-            return web.get(path, self.handler, allow_head=self.media_type != "text/event-stream")
-        return web.route(self.method, path, self.handler)
+            return web.get(path, handler, allow_head=self.media_type != "text/event-stream")
+        return web.route(self.method, path, handler)
 
 
 def under(prefix: str, operations: Iterable[Operation]) -> tuple[Operation, ...]:

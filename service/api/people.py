@@ -9,9 +9,10 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.auth import caller
+from service.api.auth import caller, known_caller
 from service.api.errors import BadArgument, UserNotFound, encode
 from service.api.operation import Operation, Yes
+from service.api.ready import Ready, lines
 from service.keys import BOARD, DIRECTORY
 from service.live.presence import Item
 from service.live.sight import Sight
@@ -65,9 +66,18 @@ class ChangedAfter(msgspec.Struct, frozen=True):
     )
 
 
-async def get_presence(request: web.Request) -> web.Response:
+def get_presence_at_once(request: web.Request) -> Ready | None:
+    """`get_presence`, for somebody who is known here."""
+    person = known_caller(request)
+    return None if person is None else _presence_of(request, person)
+
+
+async def get_presence(request: web.Request) -> Ready:
     """GET /api/v1/users.getPresence: one's own, or that of `userId` or `username`."""
-    person = await caller(request)
+    return _presence_of(request, await caller(request))
+
+
+def _presence_of(request: web.Request, person: Person) -> Ready:
     asked = _asked(request, person)
     number = request.app[DIRECTORY].number_of(asked.user_id)
     board = request.app[BOARD]
@@ -79,7 +89,7 @@ async def get_presence(request: web.Request) -> web.Response:
     return _answer(PresenceOf(status, "offline" if status == OFFLINE else "online"))
 
 
-async def presence(request: web.Request) -> web.Response:
+async def presence(request: web.Request) -> Ready:
     """GET /api/v1/users.presence: everybody with an extension; with `from` (RFC 3339) those who changed since."""
     person = await caller(request)
     since = _since(request.query.get("from"))
@@ -123,8 +133,9 @@ def _user(item: Item) -> PersonsPresence:
     return PersonsPresence(item.user_id, item.username, _status(item), item.message or UNSET)
 
 
-def _answer(answer: msgspec.Struct) -> web.Response:
-    return web.Response(body=encode(answer), content_type="application/json", headers={"Cache-Control": "no-store"})
+def _answer(answer: msgspec.Struct) -> Ready:
+    body = encode(answer)
+    return Ready(200, lines({"Cache-Control": "no-store"}, body), body)
 
 
 OPERATIONS = (
@@ -132,6 +143,7 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/users.getPresence",
         handler=get_presence,
+        at_once=get_presence_at_once,
         summary="A person's presence, in Rocket.Chat's words",
         query=Asked,
         answer=PresenceOf,

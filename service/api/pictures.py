@@ -23,6 +23,7 @@ class Pictures:
         self._board = board
         self._tag_key = tag_key
         self._encoded: dict[str, tuple[Item, msgspec.Raw]] = {}
+        self._tags_of_one: dict[str, tuple[Item, str]] = {}
         self._facts: dict[str, tuple[Item, bytes]] = {}
         self._whole: tuple[int, bytes] = (-1, b"")
         self._tags: dict[frozenset[str], tuple[int, str]] = {}  # by the extensions; of all, where there are none
@@ -61,6 +62,14 @@ class Pictures:
             known = self._tags[asked] = self._board.version, self.tag_of(sight.picture())
         return known[1]
 
+    def tag_of_one(self, item: Item) -> str:
+        """The entity tag of a single item."""
+        known = self._tags_of_one.get(item.extension)
+        if known is None or known[0] is not item:
+            self._tidy()
+            known = self._tags_of_one[item.extension] = item, self.tag_of([item])
+        return known[1]
+
     def tag_of(self, items: Sequence[Item]) -> str:
         """The entity tag of these items, in this order."""
         if len(items) > LARGEST:  # in one go: half the time of joining so many
@@ -79,7 +88,7 @@ class Pictures:
 
     def _tidy(self) -> None:
         """Forget extensions that vanished, before they are as many as those that are there."""
-        for kept in (self._encoded, self._facts):
+        for kept in (self._encoded, self._facts, self._tags_of_one):
             if len(kept) > 2 * len(self._board) + 100:
                 for extension in [name for name in kept if self._board.get(name) is None]:
                     del kept[extension]

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
-from service.api.auth import caller, presented_token
+from service.api.auth import caller, known_caller, presented_token
 from service.api.conditional import known
 from service.api.errors import BadArgument, ExtensionNotFound, encode
 from service.api.headers import rfc3339
 from service.api.operation import Operation
+from service.api.presence_question import asked, waiting_time
 from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
 from service.api.ready import Ready, lines
 from service.api.waiting import Waiter, while_connected
@@ -25,42 +26,49 @@ from service.live.sight import Changes, Sight
 from service.live.visibility import may_see
 from service.model import Person
 
-LONGEST_WAIT = 30.0
-FILTERS = ("extension", "userId")
-NOTHING: frozenset[str] = frozenset()
+
+def many_at_once(request: web.Request) -> Ready | None:
+    """`many`, where nobody wants to wait."""
+    question = asked(request)
+    person = None if question.waits else known_caller(request)
+    if person is None:
+        return None
+    sight, cursor = sight_of(request, person), question.since
+    return _told(request, sight, cursor, None if cursor is None else sight.since(cursor))
 
 
-async def many(request: web.Request) -> web.StreamResponse:
+async def many(request: web.Request) -> Ready:
     """GET /api/v1/presence: the picture, or with `since` what changed; with `wait` seconds, once something has."""
     sight = sight_of(request, await caller(request))
     wait = waiting_time(request)
-    cursor = request.query.get("since")
-    changes = await _changes_since(request, sight, cursor, wait) if cursor is not None else None
-    if changes is None:
-        return _picture(request, sight)
-    answer = {
-        "success": True,
-        "full": False,
-        "cursor": sight.cursor() if changes else cursor,
-        "presence": [request.app[PICTURES].shown(*change) for change in changes],
-    }
-    return _answer(request, answer)
+    cursor = asked(request).since
+    changes = None if cursor is None else await _changes_since(request, sight, cursor, wait)
+    return _told(request, sight, cursor, changes)
 
 
-async def one(request: web.Request) -> web.StreamResponse:
+def one_at_once(request: web.Request) -> Ready | None:
+    """`one`, for somebody who is known here."""
+    person = known_caller(request)
+    return None if person is None else _one(request, person)
+
+
+async def one(request: web.Request) -> Ready:
     """GET /api/v1/presence/{extension}"""
-    person = await caller(request)
-    board = request.app[BOARD]
+    return _one(request, await caller(request))
+
+
+def _one(request: web.Request, person: Person) -> Ready:
+    app = request.app
+    board, pictures = app[BOARD], app[PICTURES]
     board.flush()
     item = board.get(request.match_info["extension"])
     if item is None or not may_see(person, item):
         raise ExtensionNotFound
-    pictures = request.app[PICTURES]
-    tag = pictures.tag_of([item])
+    tag = pictures.tag_of_one(item)
     if known(request, tag):
-        return _answer(request, None, tag)
+        return _answer(app, None, tag)
     cursor = sight_of(request, person).cursor()
-    return _answer(request, {"success": True, "cursor": cursor, "presence": pictures.encoded(item)}, tag)
+    return _answer(app, {"success": True, "cursor": cursor, "presence": pictures.encoded(item)}, tag)
 
 
 async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: float) -> Changes | None:
@@ -84,40 +92,27 @@ async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: 
 
 
 def sight_of(request: web.Request, person: Person) -> Sight:
-    """What the filters `extension` and `userId`, repeated or separated by commas, leave of what the person may see."""
-    app, query = request.app, request.query
-    numbers, uids = (
-        frozenset(",".join(query.getall(name)).split(",")) if name in query else NOTHING for name in FILTERS
-    )
-    return Sight(app[BOARD], app[DIRECTORY], person, numbers, uids)
+    """What the filters leave of what the person may see."""
+    app, question = request.app, asked(request)
+    return Sight(app[BOARD], app[DIRECTORY], person, question.numbers, question.uids)
 
 
-def waiting_time(request: web.Request) -> float:
-    """The argument `wait` in seconds, 30 at most. Raises BadArgument."""
-    text = request.query.get("wait")
-    if text is None:
-        return 0.0
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise BadArgument("Expected seconds in field wait")
-    return min(seconds, LONGEST_WAIT)
-
-
-def _picture(request: web.Request, sight: Sight) -> web.StreamResponse:
-    pictures = request.app[PICTURES]
+def _told(request: web.Request, sight: Sight, cursor: str | None, changes: Changes | None) -> Ready:
+    """What changed after the cursor; the picture, where nobody can say."""
+    app, pictures = request.app, request.app[PICTURES]
+    if changes is not None:
+        shown = [pictures.shown(*change) for change in changes]
+        now = sight.cursor() if changes else cursor
+        return _answer(app, {"success": True, "full": False, "cursor": now, "presence": shown})
     tag = pictures.tag(sight)
     if known(request, tag):
-        return _answer(request, None, tag)
+        return _answer(app, None, tag)
     picture = msgspec.Raw(pictures.picture(sight))
-    return _answer(request, {"success": True, "full": True, "cursor": sight.cursor(), "presence": picture}, tag)
+    return _answer(app, {"success": True, "full": True, "cursor": sight.cursor(), "presence": picture}, tag)
 
 
-def _answer(request: web.Request, answer: Mapping[str, object] | None, tag: str | None = None) -> web.StreamResponse:
+def _answer(app: web.Application, answer: Mapping[str, object] | None, tag: str | None = None) -> Ready:
     """What was asked for; None: the client has it already."""
-    app = request.app
     headers = {"Cache-Control": "no-store", "X-Poll-Interval": str(app[SETTINGS].poll_interval)}
     if tag is not None:
         headers["ETag"] = tag
@@ -134,6 +129,7 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/presence",
         handler=many,
+        at_once=many_at_once,
         summary="The presence of all extensions in sight, or what changed since a cursor",
         details="With `since` and `wait` it is held until something changes; at the end it is 200 with an empty list.",
         query=PresenceQuery,
@@ -147,6 +143,7 @@ OPERATIONS = (
         path="/api/v1/presence/{extension}",
         patterns={"extension": "(?!stream(?:Ticket)?$)[^{}/]+"},
         handler=one,
+        at_once=one_at_once,
         summary="The presence of one extension",
         in_path=PresencePath,
         answer=OnePresence,

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
+from http import HTTPStatus
 from time import time
+from typing import ClassVar
 
-from aiohttp import HttpVersion10, web
+from aiohttp import HttpVersion, HttpVersion10, web
 from aiohttp.http import SERVER_SOFTWARE
-from multidict import CIMultiDict
 
 from service.api.headers import EXPOSED
 
-OF_EACH = CIMultiDict({"Access-Control-Expose-Headers": EXPOSED})
+EXPOSE = "Access-Control-Expose-Headers"
 
 
 def lines(headers: Mapping[str, str], body: bytes | None = None) -> bytes:
@@ -28,35 +29,62 @@ def lines(headers: Mapping[str, str], body: bytes | None = None) -> bytes:
     return "".join([f"{name}: {value}\r\n" for name, value in {**headers, **length}.items()]).encode()
 
 
-class Ready(web.StreamResponse):
-    """`head` is what `lines` made of the headers that are kept; more may be added, as to any answer of aiohttp's."""
+class Ready:
+    """`head` is what `lines` made of the headers that are kept; to `headers` more may be added, in the same way."""
+
+    __slots__ = ("_body", "_head", "headers", "keep_alive", "status")
+
+    prepared: ClassVar[bool] = False
+    """As of aiohttp's answers: it is sent in one piece, when nothing more is to be added."""
 
     def __init__(self, status: int, head: bytes, body: bytes = b"") -> None:
-        super().__init__(status=status, headers=OF_EACH)
+        self.status = status
+        self.headers = {EXPOSE: EXPOSED}
+        self.keep_alive = True
         self._head = head
-        self._content = body
+        self._body = body
+
+    def force_close(self) -> None:
+        """Make it the last answer on its connection."""
+        self.keep_alive = False
+
+    def sent(self, request: web.BaseRequest, *, keep_alive: bool = True) -> bytes:
+        """All of it, as it goes out. The connection ends with it unless it is to be kept, and this is not its last."""
+        version, kept = request.version, keep_alive and self.keep_alive
+        if kept is (version == HttpVersion10):
+            self.headers["Connection"] = "keep-alive" if kept else "close"
+        added = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        body = b"" if request.method == "HEAD" else self._body
+        return b"".join((_first(version, self.status), added.encode(), self._head, _last(int(time())), body))
+
+
+class Sending(web.StreamResponse):
+    """A ready answer, for aiohttp to send."""
+
+    def __init__(self, answer: Ready) -> None:
+        super().__init__(status=answer.status)
+        self._answer = answer
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Nothing is sent before everything is known."""
         self._req = request
-        if self._keep_alive is None:
-            self._keep_alive = request.keep_alive
+        self._keep_alive = request.keep_alive and self._answer.keep_alive
 
     async def write_eof(self, data: bytes = b"") -> None:
         """All at once."""
         request = self._req
         assert request is not None
-        version = request.version
-        if self._keep_alive is (version == HttpVersion10):
-            self.headers["Connection"] = "keep-alive" if self._keep_alive else "close"
-        added = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        first = f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}\r\n{added}".encode()
-        content = b"" if request.method == "HEAD" else self._content
-        await request.writer.write_eof(b"".join((first, self._head, _now(int(time())), content)))
+        await request.writer.write_eof(self._answer.sent(request, keep_alive=bool(self._keep_alive)))
         self._eof_sent = True
 
 
+@lru_cache(maxsize=100)
+def _first(version: HttpVersion, status: int) -> bytes:
+    """The status line."""
+    return f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n".encode()
+
+
 @lru_cache(maxsize=1)
-def _now(second: int) -> bytes:
+def _last(second: int) -> bytes:
     """The headers that aiohttp adds to each answer, and the end of the head."""
     return f"Date: {formatdate(second, usegmt=True)}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n".encode()

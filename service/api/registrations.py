@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An answer, and what it was made of: it holds as long as these are the same objects, within the same period."""
+    """An answer, and what it was made of: it holds as long as these are the same, within the same period."""
 
     extension: Extension
     reading: Reading
@@ -34,7 +34,8 @@ class Made:
     body: bytes = field(repr=False)
 
     def holds(self, extension: Extension, reading: Reading, period: int) -> bool:
-        return extension is self.extension and reading is self.reading and period == self.period
+        same = reading is self.reading or reading == self.reading  # one that is not live is made anew each time
+        return same and extension is self.extension and period == self.period
 
     def answer(self, *, known: bool) -> Ready:
         """The answer, or that the client knows it already."""
@@ -42,23 +43,25 @@ class Made:
 
 
 class Registrations:
-    """One per process. Extensions and live readings are frozen, and a change is a new one: so `is` tells."""
+    """One per process. Extensions are frozen, and a change is a new one: so `is` tells."""
 
     def __init__(self, settings: Settings, links: Mapping[str, Link], directory: Directory, tag_key: bytes) -> None:
         self._settings = settings
+        self._servers = {
+            name: (address, link) for name, link in links.items() if (address := settings.call_server(name)) is not None
+        }
         self._jwt_secret = settings.jwt_secret
-        self._links = links
         self._directory = directory
         self._tag_key = tag_key
         self._made: dict[str, Made] = {}
 
     def of(self, extension: Extension) -> Made:
         """What can be answered now. Raises CallServerUnavailable."""
-        link = self._links.get(extension.call_server)
-        server = self._settings.call_server(extension.call_server)
-        if server is None or link is None:
+        found = self._servers.get(extension.call_server)
+        if found is None:
             log.error("an extension's call server is not in the settings", call_server=extension.call_server)
             raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
+        server, link = found
         reading = link.states.read(extension.device)
         period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWED_EVERY)
         made = self._made.get(extension.number)

@@ -25,7 +25,7 @@ from service.api import (
     users,
 )
 from service.api.description import site
-from service.api.operation import Operation
+from service.api.operation import AtOnce, Operation
 
 
 def _prefixed_last(*operations: Operation) -> tuple[Operation, ...]:
@@ -58,6 +58,12 @@ def families(*, with_metrics: bool) -> dict[str, tuple[Operation, ...]]:
 def public(families: Mapping[str, Iterable[Operation]]) -> list[web.RouteDef]:
     """The routes of the port for clients."""
     return [each.route() for family in families.values() for each in family]
+
+
+def at_once(families: Mapping[str, Iterable[Operation]]) -> dict[tuple[str, str], AtOnce]:
+    """What can be answered without waiting, by method and path."""
+    each = (operation for family in families.values() for operation in family)
+    return {(operation.method, operation.path): operation.at_once for operation in each if operation.at_once}
 
 
 def operators() -> list[web.RouteDef]:

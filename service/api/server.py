@@ -1,4 +1,8 @@
-"""The application behind aiohttp's server: `Front` is asked for each answer, and for one to what is no HTTP."""
+"""The application behind aiohttp's server: `Front` is asked for each answer, and for one to what is no HTTP.
+
+aiohttp has a task for each connection and one more for each request, which cost more than all the rest of a poll. So a
+`Connection` first asks for an answer `at_once`, in the call that brought the request; see docs/decisions/0008.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from service.api.front import Front
 from service.keys import SETTINGS
@@ -28,25 +34,25 @@ class Server(web.Server):
 
     def __init__(self, app: web.Application, *, handler_cancellation: bool = False, **options: Any) -> None:
         self._front, self._options = Front(app), options
-        loop, most = asyncio.get_running_loop(), app[SETTINGS].body_limit
+        self._loop, self._body_limit = asyncio.get_running_loop(), app[SETTINGS].body_limit
+        super().__init__(self._front.answer, request_factory=self.request, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
 
-        def request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.Request:
-            return web.Request(message, payload, protocol, writer, task, loop, client_max_size=most)
-
-        super().__init__(self._front.answer, request_factory=request, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
+    def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.Request:
+        """What arrived, as aiohttp shows it to handlers."""
+        return web.Request(message, payload, protocol, writer, task, self._loop, client_max_size=self._body_limit)
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self._front, self, loop=asyncio.get_running_loop(), **self._options)
+        return Connection(self._front, self, loop=self._loop, **self._options)
 
 
 class Connection(web.RequestHandler):
     """One client."""
 
-    __slots__ = ("_front", "_on_lost")
+    __slots__ = ("_front", "_on_lost", "_server")
 
-    def __init__(self, front: Front, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._front = front
+    def __init__(self, front: Front, server: Server, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._front, self._server = front, server
         self._on_lost: Callable[[], None] | None = None
 
     def tell_lost(self, on_lost: Callable[[], None] | None) -> None:
@@ -60,6 +66,46 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
         if self._on_lost is not None:
             self._on_lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer at once what can be; all else, and whatever comes while it is under way, waits for aiohttp's task."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():  # a request is being answered, or the connection is being closed
+            super().data_received(data)
+            return
+        self._waiter = None  # so that parsing wakes nobody
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
+        if self._messages and not self._answered_at_once():
+            waiter.set_result(None)
+
+    def _answered_at_once(self) -> bool:
+        """Whether there was one request, the usual kind of poll, and nothing to wait for; then it is answered."""
+        transport, parser, (message, payload) = self.transport, self._parser, self._messages[0]
+        if (
+            transport is None
+            or parser is None
+            or len(self._messages) > 1
+            or not isinstance(message, RawRequestMessage)
+            or payload is not EMPTY_PAYLOAD
+            or message.should_close
+            or message.upgrade
+            or message.version != HttpVersion11
+            or transport.get_write_buffer_size()  # the client does not read what it asks for
+        ):
+            return False
+        request = self._server.request(message, payload, self, None, None)
+        answer = self._front.at_once(request)
+        if answer is None:
+            return False
+        self._messages.popleft()
+        parser.message_consumed()
+        self._server.requests_count += 1
+        self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
+        transport.write(answer.sent(request))
+        return True
 
     def handle_error(
         self,

@@ -9,6 +9,7 @@ from service.api import body, fields, user_rules
 from service.api.auth import admin
 from service.api.errors import FieldsWrong, Forbidden, UserNotFound
 from service.api.operation import Auth, Operation, Success, under
+from service.api.ready import Ready
 from service.api.user_body import NewUser, UserChanges
 from service.api.user_shapes import ONE_USER, UserAnswer
 from service.api.users import answer, asked_user, shown
@@ -21,7 +22,7 @@ from service.store.users import UserRow
 log = structlog.get_logger(__name__)
 
 
-async def create(request: web.Request) -> web.StreamResponse:
+async def create(request: web.Request) -> Ready:
     """POST /user/create: somebody new."""
     by = await admin(request)
     given = fields.of_body(NewUser, await body.read_object(request), user_rules.OF_NEW)
@@ -31,7 +32,7 @@ async def create(request: web.Request) -> web.StreamResponse:
     return await _shown(request, row)
 
 
-async def modify(request: web.Request) -> web.StreamResponse:
+async def modify(request: web.Request) -> Ready:
     """PATCH /user/{user_id}: the fields that are given."""
     by = await admin(request)
     given = fields.of_body(UserChanges, await body.read_object(request), user_rules.OF_CHANGES)
@@ -44,7 +45,7 @@ async def modify(request: web.Request) -> web.StreamResponse:
     return await _shown(request, row)
 
 
-async def delete(request: web.Request) -> web.StreamResponse:
+async def delete(request: web.Request) -> Ready:
     """DELETE /user/{user_id}: their tokens end, and their phone's secret."""
     by = await admin(request)
     user_id = asked_user(request)
@@ -66,7 +67,7 @@ async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[s
     return {"passwd": await request.app[HASHER].hash(password)}
 
 
-async def _shown(request: web.Request, row: UserRow) -> web.StreamResponse:
+async def _shown(request: web.Request, row: UserRow) -> Ready:
     """The user as they are now, once this process knows it too."""
     await request.app[CHANGES].refresh(f"user {row.user_id}", within=1.0)
     pending, mask = request.app[ACTIVITY].pending(row.user_id), request.app[SETTINGS].mask_passwd

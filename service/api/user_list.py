@@ -10,6 +10,7 @@ from service.api import fields
 from service.api.auth import admin
 from service.api.errors import FieldsWrong, Forbidden
 from service.api.operation import Auth, Operation, under
+from service.api.ready import Ready
 from service.api.user_shapes import UserListAnswer, UserListQuery
 from service.api.users import answer, shown
 from service.keys import ACTIVITY, DATABASE, SETTINGS
@@ -18,7 +19,7 @@ from service.store.activity import ONLINE_FOR
 from service.store.user_list import Wanted
 
 
-async def get(request: web.Request) -> web.StreamResponse:
+async def get(request: web.Request) -> Ready:
     """GET /user/list: one page, and how many there are in all."""
     await admin(request)
     asked = fields.of_query(UserListQuery, request.query)

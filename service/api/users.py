@@ -28,7 +28,7 @@ _TIMES = ("last_login_time", "cdr_expire", "create_time", "last_seen")
 _USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
-async def get(request: web.Request) -> web.StreamResponse:
+async def get(request: web.Request) -> Ready:
     """GET /user/{user_id}: read from PostgreSQL at each request."""
     await admin(request)
     row = await request.app[USER_READS].get(asked_user(request))
@@ -46,7 +46,7 @@ def asked_user(request: web.Request) -> int:
     return int(text)
 
 
-async def authenticate(request: web.Request) -> web.StreamResponse:
+async def authenticate(request: web.Request) -> Ready:
     """POST /auth: a name or e-mail and a password for a token."""
     given = await body.read_object(request)
     longest = int(request.app[SETTINGS].token_days * 24 * 60)
@@ -97,7 +97,7 @@ def _is_lifetime(minutes: Any, longest: int) -> bool:
     return isinstance(minutes, int) and not isinstance(minutes, bool) and 1 <= minutes <= longest
 
 
-def answer(told: dict[str, Any] | Authenticated) -> web.StreamResponse:
+def answer(told: dict[str, Any] | Authenticated) -> Ready:
     """JSON that nobody keeps."""
     text = encode(told)
     return Ready(200, lines({"Cache-Control": "no-store"}, text), text)

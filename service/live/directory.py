@@ -35,7 +35,7 @@ class Directory:
         self._clock = clock
         self._noticed_within = noticed_within
         self._usable_for = usable_for
-        self._confirmed_at = float("-inf")
+        self._proven_until = self._usable_until = float("-inf")
         self._people: dict[int, Person] = {}
         self._by_uid: dict[str, int] = {}
         self._by_name: dict[str, int] = {}  # without regard to case
@@ -103,27 +103,27 @@ class Directory:
 
     def confirmed(self, at: float) -> None:
         """PostgreSQL proved that everything it had committed by this moment of the clock has been read."""
-        self._confirmed_at = max(self._confirmed_at, at)
+        self._proven_until = max(self._proven_until, at + self._noticed_within)
+        self._usable_until = self._proven_until + self._usable_for
 
     # --- what everybody asks -----------------------------------------------------------------------------------
 
     @property
     def overdue(self) -> float:
         """Seconds by which the proof is overdue; 0 or less when all is well."""
-        return self._clock() - self._confirmed_at - self._noticed_within
+        return self._clock() - self._proven_until
 
     @property
     def stale_since(self) -> datetime | None:
         """Since when it could not be checked, in UTC; None when all is well."""
-        overdue = self.overdue
-        if overdue <= 0:
+        if (overdue := self._clock() - self._proven_until) <= 0:
             return None
         return datetime.now(UTC) - timedelta(seconds=min(overdue + self._noticed_within, 1e9))
 
     @property
     def usable(self) -> bool:
         """Whether it answers at all."""
-        return self.overdue <= self._usable_for
+        return self._clock() <= self._usable_until
 
     def holder(self, token_hash: bytes) -> Person | None:
         """The active person who holds this token. Raises DirectoryUnavailable."""
@@ -215,5 +215,5 @@ class Directory:
         return person is not None and person.active
 
     def _check(self) -> None:
-        if not self.usable:
+        if self._clock() > self._usable_until:
             raise DirectoryUnavailable("PostgreSQL could not be followed for too long")

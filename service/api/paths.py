@@ -1,0 +1,86 @@
+"""Which handler a request's path belongs to: plain paths by a look into a table, all others by aiohttp's router."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from aiohttp import web
+
+from service.api.operation import AtOnce, Handler
+
+NOWHERE = "none"
+"""The label of what belongs to no route."""
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+"""A part of a path that says the same whether it is unquoted or not."""
+_SLASHES = re.compile(r"/{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a request belongs."""
+
+    match: web.UrlMappingMatchInfo
+    handler: Handler
+    label: str
+    """The route's pattern, for the metrics: never a path that a client made up."""
+    at_once: AtOnce | None = None
+
+
+class Paths:
+    """The table is made from the application's own routes, so there is no second opinion on what a path means."""
+
+    def __init__(self, app: web.Application, at_once: Mapping[tuple[str, str], AtOnce]) -> None:
+        self._app = app
+        self._at_once = at_once
+        self._fixed: dict[tuple[str, str], Found] = {}
+        self._by_last: defaultdict[tuple[str, str], list[tuple[re.Pattern[str], web.AbstractRoute]]] = defaultdict(list)
+        for route in app.router.routes():
+            resource = route.resource
+            if isinstance(resource, web.PlainResource):  # of two for the same path the router takes the first
+                self._fixed.setdefault((route.method, resource.canonical), self._of({}, route))
+            elif isinstance(resource, web.DynamicResource):
+                head, _, last = resource.canonical.rpartition("/")
+                if "{" not in head and last.startswith("{"):
+                    self._by_last[route.method, head].append((resource.get_info()["pattern"], route))
+
+    def find(self, request: web.Request) -> Found | None:
+        """Where a plain path belongs: one that is fixed, or whose last part is the only argument. None for others."""
+        path = request.rel_url.raw_path
+        found = self._fixed.get((request.method, path))
+        if found is not None:
+            return found
+        head, _, last = path.rpartition("/")
+        routes = self._by_last.get((request.method, head))
+        if routes is not None and _PLAIN.fullmatch(last):
+            for pattern, route in routes:
+                if match := pattern.fullmatch(path):
+                    return self._of(match.groupdict(), route)
+        return None
+
+    async def resolve(self, request: web.Request) -> tuple[web.Request, Found]:
+        """Where aiohttp's router says that it belongs, each run of raw slashes taken as one: served, not redirected.
+
+        The seed's own example asks for `/v1//user/1795`. `%2F` is no raw slash and stays what it is.
+        """
+        url = request.rel_url
+        if "//" in url.raw_path:
+            path = _SLASHES.sub("/", url.raw_path)
+            request = request.clone(rel_url=url.build(path=path, query_string=url.raw_query_string, encoded=True))
+        return request, self._found(await self._app.router.resolve(request))
+
+    def _of(self, arguments: dict[str, str], route: web.AbstractRoute) -> Found:
+        return self._found(web.UrlMappingMatchInfo(arguments, route))
+
+    def _found(self, match: web.UrlMappingMatchInfo) -> Found:
+        match.add_app(self._app)
+        match.freeze()
+        resource = match.route.resource
+        handler = cast(Handler, match.handler)
+        if resource is None:
+            return Found(match, handler, NOWHERE)
+        label = resource.canonical
+        return Found(match, handler, label, self._at_once.get((match.route.method, label)))

@@ -1,0 +1,59 @@
+"""What a client asks of presence. A poller asks the same again and again, so a question is read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from aiohttp import web
+from yarl import URL
+
+from service.api.errors import BadArgument
+
+LONGEST_WAIT = 30.0
+REMEMBERED, LARGEST = 4_096, 512
+"""Questions that are remembered, and the bytes of the largest: ten extensions take a hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The filters, without which it is everything, the cursor, and whether there is an argument `wait`."""
+
+    numbers: frozenset[str]
+    uids: frozenset[str]
+    since: str | None
+    waits: bool
+
+
+def asked(request: web.Request) -> Question:
+    """The filters `extension` and `userId`, repeated or separated by commas, `since`, and whether there is a `wait`."""
+    query = request.rel_url.raw_query_string
+    if len(query) > LARGEST or "since" in query:  # a cursor is asked for once
+        return _parsed(query)
+    return _remembered(query)
+
+
+def _parsed(query: str) -> Question:
+    arguments = URL.build(query_string=query, encoded=True).query
+    numbers, uids = (
+        frozenset(",".join(arguments.getall(name)).split(",")) if name in arguments else frozenset()
+        for name in ("extension", "userId")
+    )
+    return Question(numbers, uids, arguments.get("since"), "wait" in arguments)
+
+
+_remembered = lru_cache(REMEMBERED)(_parsed)
+
+
+def waiting_time(request: web.Request) -> float:
+    """The argument `wait` in seconds, 30 at most. Raises BadArgument."""
+    text = request.query.get("wait")
+    if text is None:
+        return 0.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise BadArgument("Expected seconds in field wait")
+    return min(seconds, LONGEST_WAIT)
