@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from service import keys
+from service import garbage, keys
 from service.api import routes
 from service.api.front import DRAINING, OUTAGE
 from service.api.metrics import METRICS
@@ -54,6 +54,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
             app, supervisor = await stack.enter_async_context(running(settings))
         if stop.wanted:
             return
+        garbage.settle()
         supervisor.failed.add_done_callback(lambda _: stop.set())
         if worker is not None:
             app[METRICS].siblings = worker.siblings

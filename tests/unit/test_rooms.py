@@ -12,7 +12,7 @@ from tests.support.command_line import ROOT
 FLOORS = [
     {"errors", "model"},
     {"settings", "credentials", "networks"},
-    {"live", "logs", "loop"},
+    {"live", "logs", "loop", "garbage"},
     {"asterisk", "store"},
     {"api", "keys", "board_feed"},
     {"app", "sockets", "lifeline"},

@@ -1,0 +1,43 @@
+"""The garbage collector is left with what is new."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from service import garbage
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    threshold = gc.get_threshold()
+    yield
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
+
+
+class Knot:
+    """Refers to itself, so that only the collector can tell that nobody else does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_is_there_is_never_looked_through_again() -> None:
+    kept = [Knot() for _ in range(1000)]
+    garbage.settle()
+    tracked = gc.get_objects()
+    assert all(knot is not other for knot in kept[:10] for other in tracked)
+    assert gc.get_freeze_count() > len(kept)
+
+
+def test_what_dies_in_a_cycle_before_and_after_goes_all_the_same() -> None:
+    before = weakref.ref(Knot())
+    garbage.settle()
+    assert before() is None
+    later = [weakref.ref(Knot())]
+    later += [weakref.ref(knot) for knot in [Knot() for _ in range(2 * garbage.YOUNG)]]
+    assert later[0]() is None
