@@ -13,6 +13,7 @@ from typing import Any
 import panoramisk
 from panoramisk.message import Message
 
+from service.asterisk.contact_list import ContactList, Kept
 from service.asterisk.queue_messages import ITEMS, parse_list
 from service.asterisk.wire import DeviceStateList, Events, Listing, Request, Wire, text
 from service.errors import CallServerUnavailable, ConfigurationError
@@ -155,6 +156,13 @@ class Connection:
         """A global variable or function's value, as `Getvar` answers it."""
         answer = await self._permitted(Request({"Action": "Getvar", "Variable": expression}))
         return str(answer.value)
+
+    async def contacts(self) -> dict[str, Kept]:
+        """All contacts that Asterisk's registrar keeps, by AOR; nothing if it keeps them elsewhere."""
+        request = ContactList()
+        await self._permitted(request, LIST_DEADLINE)
+        kept: dict[str, Kept] = request.__dict__["kept"]
+        return kept
 
     async def contact_ids(self, aor: str) -> list[str] | None:
         """The ids of an AOR's contacts; None when Asterisk knows no such AOR, or has `func_pjsip_aor` not loaded."""

@@ -1,110 +1,209 @@
 """Reads the contacts that no event told of, with the `monitor` account alone.
 
-Events name a contact's URI, status and round-trip time. The rest, and what was registered before this link, is read
-with `Getvar` of `PJSIP_AOR(…,contact)` and `PJSIP_CONTACT(…)`: their modules show no secret. Where they are not loaded,
-contacts stay unknown; the state of the device does not depend on them.
+Events name a contact's URI, status and round-trip time. The rest, and what was registered before this link, is asked
+for: of few endpoints one by one, with `Getvar` of `PJSIP_AOR(…,contact)` and `PJSIP_CONTACT(…)`; of many, as after
+each start of a link, with one list of all contacts (`contact_list`), and then only whether those phones answer. So what
+Asterisk is asked grows with the phones that are registered, not with the extensions that have none.
+
+Who is not in the list has no contact, if the list is what Asterisk goes by. That is proven by one contact of it that
+Asterisk knows, too. A list that names nobody proves nothing: then endpoints are read one by one all the same, slowly,
+and the list is tried again now and then. Where the functions are not loaded, contacts stay unknown; the state of the
+device does not depend on them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from service.asterisk.connection import Connection
+from service.asterisk.contact_functions import contact_field, read_contacts, with_status
+from service.asterisk.contact_list import Kept
 from service.errors import CallServerUnavailable
 from service.live.contacts import Contact, Contacts
+from service.live.device_states import DeviceStates
+from service.model import DeviceState, device_of
 
 AT_ONCE = 10
 """Endpoints read at one time: the device states come first."""
+FEW = 100
+"""So many endpoints are rather read one by one: the list is as long as there are phones."""
+LIST_EVERY = 10.0
+"""Seconds from one list to the next, at least."""
+PER_SECOND = 100
+"""Of many endpoints, while the list proves nothing: that takes Asterisk and PostgreSQL a tenth of a core."""
+PROOFS = 3
+"""So many contacts of the list are asked for at most, until Asterisk knows one."""
+SLICE = 200
+"""Endpoints handled in one turn of the loop."""
+EXPIRES_SOON = timedelta(seconds=5)
+"""Whose registration has ended, or is about to by our clock, is asked for by itself."""
+_WITHOUT_PHONE = (None, DeviceState.UNAVAILABLE, DeviceState.INVALID, DeviceState.UNKNOWN)
 
 
 class ContactReader:
-    """Keeps one call server's contacts complete. What is not `async` never waits."""
+    """Keeps one call server's contacts complete. What is not `async` never waits.
 
-    def __init__(self, contacts: Contacts, changed: Callable[[str], None]) -> None:
-        self._changed = changed
+    `read` is called with each endpoint once it has been read, whether anything could be known or not.
+    """
+
+    def __init__(self, contacts: Contacts, states: DeviceStates, read: Callable[[str], None]) -> None:
+        self._done = read
         self._contacts = contacts
+        self._states = states
         self._wanted: frozenset[str] = frozenset()
-        self._due: set[str] = set()
+        self._missing: set[str] = set()
+        self._unknown: set[str] = set()  # were read, to no avail
+        self._told: set[str] = set()  # a contact of theirs came of which little is known
+        self._list_after = 0.0
         self._wake = asyncio.Event()
         self._begun = asyncio.Event()
 
     def begin(self) -> None:
         """The first snapshot of a connection was taken: Asterisk has booted, and its functions are there."""
+        self._missing = set(self._wanted)
+        self._unknown.clear()
         self._begun.set()
-        self.read_missing()
+        self._wake.set()
 
     def want(self, endpoints: frozenset[str]) -> None:
         """These are the endpoints now."""
         for gone in self._wanted - endpoints:
             self._contacts.forget(gone)
+        self._missing |= (endpoints - self._wanted) | self._unknown
+        self._missing &= endpoints
+        self._unknown.clear()
         self._wanted = endpoints
-        self.read_missing()
-
-    def read_missing(self) -> None:
-        """Read every endpoint that is not known."""
-        self._due |= {endpoint for endpoint in self._wanted if endpoint not in self._contacts}
         self._wake.set()
 
     def read(self, endpoint: str) -> None:
         """Read this endpoint's contacts: one came of which little is known."""
         if endpoint in self._wanted:
-            self._due.add(endpoint)
+            self._told.add(endpoint)
             self._wake.set()
 
     async def run(self, connection: Connection) -> None:
         """Work for one connection, until it ends. Raises CallServerUnavailable then."""
         self._begun.clear()
+        self._told.clear()
+        self._list_after = 0.0
         await self._begun.wait()
         while True:
             await self._wake.wait()
-            while self._due:
-                batch = [self._due.pop() for _ in range(min(AT_ONCE, len(self._due)))]
-                await asyncio.gather(*(self._read(connection, endpoint) for endpoint in batch))
             self._wake.clear()
+            while self._told or self._missing:
+                await self._read_some(connection)
+
+    async def _read_some(self, connection: Connection) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._told or len(self._missing) <= FEW:
+            await self._read_each(connection, _taken(self._told or self._missing, AT_ONCE))
+        elif now >= self._list_after:
+            self._list_after = now + LIST_EVERY
+            await self._read_list(connection)
+        else:
+            await self._read_each(connection, _taken(self._missing, 1))
+            await asyncio.sleep(1 / PER_SECOND)
+
+    # --- one by one --------------------------------------------------------------------------------------------
+
+    async def _read_each(self, connection: Connection, endpoints: Iterable[str]) -> None:
+        await asyncio.gather(*(self._read(connection, endpoint) for endpoint in endpoints))
 
     async def _read(self, connection: Connection, endpoint: str) -> None:
         self._contacts.begin_reading(endpoint)
         contacts: list[Contact] | None = None
         try:
-            contacts = await _contacts(connection, endpoint)
+            contacts = await read_contacts(connection, endpoint)
         except CallServerUnavailable:
             if connection.why_ended is not None:
                 raise
         finally:
-            self._contacts.end_reading(endpoint, contacts)
-            self._changed(endpoint)
+            self._end(endpoint, contacts)
+
+    def _end(self, endpoint: str, contacts: Iterable[Contact] | None) -> None:
+        wanted = endpoint in self._wanted
+        self._contacts.end_reading(endpoint, contacts if wanted else None)
+        if wanted and contacts is None:
+            self._unknown.add(endpoint)
+        self._done(endpoint)
+
+    # --- from the list -----------------------------------------------------------------------------------------
+
+    async def _read_list(self, connection: Connection) -> None:
+        asked, self._missing = self._missing, set()
+        async for endpoint in _in_slices(asked):
+            self._contacts.begin_reading(endpoint)  # what events tell from now on counts more than the list
+        listed, proven = await self._listed(connection)
+        present, absent = asked & listed.keys(), asked - listed.keys()
+        if proven:
+            await self._without_contact(absent)
+        else:
+            async for endpoint in _in_slices(absent):
+                self._contacts.end_reading(endpoint, None)
+            self._missing |= absent & self._wanted
+        while present:
+            some = _taken(present, AT_ONCE)
+            await asyncio.gather(*(self._read_kept(connection, endpoint, listed[endpoint]) for endpoint in some))
+
+    async def _listed(self, connection: Connection) -> tuple[dict[str, Kept], bool]:
+        """The list, and whether Asterisk goes by it."""
+        listed: dict[str, Kept] = {}
+        try:
+            listed = await connection.contacts()
+            lasting = (id_ for kept in listed.values() for id_, contact in kept.items() if _lasts(contact))
+            for id_ in islice(lasting, PROOFS):
+                if await contact_field(connection, id_, "uri"):
+                    return listed, True
+        except CallServerUnavailable:  # a version that has no such list, for instance
+            if connection.why_ended is not None:
+                raise
+        return listed, False
+
+    async def _read_kept(self, connection: Connection, endpoint: str, kept: Kept) -> None:
+        """What the list does not tell of an endpoint in it."""
+        contacts: list[Contact] = []
+        try:
+            for id_, contact in kept.items():
+                if contact is None or not _lasts(contact):
+                    break
+                status = await contact_field(connection, id_, "status")
+                if not status:
+                    break  # it has just gone, or Asterisk keeps its contacts elsewhere
+                took = await contact_field(connection, id_, "rtt") if status == "Reachable" else ""
+                contacts.append(with_status(contact, status, took))
+        except CallServerUnavailable:
+            if connection.why_ended is not None:
+                raise
+        if len(contacts) < len(kept):
+            self._contacts.end_reading(endpoint, None)
+            self.read(endpoint)
+        else:
+            self._end(endpoint, contacts)
+
+    async def _without_contact(self, endpoints: Iterable[str]) -> None:
+        async for endpoint in _in_slices(endpoints):
+            if self._states.get(device_of(endpoint)) in _WITHOUT_PHONE:
+                self._end(endpoint, ())
+            else:  # a contact that nobody registered: it is in Asterisk's configuration
+                self._contacts.end_reading(endpoint, None)
+                self.read(endpoint)
 
 
-async def _contacts(connection: Connection, endpoint: str) -> list[Contact] | None:
-    """An endpoint's contacts; None when they cannot be known.
-
-    One of which nothing can be read has gone since its id was told, and an event said so of its URI, which nobody here
-    can match with the id: it counts only if its id is told again.
-    """
-    ids = await connection.contact_ids(endpoint)
-    if ids is None:
-        return None
-    read = {id_: await _contact(connection, id_) for id_ in ids}
-    if any(contact.uri == id_ for id_, contact in read.items()):
-        still = await connection.contact_ids(endpoint) or []
-        read = {id_: contact for id_, contact in read.items() if contact.uri != id_ or id_ in still}
-    return list(read.values())
+def _lasts(contact: Contact | None) -> bool:
+    soon = datetime.now(UTC) + EXPIRES_SOON
+    return contact is not None and contact.expires_at is not None and contact.expires_at > soon
 
 
-async def _contact(connection: Connection, id_: str) -> Contact:
-    async def ask(what: str) -> str | None:
-        return await connection.variable(f"PJSIP_CONTACT({id_},{what})") or None
+def _taken(endpoints: set[str], many: int) -> list[str]:
+    return [endpoints.pop() for _ in range(min(many, len(endpoints)))]
 
-    names = ("uri", "status", "rtt", "via_addr", "via_port", "user_agent", "expiration_time")
-    uri, status, took, host, port, user_agent, expires = [await ask(name) for name in names]
-    reachable = {"Reachable": True, "Unreachable": False}.get(status or "")
-    return Contact(
-        uri=uri or id_,
-        reachable=reachable,
-        round_trip_us=int(took) if reachable and took and took.isdecimal() else None,
-        address=f"{host}:{port}" if host and port else None,
-        user_agent=user_agent,
-        expires_at=datetime.fromtimestamp(int(expires), UTC) if expires and expires.isdecimal() else None,
-    )
+
+async def _in_slices(endpoints: Iterable[str]) -> AsyncIterator[str]:
+    """One after the other, and now and then a turn for everybody else."""
+    for number, endpoint in enumerate(endpoints, 1):
+        yield endpoint
+        if not number % SLICE:
+            await asyncio.sleep(0)

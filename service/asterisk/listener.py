@@ -50,8 +50,8 @@ class Listener:
         self.changed: Callable[[str | None], None] = lambda _: None
         """Called with an endpoint of which something may have changed, or with None for all of them."""
         self.facts = LinkFacts()
-        self.tracker = Tracker(name, self.states, sync)
-        self._reader = ContactReader(self.contacts, lambda endpoint: self.changed(endpoint))
+        self._reader = ContactReader(self.contacts, self.states, self._contacts_read)
+        self.tracker = Tracker(name, self.states, self.contacts, self._reader.read, sync)
         self._queues = QueueFollower(name, deadline)
         self._connection: Connection | None = None
         self._booted = False
@@ -118,6 +118,10 @@ class Listener:
         if self.contacts.apply(endpoint, uri, status, int(took) if NUMBER.fullmatch(took) else None):
             self._reader.read(endpoint)
         self.tracker.contact(endpoint)
+        self.changed(endpoint)
+
+    def _contacts_read(self, endpoint: str) -> None:
+        self.tracker.look(endpoint)
         self.changed(endpoint)
 
     def _device_changed(self, device: str | None) -> None:

@@ -6,23 +6,29 @@ but Asterisk tells nobody. No `DeviceStateChange` comes, it is absent from `Devi
 `monitor` account may do, mends an endpoint whose phone registers, at once and for good: `ContactStatus: Reachable`,
 `DeviceStateChange`, and every later change.
 
-So each extension that the live map has not seen is qualified; after longer than a qualify may take Asterisk is asked
-for its state. If it is UNAVAILABLE and has no contact, that is true; it is *assumed* until the first `ContactStatus` of
-that endpoint, which voids it and starts over. If it has a contact all the same, nobody can know: it stays untracked.
-That happens when Asterisk booted while PostgreSQL was away, with registrations kept in its astdb; then only
-`pjsip reload qualify endpoint`, through the optional `sync` account, mends it before the phone registers anew.
+So an extension that the live map has not seen is looked at once its contacts are known (`contact_reader`). Without a
+contact nobody is there to be qualified: Asterisk is asked for the state, and UNAVAILABLE is true; it is *assumed* until
+the first `ContactStatus` of that endpoint, which voids it and starts over. With a contact, or when nobody knows of
+contacts, it is qualified, and asked about after longer than a qualify may take. If it is UNAVAILABLE then and has a
+contact all the same, nobody can know: it stays untracked. That happens when Asterisk booted while PostgreSQL was away,
+with registrations kept in its astdb; then only `pjsip reload qualify endpoint`, through the optional `sync` account,
+mends it before the phone registers anew.
 
-Every replica does this for itself: all of it is idempotent and takes Asterisk 1-3 ms (docs/decisions/0003).
+Every replica does this for itself: all of it is idempotent, and few a second, so that Asterisk has time for
+calls (docs/decisions/0003).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 
 import structlog
 
 from service.asterisk.connection import Account, Connection, Deaf, connected
 from service.errors import CallServerUnavailable, Invalid
+from service.live.contacts import Contacts
 from service.live.device_states import DeviceStates, Freshness
 from service.model import DeviceState, device_of
 
@@ -33,31 +39,52 @@ QUALIFY_WAIT = 3.5
 RETRY = 15.0
 """Seconds until an endpoint whose state could not be had is asked for again."""
 AT_ONCE = 20
-"""Actions of this kind under way at one time: Asterisk answers thousands a second, others want answers too."""
+"""Actions of this kind under way at one time: others want answers too."""
+PER_SECOND = 200
+"""Extensions that are begun with in a second. Each takes Asterisk and PostgreSQL half a millisecond."""
 
 
 class Tracker:
-    """Follows the extensions of one call server. What is not `async` may be called at any time, and never waits."""
+    """Follows the extensions of one call server. What is not `async` may be called at any time, and never waits.
 
-    def __init__(self, call_server: str, states: DeviceStates, sync: Account | None = None) -> None:
+    `reread` is called with an extension whose contacts are not what they were taken for.
+    """
+
+    def __init__(
+        self,
+        call_server: str,
+        states: DeviceStates,
+        contacts: Contacts,
+        reread: Callable[[str], None],
+        sync: Account | None = None,
+    ) -> None:
         self._states = states
+        self._contacts = contacts
+        self._reread = reread
         self._sync = sync
         self._wanted: frozenset[str] = frozenset()
         self._asking: dict[str, asyncio.Event] = {}  # set once a contact showed up meanwhile
-        self._doubtful: set[str] = set()
+        self._queue: deque[str] = deque()
+        self._perhaps_booting: set[str] = set()
         self._due = asyncio.Event()
         self._log = log.bind(call_server=call_server)
 
     def want(self, extensions: frozenset[str]) -> None:
         """These are the extensions of this call server now."""
         self._wanted = extensions
-        self._due.set()
+
+    def look(self, extension: str) -> None:
+        """Its contacts were read: now it can be asked about, if need be."""
+        if self._is_due(extension):
+            self._queue.append(extension)
+            self._due.set()
 
     def contact(self, endpoint: str) -> None:
         """A contact of this endpoint came, changed or went: whatever is being asked about it is out of date."""
         if endpoint in self._wanted and self._states.doubt(device_of(endpoint)):
             if endpoint in self._asking:
                 self._asking[endpoint].set()
+            self._queue.appendleft(endpoint)
             self._due.set()
 
     def untracked(self) -> list[str]:
@@ -65,54 +92,55 @@ class Tracker:
         return [number for number in self._wanted if device_of(number) not in self._states]
 
     def snapshot_taken(self, *, first: bool) -> None:
-        """Look again for extensions that are not tracked.
+        """Look again for extensions that are not tracked. After a link's `first` snapshot contacts are read first.
 
-        After the `first` snapshot of a link Asterisk may have just booted. It then calls a phone that is registered
-        UNAVAILABLE until its next qualify, so those are qualified now.
+        Asterisk may have just booted then. It calls a phone that is registered UNAVAILABLE until its next qualify, so
+        those are qualified too.
         """
         if first:
-            down = (number for number in self._wanted if self._states.get(device_of(number)) is DeviceState.UNAVAILABLE)
-            self._doubtful = set(down)
-        self._due.set()
+            self._perhaps_booting = set(self._wanted)
+            self._due.set()
+        else:
+            for number in self.untracked():
+                self.look(number)
+
+    def _is_due(self, number: str) -> bool:
+        if number not in self._wanted or number in self._asking:
+            return False
+        state = self._states.get(device_of(number))
+        if state is DeviceState.UNAVAILABLE:
+            return number in self._perhaps_booting and self._contacts.of(number) != ()
+        return state is None
 
     async def run(self, connection: Connection) -> None:
         """Work for one connection, until it ends. Raises CallServerUnavailable then."""
         self._asking.clear()
+        self._queue.clear()
         slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._due.wait()
                 self._due.clear()
-                if self._states.freshness is not Freshness.LIVE:
-                    continue  # before the first snapshot nobody knows what is not tracked
-                while self._doubtful:
-                    tasks.create_task(self._remind(connection, self._doubtful.pop(), slots))
-                for number in self.untracked():
-                    if number not in self._asking:
+                # Before the first snapshot nobody knows what is not tracked.
+                while self._queue and self._states.freshness is Freshness.LIVE:
+                    number = self._queue.popleft()
+                    due = self._is_due(number)
+                    if due:
                         shown = self._asking[number] = asyncio.Event()
                         tasks.create_task(self._track(connection, number, slots, shown), name=f"track {number}")
-
-    async def _remind(self, connection: Connection, number: str, slots: asyncio.Semaphore) -> None:
-        try:
-            await self._qualify(connection, number, slots)
-        except CallServerUnavailable:
-            if connection.why_ended is not None:
-                raise
-
-    async def _qualify(self, connection: Connection, number: str, slots: asyncio.Semaphore) -> bool:
-        async with slots:
-            return await connection.qualify(number)
+                    await asyncio.sleep(1 / PER_SECOND if due else 0)
 
     async def _track(self, connection: Connection, number: str, slots: asyncio.Semaphore, shown: asyncio.Event) -> None:
-        """Qualify, wait, ask. A contact that shows up meanwhile ends it early, and `run` begins anew."""
+        """Qualify, wait, ask. A contact that shows up meanwhile ends it early, and it is looked at anew."""
         device = device_of(number)
+        self._perhaps_booting.discard(number)
         try:
-            known = await self._qualify(connection, number, slots)
-            if await _comes(shown, QUALIFY_WAIT):
-                return
-            if not known:
-                self._log.info("asterisk does not know this endpoint", extension=number)
-            elif device not in self._states:
+            if self._contacts.of(number) != ():
+                async with slots:
+                    await connection.qualify(number)
+                if await _comes(shown, QUALIFY_WAIT):
+                    return
+            if device not in self._states:
                 async with slots:
                     await self._ask(connection, number, device, shown)
             if device not in self._states:
@@ -126,20 +154,31 @@ class Tracker:
             await asyncio.sleep(RETRY)
         finally:
             del self._asking[number]
-            self._due.set()
+            self.look(number)
 
     async def _ask(self, connection: Connection, number: str, device: str, shown: asyncio.Event) -> None:
         """Take Asterisk's word for a device that it has told nothing of, where its word can be true."""
         answer = await connection.variable(f"DEVICE_STATE({device})")
         state = DeviceState.__members__.get(answer, DeviceState.INVALID)
         if state is DeviceState.INVALID:
+            self._log.info("asterisk does not know this endpoint", extension=number)
             return
-        if state is not DeviceState.UNAVAILABLE or await connection.contact_ids(number) == []:
+        if state is not DeviceState.UNAVAILABLE or await self._has_no_contact(connection, number):
             if not shown.is_set():
                 self._states.assume(device, state)
         else:
             self._log.warning("perhaps a registered phone is not tracked", extension=number, sync=bool(self._sync))
             await self._reload(connection, number)
+
+    async def _has_no_contact(self, connection: Connection, number: str) -> bool:
+        """Whether that is sure. Of a contact that Asterisk kept, but does not track, no event tells that it ended."""
+        known = self._contacts.of(number)
+        if known == ():
+            return True  # an event after the one that told so sets `shown`
+        none = await connection.contact_ids(number) == []
+        if none and known is not None:
+            self._reread(number)
+        return none
 
     async def _reload(self, connection: Connection, number: str) -> None:
         """Have Asterisk read the endpoint and its contacts anew, then find out whether the phone is there."""

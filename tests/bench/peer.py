@@ -15,7 +15,10 @@ _ID = re.compile(rb"^ActionID: (\S+)", re.MULTILINE | re.IGNORECASE)
 
 
 class Peer:
-    """Serves one client, in a thread: lets it in, has booted, lists these devices as not in use, answers pings."""
+    """Serves one client, in a thread: lets it in, has booted, lists these devices as not in use, answers pings.
+
+    Of contacts it knows only the first device's: that is enough to be believed, and nothing is known of the others.
+    """
 
     def __init__(self, devices: Iterable[str] = ()) -> None:
         self.asked: Counter[str] = Counter()
@@ -70,6 +73,10 @@ class Peer:
                 return answer + b"Message: Authentication accepted\r\n\r\n" + FULLY_BOOTED
             case "devicestatelist":
                 return _listed(answer, line, (_state(line, device) for device in self._devices))
+            case "dbgettree":
+                return _listed(answer, line, (_contact(line, device) for device in self._devices[:1]))
+            case "getvar" if b"PJSIP_CONTACT(" in action:
+                return answer + b"Value: NonQualified\r\n\r\n"
             case _ if name.endswith("list") or name == "queuestatus":
                 return _listed(answer, line, ())
             case "ping":
@@ -85,3 +92,9 @@ def _listed(answer: bytes, line: bytes, items: Iterable[bytes]) -> bytes:
 
 def _state(line: bytes, device: bytes) -> bytes:
     return b"Event: DeviceStateChange\r\n" + line + b"Device: " + device + b"\r\nState: NOT_INUSE\r\n\r\n"
+
+
+def _contact(line: bytes, device: bytes) -> bytes:
+    number = device.removeprefix(b"PJSIP/")
+    kept = b'{"uri":"sip:%b@192.0.2.1","expiration_time":"4102444800"}' % number
+    return b"Event: DBGetTreeResponse\r\nKey: /registrar/contact/%b;@1\r\nVal: %b\r\n" % (number, kept) + line + b"\r\n"

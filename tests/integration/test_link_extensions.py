@@ -19,8 +19,6 @@ from tests.support.server import Server, Start
 
 UID = "hT5rLwQ8vKz2fYj6N"
 """Of the person `nophone`, to whom each test gives an extension."""
-TRACKED = 8.0
-"""Seconds within which a new extension without a phone is live (see service.asterisk.tracker)."""
 AT_ONCE = 3.0
 
 Way = Callable[[Pbx, Server, str], Awaitable[None]]
@@ -89,7 +87,7 @@ async def test_an_inserted_extension_is_followed_by_every_replica(
     await way(pbx, two, number)
     for server in (one, two):
         await server.answers(200, uid=UID)
-        await server.shows("Unavailable", UID, within=TRACKED)
+        await server.shows("Unavailable", UID, within=AT_ONCE)
     async with registered(pbx, number):
         for server in (one, two):
             await server.shows("Not in use", UID, within=AT_ONCE)
@@ -109,7 +107,7 @@ async def test_an_extension_that_was_called_before_its_phone_came_is_live(pbx: P
     server = await start(settings(pbx))
     await by_psql(pbx, server, "60021")
     await by_psql_for_nobody(pbx, "60022")
-    await server.shows("Unavailable", UID, within=TRACKED)
+    await server.shows("Unavailable", UID, within=AT_ONCE)
     async with registered(pbx, "60022") as caller:
         caller.dial("60021")
         await asyncio.to_thread(caller.wait_for, "CALL_CLOSED")
@@ -151,7 +149,7 @@ async def test_a_disabled_or_deleted_extension_is_404_at_once_and_its_next_regis
 async def test_a_new_secret_is_told_at_once_and_the_old_one_is_refused(pbx: Pbx, start: Start) -> None:
     server = await start(settings(pbx))
     await by_psql(pbx, server, "60041")
-    await server.shows("Unavailable", UID, within=TRACKED)
+    await server.shows("Unavailable", UID, within=AT_ONCE)
     await pbx.database.execute("update extensions set secret = 'another' where extension = '60041'")
 
     async def told() -> bool:

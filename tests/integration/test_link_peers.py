@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from service.app import Supervisor
-from service.asterisk import connection, tracker
+from service.asterisk import connection, contact_reader, tracker
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
 from service.model import DeviceState
@@ -181,22 +181,29 @@ def contact_status(endpoint: str, status: str) -> bytes:
     )
 
 
+@pytest.mark.parametrize("behind", ["DEVICE_STATE(PJSIP/200)", "PJSIP_AOR(200,contact)", "DBGetTree"])
 async def test_a_contact_in_one_read_with_the_answer_that_there_is_none_is_not_overlooked(
-    monkeypatch: pytest.MonkeyPatch,
+    behind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asterisk answers `no contact`, the phone registers, and both are read at once: nothing may be assumed."""
+    """Asterisk answers that nobody is there, the phone registers, and both are read at once: nothing is assumed."""
     monkeypatch.setattr(tracker, "QUALIFY_WAIT", 0.1)
+    monkeypatch.setattr(tracker, "RETRY", 0.1)
+    monkeypatch.setattr(contact_reader, "FEW", 0 if behind == "DBGetTree" else 1)
     asked: list[str] = []
 
     def getvar(action: Action) -> bytes:
-        """The phone comes behind each answer to the tracker, which asks for the state first."""
         asked.append(expression := action["Variable"])
-        value = {"DEVICE_STATE(PJSIP/200)": "UNAVAILABLE", "PJSIP_AOR(200,max_contacts)": "1"}.get(expression, "")
-        comes = expression == "PJSIP_AOR(200,contact)" and "DEVICE_STATE(PJSIP/200)" in asked[-3:]
-        answer = message("Response: Success", f"Value: {value}", action=action)
-        return answer + contact_status("200", "NonQualified") if comes else answer
+        values = {"DEVICE_STATE(PJSIP/200)": "UNAVAILABLE", "PJSIP_AOR(200,max_contacts)": "1"}
+        if behind in (*asked[:-1], "DBGetTree"):
+            values["PJSIP_AOR(200,contact)"] = "200;@1"
+        answer = message("Response: Success", f"Value: {values.get(expression, '')}", action=action)
+        return answer + contact_status("200", "NonQualified") if expression == behind else answer
 
-    async with peer(lambda line: line.behave({"Getvar": getvar})) as port, Linked(port, want="200") as link:
+    def tree(action: Action) -> bytes:
+        return listing(action) + contact_status("200", "NonQualified")
+
+    replies = {"Getvar": getvar, "DBGetTree": tree if behind == "DBGetTree" else listing}
+    async with peer(lambda line: line.behave(replies)) as port, Linked(port, want="200") as link:
         await live(link)
         await eventually(lambda: asked.count("DEVICE_STATE(PJSIP/200)") >= 3)
         assert link.states.get("PJSIP/200") is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 
 
@@ -20,6 +22,8 @@ class Cutter:
         self.port = 0
         self.said = bytearray()
         """What the server said on the newest connection, as far as it was forwarded."""
+        self.asked = bytearray()
+        """What it was asked on the newest connection."""
 
     def cut(self) -> None:
         """Break every connection now."""
@@ -60,9 +64,9 @@ class Cutter:
         try:
             server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
             ends.append(to_server)
-            self.said = said = bytearray()
+            self.said, self.asked = said, asked = bytearray(), bytearray()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._ask(client, to_server))
+                tasks.create_task(self._ask(client, to_server, asked))
                 tasks.create_task(self._answer(server, to_client, said))
         except* OSError:
             pass  # the line ended, whoever ended it
@@ -72,13 +76,19 @@ class Cutter:
                 self._held.pop(end, None)
             del self._lines[task]
 
+    def actions(self) -> Counter[str]:
+        """How often it was asked for each AMI action on the newest connection, pings left out."""
+        names = re.findall(rb"^Action: (\w+)\r$", bytes(self.asked), re.MULTILINE | re.IGNORECASE)
+        return Counter(name.decode() for name in names if name.lower() != b"ping")
+
     async def ended(self) -> None:
         """Wait until no connection is left."""
         await asyncio.gather(*self._lines)
 
-    async def _ask(self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
+    async def _ask(self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, asked: bytearray) -> None:
         while data := await client.read(1 << 16):
             await self._open.wait()
+            asked += data
             to_server.write(data)
             await to_server.drain()
         raise ConnectionResetError

@@ -49,7 +49,12 @@ def login(action: Action) -> bytes:
     return success(action) + message("Event: FullyBooted", "Status: Fully Booted")
 
 
-USUAL: dict[str, Reply] = {"Login": login, "DeviceStateList": listing, "PresenceStateList": listing}
+USUAL: dict[str, Reply] = {
+    "Login": login,
+    "DeviceStateList": listing,
+    "PresenceStateList": listing,
+    "DBGetTree": listing,
+}
 
 
 class Line:
