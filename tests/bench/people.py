@@ -10,6 +10,7 @@ from tests.bench.asking import Ask
 FIRST = 20_000
 """Extension and user id of the first."""
 ADMIN_TOKENS = 2_000
+SIP_PASSWORD = "my$up3erP@ssw0rd"
 
 # The same as in the functions below: user ids hold no 0 and no 1.
 SQL = """
@@ -18,7 +19,7 @@ select n, translate(lpad(n::text, 17, '2'), '01', 'ab'), 'bench' || n, '-', 'age
 from generate_series({first}, {last}) as n on conflict do nothing;
 
 insert into extensions (extension, secret, call_server, user_id)
-select n::text, 'my$up3erP@ssw0rd', 'main', n from generate_series({first}, {last}) as n on conflict do nothing;
+select n::text, '{password}', 'main', n from generate_series({first}, {last}) as n on conflict do nothing;
 
 insert into tokens (token_hash, user_id, expires_at)
 select sha256(convert_to('bench-' || lpad(n::text, 37, '0'), 'UTF8')), n, now() + interval '1 day'
@@ -35,7 +36,7 @@ analyze;
 def create(postgres: Postgres, count: int, database: str = DATABASE) -> None:
     """Make the first `count` people, where they are not there."""
     last = FIRST + count - 1
-    postgres.sql(SQL.format(first=FIRST, last=last, admin_tokens=ADMIN_TOKENS), database)
+    postgres.sql(SQL.format(first=FIRST, last=last, password=SIP_PASSWORD, admin_tokens=ADMIN_TOKENS), database)
 
 
 def numbers(count: int) -> list[str]:

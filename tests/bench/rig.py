@@ -94,9 +94,13 @@ class Rig:
         return asking.write(self._folder / f"{name}.asked", asked)
 
     def served(self) -> Served:
-        """The service as shipped, with all people, once it has looked after their endpoints; it runs to the end."""
+        """The service as shipped, with all people, once it has looked after their endpoints; it runs to the end.
+
+        One phone is registered: where there is none, the service goes on looking for a while (`contact_reader`).
+        """
         if self._served is None:
             self.populate()
+            self._stack.enter_context(self.phones(1))
             service = self.service()
             self._stack.callback(service.stop)
             service.start()
@@ -106,6 +110,15 @@ class Rig:
             wait_until_quiet(service.process.pid, self.asterisk_pid)
             self._served = Served(url, service.process.pid)
         return self._served
+
+    @contextlib.contextmanager
+    def phones(self, count: int) -> Iterator[None]:
+        """So many of the people have a phone that is registered."""
+        arguments = (self.asterisk.config.sip_port, people.FIRST, count)
+        environment = {"SIP_PASSWORD": people.SIP_PASSWORD}
+        with Program("tests.bench.phones", *arguments, environment=environment) as program:
+            program.line()
+            yield
 
     @contextlib.contextmanager
     def bare(self, what: str, configuration: Mapping[str, object]) -> Iterator[Served]:
