@@ -88,7 +88,7 @@ async def test_an_extension_that_moves_is_followed_to_its_new_call_server(
         await server.shows("Not in use")
         await pbx.database.execute("update extensions set call_server = 'other' where extension = '12342'")
         await eventually(lambda: host(server), what="told of the new call server")
-        assert await server.state() == "Unknown ?"
+        assert await server.state() in ("Unknown ?", "Unavailable")  # there it is not registered
         phone.kill()
     await refused(pbx, SIP_PASSWORD)
     with Phone("12342", SIP_PASSWORD, "127.0.0.1", other.config.sip_port) as phone:
