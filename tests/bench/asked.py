@@ -51,6 +51,6 @@ def _asking(rig: Rig, what: str) -> Iterator[Served]:
         program.line()
         with urlopen(f"{url}/poll?extension={people.FIRST}", timeout=5) as answer:  # noqa: S310 - loopback
             told = json.load(answer)
-        if told["state"] not in ("Unavailable", "UNAVAILABLE"):
+        if told["state"] not in ("Not in use", "NOT_INUSE"):  # it is the one with a phone
             raise BenchError(f"Asterisk tells no state: {told}")
         yield Served(url, program.pid)

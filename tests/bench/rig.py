@@ -61,14 +61,19 @@ class Rig:
         self._stack.close()
 
     def populate(self, count: int = PEOPLE) -> None:
-        """Have so many people with extensions; Asterisk boots anew, so that it tracks their endpoints."""
+        """Have so many people with extensions; Asterisk boots anew, so that it tracks their endpoints.
+
+        One phone is registered: where there is none, a service goes on looking for a while (`contact_reader`).
+        """
         if count <= self._people:
             return
-        self._people = count
+        first, self._people = not self._people, count
         self.asterisk.stop()
         people.create(self.postgres, count)
         self.asterisk.start()
         self.asterisk.wait_ready(BOOT_DEADLINE)
+        if first:
+            self._stack.enter_context(self.phones(1))
 
     def database(self, name: str, count: int) -> str:
         """The URL of another database, with so many people."""
@@ -94,13 +99,9 @@ class Rig:
         return asking.write(self._folder / f"{name}.asked", asked)
 
     def served(self) -> Served:
-        """The service as shipped, with all people, once it has looked after their endpoints; it runs to the end.
-
-        One phone is registered: where there is none, the service goes on looking for a while (`contact_reader`).
-        """
+        """The service as shipped, with all people, once it has looked after their endpoints; it runs to the end."""
         if self._served is None:
             self.populate()
-            self._stack.enter_context(self.phones(1))
             service = self.service()
             self._stack.callback(service.stop)
             service.start()

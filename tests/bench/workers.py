@@ -27,7 +27,7 @@ def ari_base(rig: Rig) -> str:
     """Where it answers. Raises BenchError where it does not."""
     base = f"http://127.0.0.1:{rig.asterisk.config.http_port}"
     answer, _ = seen(base, ari(rig)[0])
-    if "UNAVAILABLE" not in answer:
+    if "NOT_INUSE" not in answer:  # it is the one with a phone
         raise BenchError(f"ARI tells no state: {answer}")
     return base
 
