@@ -20,6 +20,9 @@ from local.asterisk_programs import Programs
 from service.api import routes
 from service.api.description.document import operation_id
 from service.api.description.examples import EXAMPLES, FILE
+from service.keys import BOARD
+from service.live.presence import Item
+from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
 from tests.support.seeds import REGISTRATION
 from tests.support.server import ADMIN, AGENT_UID, Server, serving
@@ -48,12 +51,16 @@ OF_THE_MOMENT: Mapping[str, Json] = {"roundTripMs": 1.25, "is_online": 1}
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One call. `body` goes out as JSON; `excerpt` makes the example where the answer is no short JSON."""
+    """One call. `body` goes out as JSON; `excerpt` makes the example where the answer is no short JSON.
+
+    Those behind it are asked once `done` holds of the extension's presence: Asterisk tells of a change in its own time.
+    """
 
     who: str = "admin"
     arguments: Mapping[str, str] = field(default_factory=dict)
     body: Json = None
     excerpt: Callable[[str], Json] | None = None
+    done: Callable[[Item], bool] = lambda _: True
 
 
 NUMBER, NAME = {"extension": "12342"}, {"username": "dnhai"}
@@ -81,7 +88,9 @@ EXCHANGES: Mapping[str, Exchange] = {
     "postLogout": Exchange(who="agent"),
     "getPresence": Exchange(arguments=NUMBER),
     "getPresenceByExtension": Exchange(arguments=NUMBER),
-    "putPresence": Exchange(who="agent", body={"presence": "dnd", "message": "back at 1"}),
+    "putPresence": Exchange(
+        who="agent", body={"presence": "dnd", "message": "back at 1"}, done=lambda item: item.presence == "dnd"
+    ),
     "getPresenceStream": Exchange(arguments=NUMBER, excerpt=lambda text: as_example_events(text)),
     "postPresenceStreamTicket": Exchange(),
     "getUsersGetPresence": Exchange(arguments=NAME),
@@ -153,12 +162,19 @@ async def exchanged(server: Server, name: str, exchange: Exchange) -> dict[str, 
             text = (b"".join([await answer.content.readline() for _ in range(5)])).decode()
         else:
             text = await answer.text()
+    await eventually(lambda: exchange.done(_shown(server)), 10, f"{name} is done")
     told = exchange.excerpt(text) if exchange.excerpt else as_example(json.loads(text))
     return {
         **({"arguments": dict(exchange.arguments)} if exchange.arguments else {}),
         **({"body": exchange.body} if exchange.body is not None else {}),
         "answer": told,
     }
+
+
+def _shown(server: Server) -> Item:
+    item = server.app[BOARD].get(NUMBER["extension"])
+    assert item is not None
+    return item
 
 
 async def headers_of(server: Server, who: str) -> dict[str, str]:
