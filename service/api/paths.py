@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from aiohttp import web
 
@@ -19,9 +18,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _SLASHES = re.compile(r"/{2,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Where a request belongs."""
+class Found(NamedTuple):
+    """Where a request belongs. A tuple, as one is made for most polls of presence."""
 
     match: web.UrlMappingMatchInfo
     handler: Handler
@@ -37,15 +35,15 @@ class Paths:
         self._app = app
         self._at_once = at_once
         self._fixed: dict[tuple[str, str], Found] = {}
-        self._by_last: defaultdict[tuple[str, str], list[tuple[re.Pattern[str], web.AbstractRoute]]] = defaultdict(list)
+        self._by_last: defaultdict[tuple[str, str], list[tuple[re.Pattern[str], Found]]] = defaultdict(list)
         for route in app.router.routes():
-            resource = route.resource
+            resource, found = route.resource, self._found(web.UrlMappingMatchInfo({}, route))
             if isinstance(resource, web.PlainResource):  # of two for the same path the router takes the first
-                self._fixed.setdefault((route.method, resource.canonical), self._of({}, route))
+                self._fixed.setdefault((route.method, resource.canonical), found)
             elif isinstance(resource, web.DynamicResource):
                 head, _, last = resource.canonical.rpartition("/")
                 if "{" not in head and last.startswith("{"):
-                    self._by_last[route.method, head].append((resource.get_info()["pattern"], route))
+                    self._by_last[route.method, head].append((resource.get_info()["pattern"], found))
 
     def find(self, request: web.Request) -> Found | None:
         """Where a plain path belongs: one that is fixed, or whose last part is the only argument. None for others."""
@@ -56,9 +54,10 @@ class Paths:
         head, _, last = path.rpartition("/")
         routes = self._by_last.get((request.method, head))
         if routes is not None and _PLAIN.fullmatch(last):
-            for pattern, route in routes:
+            for pattern, found in routes:
                 if match := pattern.fullmatch(path):
-                    return self._of(match.groupdict(), route)
+                    info = web.UrlMappingMatchInfo(match.groupdict(), found.match.route)
+                    return Found(self._complete(info), *found[1:])
         return None
 
     async def resolve(self, request: web.Request) -> tuple[web.Request, Found]:
@@ -72,15 +71,17 @@ class Paths:
             request = request.clone(rel_url=url.build(path=path, query_string=url.raw_query_string, encoded=True))
         return request, self._found(await self._app.router.resolve(request))
 
-    def _of(self, arguments: dict[str, str], route: web.AbstractRoute) -> Found:
-        return self._found(web.UrlMappingMatchInfo(arguments, route))
-
     def _found(self, match: web.UrlMappingMatchInfo) -> Found:
-        match.add_app(self._app)
-        match.freeze()
+        self._complete(match)
         resource = match.route.resource
         handler = cast(Handler, match.handler)
         if resource is None:
             return Found(match, handler, NOWHERE)
         label = resource.canonical
         return Found(match, handler, label, self._at_once.get((match.route.method, label)))
+
+    def _complete(self, match: web.UrlMappingMatchInfo) -> web.UrlMappingMatchInfo:
+        """As aiohttp's application would leave it."""
+        match.add_app(self._app)
+        match.freeze()
+        return match

@@ -12,7 +12,7 @@ from tests.bench.report import Row, ratio
 from tests.bench.rig import PEOPLE, Rig
 from tests.bench.targets import PER_HEAD, Target, measure, seen
 
-POLLERS, TEAM, ROUNDS = 2_000, 10, 3
+POLLERS, TEAM, ROUNDS = 2_000, 10, 5
 TITLE = f"Presence polls that are answered 304, of {PEOPLE:,} extensions: 64 connections, keep-alive"
 PATH = "/api/v1/presence"
 
