@@ -39,7 +39,7 @@ class UserReads:
             return None
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[asyncpg.Record | None] = loop.create_future()
-        deadline = loop.call_later(self._deadline, _give_up, answer)  # a third of what asyncio.timeout takes
+        deadline = loop.call_later(self._deadline, _give_up, answer)  # half of what asyncio.timeout takes
         self._waiting.append((user_id, answer))
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_all(), name="user reads")
