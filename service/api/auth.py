@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -10,6 +11,8 @@ from aiohttp import web
 from multidict import istr
 
 from service.api.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
+from service.api.operation import AtOnce, Handler
+from service.api.ready import Ready
 from service.credentials import TOKEN_LENGTH, token_hash
 from service.errors import NotFound
 from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, LIMITS, LOGINS, SETTINGS
@@ -17,6 +20,7 @@ from service.model import Person
 from service.settings import Network
 from service.store import tokens
 
+ForPerson = Callable[[web.Request, Person], Ready]
 TOKEN_HEADER, UID_HEADER = istr("X-Auth-Token"), istr("X-User-Id")
 
 
@@ -73,6 +77,25 @@ async def caller(request: web.Request) -> Person:
     """Who asks in the `/api/v1` family: token and `X-User-Id` must be the same person's."""
     hash_, uid = _presented(request)
     return _checked(request, hash_, await holder(request, hash_), uid)
+
+
+def by_caller(answer: ForPerson) -> Handler:
+    """The handler of a call that waits for nothing but to know who asks."""
+
+    async def handler(request: web.Request) -> Ready:
+        return answer(request, await caller(request))
+
+    return handler
+
+
+def by_known_caller(answer: ForPerson) -> AtOnce:
+    """The same call, for whoever is known here."""
+
+    def at_once(request: web.Request) -> Ready | None:
+        person = known_caller(request)
+        return None if person is None else answer(request, person)
+
+    return at_once
 
 
 def _presented(request: web.Request) -> tuple[bytes, str]:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.auth import caller, known_caller
+from service.api.auth import by_caller, by_known_caller
 from service.api.errors import BadArgument, UserNotFound, encode
 from service.api.operation import Operation, Yes
 from service.api.ready import Ready, lines
@@ -66,18 +66,8 @@ class ChangedAfter(msgspec.Struct, frozen=True):
     )
 
 
-def get_presence_at_once(request: web.Request) -> Ready | None:
-    """`get_presence`, for somebody who is known here."""
-    person = known_caller(request)
-    return None if person is None else _presence_of(request, person)
-
-
-async def get_presence(request: web.Request) -> Ready:
+def get_presence(request: web.Request, person: Person) -> Ready:
     """GET /api/v1/users.getPresence: one's own, or that of `userId` or `username`."""
-    return _presence_of(request, await caller(request))
-
-
-def _presence_of(request: web.Request, person: Person) -> Ready:
     asked = _asked(request, person)
     number = request.app[DIRECTORY].number_of(asked.user_id)
     board = request.app[BOARD]
@@ -89,9 +79,8 @@ def _presence_of(request: web.Request, person: Person) -> Ready:
     return _answer(PresenceOf(status, "offline" if status == OFFLINE else "online"))
 
 
-async def presence(request: web.Request) -> Ready:
+def presence(request: web.Request, person: Person) -> Ready:
     """GET /api/v1/users.presence: everybody with an extension; with `from` (RFC 3339) those who changed since."""
-    person = await caller(request)
     since = _since(request.query.get("from"))
     sight = Sight(request.app[BOARD], request.app[DIRECTORY], person, frozenset(), frozenset())
     seen = (item for item in sight.picture() if item.user_id is not None)
@@ -142,8 +131,8 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/users.getPresence",
-        handler=get_presence,
-        at_once=get_presence_at_once,
+        handler=by_caller(get_presence),
+        at_once=by_known_caller(get_presence),
         summary="A person's presence, in Rocket.Chat's words",
         query=Asked,
         answer=PresenceOf,
@@ -152,7 +141,8 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/users.presence",
-        handler=presence,
+        handler=by_caller(presence),
+        at_once=by_known_caller(presence),
         summary="The presence of everybody who has an extension, or of those who changed since a moment",
         query=ChangedAfter,
         answer=PresenceOfAll,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
-from service.api.auth import caller, known_caller, presented_token
+from service.api.auth import by_caller, by_known_caller, caller, known_caller, presented_token
 from service.api.conditional import known
 from service.api.errors import BadArgument, ExtensionNotFound, encode
 from service.api.headers import rfc3339
@@ -46,18 +46,8 @@ async def many(request: web.Request) -> Ready:
     return _told(request, sight, cursor, changes)
 
 
-def one_at_once(request: web.Request) -> Ready | None:
-    """`one`, for somebody who is known here."""
-    person = known_caller(request)
-    return None if person is None else _one(request, person)
-
-
-async def one(request: web.Request) -> Ready:
+def one(request: web.Request, person: Person) -> Ready:
     """GET /api/v1/presence/{extension}"""
-    return _one(request, await caller(request))
-
-
-def _one(request: web.Request, person: Person) -> Ready:
     app = request.app
     board, pictures = app[BOARD], app[PICTURES]
     board.flush()
@@ -142,8 +132,8 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/presence/{extension}",
         patterns={"extension": "(?!stream(?:Ticket)?$)[^{}/]+"},
-        handler=one,
-        at_once=one_at_once,
+        handler=by_caller(one),
+        at_once=by_known_caller(one),
         summary="The presence of one extension",
         in_path=PresencePath,
         answer=OnePresence,

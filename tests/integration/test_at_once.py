@@ -65,6 +65,8 @@ def _comparable(answer: RawAnswer) -> tuple[int, dict[str, str], bytes]:
         ("/api/v1/presence/12343", LINES, 200),
         ("/api/v1/presence/12343", (*LINES, "If-None-Match: *"), 304),
         ("/api/v1/presence/404", LINES, 404),
+        ("/api/v1/users.presence", LINES, 200),
+        ("/api/v1/users.presence?from=x", LINES, 400),
         ("/api/v1/users.getPresence", LINES, 200),
         (f"/api/v1/users.getPresence?userId={AGENT_UID}", LINES, 200),
         ("/api/v1/users.getPresence?username=nobody", LINES, 404),

@@ -48,4 +48,6 @@ def test_every_poll_can_be_answered_at_once() -> None:
         "/api/v1/connector.extension.getRegistrationInfoByUserId",
         "/api/v1/presence",
         "/api/v1/presence/{extension}",
+        "/api/v1/users.getPresence",
+        "/api/v1/users.presence",
     }
