@@ -1,4 +1,4 @@
-"""Calls of the user family that change people, as the demo's admin, and what tests give them."""
+"""Calls of the user family, as the demo's admin, and what tests give them."""
 
 from __future__ import annotations
 
@@ -54,3 +54,13 @@ async def refused(server: Server, method: str, path: str, given: Any) -> dict[st
     assert list(body) == ["error_type", "success", "error", "errors"]
     errors: dict[str, list[str]] = body["errors"]
     return errors
+
+
+async def listed(server: Server, **arguments: Any) -> dict[str, Any]:
+    """A page of `GET /user/list`, as the admin asks for it."""
+    answer = await server.client.get("/user/list", params=arguments, headers=TOKEN)
+    status, body = await told(answer)
+    assert (status, body["success"]) == (200, True), body
+    assert answer.headers["Cache-Control"] == "no-store"
+    payload: dict[str, Any] = body["payload"]
+    return payload
