@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +14,8 @@ from service.api.errors import BadArgument
 LONGEST_WAIT = 30.0
 REMEMBERED, LARGEST = 4_096, 512
 """Questions that are remembered, and the bytes of the largest: ten extensions take a hundred."""
+_FILTERS = re.compile(r"(?:(?:extension|userId)=[^&]*(?:&|\Z))*")
+"""What is asked again. A cursor is asked for once, and a ticket is nobody's to remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,8 @@ class Question:
 def asked(request: web.Request) -> Question:
     """The filters `extension` and `userId`, repeated or separated by commas, `since`, and whether there is a `wait`."""
     query = request.rel_url.raw_query_string
-    if len(query) > LARGEST or "since" in query:  # a cursor is asked for once
-        return _parsed(query)
-    return _remembered(query)
+    again = len(query) <= LARGEST and _FILTERS.fullmatch(query)
+    return _remembered(query) if again else _parsed(query)
 
 
 def _parsed(query: str) -> Question:
