@@ -27,7 +27,7 @@ from service.live.registration import RegistrationInfo, SuccessfulRegistrationIn
 from service.model import Extension, Person
 
 _PLAIN = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
-"""The whole query of most polls: it says the same without being parsed, which takes longer than all the rest."""
+"""The whole query of most polls: it says the same without being parsed."""
 LOOK_AGAIN = 1.0
 """Seconds: a new secret is no change of presence, so nobody is woken for it."""
 STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since", "X-Poll-Interval")

@@ -116,7 +116,8 @@ class Directory:
     @property
     def stale_since(self) -> datetime | None:
         """Since when it could not be checked, in UTC; None when all is well."""
-        if (overdue := self._clock() - self._proven_until) <= 0:
+        overdue = self.overdue
+        if overdue <= 0:
             return None
         return datetime.now(UTC) - timedelta(seconds=min(overdue + self._noticed_within, 1e9))
 
@@ -215,5 +216,5 @@ class Directory:
         return person is not None and person.active
 
     def _check(self) -> None:
-        if self._clock() > self._usable_until:
+        if not self.usable:
             raise DirectoryUnavailable("PostgreSQL could not be followed for too long")
