@@ -28,9 +28,8 @@ from service.api.errors import (
     TooManyRequests,
     UserNotFound,
     WrongMethod,
-    encode,
 )
-from service.api.ready import Ready, lines
+from service.api.ready import Ready, as_json
 from service.errors import (
     AlreadyExists,
     CallServerUnavailable,
@@ -60,8 +59,7 @@ def response(family: Family, error: Exception) -> Ready:
         headers["Retry-After"] = str(error.seconds)
     elif isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after)
-    content = encode(body)
-    answer = Ready(status, lines(headers, content), content)
+    answer = as_json(body, headers, status)
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         answer.force_close()  # what is left of the body is nobody's request
     return answer

@@ -10,9 +10,9 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from service.api.auth import by_caller, by_known_caller
-from service.api.errors import BadArgument, UserNotFound, encode
+from service.api.errors import BadArgument, UserNotFound
 from service.api.operation import Operation, Yes
-from service.api.ready import Ready, lines
+from service.api.ready import Ready, as_json
 from service.keys import BOARD, DIRECTORY
 from service.live.presence import Item
 from service.live.sight import Sight
@@ -75,8 +75,8 @@ def get_presence(request: web.Request, person: Person) -> Ready:
     item = board.get(number) if number is not None else None
     status = _status(item) if item is not None and may_see(person, item) else OFFLINE
     if asked is not person:
-        return _answer(PresenceOf(status))
-    return _answer(PresenceOf(status, "offline" if status == OFFLINE else "online"))
+        return as_json(PresenceOf(status))
+    return as_json(PresenceOf(status, "offline" if status == OFFLINE else "online"))
 
 
 def presence(request: web.Request, person: Person) -> Ready:
@@ -85,7 +85,7 @@ def presence(request: web.Request, person: Person) -> Ready:
     sight = Sight(request.app[BOARD], request.app[DIRECTORY], person, frozenset(), frozenset())
     seen = (item for item in sight.picture() if item.user_id is not None)
     users = [_user(item) for item in seen if since is None or datetime.fromisoformat(item.as_of) > since]
-    return _answer(PresenceOfAll(users, since is None))
+    return as_json(PresenceOfAll(users, since is None))
 
 
 def _asked(request: web.Request, person: Person) -> Person:
@@ -120,11 +120,6 @@ def _status(item: Item) -> Status:
 
 def _user(item: Item) -> PersonsPresence:
     return PersonsPresence(item.user_id, item.username, _status(item), item.message or UNSET)
-
-
-def _answer(answer: msgspec.Struct) -> Ready:
-    body = encode(answer)
-    return Ready(200, lines({"Cache-Control": "no-store"}, body), body)
 
 
 OPERATIONS = (

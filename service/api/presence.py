@@ -13,12 +13,12 @@ from aiohttp import web
 
 from service.api.auth import by_caller, by_known_caller, caller, known_caller, presented_token
 from service.api.conditional import known
-from service.api.errors import BadArgument, ExtensionNotFound, encode
+from service.api.errors import BadArgument, ExtensionNotFound
 from service.api.headers import rfc3339
 from service.api.operation import Operation
 from service.api.presence_question import asked, waiting_time
 from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
-from service.api.ready import Ready, lines
+from service.api.ready import Ready, as_json, lines
 from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
 from service.keys import BOARD, DIRECTORY, PICTURES, SETTINGS, WATCH
@@ -110,8 +110,7 @@ def _answer(app: web.Application, answer: Mapping[str, object] | None, tag: str 
         headers["X-Directory-Stale-Since"] = rfc3339(since)
     if answer is None:
         return Ready(304, lines(headers))
-    body = encode(answer)
-    return Ready(200, lines(headers, body), body)
+    return as_json(answer, headers)
 
 
 OPERATIONS = (

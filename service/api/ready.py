@@ -15,9 +15,11 @@ from typing import ClassVar
 from aiohttp import HttpVersion, HttpVersion10, web
 from aiohttp.http import SERVER_SOFTWARE
 
+from service.api.errors import encode
 from service.api.headers import EXPOSED
 
 EXPOSE = "Access-Control-Expose-Headers"
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 def lines(headers: Mapping[str, str], body: bytes | None = None) -> bytes:
@@ -56,6 +58,12 @@ class Ready:
         added = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
         body = b"" if request.method == "HEAD" else self._body
         return b"".join((_first(version, self.status), added.encode(), self._head, _last(int(time())), body))
+
+
+def as_json(answer: object, headers: Mapping[str, str] = NO_STORE, status: int = 200) -> Ready:
+    """Anything as JSON; the rule of `lines` holds for the headers."""
+    body = encode(answer)
+    return Ready(status, lines(headers, body), body)
 
 
 class Sending(web.StreamResponse):

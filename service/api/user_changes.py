@@ -9,10 +9,10 @@ from service.api import body, fields, user_rules
 from service.api.auth import admin
 from service.api.errors import FieldsWrong, Forbidden, UserNotFound
 from service.api.operation import Auth, Operation, Success, under
-from service.api.ready import Ready
+from service.api.ready import Ready, as_json
 from service.api.user_body import NewUser, UserChanges
 from service.api.user_shapes import ONE_USER, UserAnswer
-from service.api.users import answer, asked_user, shown
+from service.api.users import asked_user, shown
 from service.credentials import is_hash
 from service.errors import LastAdmin
 from service.keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS, USER_READS
@@ -52,7 +52,7 @@ async def delete(request: web.Request) -> Ready:
     await user_changes.delete(request.app[DATABASE], user_id)
     log.info("a user was deleted", user_id=user_id, by=by.user_id)
     await request.app[CHANGES].refresh(f"user {user_id}", within=1.0)
-    return answer({"success": True})
+    return as_json({"success": True})
 
 
 async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[str, str]:
@@ -71,7 +71,7 @@ async def _shown(request: web.Request, row: UserRow) -> Ready:
     """The user as they are now, once this process knows it too."""
     await request.app[CHANGES].refresh(f"user {row.user_id}", within=1.0)
     pending, mask = request.app[ACTIVITY].pending(row.user_id), request.app[SETTINGS].mask_passwd
-    return answer({"success": True, "payload": shown(row, pending, mask=mask)})
+    return as_json({"success": True, "payload": shown(row, pending, mask=mask)})
 
 
 _WRONG = FieldsWrong({"name": ["is another user's"], "email": ["Expected `str | null`, got `int`"]})

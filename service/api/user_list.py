@@ -10,9 +10,9 @@ from service.api import fields
 from service.api.auth import admin
 from service.api.errors import FieldsWrong, Forbidden
 from service.api.operation import Auth, Operation, under
-from service.api.ready import Ready
+from service.api.ready import Ready, as_json
 from service.api.user_shapes import UserListAnswer, UserListQuery
-from service.api.users import answer, shown
+from service.api.users import shown
 from service.keys import ACTIVITY, DATABASE, SETTINGS
 from service.store import user_list
 from service.store.activity import ONLINE_FOR
@@ -36,7 +36,7 @@ async def get(request: web.Request) -> Ready:
     found, total = await user_list.page(request.app[DATABASE], wanted, pending, since)
     mask = request.app[SETTINGS].mask_passwd
     items = [{**shown(listed.row, None, mask=mask), "is_online": listed.is_online} for listed in found]
-    return answer(
+    return as_json(
         {
             "success": True,
             "payload": {"items": items, "total": total, "page": asked.page, "per_page": asked.per_page},

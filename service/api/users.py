@@ -11,9 +11,9 @@ from aiohttp import web
 
 from service.api import body
 from service.api.auth import admin, logged_in
-from service.api.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound, encode
+from service.api.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
 from service.api.operation import Auth, Operation, under
-from service.api.ready import Ready, lines
+from service.api.ready import Ready, as_json
 from service.api.user_shapes import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 from service.errors import Unavailable
 from service.keys import ACTIVITY, SETTINGS, USER_READS
@@ -35,7 +35,7 @@ async def get(request: web.Request) -> Ready:
     if row is None:
         raise UserNotFound
     payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
-    return answer({"success": True, "payload": payload})
+    return as_json({"success": True, "payload": payload})
 
 
 def asked_user(request: web.Request) -> int:
@@ -59,7 +59,7 @@ async def authenticate(request: web.Request) -> Ready:
     lifetime = timedelta(days=request.app[SETTINGS].token_days) if minutes is None else timedelta(minutes=minutes)
     name, password = given["email_or_name"], given["password"]
     person, token, expired = await logged_in(request, name, password, lifetime, "auth")
-    return answer(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
+    return as_json(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
 
 
 def shown(row: UserRow, pending: Seen | None, *, mask: bool) -> dict[str, Any]:
@@ -95,12 +95,6 @@ def _is_lifetime(minutes: Any, longest: int) -> bool:
     if isinstance(minutes, float):  # JSON has one kind of numbers
         return minutes.is_integer() and 1 <= minutes <= longest
     return isinstance(minutes, int) and not isinstance(minutes, bool) and 1 <= minutes <= longest
-
-
-def answer(told: dict[str, Any] | Authenticated) -> Ready:
-    """JSON that nobody keeps."""
-    text = encode(told)
-    return Ready(200, lines({"Cache-Control": "no-store"}, text), text)
 
 
 _OPERATIONS = (
