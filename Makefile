@@ -65,6 +65,6 @@ lock: ## compute the lock files again, with the newest versions that pyproject.t
 	$(UV_COMPILE) pyproject.toml --extra uvloop --group dev -c requirements.lock -o requirements-dev.lock && \
 	$(UV_COMPILE) --group postgres -o requirements-postgres.lock && \
 	$(UV_COMPILE) --group node -o requirements-node.lock
-	for folder in tests/e2e/browser local/chromium-npm; do \
+	for folder in tests/e2e/browser tests/clients local/chromium-npm; do \
 		(cd $$folder && npm update --package-lock-only --ignore-scripts) || exit 1; \
 	done

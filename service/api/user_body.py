@@ -13,11 +13,12 @@ from service.credentials import PASSWORD_BYTES
 from service.model import Role
 
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_INSIDE, _EDGE = "[^@\\x00-\\x1f\\x7f-\\x9f]", "[^@\\s\\x00-\\x1f\\x7f-\\x9f]"
 Name = Annotated[
     str,
     Meta(
-        description="1 to 200 characters, stored composed (NFC), unique without regard to case.",
-        extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": "^[^@\\s\\x00-\\x1f\\x7f-\\x9f]+$"},
+        description="1 to 200 characters, no `@`, blanks only inside; stored in NFC, unique without regard to case.",
+        extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": f"^{_EDGE}(?:{_INSIDE}*{_EDGE})?$"},
     ),
 ]
 Password = Annotated[

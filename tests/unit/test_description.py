@@ -10,12 +10,15 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 from aiohttp import web
+from hypothesis import example, given
+from hypothesis.strategies import text
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.api import routes
+from service.api import routes, user_rules
 from service.api.description import envelopes
 from service.api.description.document import document, operation_id
+from service.errors import Invalid
 
 FAMILIES = routes.families(with_metrics=True)
 OPERATIONS = [each for family in FAMILIES.values() for each in family]
@@ -84,8 +87,12 @@ def test_errors_are_described_by_rule(method: str, path: str) -> None:
             assert "application/json" in answer["content"]
 
 
+def validator(schema: dict[str, Any]) -> OAS31Validator:
+    return OAS31Validator({**schema, "components": DOCUMENT["components"]})
+
+
 def check(schema: dict[str, Any], value: Any) -> None:
-    OAS31Validator({**schema, "components": DOCUMENT["components"]}).validate(value)
+    validator(schema).validate(value)
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(DESCRIBED))
@@ -98,15 +105,73 @@ def test_every_operation_has_an_example_that_is_as_it_is_described(method: str, 
     for kind, body in bodies.items():
         assert "example" in body, kind
         check(body["schema"], body["example"])
-    assert all("example" in each for each in described.get("parameters", []) if each["required"])
+    for parameter in described.get("parameters", []):
+        assert "example" in parameter or not parameter["required"]
+        if "example" in parameter:
+            check(parameter["schema"], parameter["example"])
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(DESCRIBED))
+def test_every_operation_and_family_is_described_in_a_sentence(method: str, path: str) -> None:
+    described = DOCUMENT["paths"][path][method.lower()]
+    assert described["description"].endswith(".")
+    (tag,) = (each for each in DOCUMENT["tags"] if each["name"] in described["tags"])
+    assert tag["description"].endswith(".")
+
+
+def arrays(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        if schema.get("type") == "array":
+            yield schema
+        for each in schema.values():
+            yield from arrays(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from arrays(each)
+
+
+def test_every_array_says_what_its_items_are_or_generators_drop_the_call() -> None:
+    found = list(arrays(DOCUMENT))
+    assert found
+    assert all({"items", "prefixItems"} & each.keys() for each in found)
+
+
+def test_a_body_comes_in_one_media_type_or_generated_clients_cannot_send_it() -> None:
+    bodies = [
+        each["requestBody"]
+        for methods in DOCUMENT["paths"].values()
+        for each in methods.values()
+        if "requestBody" in each
+    ]
+    assert bodies
+    assert all(list(body["content"]) == ["application/json"] for body in bodies)
+
+
+@given(text(max_size=12))
+@example("Grace Hopper")
+@example("a")
+def test_every_name_that_is_accepted_is_as_it_is_described(name: str) -> None:
+    schema = DOCUMENT["components"]["schemas"]["NewUser"]["properties"]["name"]
+    try:
+        user_rules.name(name)
+    except Invalid:
+        return
+    check(schema, name)
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", "a@b", "a\x00", "\n", "a" * 201])
+def test_a_name_that_is_refused_is_as_it_is_described(name: str) -> None:
+    with pytest.raises(Invalid):
+        user_rules.name(name)
+    assert not validator(DOCUMENT["components"]["schemas"]["NewUser"]["properties"]["name"]).is_valid(name)
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(DESCRIBED))
 def test_every_error_has_an_example_that_is_as_it_is_described(method: str, path: str) -> None:
     for answer in responses(DOCUMENT["paths"][path][method.lower()]).values():
         for content in answer.get("content", {}).values():
-            for example in content.get("examples", {}).values():
-                check(content["schema"], example["value"])
+            for each in content.get("examples", {}).values():
+                check(content["schema"], each["value"])
 
 
 def test_an_error_whose_shape_is_not_described_is_not_described_wrongly() -> None:

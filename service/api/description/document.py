@@ -40,6 +40,17 @@ SECURITY: dict[Auth, list[dict[str, list[str]]]] = {
     Auth.TOKEN_AND_UID: [{"token": [], "uid": []}],
     Auth.TOKEN_AND_UID_OR_TICKET: [{"token": [], "uid": []}, {"ticket": []}],
 }
+TAGS = {
+    "Registration": "What a softphone needs to register, and the live state of its line.",
+    "Extensions": "Which extensions there are, and who holds which.",
+    "Queues": "Queues, their members and their waiting calls; whether the call servers can be reached.",
+    "Login": "Tokens: log in, log out, who am I.",
+    "Presence": "Line states and what people say of themselves: polled, held until a change, or streamed.",
+    "Users": "The user accounts, for an admin's client. The same calls answer under `/v1`.",
+    "Health": "Probes and metrics, for orchestrators and monitoring.",
+    "Description": "This description, for generators and for people.",
+}
+"""What each family of operations is for."""
 Json = dict[str, Any]
 
 
@@ -59,7 +70,7 @@ def document(families: Mapping[str, Iterable[Operation]]) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Asterisk connector", "version": __version__, "description": ABOUT},
         "servers": [{"url": "/"}],
-        "tags": [{"name": family} for family in families],
+        "tags": [{"name": family, "description": TAGS[family]} for family in families],
         "paths": dict(paths),
         "components": {
             "securitySchemes": SECURITY_SCHEMES,
@@ -112,12 +123,15 @@ def _example_of(operation: Operation) -> Json:
 
 
 def _details(operation: Operation) -> str:
-    permission = operation.permission
-    if permission is None:
-        return operation.details
-    roles = ", ".join(sorted(ROLES[permission]))
-    needs = "For what is not one's own it needs" if operation.own_is_free else "Needs"
-    return f"{operation.details} {needs} the permission `{permission}`: {roles}.".strip()
+    sentences = [operation.details or f"{operation.summary}."]
+    if operation.form:
+        # A second media type in `requestBody` is what client generators stumble over, so the text names it.
+        sentences.append("The same fields may come as a form, `application/x-www-form-urlencoded`.")
+    if operation.permission is not None:
+        roles = ", ".join(sorted(ROLES[operation.permission]))
+        needs = "For what is not one's own it needs" if operation.own_is_free else "Needs"
+        sentences.append(f"{needs} the permission `{operation.permission}`: {roles}.")
+    return " ".join(sentences)
 
 
 def _parameters(operation: Operation, schemas: Schemas, example: Json) -> list[Json]:
@@ -146,8 +160,18 @@ def _parameter(name: str, where: str, schema: Json, required: bool, example: Jso
         "required": required,
         **({"description": told} if told else {}),
         "schema": bare,
-        **({"example": example[name]} if name in example else {}),
+        **({"example": _typed(example[name], bare)} if name in example else {}),
     }
+
+
+def _typed(text: str, schema: Json) -> Any:
+    """An argument as it stands in the URL, as the JSON value that its schema describes."""
+    match schema.get("type"):
+        case "integer":
+            return int(text)
+        case "array":
+            return [text]
+    return text
 
 
 def _without_null(schema: Json) -> Json:
@@ -161,11 +185,8 @@ def _without_null(schema: Json) -> Json:
 
 
 def _body(operation: Operation, schemas: Schemas, example: Json) -> Json:
-    schema, shown = schemas.of(operation.body), {"example": example["body"]} if "body" in example else {}
-    content = {"application/json": {"schema": schema, **shown}}
-    if operation.form:
-        texts = {"additionalProperties": {"type": "string"}}
-        content["application/x-www-form-urlencoded"] = {"schema": {"allOf": [schema, texts]}, **shown}
+    shown = {"example": example["body"]} if "body" in example else {}
+    content = {"application/json": {"schema": schemas.of(operation.body), **shown}}
     return {"required": _is_required(operation.body), "content": content}
 
 
@@ -180,16 +201,16 @@ def _responses(operation: Operation, schemas: Schemas, allowed: set[str], exampl
         answer["example"] = example["answer"]
     found: Json = {
         str(operation.status): {
-            "description": "Done.",
+            "description": "OK.",
             "headers": headers.references(*carried),
             "content": {operation.media_type: answer},
         }
     }
     if operation.conditional:
-        found["304"] = {"description": "It is what you know already.", "headers": headers.references(*carried)}
+        found["304"] = {"description": "Not modified.", "headers": headers.references(*carried)}
     for status, kind in operation.other_answers.items():
         content = {"application/json": {"schema": schemas.of(kind)}}
-        found[str(status)] = {"description": "No.", "headers": headers.references(), "content": content}
+        found[str(status)] = {"description": "Not ready.", "headers": headers.references(), "content": content}
     for code, facts in groupby(refusals.of(operation, allowed), key=lambda each: each.status):
         found[str(code)] = refusals.response(list(facts), schemas)
     return found

@@ -27,6 +27,7 @@ class Schemas:
         found, components = msgspec.json.schema_components(
             types, schema_hook=self._any_of, ref_template=f"{PREFIX}{{name}}"
         )
+        _name_items(components)
         self._of: dict[Any, Schema] = dict(zip(types, found, strict=True))
         self._components: dict[str, Schema] = components
         if twice := [name for name in components if not name.isalnum()]:
@@ -109,6 +110,18 @@ def _references(schema: Any) -> list[str]:
         own = [to.removeprefix(PREFIX)] if isinstance(to, str) and to.startswith(PREFIX) else []
         return own + [name for value in schema.values() for name in _references(value)]
     return [name for value in schema for name in _references(value)] if isinstance(schema, list) else []
+
+
+def _name_items(schema: Any) -> None:
+    """Give arrays of anything their `items`: generators drop an operation whose arrays have none."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "array" and not {"items", "prefixItems"} & schema.keys():
+            schema["items"] = {}
+        for value in schema.values():
+            _name_items(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            _name_items(value)
 
 
 def _demand_all(schema: Schema) -> None:
