@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import itertools
 import re
 import secrets
 from collections.abc import Callable
@@ -27,10 +28,16 @@ TOKEN_LENGTH = 43
 PASSWORD_BYTES = 72
 """bcrypt looks at no more; a longer password is refused, not cut."""
 
-# The hash of a password that nobody has, of the usual cost: an unknown name takes as long as a wrong password.
-_NOBODY = b"$2b$12$rVHDygCt5QKVt7OgK.D9KuQZHhpQnMP75Sg.8TgLMfw50bTQ8R2K."
+# What follows the cost in the hash of a password that nobody has.
+_NOBODY = "rVHDygCt5QKVt7OgK.D9KuQZHhpQnMP75Sg.8TgLMfw50bTQ8R2K."
 
-_HASH = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}", re.ASCII)
+_HASH = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
+
+Rank = tuple[int, int]
+"""Who comes first where many wait: the smallest."""
+FIRST: Rank = (-1, 0)
+WAIT_DEADLINE = 5.0
+"""Seconds that a password waits for its turn."""
 
 
 def new_token() -> str:
@@ -72,11 +79,17 @@ def is_hash(text: str) -> bool:
 
 
 class PasswordHasher:
-    """bcrypt in a bounded number of threads. Owns its threads: use it as a context manager."""
+    """bcrypt in a bounded number of threads. Owns its threads: use it as a context manager.
+
+    A bounded number waits; where one too many comes, whoever has the worst rank goes.
+    """
 
     def __init__(self, *, threads: int = 2, waiting: int = 64, rounds: int = 12) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt")
-        self._free = threads + waiting
+        self._free = threads
+        self._most = waiting
+        self._waiting: dict[asyncio.Future[None], tuple[Rank, int]] = {}
+        self._numbers = itertools.count()
         self._rounds = rounds
 
     def __enter__(self) -> PasswordHasher:
@@ -87,27 +100,66 @@ class PasswordHasher:
 
     async def hash(self, password: str) -> str:
         """The bcrypt hash of a new password. Raises Invalid, and Overloaded when too many wait already."""
-        return (await self._run(bcrypt.hashpw, usable(password), bcrypt.gensalt(self._rounds))).decode()
+        return (await self._run(FIRST, bcrypt.hashpw, usable(password), bcrypt.gensalt(self._rounds))).decode()
 
-    async def verify(self, password: str, hashed: str | None) -> bool:
-        """Whether the password fits. It takes as long for an unknown user (`hashed` None) as for a known one.
+    async def verify(self, password: str, hashed: str | None, rank: Rank = FIRST) -> bool:
+        """Whether the password fits.
 
-        Raises Overloaded when too many wait already.
+        It takes as long for an unknown user (`hashed` None), a hash that is none, and one that costs less than ours, as
+        for a known one. Raises Overloaded when too many wait already, or for too long.
         """
         raw = password.encode("utf-8", "surrogatepass")
         usable = bool(raw) and len(raw) <= PASSWORD_BYTES and b"\0" not in raw
-        known = hashed.encode() if hashed is not None else _NOBODY
-        try:
-            fits = await self._run(bcrypt.checkpw, raw if usable else b"-", known)
-        except ValueError:  # a stored hash that is none, such as an imported placeholder, fits nothing
-            fits = False
-        return fits and usable and hashed is not None
+        fits = await self._run(rank, _compared, raw if usable else b"-", hashed or "", self._rounds)
+        return fits and usable
 
-    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
-        if self._free <= 0:
-            raise Overloaded("too many passwords are waiting to be checked")
-        self._free -= 1
+    async def _run(self, rank: Rank, work: Callable[..., T], *arguments: object) -> T:
+        if self._free:
+            self._free -= 1
+        else:
+            await self._turn(rank)
+        # A thread cannot be stopped: its place is free when it is done, not when nobody waits for it any more.
+        working = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+        working.add_done_callback(self._next)
+        return await asyncio.shield(working)
+
+    async def _turn(self, rank: Rank) -> None:
+        """Wait until a thread is free and nobody with a better rank waits. Raises Overloaded."""
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[place] = rank, next(self._numbers)
+        if len(self._waiting) > self._most:
+            last = max(self._waiting, key=self._waiting.__getitem__)
+            del self._waiting[last]
+            last.set_exception(Overloaded("too many passwords are waiting to be checked"))
+        taken = False
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+            async with asyncio.timeout(WAIT_DEADLINE):
+                await place
+            taken = True
+        except TimeoutError:
+            raise Overloaded(f"a password was not checked within {WAIT_DEADLINE:g} s") from None
         finally:
+            self._waiting.pop(place, None)
+            if not taken and place.done() and not place.cancelled() and place.exception() is None:
+                self._next(place)  # its turn came when it had gone
+
+    def _next(self, _: object) -> None:
+        if not self._waiting:
             self._free += 1
+            return
+        first = min(self._waiting, key=self._waiting.__getitem__)
+        del self._waiting[first]
+        first.set_result(None)
+
+
+def _compared(password: bytes, hashed: str, rounds: int) -> bool:
+    """Whether the password fits the hash; in the time that a hash of so many rounds takes, if it has no more."""
+    cost = int(found[1]) if (found := _HASH.fullmatch(hashed)) else rounds
+    stored = hashed if found else f"$2b${rounds:02}${_NOBODY}"
+    try:
+        fits = bcrypt.checkpw(password, stored.encode())
+    except ValueError:  # a stored hash that only looks like one, such as an imported placeholder, fits nothing
+        fits, cost = False, 3
+    for missing in range(max(cost, 4), rounds):  # each costs twice as much as the one before
+        bcrypt.checkpw(password, f"$2b${missing:02}${_NOBODY}".encode())
+    return fits and found is not None

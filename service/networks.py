@@ -1,4 +1,4 @@
-"""Addresses and networks: from where somebody may log in."""
+"""Addresses and networks: from where somebody may log in, and what counts as one place."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from service.errors import Invalid
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 _MAPPED_BITS = 96
+_HOST_BITS = 64
 
 
 def network(text: str) -> Network:
@@ -35,6 +36,20 @@ def may_come_from(allowed: Iterable[str], address: str) -> bool:
     except ValueError:
         return False
     return any(_holds(text, came_from) for text in listed)
+
+
+def prefix(address: str) -> str:
+    """What counts as one place: an IPv4 address; of IPv6 the /64, as one customer has at least that many addresses.
+
+    What is no address is a place of its own.
+    """
+    try:
+        came_from = _unmapped(ip_address(address))
+    except ValueError:
+        return address
+    if isinstance(came_from, IPv4Address):
+        return str(came_from)
+    return f"{IPv6Address(int(came_from) >> _HOST_BITS << _HOST_BITS)}/64"
 
 
 def _holds(text: str, address: Address) -> bool:

@@ -86,6 +86,13 @@ async def by_login(database: Database, name_or_email: str) -> Login | None:
     return Login(person_of(row), row["passwd"], tuple(row["auth_ip"])) if row else None
 
 
+async def login_addresses(database: Database, since: datetime, most: int) -> list[tuple[int, str, datetime]]:
+    """Who last logged in from where, and when: the newest first, after `since`."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(SQL["login_addresses"], since, most)
+    return [(row["user_id"], row["login_ip"], row["last_login_time"]) for row in rows]
+
+
 async def create(
     database: Database,
     *,

@@ -8,7 +8,9 @@ import re
 import bcrypt
 import pytest
 
+from service.keys import LOGINS
 from tests.support.database import TestDatabase
+from tests.support.eventually import eventually
 from tests.support.server import Server, Start
 
 PASSWORD, WRONG = "demo-agent-password", "wrong"
@@ -23,20 +25,26 @@ async def quick(database: TestDatabase) -> TestDatabase:
     return database
 
 
+def from_(address: str) -> dict[str, str]:
+    return {"X-Forwarded-For": address}
+
+
 async def tried(server: Server, user: str, password: str = WRONG, forwarded: str | None = None) -> int:
-    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    headers = from_(forwarded) if forwarded else {}
     answer = await server.client.post("/api/v1/login", json={"user": user, "password": password}, headers=headers)
     return answer.status
 
 
-async def test_the_eleventh_failure_of_an_account_is_a_429_that_says_when(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings(**PROXIED))
+async def test_the_eleventh_failure_of_a_name_at_an_address_is_a_429_that_says_when(
+    quick: TestDatabase, start: Start
+) -> None:
+    server = await start(quick.settings(**PROXIED), hash_rounds=4)
     for number in range(10):
-        assert await tried(server, "dnhai", forwarded=f"192.0.2.{number}") == 401
+        assert await tried(server, "dnhai", forwarded=f"2001:db8:0:1::{number}") == 401
     answer = await server.client.post(
         "/api/v1/login",
-        json={"user": "DNhai@example.com", "password": PASSWORD},
-        headers={"X-Forwarded-For": "192.0.2.99"},
+        json={"user": "DNhai", "password": PASSWORD},
+        headers={"X-Forwarded-For": "2001:db8:0:1:ffff::"},
     )
     seconds = int(answer.headers["Retry-After"])
     assert 50 < seconds <= 60
@@ -45,13 +53,84 @@ async def test_the_eleventh_failure_of_an_account_is_a_429_that_says_when(quick:
         f'{seconds} seconds before trying this endpoint again. [error-too-many-requests]"}}'
     )
     assert (answer.status, await answer.text()) == (429, expected)
-    assert await tried(server, "agent2", PASSWORD, forwarded="192.0.2.99") == 200
+    assert await tried(server, "dnhai", PASSWORD, forwarded="2001:db8:0:2::1") == 200
+
+
+async def test_nobody_is_locked_out_at_an_address_where_they_logged_in_before(
+    quick: TestDatabase, start: Start
+) -> None:
+    """Whether all the world guesses their password, or somebody behind the same address guesses everybody's."""
+    server = await start(quick.settings(**PROXIED, login_failures_per_minute=2), hash_rounds=4)
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") == 200
+    for number in range(10):
+        assert [await tried(server, "dnhai", forwarded=f"198.51.100.{number}") for _ in range(2)] == [401] * 2
+    for user in ("agent2", "admin", "nobody", "dnhai"):
+        await tried(server, user, forwarded="192.0.2.1")
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.99") == 429
+    assert await tried(server, "agent2", PASSWORD, forwarded="192.0.2.1") == 429
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") == 200
+    assert await tried(server, "dnhai", forwarded="192.0.2.1") == 429, "a second wrong password, of two"
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") == 429
+
+
+async def test_where_somebody_logged_in_is_known_after_a_restart_and_to_other_replicas(
+    quick: TestDatabase, start: Start
+) -> None:
+    await quick.execute(
+        "insert into activity (user_id, last_login_time, login_ip) values (1795, now() - interval '9 d', '192.0.2.1')"
+    )
+    server = await start(quick.settings(**PROXIED, login_failures_per_minute=1), hash_rounds=4)
+    for number in range(10):
+        assert await tried(server, "dnhai", forwarded=f"198.51.100.{number}") == 401
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.2") == 429
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/login", "/auth"])
+async def test_answers_never_tell_which_names_there_are(quick: TestDatabase, start: Start, path: str) -> None:
+    """A name, its e-mail and other spellings, from many addresses and from one: an unknown one is answered the same."""
+    server = await start(quick.settings(**PROXIED, login_failures_per_minute=2), hash_rounds=4)
+    field = "email_or_name" if path == "/auth" else "user"
+
+    async def answers(name: str, network: str) -> list[tuple[int, str]]:
+        assert await tried(server, "admin", PASSWORD, forwarded=f"{network}.99") == 200
+        spellings = [name, name.upper(), f"{name}@example.com", f"{name.title()}@EXAMPLE.com"]
+        asked = [(spelling, f"{network}.{number}") for number in range(6) for spelling in spellings * 2]
+        asked += [(spelling, f"{network}.99") for spelling in spellings * 4]
+        found = []
+        for spelling, address in asked:
+            given = {field: spelling, "password": WRONG}
+            answer = await server.client.post(path, json=given, headers=from_(address))
+            found.append((answer.status, re.sub(r"[0-9]+ seconds", "", await answer.text())))
+        return found
+
+    known, unknown = await answers("agent2", "198.51.100"), await answers("nobody", "203.0.113")
+    assert known == unknown
+    assert {status for status, _ in known} == {401, 429}
+
+
+async def test_a_right_login_gets_in_while_80_addresses_guess(database: TestDatabase, start: Start) -> None:
+    """Passwords are checked as slowly as they are in earnest."""
+    server = await start(database.settings(**PROXIED))
+    assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") == 200
+
+    async def guess(number: int) -> None:
+        while True:
+            await tried(server, f"user{number}", forwarded=f"198.51.100.{number}")
+
+    async with asyncio.TaskGroup() as tasks:
+        guessing = [tasks.create_task(guess(number)) for number in range(80)]
+        await eventually(lambda: server.app[LOGINS].refused >= 5, 30, "they guess")
+        statuses = [await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") for _ in range(6)]
+        for task in guessing:
+            task.cancel()
+    assert statuses == [200] * 6
 
 
 async def test_the_eleventh_failure_of_an_address_is_a_429_whatever_the_account(
     quick: TestDatabase, start: Start
 ) -> None:
-    server = await start(quick.settings(**PROXIED))
+    server = await start(quick.settings(**PROXIED), hash_rounds=4)
     users = ["dnhai", "agent2", "admin", "nophone", "inactive"] * 2
     assert [await tried(server, user, forwarded="192.0.2.1") for user in users] == [401] * 10
     assert await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") == 429
@@ -61,7 +140,7 @@ async def test_the_eleventh_failure_of_an_address_is_a_429_whatever_the_account(
 async def test_both_families_share_the_limit_and_each_answers_in_its_envelope(
     quick: TestDatabase, start: Start
 ) -> None:
-    server = await start(quick.settings(login_failures_per_minute=1))
+    server = await start(quick.settings(login_failures_per_minute=1), hash_rounds=4)
     assert await tried(server, "dnhai") == 401
     answer = await server.client.post("/v1/auth", json={"email_or_name": "dnhai", "password": PASSWORD})
     body = await answer.json()
@@ -70,20 +149,20 @@ async def test_both_families_share_the_limit_and_each_answers_in_its_envelope(
 
 
 async def test_of_30_wrong_logins_at_once_ten_are_checked(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings())
+    server = await start(quick.settings(), hash_rounds=4)
     statuses = await asyncio.gather(*(tried(server, "dnhai") for _ in range(30)))
     assert sorted(statuses) == [401] * 10 + [429] * 20
 
 
 async def test_of_30_right_logins_at_once_all_succeed(quick: TestDatabase, start: Start) -> None:
     """A shift begins: everybody comes through one address, and nobody has failed."""
-    server = await start(quick.settings())
+    server = await start(quick.settings(), hash_rounds=4)
     statuses = await asyncio.gather(*(tried(server, "dnhai", PASSWORD) for _ in range(30)))
     assert statuses == [200] * 30
 
 
 async def test_right_logins_do_not_count(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings(login_failures_per_minute=2))
+    server = await start(quick.settings(login_failures_per_minute=2), hash_rounds=4)
     assert await tried(server, "dnhai") == 401
     assert [await tried(server, "dnhai", PASSWORD) for _ in range(5)] == [200] * 5
     assert [await tried(server, "dnhai"), await tried(server, "dnhai")] == [401, 429]
@@ -105,7 +184,7 @@ async def test_right_logins_do_not_count(quick: TestDatabase, start: Start) -> N
 async def test_forwarded_addresses_are_believed_only_from_trusted_proxies(
     quick: TestDatabase, start: Start, peers: list[str], forwarded: list[str], same: bool
 ) -> None:
-    server = await start(quick.settings(trusted_proxies=peers, login_failures_per_minute=1))
+    server = await start(quick.settings(trusted_proxies=peers, login_failures_per_minute=1), hash_rounds=4)
     first, second = forwarded
     assert await tried(server, "dnhai", forwarded=first) == 401
     assert await tried(server, "agent2", forwarded=second) == (429 if same else 401)

@@ -40,7 +40,7 @@ async def limited_to(server: Server, *networks: str) -> None:
 async def test_from_elsewhere_it_is_the_answer_to_a_wrong_password(
     quick: TestDatabase, start: Start, path: str
 ) -> None:
-    server = await start(quick.settings(**BEHIND_A_PROXY))
+    server = await start(quick.settings(**BEHIND_A_PROXY), hash_rounds=4)
     await limited_to(server, "192.0.2.0/28", "2001:db8::/32", "198.51.100.7")
     for address in ("192.0.2.15", "2001:db8::7", "198.51.100.7", "::ffff:192.0.2.1"):
         assert (await tried(server, address, path))[0] == 200
@@ -55,13 +55,13 @@ async def test_from_elsewhere_it_is_the_answer_to_a_wrong_password(
 
 
 async def test_from_elsewhere_it_counts_as_a_failure(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings(trusted_proxies=["127.0.0.0/8"], login_failures_per_minute=2))
+    server = await start(quick.settings(trusted_proxies=["127.0.0.0/8"], login_failures_per_minute=2), hash_rounds=4)
     await limited_to(server, "192.0.2.1")
-    assert [(await tried(server, f"203.0.113.{n}"))[0] for n in range(3)] == [401, 401, 429]
+    assert [(await tried(server, "203.0.113.1"))[0] for _ in range(3)] == [401, 401, 429]
 
 
 async def test_who_is_not_trusted_cannot_say_where_they_come_from(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings())
+    server = await start(quick.settings(), hash_rounds=4)
     await limited_to(server, "192.0.2.1")
     assert (await tried(server, "192.0.2.1"))[0] == 401
     await limited_to(server, "127.0.0.1")
@@ -69,14 +69,14 @@ async def test_who_is_not_trusted_cannot_say_where_they_come_from(quick: TestDat
 
 
 async def test_what_was_typed_into_sql_and_is_no_network_lets_nobody_in(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings())
+    server = await start(quick.settings(), hash_rounds=4)
     await quick.execute("update users set auth_ip = '{localhost,*}' where user_id = 1795")
     assert (await tried(server, "127.0.0.1"))[0] == 401
 
 
 async def test_a_token_that_was_opened_from_there_goes_on_elsewhere(quick: TestDatabase, start: Start) -> None:
     """It is about opening one: phones roam."""
-    server = await start(quick.settings(**BEHIND_A_PROXY))
+    server = await start(quick.settings(**BEHIND_A_PROXY), hash_rounds=4)
     headers = await server.headers_of()
     await limited_to(server, "192.0.2.1")
     for elsewhere in ("203.0.113.9", "192.0.2.1"):

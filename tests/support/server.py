@@ -115,8 +115,8 @@ async def start() -> AsyncIterator[Start]:
     """Starts services; all end with the test."""
     async with AsyncExitStack() as stack:
 
-        async def starting(settings: Settings) -> Server:
-            return await stack.enter_async_context(serving(settings))
+        async def starting(settings: Settings, hash_rounds: int = 12) -> Server:
+            return await stack.enter_async_context(serving(settings, hash_rounds))
 
         yield starting
 

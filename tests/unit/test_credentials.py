@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from time import perf_counter
 
 import bcrypt
 import pytest
@@ -99,3 +100,48 @@ async def test_more_than_may_wait_are_refused_and_the_loop_goes_on() -> None:
         results = await asyncio.gather(*(hasher.hash("x") for _ in range(10)), return_exceptions=True)
         assert sum(isinstance(result, Overloaded) for result in results) == 7
         assert (await hasher.hash("x")).startswith("$2b$04$")
+
+
+async def test_who_has_the_best_rank_is_next_and_who_has_the_worst_goes_when_too_many_wait() -> None:
+    order = []
+    with PasswordHasher(threads=1, waiting=3, rounds=4) as hasher:
+
+        async def check(rank: int) -> None:
+            try:
+                await hasher.verify("x", None, (rank, 0))
+                order.append(str(rank))
+            except Overloaded:
+                order.append(f"{rank} refused")
+
+        await asyncio.gather(*map(check, (9, 5, 7, 6, 1, 8)))
+    assert order == ["8 refused", "7 refused", "9", "1", "5", "6"]
+
+
+async def test_a_client_that_gives_up_leaves_its_place_to_others() -> None:
+    with PasswordHasher(threads=1, waiting=3, rounds=8) as hasher:
+        async with asyncio.TaskGroup() as tasks:
+            checks = [tasks.create_task(hasher.verify("x", None)) for _ in range(4)]
+            await asyncio.sleep(0)
+            for check in checks:
+                check.cancel()
+        assert await hasher.hash("x")
+        assert len(await asyncio.gather(*(hasher.hash("x") for _ in range(4)))) == 4
+
+
+@pytest.mark.parametrize(
+    "stored", [None, "!", "$2b$07$" + "." * 53, "$2b$99$" + "." * 53, bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()]
+)
+async def test_the_time_does_not_tell_what_is_stored(stored: str | None) -> None:
+    """As much work for an unknown name, a placeholder and an imported, cheaper hash as for a hash of our own."""
+    with PasswordHasher(rounds=9) as hasher:
+        own = await hasher.hash("x")
+
+        async def quickest(hashed: str | None) -> float:
+            times = []
+            for _ in range(5):
+                began = perf_counter()
+                await hasher.verify("y", hashed)
+                times.append(perf_counter() - began)
+            return min(times)
+
+        assert 0.5 < await quickest(stored) / await quickest(own) < 2

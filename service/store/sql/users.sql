@@ -18,6 +18,13 @@ select
 from users
 where lower(name) = lower($1) or lower(email) = lower($1)
 
+-- name: login_addresses
+select user_id, login_ip, last_login_time
+from activity
+where last_login_time > $1 and login_ip is not null
+order by last_login_time desc
+limit $2
+
 -- name: create
 insert into users (name, email, passwd, user_type, first_name, last_name, uid, create_user_id)
 values ($1, $2, $3, $4, $5, $6, $7, $8)

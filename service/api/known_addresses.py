@@ -1,0 +1,77 @@
+"""Who logged in from where before, as prefixes of addresses. In memory and bounded; what PostgreSQL recorded is read.
+
+Each replica learns what the others wrote: `activity` holds everybody's last login.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from service.errors import ServiceError
+from service.networks import prefix
+from service.store import users
+from service.store.database import Database
+
+MOST = 50_000
+"""Pairs of a person and a prefix."""
+READ_EVERY = 60.0
+"""Seconds between two reads, which only a login attempt asks for."""
+OVERLAP = timedelta(minutes=2)
+"""Activity is written in batches, so a login may be stored some time after it happened."""
+SLICE = 500
+"""Rows that are taken in one turn of the loop."""
+
+
+class KnownAddresses:
+    """One per process."""
+
+    def __init__(self, most: int = MOST, clock: Callable[[], float] = monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._pairs: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._prefixes: Counter[str] = Counter()
+        self._read_at = float("-inf")
+        self._since = datetime(1970, 1, 1, tzinfo=UTC)
+
+    def add(self, user_id: int, prefix: str) -> None:
+        """Somebody logged in from there."""
+        pair = user_id, prefix
+        if pair not in self._pairs:
+            self._prefixes[prefix] += 1
+        self._pairs[pair] = None
+        self._pairs.move_to_end(pair)
+        if len(self._pairs) > self._most:
+            (_, forgotten), _ = self._pairs.popitem(last=False)
+            self._prefixes[forgotten] -= 1
+            if not self._prefixes[forgotten]:
+                del self._prefixes[forgotten]
+
+    def knows(self, user_id: int, prefix: str) -> bool:
+        """Whether this person logged in from there before."""
+        return (user_id, prefix) in self._pairs
+
+    def has(self, prefix: str) -> bool:
+        """Whether anybody did."""
+        return prefix in self._prefixes
+
+    async def refresh(self, database: Database) -> None:
+        """Read what was written since the last time, if that is long ago. Without PostgreSQL it stays as it is."""
+        if self._clock() < self._read_at + READ_EVERY:
+            return
+        self._read_at = self._clock()
+        try:
+            found = await users.login_addresses(database, self._since, self._most)
+        except ServiceError:
+            return
+        for number, (user_id, address, at) in enumerate(reversed(found)):
+            self.add(user_id, prefix(address))
+            self._since = max(self._since, at - OVERLAP)
+            if number % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
