@@ -7,13 +7,18 @@ from typing import NoReturn
 from local.bootstrap import PROJECT
 from local.kept import data_dir, read_env
 
+HELP = {"-h", "--help", "--version"}
+"""Options that need nothing to be running."""
+
 
 def main() -> NoReturn:
     folder = data_dir()
     try:
         settings = read_env(folder)
     except FileNotFoundError:
-        sys.exit(f"error: there is no run in {folder}; `make run` makes one")
+        if not HELP & set(sys.argv[1:]):
+            sys.exit(f"error: there is no run in {folder}; `make run` makes one")
+        settings = {}
     os.chdir(PROJECT)
     command = [sys.executable, "-m", "service", *sys.argv[1:]]
     os.execve(command[0], command, {**os.environ, **settings})  # noqa: S606

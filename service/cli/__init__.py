@@ -8,52 +8,67 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
+import importlib
+from typing import Any
 
 from service import __version__, logs, loop, settings
-from service.cli import check, demo, extension, serve, token, user
+from service.cli import extension, token, user
+from service.cli.common import EPILOG, Command, add_command
+from service.cli.output import Json, Text
 from service.errors import ConfigurationError, ServiceError
 from service.settings import Settings
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    root = argparse.ArgumentParser(prog="python -m service", description=__doc__.splitlines()[0])
+    root = argparse.ArgumentParser(prog="python -m service", description=__doc__.splitlines()[0], epilog=EPILOG)
     root.add_argument("--version", action="version", version=f"asterisk-connector {__version__}")
-    root.set_defaults(run=serve.run, arguments=False, place=None)
+    root.add_argument("--json", action="store_true", help="print JSON, for programs")
+    root.set_defaults(run=_in("serve"), place=None)
     commands = root.add_subparsers(title="commands", metavar="COMMAND")
-    for name, help_, run in (
-        ("serve", "answer requests (the default)", serve.run),
-        ("migrate", "bring schema, roles and grants up to date, as the owner", _migrate),
-        ("check", "ask PostgreSQL and each Asterisk whether all is there and permitted", check.run),
-        ("demo", "load the demo data into an empty database", demo.run),
+    for name, help_, more in (
+        ("serve", "answer requests (the default)", "SIGTERM and SIGINT end it without a failed request."),
+        ("migrate", "bring schema, roles and grants up to date, as the owner", "Safe to run again."),
+        (
+            "check",
+            "ask PostgreSQL and each Asterisk whether all is there and permitted",
+            "Exit code 1: something is not.",
+        ),
+        ("demo", "load the demo data into an empty database", "Its passwords and its admin's token are public."),
     ):
-        commands.add_parser(name, help=help_).set_defaults(run=run)
-    for module in (user, extension, token, serve):
+        add_command(commands, name, help_, _in(name), more)
+    for module in (user, extension, token):
         module.add_to(commands)
+    commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed
+    commands.choices["worker"].add_argument("place")
     return root
 
 
-async def _migrate(settings: Settings) -> None:
-    from service.store.migrate import migrate  # with Alembic: half a second of each start, for this command only
+def _in(module: str) -> Command:
+    """The command that a module here runs. It is imported then: the web server and Alembic take half a second each."""
 
-    await migrate(settings)
+    async def run(settings: Settings, arguments: argparse.Namespace) -> int | None:
+        work: Any = importlib.import_module(f"service.cli.{module}")
+        code: int | None = await work.run(settings, arguments)
+        return code
+
+    return run
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = parser().parse_args(argv)
+    arguments.out = Json() if arguments.json else Text()
     try:
         loaded = settings.load()
-        logs.configure(loaded, worker=arguments.place and arguments.place.number)
-        work = arguments.run(loaded, arguments) if arguments.arguments else arguments.run(loaded)
+        logs.configure(loaded)
         with asyncio.Runner(loop_factory=loop.factory()) as runner:
-            code = runner.run(work)
+            code = runner.run(arguments.run(loaded, arguments))
     except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
+        arguments.out.failed(str(error))
         return 2
     except (ServiceError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        arguments.out.failed(str(error))
         return 1
     except KeyboardInterrupt:
         return 130

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+
 from service.asterisk import checks as asterisk
-from service.cli.common import opened, print_table
+from service.cli.common import opened
 from service.errors import ServiceError
 from service.model import Finding
 from service.settings import Settings
@@ -11,7 +13,7 @@ from service.store import checks as store
 from service.store import extensions
 
 
-async def run(settings: Settings) -> int:
+async def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print one table. The exit code is 1 when something is missing without which the service cannot do its work."""
     findings = [finding async for finding in store.check(settings, opened(settings))]
     if not settings.call_servers:
@@ -23,7 +25,7 @@ async def run(settings: Settings) -> int:
         {"part": finding.part, "verdict": finding.verdict, "what": finding.what, "how to mend it": finding.remedy or ""}
         for finding in findings
     ]
-    print_table(rows, ("part", "verdict", "what", "how to mend it"))
+    arguments.out.table(rows, ("part", "verdict", "what", "how to mend it"))
     return int(any(finding.remedy is not None and finding.needed for finding in findings))
 
 

@@ -1,31 +1,41 @@
-"""What the commands share: subcommands, secrets from standard input, tables."""
+"""What the commands share: subcommands and their options, the database, secrets from standard input."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import getpass
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from service.errors import Invalid
 from service.settings import Settings
 from service.store.database import Database
 
-Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, None]]
+EPILOG = (
+    "Settings come from environment variables that begin with CONNECTOR_. Results go to standard output, logs and "
+    "errors to standard error. Exit codes: 0 done; 1 refused; 2 wrong usage or settings."
+)
+Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int | None]]
+"""What a command does; `arguments.out` takes its results. Returns the exit code, None for 0."""
 
 
-def group(commands: Any, name: str, help_: str) -> Callable[[str, str, Command], argparse.ArgumentParser]:
-    """A command with subcommands; the result adds one."""
-    parser = commands.add_parser(name, help=help_)
+def add_command(commands: Any, name: str, help_: str, run: Command, more: str = "") -> argparse.ArgumentParser:
+    """A command. `help_` is its line in the list of commands; `more` follows it on its own help page."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}. {more}".strip(), epilog=EPILOG
+    )
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON, for programs")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def group(commands: Any, name: str, help_: str) -> Callable[..., argparse.ArgumentParser]:
+    """A command with subcommands; the result adds one, as `add_command` does."""
+    parser = commands.add_parser(name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}.", epilog=EPILOG)
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def add(subname: str, subhelp: str, run: Command) -> argparse.ArgumentParser:
-        subparser: argparse.ArgumentParser = subcommands.add_parser(subname, help=subhelp, description=subhelp)
-        subparser.set_defaults(run=run, arguments=True)
-        return subparser
-
-    return add
+    return functools.partial(add_command, subcommands)
 
 
 def opened(settings: Settings) -> Database:
@@ -48,21 +58,3 @@ def read_secret(what: str) -> str:
     if not secret:
         raise Invalid(f"no {what} was given on standard input")
     return secret
-
-
-def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Rows as aligned columns; control characters cannot disturb the terminal."""
-    cells = [list(columns), *([_cell(row[column]) for column in columns] for row in rows)]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    for line in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat(timespec="seconds"))
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))

@@ -5,7 +5,9 @@ The admin's token and all passwords are public: they stand in the documentation.
 
 from __future__ import annotations
 
-from service.cli.common import opened, print_table
+import argparse
+
+from service.cli.common import opened
 from service.credentials import PasswordHasher, token_hash
 from service.errors import ConfigurationError, Refused
 from service.settings import Settings
@@ -24,7 +26,13 @@ PEOPLE = (
 )
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Load it, and print who can log in."""
+    await load(settings)
+    arguments.out.table([{"name": name, "password": password} for name, password in PEOPLE], ("name", "password"))
+
+
+async def load(settings: Settings) -> None:
     """Load the demo data; loading it again changes nothing. Refused on a database that holds other users."""
     if not settings.call_servers:
         raise ConfigurationError("the demo data needs a call server in the settings")
@@ -45,4 +53,3 @@ async def run(settings: Settings) -> None:
             await connection.execute(SQL["sequence"])
             await connection.execute(SQL["token"], token_hash(ADMIN_TOKEN))
             await connection.execute(SQL["extensions"], call_server, SIP_PASSWORD)
-    print_table([{"name": name, "password": password} for name, password in PEOPLE], ("name", "password"))

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from service.cli.common import Command, group, opened, print_table, read_secret
+from service.cli.common import Command, group, opened, read_secret
 from service.errors import NotFound
 from service.settings import Settings
 from service.store import extensions
@@ -40,7 +40,8 @@ async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
     secret = read_secret("SIP password") if arguments.password_stdin else None
     async with opened(settings) as database:
         await extensions.create(database, arguments.extension, call_server, arguments.profile, secret)
-    print(f"extension {arguments.extension} is on call server {call_server}")
+    told = f"extension {arguments.extension} is on call server {call_server}"
+    arguments.out.done(told, extension=arguments.extension, call_server=call_server)
 
 
 def _call_server(settings: Settings, given: str | None) -> str:
@@ -56,14 +57,15 @@ def _call_server(settings: Settings, given: str | None) -> str:
 async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         await extensions.assign(database, arguments.extension, arguments.user)
-    print(f"extension {arguments.extension} is {arguments.user}'s")
+    told = f"extension {arguments.extension} is {arguments.user}'s"
+    arguments.out.done(told, extension=arguments.extension, user=arguments.user)
 
 
 def _on_one(work: Callable[[Database, str], Awaitable[None]], told: str) -> Command:
     async def run(settings: Settings, arguments: argparse.Namespace) -> None:
         async with opened(settings) as database:
             await work(database, arguments.extension)
-        print(f"extension {arguments.extension} {told}")
+        arguments.out.done(f"extension {arguments.extension} {told}", extension=arguments.extension)
 
     return run
 
@@ -76,7 +78,7 @@ async def _disable(database: Database, extension: str) -> None:
     await extensions.set_enabled(database, extension, False)
 
 
-async def _list(settings: Settings, _: argparse.Namespace) -> None:
+async def _list(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         rows = await extensions.listed(database)
-    print_table(rows, ("extension", "call_server", "profile", "enabled", "user_name"))
+    arguments.out.table(rows, ("extension", "call_server", "profile", "enabled", "user_name"))

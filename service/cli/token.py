@@ -6,7 +6,7 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from service.cli.common import group, opened, print_table
+from service.cli.common import group, opened
 from service.errors import NotFound, Refused
 from service.settings import Settings
 from service.store import tokens, users
@@ -44,8 +44,11 @@ async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
         if not login.person.active:
             raise Refused(f"{login.person.name} is not active: a token would be refused")
         token, expires_at = await tokens.issue(database, login.person.user_id, lifetime, arguments.label)
+    if arguments.json:
+        arguments.out.record({"token": token, "X-User-Id": login.person.uid, "expires": expires_at})
+        return
     print(token)
-    print_table([{"X-User-Id": login.person.uid, "expires": expires_at}], ("X-User-Id", "expires"))
+    arguments.out.table([{"X-User-Id": login.person.uid, "expires": expires_at}], ("X-User-Id", "expires"))
 
 
 async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -54,16 +57,16 @@ async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
             if await users.by_login(database, arguments.user) is None:
                 raise NotFound(f"there is no user {arguments.user!r}")
             count = await tokens.revoke_all(database, arguments.user)
-            print(f"{count} tokens of {arguments.user} are ended")
+            arguments.out.done(f"{count} tokens of {arguments.user} are ended", user=arguments.user, tokens=count)
         else:
             await tokens.revoke_by_prefix(database, arguments.hash)
-            print("the token is ended")
+            arguments.out.done("the token is ended", tokens=1)
 
 
-async def _list(settings: Settings, _: argparse.Namespace) -> None:
+async def _list(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         rows = await tokens.listed(database)
-    print_table(
+    arguments.out.table(
         [{**row, "hash": row["hash"][:16]} for row in rows],
         ("hash", "name", "created_at", "expires_at", "label"),
     )

@@ -1,4 +1,4 @@
-"""`user create|passwd|auth-ip|activate|deactivate|delete|list`."""
+"""`user create|passwd|auth-ip|activate|deactivate|delete|show|list`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 from typing import Any
 
 from service import networks
-from service.cli.common import group, opened, print_table, read_secret
+from service.cli.common import group, opened, read_secret
 from service.credentials import PasswordHasher
+from service.errors import NotFound
 from service.model import Role
 from service.settings import Settings
 from service.store import users
@@ -32,6 +33,7 @@ def add_to(commands: Any) -> None:
     parser = add("auth-ip", "say from where a user may log in: from anywhere, if no network is given", _auth_ip)
     parser.add_argument("name")
     parser.add_argument("network", nargs="*", help="an address, or a network such as 192.0.2.0/24")
+    add("show", "show one user: contact, extension, last use", _show).add_argument("name", help="a name or an e-mail")
     add("list", "show all users", _list)
 
 
@@ -48,7 +50,7 @@ async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
             first_name=arguments.first_name,
             last_name=arguments.last_name,
         )
-    print(f"user {arguments.name} has user_id {user_id}")
+    arguments.out.done(f"user {arguments.name} has user_id {user_id}", name=arguments.name, user_id=user_id)
 
 
 async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -56,25 +58,25 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
         passwd = await hasher.hash(read_secret("password"))
     async with opened(settings) as database:
         await users.set_password(database, arguments.name, passwd)
-    print(f"user {arguments.name} has a new password")
+    arguments.out.done(f"user {arguments.name} has a new password", name=arguments.name)
 
 
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         await users.set_active(database, arguments.name, True)
-    print(f"user {arguments.name} is active")
+    arguments.out.done(f"user {arguments.name} is active", name=arguments.name, active=True)
 
 
 async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         await users.set_active(database, arguments.name, False)
-    print(f"user {arguments.name} is not active")
+    arguments.out.done(f"user {arguments.name} is not active", name=arguments.name, active=False)
 
 
 async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         await users.delete(database, arguments.name)
-    print(f"user {arguments.name} is gone")
+    arguments.out.done(f"user {arguments.name} is gone", name=arguments.name)
 
 
 async def _auth_ip(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -82,10 +84,20 @@ async def _auth_ip(settings: Settings, arguments: argparse.Namespace) -> None:
         networks.network(network)
     async with opened(settings) as database:
         await users.set_auth_ip(database, arguments.name, arguments.network)
-    print(f"user {arguments.name} may log in from {', '.join(arguments.network) or 'anywhere'}")
+    where = ", ".join(arguments.network) or "anywhere"
+    arguments.out.done(f"user {arguments.name} may log in from {where}", name=arguments.name, auth_ip=arguments.network)
 
 
-async def _list(settings: Settings, _: argparse.Namespace) -> None:
+async def _show(settings: Settings, arguments: argparse.Namespace) -> None:
+    async with opened(settings) as database:
+        login = await users.by_login(database, arguments.name)
+        found = await users.brief(database, login.person.user_id) if login is not None else None
+    if found is None:
+        raise NotFound(f"there is no user {arguments.name!r}")
+    arguments.out.record(found)
+
+
+async def _list(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         rows = await users.listed(database)
-    print_table(rows, ("user_id", "uid", "name", "user_type", "active", "email", "extension"))
+    arguments.out.table(rows, ("user_id", "uid", "name", "user_type", "active", "email", "extension"))

@@ -137,6 +137,13 @@ async def listed(database: Database) -> list[dict[str, Any]]:
         return [dict(row) for row in await connection.fetch(SQL["list"])]
 
 
+async def brief(database: Database, user_id: int) -> dict[str, Any] | None:
+    """What an operator wants to know of one user; no secret. None: there is no such user."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow(SQL["brief"], user_id)
+    return dict(row) if row is not None else None
+
+
 async def _change(database: Database, statement: str, name: str, *values: Any) -> None:
     async with database.connection() as connection:
         if await connection.fetchval(SQL[statement], composed(name), *values) is None:

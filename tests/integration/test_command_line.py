@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -125,6 +127,29 @@ async def test_a_token_is_issued_listed_and_revoked(run: Run, database: TestData
     one, other = await server.headers_of(), await server.headers_of()
     assert well(await asyncio.to_thread(run, "token", "revoke", "--user", "DNHAI")) == "2 tokens of DNHAI are ended\n"
     assert [(await server.registration(headers=which)).status for which in (one, other)] == [401, 401]
+
+
+def test_programs_read_json(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> Any:
+        return json.loads(well(in_this_process(monkeypatch, capsys, environment(database), *arguments)))
+
+    shown = told("user", "show", "DNhai", "--json")
+    assert {name: shown[name] for name in ("user_id", "name", "active", "extension", "auth_ip", "tokens")} == {
+        "user_id": 1795, "name": "dnhai", "active": True, "extension": "12342", "auth_ip": [], "tokens": 0,
+    }  # fmt: skip
+    assert not [name for name in shown if "passw" in name]
+    assert [row["name"] for row in told("--json", "user", "list")][:2] == ["admin", "dnhai"]
+    assert {row["extension"] for row in told("extension", "list", "--json")} == {"12342", "12343"}
+    assert told("user", "deactivate", "agent2", "--json")["active"] is False
+    issued = told("token", "issue", "dnhai", "--json")
+    assert len(issued["token"]) == 43
+    assert "T" in issued["expires"]
+    assert told("token", "revoke", "--user", "dnhai", "--json")["tokens"] == 1
+    failed = in_this_process(monkeypatch, capsys, environment(database), "user", "show", "nobody", "--json")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert json.loads(failed.stderr) == {"error": "there is no user 'nobody'"}
 
 
 def test_the_demo_data_loads_into_an_empty_database_and_again_but_not_beside_others(template: TestDatabase) -> None:

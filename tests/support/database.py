@@ -103,7 +103,7 @@ def make_database(server: Postgres, name: str) -> TestDatabase:
 
     async def prepare() -> None:
         await migrate(settings)
-        await demo.run(settings)
+        await demo.load(settings)
 
     _in_a_loop_of_its_own(prepare)
     return made

@@ -42,6 +42,17 @@ update users set auth_ip = $2 where lower(name) = lower($1) returning user_id
 -- name: delete
 delete from users where lower(name) = lower($1) returning user_id
 
+-- name: brief
+-- One user for an operator: no password, and how many tokens have not expired.
+select
+    u.user_id, u.uid, u.name, u.user_type, u.active, u.email, u.fullname, u.first_name, u.last_name, u.auth_ip,
+    u.create_time, a.last_login_time, a.login_ip, a.last_seen, e.extension, e.call_server,
+    (select count(*) from tokens as t where t.user_id = u.user_id and t.expires_at > now()) as tokens
+from users as u
+left join activity as a using (user_id)
+left join extensions as e using (user_id)
+where u.user_id = $1
+
 -- name: list
 select u.user_id, u.uid, u.name, u.user_type, u.active, u.email, e.extension
 from users as u

@@ -1,0 +1,15 @@
+"""`migrate`: brings the schema, the roles and their grants up to date."""
+
+from __future__ import annotations
+
+import argparse
+
+from service.settings import Settings
+from service.store.migrate import migrate
+
+
+async def run(settings: Settings, arguments: argparse.Namespace) -> None:
+    """As the owner. Safe to run again."""
+    await migrate(settings)
+    if arguments.json:
+        arguments.out.done("the database is up to date", call_servers=sorted(settings.call_servers))

@@ -1,0 +1,63 @@
+"""Results on standard output: columns and sentences for people, or one JSON document for programs (`--json`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+
+class Text:
+    """For people."""
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Rows as aligned columns; control characters cannot disturb the terminal."""
+        cells = [list(columns), *([_cell(row[column]) for column in columns] for row in rows)]
+        widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+        for line in cells:
+            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """One thing: a line for each of its fields."""
+        self.table([{"field": name, "value": value} for name, value in values.items()], ("field", "value"))
+
+    def done(self, sentence: str, **_: Any) -> None:
+        """What was done."""
+        print(sentence)
+
+    def failed(self, error: str) -> None:
+        """Why nothing was done."""
+        print(f"error: {error}", file=sys.stderr)
+
+
+class Json(Text):
+    """For programs: an array of objects, or one object. Times are RFC 3339, what is not there is null."""
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        _print([{column: row[column] for column in columns} for row in rows])
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        _print(dict(values))
+
+    def done(self, sentence: str, **facts: Any) -> None:
+        """The sentence is for people; programs read the facts."""
+        _print({"done": sentence, **facts})
+
+    def failed(self, error: str) -> None:
+        print(msgspec.json.encode({"error": error}).decode(), file=sys.stderr)
+
+
+def _print(value: Any) -> None:
+    print(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat(timespec="seconds"))
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))

@@ -1,0 +1,23 @@
+"""`worker`: what `serve` starts where there are several processes, and nobody else."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+
+import msgspec
+
+from service import logs
+from service.api.siblings import Siblings
+from service.lifeline import Place
+from service.serving import Worker, serve
+from service.settings import Settings
+from service.sockets import Sockets
+
+
+async def run(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Answer requests on the inherited sockets."""
+    place = msgspec.json.decode(arguments.place, type=Place)
+    logs.configure(settings, worker=place.number)
+    siblings = Siblings(place.number, [socket.socket(fileno=number) for number in place.siblings], place.restarts)
+    await serve(settings, Sockets.inherited(place.public, place.operators), Worker(place.lifeline, siblings))
