@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from time import monotonic
+from time import time
 
 import structlog
 from aiohttp import web
@@ -24,6 +24,7 @@ from service.api.streams import Streams
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
 from service.board_feed import BoardFeed
+from service.clock import uptime
 from service.credentials import PasswordHasher
 from service.errors import ConfigurationError
 from service.live.directory import Directory
@@ -53,7 +54,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             name: Link(name, Account.monitor(server), sync=Account.sync(server), deadline=settings.watchdog_deadline)
             for name, server in settings.call_servers.items()
         }
-        directory = Directory(monotonic, usable_for=settings.directory_grace)
+        directory = Directory(uptime, time, usable_for=settings.directory_grace)
         feed = BoardFeed(directory)
         feed.follow(links)
         reader = DirectoryReader(database, directory, lambda numbers: _follow(directory, links, feed, numbers))

@@ -25,6 +25,7 @@ T = TypeVar("T")
 UID_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
 UID_LENGTH = 17
 TOKEN_LENGTH = 43
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
 PASSWORD_BYTES = 72
 """bcrypt looks at no more; a longer password is refused, not cut."""
 
@@ -43,6 +44,11 @@ WAIT_DEADLINE = 5.0
 def new_token() -> str:
     """A new token, as the client gets it."""
     return secrets.token_urlsafe(32)
+
+
+def is_token(text: str) -> bool:
+    """Whether it could be a token at all."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def token_hash(token: str) -> bytes:

@@ -13,8 +13,8 @@ from multidict import istr
 from service.api.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
 from service.api.operation import AtOnce, Handler
 from service.api.ready import Ready
-from service.credentials import TOKEN_LENGTH, token_hash
-from service.errors import NotFound
+from service.credentials import is_token, token_hash
+from service.errors import DirectoryUnavailable, NotFound
 from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, LIMITS, LOGINS, SETTINGS
 from service.model import Person
 from service.settings import Network
@@ -34,7 +34,7 @@ def presented_token(request: web.Request) -> str:
 
 def hash_of(token: str) -> bytes:
     """The hash of a token from outside. Raises TokenWrong for what can be no token."""
-    if len(token) != TOKEN_LENGTH:
+    if not is_token(token):
         raise TokenWrong
     return token_hash(token)
 
@@ -42,24 +42,28 @@ def hash_of(token: str) -> bytes:
 def known_holder(request: web.Request, hash_: bytes) -> Person | None:
     """Whose token this is; None: nobody here has heard of it, but PostgreSQL may have, a moment ago.
 
-    Raises TokenWrong, DirectoryUnavailable.
+    Raises TokenWrong for one that is known to have ended. Raises DirectoryUnavailable when memory may not answer, and
+    when it is too old to say that there is no such token.
     """
     directory = request.app[DIRECTORY]
     person = directory.holder(hash_)
-    if person is None and (directory.knows(hash_) or directory.stale_since is not None):
-        raise TokenWrong
+    if person is None:
+        if directory.has_ended(hash_):
+            raise TokenWrong
+        if directory.overdue > 0:
+            raise DirectoryUnavailable("PostgreSQL cannot be followed: another replica may have issued this token")
     return person
 
 
 async def holder(request: web.Request, hash_: bytes) -> Person:
-    """Whose token this is. Raises TokenWrong, DirectoryUnavailable.
+    """Whose token this is. Raises TokenWrong, DirectoryUnavailable, Overloaded.
 
-    A token that another replica issued a moment ago may not be known here yet: it is read from PostgreSQL before it is
-    refused, a few times a second at the most.
+    A token that another replica issued a moment ago may not be known here yet: before it is refused, everything that
+    was committed by now has been read. All who wait for that wait together.
     """
     person = known_holder(request, hash_)
-    if person is None and request.app[LIMITS].may_look_up():
-        await request.app[CHANGES].refresh(f"token {hash_.hex()}", within=1.0)
+    if person is None:
+        await request.app[CHANGES].proved()
         person = request.app[DIRECTORY].holder(hash_)
     if person is None:
         raise TokenWrong

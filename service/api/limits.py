@@ -7,9 +7,6 @@ from time import monotonic
 
 from service.api.errors import TooManyRequests
 
-UNKNOWN_TOKENS_PER_SECOND = 20
-"""Unknown tokens that one process looks up: guessing must not become PostgreSQL's load."""
-
 
 class FixedWindow:
     """Counts each key, from zero again every so many `seconds`; `clock` gives seconds that only grow.
@@ -39,13 +36,8 @@ class Limits:
 
     def __init__(self, requests_per_minute: int) -> None:
         self._requests = FixedWindow(requests_per_minute, 60)
-        self._unknown = FixedWindow(UNKNOWN_TOKENS_PER_SECOND, 1)
 
     def request(self, token_hash: bytes) -> None:
         """Count a request with this token. Raises TooManyRequests."""
         if wait := self._requests.hit(token_hash):
             raise TooManyRequests(wait)
-
-    def may_look_up(self) -> bool:
-        """Whether one more unknown token may be looked up in PostgreSQL now."""
-        return not self._unknown.hit(b"")

@@ -14,6 +14,7 @@ import structlog
 from service.asterisk.connection import Account, Connection, NotPermitted, connected
 from service.asterisk.listener import Listener
 from service.asterisk.retry import delays, foremost, is_refusal
+from service.clock import uptime
 from service.errors import CallServerUnavailable
 from service.live.device_states import Freshness
 
@@ -25,11 +26,6 @@ REFUSED_DELAY = 30.0
 """Seconds until the next try after a refusal, which only an operator can mend."""
 COMPARE_EVERY = 300.0
 """Seconds between two snapshots of a link that gives no reason for doubt."""
-
-
-def uptime() -> float:
-    """Seconds that pass also while the machine is suspended: what was known before it slept is old when it wakes."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Link(Listener):

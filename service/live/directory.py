@@ -1,6 +1,6 @@
 """The directory: who holds which token, and whose extension is which, in memory, as PostgreSQL has it.
 
-Synchronous and pure: it is told everything, including the time, and never waits. One feed writes, anybody reads.
+Synchronous and pure: it is told everything, including both clocks, and never waits. One feed writes, anybody reads.
 
 It is current as long as PostgreSQL proves that it is. When the proof is overdue the directory goes on answering for a
 bounded time, and says since when it could not be checked; after that it answers nothing.
@@ -8,10 +8,10 @@ bounded time, and says since when it could not be checked; after that it answers
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from time import time
 
 from service.errors import DirectoryUnavailable
 from service.model import Extension, Person
@@ -25,14 +25,27 @@ class Token:
     expires_at: float
 
 
-class Directory:
-    """`clock` gives seconds that only grow. `noticed_within`: seconds after which a missing proof means trouble.
+ENDED = 10_000
+"""Tokens that ended and are remembered as such: whoever goes on asking with one is refused without a proof."""
 
-    `usable_for`: seconds that it goes on answering after that.
+
+class Directory:
+    """`clock` gives seconds that only grow, `now` those since the epoch.
+
+    `noticed_within`: seconds after which a missing proof means trouble. `usable_for`: seconds that it goes on answering
+    after that.
     """
 
-    def __init__(self, clock: Callable[[], float], *, noticed_within: float = 5.0, usable_for: float = 60.0) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        *,
+        noticed_within: float = 5.0,
+        usable_for: float = 60.0,
+    ) -> None:
         self._clock = clock
+        self.now = now
         self._noticed_within = noticed_within
         self._usable_for = usable_for
         self._proven_until = self._usable_until = float("-inf")
@@ -40,6 +53,7 @@ class Directory:
         self._by_uid: dict[str, int] = {}
         self._by_name: dict[str, int] = {}  # without regard to case
         self._tokens: dict[bytes, Token] = {}
+        self._ended: OrderedDict[bytes, None] = OrderedDict()  # oldest first
         self._extensions: dict[str, Extension] = {}
         self._held: dict[int, str] = {}
         self._in_order: list[str] | None = None
@@ -58,7 +72,9 @@ class Directory:
         self._people = {person.user_id: person for person in people}
         self._by_uid = {person.uid: person.user_id for person in self._people.values()}
         self._by_name = {person.name.lower(): person.user_id for person in self._people.values()}
-        self._tokens = dict(tokens)
+        before, self._tokens = self._tokens, dict(tokens)
+        for token_hash in before.keys() - self._tokens.keys():
+            self._end(token_hash)
         self._extensions = {extension.number: extension for extension in extensions}
         self._held = {
             extension.user_id: extension.number
@@ -84,10 +100,11 @@ class Directory:
     def put_token(self, token_hash: bytes, token: Token | None) -> None:
         """One token was read; None: it is revoked."""
         self.version += 1
-        if token is None:
-            self._tokens.pop(token_hash, None)
-        else:
+        if token is not None:
             self._tokens[token_hash] = token
+            self._ended.pop(token_hash, None)
+        elif self._tokens.pop(token_hash, None) is not None:
+            self._end(token_hash)
 
     def put_extension(self, number: str, extension: Extension | None) -> None:
         """One extension was read; None: it is gone."""
@@ -119,7 +136,8 @@ class Directory:
         overdue = self.overdue
         if overdue <= 0:
             return None
-        return datetime.now(UTC) - timedelta(seconds=min(overdue + self._noticed_within, 1e9))
+        now = datetime.fromtimestamp(self.now(), UTC)
+        return now - timedelta(seconds=min(overdue + self._noticed_within, 1e9))
 
     @property
     def usable(self) -> bool:
@@ -130,14 +148,18 @@ class Directory:
         """The active person who holds this token. Raises DirectoryUnavailable."""
         self._check()
         token = self._tokens.get(token_hash)
-        if token is None or token.expires_at <= time():
+        if token is None or token.expires_at <= self.now():
             return None
         person = self._people.get(token.user_id)
         return person if person is not None and person.active else None
 
-    def knows(self, token_hash: bytes) -> bool:
-        """Whether it has heard of this token at all, expired or not."""
-        return token_hash in self._tokens
+    def has_ended(self, token_hash: bytes) -> bool:
+        """Whether this token is known to be of no use any more, rather than not known."""
+        token = self._tokens.get(token_hash)
+        if token is None:
+            return token_hash in self._ended
+        person = self._people.get(token.user_id)
+        return token.expires_at <= self.now() or (person is not None and not person.active)
 
     def expires_at(self, token_hash: bytes) -> float:
         """When a token expires, in seconds since the epoch: long ago, where there is none."""
@@ -214,6 +236,11 @@ class Directory:
             return extension.enabled
         person = self._people.get(extension.user_id)
         return person is not None and person.active
+
+    def _end(self, token_hash: bytes) -> None:
+        self._ended[token_hash] = None
+        if len(self._ended) > ENDED:
+            self._ended.popitem(last=False)
 
     def _check(self) -> None:
         if not self.usable:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import time
 
 from service.errors import DirectoryUnavailable
 from service.live.directory import Directory
@@ -53,7 +52,7 @@ class TokenWatch:
         It looks at all of them, so only when a token can have ended, or was not looked at yet.
         """
         seen = self._directory.version, self._directory.usable
-        if seen == self._seen and time() < self._expires_at:
+        if seen == self._seen and self._directory.now() < self._expires_at:
             return
         self._seen = seen
         hashes = {token_hash for token_hash, _ in self._held.values()}

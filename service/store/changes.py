@@ -3,29 +3,35 @@
 A dedicated connection listens first, then everything is read, then hints are followed, by one task, in order. Nothing
 tells of a half-open connection, and a pooler can swallow LISTEN, so a notification to oneself must come back every few
 seconds. When one that was sent at a time has come back, and all hints before it have been read, then everything that
-was committed before that time has been read.
+was committed before that time has been read. Whoever cannot wait for the next one has one sent (`proved`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import asyncpg
 import structlog
 
+from service.clock import uptime
 from service.errors import DatabaseUnavailable
 from service.store.database import Login, translated
+from service.store.proofs import Proofs
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "connector_changes"
 HEARTBEAT_EVERY = 1.5
 HEARTBEAT_DEADLINE = 3.0
+PROOF_EVERY = 0.05
+"""Seconds between two heartbeats at least, however many want one."""
+PROOF_DEADLINE = 2.0
+"""Seconds that one waits for a proof: a healthy PostgreSQL takes a few milliseconds."""
 READ_AGAIN_EVERY = 300.0
 """Seconds: even without a hint everything is read again, slowly, all the time."""
 GATHER = 0.01
@@ -45,9 +51,11 @@ class Reader(Protocol):
 class Changes:
     """Follows the channel on behalf of a reader; `run` never returns by itself."""
 
-    def __init__(self, login: Login, reader: Reader) -> None:
+    def __init__(self, login: Login, reader: Reader, clock: Callable[[], float] = uptime) -> None:
         self._login = login
         self._reader = reader
+        self._clock = clock
+        self._proofs = Proofs(clock)
         self._hints: set[str] = set()
         self._waiting: list[asyncio.Future[None]] = []
         self._confirmed_at: float | None = None
@@ -71,6 +79,13 @@ class Changes:
             return False
         return True
 
+    async def proved(self, within: float = PROOF_DEADLINE) -> None:
+        """Return once everything that was committed before this call, by whichever replica, has been read.
+
+        However many call, PostgreSQL is asked once in PROOF_EVERY seconds. Raises DirectoryUnavailable, Overloaded.
+        """
+        await self._proofs.next(within)
+
     async def run(self) -> None:
         """Follow until cancelled, reconnecting as often as it takes."""
         while True:
@@ -88,7 +103,7 @@ class Changes:
             with translated():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.add_listener(CHANNEL, self._notified)
-            await self._read(everything=True, confirmed_at=time.monotonic())
+            await self._read(everything=True, confirmed_at=self._clock())
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._heartbeat(connection), name="listener heartbeat")
                 tasks.create_task(self._follow(), name="read after changes")
@@ -96,20 +111,20 @@ class Changes:
             connection.terminate()
 
     async def _follow(self) -> None:
-        read_again_at = time.monotonic() + READ_AGAIN_EVERY
-        rested_at = time.monotonic()
+        read_again_at = self._clock() + READ_AGAIN_EVERY
+        rested_at = self._clock()
         while True:
             await self._due.wait()
             if not self._waiting:
                 # At least a turn of the loop: what one transaction changed comes as many notifications at once.
-                await asyncio.sleep(max(0.0, rested_at - time.monotonic()))
-            everything = time.monotonic() > read_again_at
+                await asyncio.sleep(max(0.0, rested_at - self._clock()))
+            everything = self._clock() > read_again_at
             if everything:
-                read_again_at = time.monotonic() + READ_AGAIN_EVERY
+                read_again_at = self._clock() + READ_AGAIN_EVERY
             heartbeat_alone = not (everything or self._hints)
             await self._read(everything=everything, confirmed_at=self._confirmed_at)
             if not heartbeat_alone:
-                rested_at = time.monotonic() + GATHER
+                rested_at = self._clock() + GATHER
 
     async def _read(self, *, everything: bool, confirmed_at: float | None) -> None:
         """Read what is due by now. What fails stays due; what comes meanwhile is for the next time."""
@@ -127,6 +142,7 @@ class Changes:
             raise
         if confirmed_at is not None:
             self._reader.confirmed(confirmed_at)
+            self._proofs.given(confirmed_at)
         for done in waiting:
             if not done.done():
                 done.set_result(None)
@@ -134,7 +150,8 @@ class Changes:
 
     async def _heartbeat(self, connection: asyncpg.Connection) -> None:
         while True:
-            sent_at = time.monotonic()
+            sent_at = self._clock()
+            self._proofs.wanted.clear()
             self._beat_name = f"heartbeat {uuid.uuid4()}"
             self._beat = asyncio.get_running_loop().create_future()
             with translated():
@@ -146,7 +163,10 @@ class Changes:
                 log.info("changes in postgresql are followed again")
             self._confirmed_at = sent_at
             self._due.set()
-            await asyncio.sleep(HEARTBEAT_EVERY)
+            await asyncio.sleep(PROOF_EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_EVERY - PROOF_EVERY):
+                    await self._proofs.wanted.wait()
 
     def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         hint = str(payload)

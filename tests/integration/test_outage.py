@@ -83,6 +83,9 @@ async def assert_polls_end(server: Server) -> None:
     await eventually(marked, NOTICED + 1)
     ready = await server.client.get("/readyz")
     assert (ready.status, (await ready.json())["directory"]["freshness"]) == (200, "stale")
+    just_issued = {**ADMIN, "X-Auth-Token": "i" * 43}  # by another replica, perhaps, which reaches PostgreSQL
+    assert (await server.registration(headers=just_issued)).status == 503
+    assert (await server.client.get("/user/1795", headers=just_issued)).status == 503
     await server.answers(503, within=GRACE + 1)
     await assert_refused(server, POLLS)
     ready = await server.client.get("/readyz")

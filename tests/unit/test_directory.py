@@ -7,7 +7,7 @@ import time
 import pytest
 
 from service.errors import DirectoryUnavailable
-from service.live.directory import Directory, Token
+from service.live.directory import ENDED, Directory, Token
 from service.model import Extension, Person, Role
 
 HASH = b"h" * 32
@@ -36,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def directory(clock: Clock) -> Directory:
-    made = Directory(clock)
+    made = Directory(clock, time.time)
     made.replace([person()], [(HASH, Token(1, time.time() + 60))], [extension()])
     made.confirmed(clock.now)
     return made
@@ -56,7 +56,7 @@ def test_it_knows_who_holds_a_token_and_whose_extension_is_which(directory: Dire
 def test_a_token_that_expired_is_refused_although_nobody_told(directory: Directory) -> None:
     directory.put_token(HASH, Token(1, time.time() - 0.001))
     assert directory.holder(HASH) is None
-    assert directory.knows(HASH)
+    assert directory.has_ended(HASH)
 
 
 @pytest.mark.parametrize("gone", [person(active=False), None])
@@ -116,7 +116,7 @@ def test_without_proof_it_says_so_then_answers_nothing_and_heals(directory: Dire
 
 
 def test_it_answers_nothing_before_it_was_ever_read(clock: Clock) -> None:
-    assert not Directory(clock).usable
+    assert not Directory(clock, time.time).usable
 
 
 def test_people_who_swap_their_ids_are_both_found(directory: Directory) -> None:
@@ -149,3 +149,21 @@ def test_numbers_are_in_order_whatever_comes_and_goes(directory: Directory) -> N
     assert directory.numbers() == ["101", "70001"]
     directory.replace([], [], [])
     assert directory.numbers() == []
+
+
+def test_tokens_that_ended_are_remembered_as_such_and_are_bounded(directory: Directory) -> None:
+    assert not directory.has_ended(HASH)
+    directory.replace([person()], [], [])
+    assert directory.has_ended(HASH)
+    directory.put_token(HASH, Token(1, time.time() + 60))
+    assert not directory.has_ended(HASH)
+    for number in range(ENDED + 10):
+        token_hash = number.to_bytes(32, "big")
+        directory.put_token(token_hash, None)
+        assert not directory.has_ended(token_hash), "it was never known"
+        directory.put_token(token_hash, Token(1, time.time() + 60))
+        directory.put_token(token_hash, None)
+        assert directory.has_ended(token_hash)
+    assert len(directory._ended) == ENDED
+    directory.put_person(1, person(active=False))
+    assert directory.has_ended(HASH)

@@ -11,7 +11,7 @@ from tests.support.command_line import ROOT
 
 FLOORS = [
     {"errors", "model"},
-    {"settings", "credentials", "networks"},
+    {"settings", "credentials", "networks", "clock"},
     {"live", "logs", "loop", "garbage"},
     {"asterisk", "store"},
     {"api", "keys", "board_feed"},

@@ -15,7 +15,7 @@ class World:
     """A directory and its board; nobody has a link."""
 
     def __init__(self) -> None:
-        self.directory = Directory(lambda: 0.0)
+        self.directory = Directory(lambda: 0.0, lambda: 0.0)
         self.directory.confirmed(0.0)
         self.board = Board(self._compose, lambda _: None)
 
