@@ -6,6 +6,7 @@ ServiceError
 │   ├── DirectoryUnavailable    PostgreSQL could not be followed for so long that memory may not answer any more
 │   ├── CallServerUnavailable   this Asterisk does not answer within the deadline
 │   │   └── QueuesNotKnown          nor are its queues known, whether it answers or not
+│   ├── LocksHeld               a migration cannot have its locks: somebody else holds them
 │   └── Overloaded              a bounded queue of ours is full
 ├── Refused                 the data says no
 │   ├── AlreadyExists           a name, an e-mail, an extension is taken
@@ -45,6 +46,10 @@ class CallServerUnavailable(Unavailable):
 
 class QueuesNotKnown(CallServerUnavailable):
     """There is no link, or no list yet; or the account does not hear of queues, or `app_queue` is not loaded."""
+
+
+class LocksHeld(Unavailable):
+    """A migration cannot have its locks within its deadline. What it had done is undone."""
 
 
 class Overloaded(Unavailable):

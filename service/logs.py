@@ -47,6 +47,6 @@ def configure(settings: Settings, *, worker: int | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # panoramisk logs whole messages, secrets included, at debug; alembic narrates; both say nothing that we do not.
-    for name in ("panoramisk", "alembic", "asyncio"):
+    # panoramisk logs whole messages, secrets included, at debug.
+    for name in ("panoramisk", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     database_pool: int = Field(10, ge=2, le=100, description="connections of one process")
     database_deadline: Seconds = Field(3.0, description="seconds that one request waits for PostgreSQL")
     database_start_deadline: Seconds = Field(30.0, description="seconds that a start waits for PostgreSQL")
+    migrate_deadline: Seconds = Field(60.0, description="seconds that `migrate` tries to get one migration's locks")
 
     call_servers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], CallServer] = Field(
         {}, description="the Asterisks, by name"

@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _in(module: str) -> Command:
-    """The command that a module here runs. It is imported then: the web server and Alembic take half a second each."""
+    """The command that a module here runs. It is imported then: the web server takes half a second."""
 
     async def run(settings: Settings, arguments: argparse.Namespace) -> int | None:
         work: Any = importlib.import_module(f"service.cli.{module}")

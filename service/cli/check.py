@@ -15,7 +15,7 @@ from service.store import extensions
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print one table. The exit code is 1 when something is missing without which the service cannot do its work."""
-    findings = [finding async for finding in store.check(settings, opened(settings))]
+    findings = [finding async for finding in store.check(settings, opened(settings, any_schema=True))]
     if not settings.call_servers:
         findings.append(Finding("settings", "no call server", "set CONNECTOR_CALL_SERVERS__<NAME>__HOST and its kin"))
     for name, server in settings.call_servers.items():

@@ -38,10 +38,10 @@ def group(commands: Any, name: str, help_: str) -> Callable[..., argparse.Argume
     return functools.partial(add_command, subcommands)
 
 
-def opened(settings: Settings) -> Database:
+def opened(settings: Settings, *, any_schema: bool = False) -> Database:
     """A database for one command: somebody waits, so an absent one is told soon."""
     hurried = settings.model_copy(update={"database_start_deadline": min(5.0, settings.database_start_deadline)})
-    return Database.of(hurried, size=2)
+    return Database.of(hurried, size=2, any_schema=any_schema)
 
 
 def read_secret(what: str) -> str:

@@ -7,27 +7,23 @@ from collections.abc import AsyncIterator
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.model import Finding
 from service.settings import Settings
+from service.store import schema
 from service.store.database import Database
 from service.store.roles import VIEWS
 
-MIGRATE = "run `python -m service migrate` as the owner"
+MIGRATE = schema.REMEDY
 PART = "postgresql"
 
 
 async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
     """The findings, one after the other. What depends on a failed one is left out."""
-    from service.store.migrate import newest  # with Alembic, which takes half a second to import
-
     try:
         async with opened as database, database.connection() as connection:
             version = await connection.fetchval("show server_version")
             yield Finding(PART, f"{settings.database_url} lets us in, version {version}")
-            head = newest()
-            found = None
-            if await connection.fetchval("select to_regclass('alembic_version') is not null"):
-                found = await connection.fetchval("select version_num from alembic_version")
-            yield Finding(PART, f"schema {found or 'none'}, needed {head}", None if found == head else MIGRATE)
-            if found is None:
+            found, known = await schema.read(connection), schema.known_revisions()
+            yield Finding(PART, f"schema {found.newest}, needed {max(known)}", found.problem(known))
+            if not found.revisions:
                 return
             may_create = await connection.fetchval("select has_schema_privilege('public', 'create')")
             remedy = "revoke create on schema public from the service's role, and do not let it own anything"

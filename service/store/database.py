@@ -15,6 +15,7 @@ import structlog
 
 from service.errors import AlreadyExists, ConfigurationError, DatabaseUnavailable, Invalid, NotFound
 from service.settings import Settings
+from service.store import schema
 
 log = structlog.get_logger(__name__)
 
@@ -106,22 +107,30 @@ def _plain(secret: Any) -> str | None:
 
 
 class Database:
-    """A pool of connections as the service's role. An async context manager; `__aenter__` waits for the server."""
+    """A pool of connections as the service's role. An async context manager.
 
-    def __init__(self, login: Login, *, size: int, deadline: float, start_deadline: float) -> None:
+    `__aenter__` waits for the server, and for a `migrate` that is under way. Raises ConfigurationError, one line, when
+    PostgreSQL stays away or the schema is not for this release, unless `any_schema` will do.
+    """
+
+    def __init__(
+        self, login: Login, *, size: int, deadline: float, start_deadline: float, any_schema: bool = False
+    ) -> None:
         self.login = login
+        self._any_schema = any_schema
         self._size = size
         self._deadline = deadline
         self._start_deadline = start_deadline
         self._pool: asyncpg.Pool | None = None
 
     @classmethod
-    def of(cls, settings: Settings, *, size: int | None = None) -> Database:
+    def of(cls, settings: Settings, *, size: int | None = None, any_schema: bool = False) -> Database:
         return cls(
             Login.of_service(settings),
             size=size or settings.database_pool,
             deadline=settings.database_deadline,
             start_deadline=settings.database_start_deadline,
+            any_schema=any_schema,
         )
 
     async def __aenter__(self) -> Database:
@@ -138,7 +147,36 @@ class Database:
         )
         with translated():
             await self._pool
+        try:
+            if not self._any_schema:
+                await self._wait_until_it_fits()
+        except BaseException:
+            self._pool.terminate()
+            raise
         return self
+
+    async def _wait_until_it_fits(self) -> None:
+        """Return once this release can use the schema. Waits for nobody but a `migrate` that is under way."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._start_deadline
+        told = False
+        while True:
+            try:
+                async with self.connection() as connection:
+                    coming = await schema.migrating(connection) is not None  # before the look: it may end meanwhile
+                    problem = await schema.problem(connection)
+            except DatabaseUnavailable as error:
+                coming, problem = True, str(error)
+            if problem is None:
+                return
+            if not coming or loop.time() + 0.2 > end:
+                raise ConfigurationError(problem)
+            if not told:
+                log.info(
+                    "waiting for a migration that is under way", why=problem, deadline_seconds=self._start_deadline
+                )
+                told = True
+            await asyncio.sleep(0.2)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

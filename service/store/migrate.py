@@ -1,64 +1,205 @@
-"""`migrate`: the schema, the roles and what each may do. Safe to run again, and by several replicas at once."""
+"""`migrate`: the schema, the roles and what each may do. Safe to run again, by several at once, and under traffic.
+
+One connection holds the advisory lock, in a transaction of its own, for as long as all takes; a second one does the
+work: each migration in a transaction, noted in `schema_migrations` by the same one, then the roles. What is interrupted
+is undone or done; running it again goes on from there. docs/decisions/0013 says why it is not Alembic.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import Literal
 
-import alembic.command
-import alembic.config
-import alembic.script
+import asyncpg
 import structlog
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from service.errors import ConfigurationError
+from service.errors import LocksHeld, Refused
 from service.settings import Settings
-from service.store import roles
+from service.store import roles, schema
 from service.store.database import Login, translated, wait_until_reachable
+from service.store.locks import LockBudget, Watcher
+from service.store.migrations import Migration, all_migrations
 
 log = structlog.get_logger(__name__)
 
-LOCK = 0x636F6E6E
-"""The advisory lock that one migration at a time holds ("conn" in ASCII)."""
+FIRST = "0001"
+"""The revision that the first release had, under Alembic."""
+APPLICATION = "asterisk-connector migrate"
+READ_COMMITTED: Literal["read_committed"] = "read_committed"
+"""Whatever the database's default is: each look must see what is there now."""
+WORD_DEADLINE = 10.0
+"""Seconds that PostgreSQL may take for what is no work."""
 
-
-def configuration() -> alembic.config.Config:
-    """Alembic's configuration, without a file."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
-def newest() -> str | None:
-    """The revision that this release needs."""
-    return alembic.script.ScriptDirectory.from_config(configuration()).get_current_head()
+_GONE = ("08", "53", "57")
+"""Classes of SQLSTATE that say nothing about the migration: the connection, resources, an operator."""
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring schema, roles and grants up to date, in one transaction: all of it or nothing.
+    """Bring schema, roles and grants up to date.
 
-    Raises ConfigurationError when PostgreSQL stays away, DatabaseUnavailable when it goes away.
+    Raises ConfigurationError when the settings cannot work or PostgreSQL stays away, DatabaseUnavailable when it goes
+    away, LocksHeld when somebody holds for too long what a migration needs, Refused when a migration fails.
     """
-    login = Login.of_owner(settings)
-    await wait_until_reachable(login, settings.database_start_deadline)
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=login.connect, poolclass=NullPool)
-    try:
-        with translated():
-            async with engine.begin() as connection:
-                await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-                await connection.run_sync(_upgrade)
-                raw = (await connection.get_raw_connection()).driver_connection
-                if raw is None:
-                    raise ConfigurationError("the driver's connection is gone")
-                await roles.ensure(raw, settings)
-    finally:
-        await asyncio.shield(engine.dispose())
+    owner = Login.of_owner(settings)
+    roles.validate(settings)
+    await wait_until_reachable(owner, settings.database_start_deadline)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(translated())
+        guard = await stack.enter_async_context(_connection(owner, command_timeout=WORD_DEADLINE))
+        work = await stack.enter_async_context(_connection(owner))
+        await stack.enter_async_context(guard.transaction(isolation=READ_COMMITTED))
+        await guard.execute("set local idle_in_transaction_session_timeout = 0")
+        await _lock(guard, settings.migrate_deadline)
+        await Migrator(guard, work, settings).run()
     log.info("the database is up to date", call_servers=sorted(settings.call_servers))
 
 
-def _upgrade(connection: Connection) -> None:
-    config = configuration()
-    config.attributes["connection"] = connection
-    alembic.command.upgrade(config, "head")
+@contextlib.asynccontextmanager
+async def _connection(login: Login, **options: float) -> AsyncIterator[asyncpg.Connection]:
+    """Without statement_timeout, whatever the role's own is: what has to end has a deadline here."""
+    connection = await login.connect(server_settings={"application_name": APPLICATION}, **options)
+    try:
+        await connection.execute("set statement_timeout = 0")
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def _lock(guard: asyncpg.Connection, deadline: float) -> None:
+    """Take the advisory lock until this transaction ends. A pooler in transaction mode cannot lose it like this."""
+    end = asyncio.get_running_loop().time() + deadline
+    told = False
+    while not await guard.fetchval("select pg_try_advisory_xact_lock($1)", schema.LOCK):
+        other = await schema.migrating(guard)
+        if not told:
+            log.info("another migrate is under way: waiting for it", process=other)
+            told = True
+        if asyncio.get_running_loop().time() > end:
+            raise LocksHeld(f"another migrate (process {other}) is still under way after {deadline:g} s")
+        await asyncio.sleep(0.2)
+
+
+class Migrator:
+    """One run, under the advisory lock."""
+
+    def __init__(self, guard: asyncpg.Connection, work: asyncpg.Connection, settings: Settings) -> None:
+        self._work = work
+        self._settings = settings
+        self._watcher = Watcher(guard, work)
+
+    async def run(self) -> None:
+        done = await self._prepared()
+        for migration in all_migrations():
+            if migration.revision in done:
+                continue
+            apply = self._apply if migration.in_transaction else self._apply_apart
+            with _named(migration):
+                await self._until_no_lock_is_missed(migration.name, partial(apply, migration))
+            log.info("migrated", revision=migration.revision, name=migration.name)
+        opened = await roles.opened(Login.of_owner(self._settings), self._settings, self._work)
+        await self._until_no_lock_is_missed("roles and grants", partial(self._ensure_roles, opened))
+
+    async def _prepared(self) -> frozenset[str]:
+        """The revisions that are there. Makes the table that notes them, and takes the first release's note over."""
+        if not await self._work.fetchval("select to_regclass('schema_migrations') is not null"):
+            await self._until_no_lock_is_missed("schema_migrations", self._make_table)
+        return (await schema.read(self._work)).revisions
+
+    async def _make_table(self) -> None:
+        async with self._work.transaction(isolation=READ_COMMITTED):
+            earlier = await schema.read(self._work)
+            await self._work.execute(
+                """
+                create table schema_migrations (
+                    revision   text primary key,
+                    name       text not null,
+                    oldest     text,
+                    applied_at timestamptz not null default now()
+                )
+                """
+            )
+            for migration in all_migrations():
+                if migration.revision in earlier.revisions:
+                    await self._note(migration)
+
+    async def _apply(self, migration: Migration) -> None:
+        """All statements and the note in one transaction, whose waits for locks are bounded together."""
+        async with self._work.transaction(isolation=READ_COMMITTED):
+            budget = LockBudget(self._settings.database_deadline)
+            for statement in migration.statements:
+                await self._work.execute(f"set local lock_timeout = {budget.milliseconds()}")
+                await self._watcher.run(self._work.execute(statement))
+                if not budget.holding and await self._watcher.holds_what_others_wait_for():
+                    budget.hold()
+            await self._note(migration)
+
+    async def _apply_apart(self, migration: Migration) -> None:
+        """Statement by statement. They take no lock that a request waits for, so they may wait for theirs."""
+        await self._work.execute(f"set lock_timeout = '{self._settings.migrate_deadline:.0f}s'")
+        try:
+            for statement in migration.statements:
+                await self._watcher.run(self._work.execute(statement))
+            await self._note(migration)
+        finally:
+            if not self._work.is_closed():
+                await self._work.execute("reset lock_timeout")
+
+    async def _note(self, migration: Migration) -> None:
+        await self._work.execute(
+            "insert into schema_migrations (revision, name, oldest) values ($1, $2, $3)",
+            migration.revision,
+            migration.name,
+            migration.oldest,
+        )
+        if migration.revision == FIRST:  # the first release's own `migrate` looks here, also after a step back
+            await self._work.execute("create table if not exists alembic_version (version_num varchar(32) primary key)")
+            await self._work.execute("insert into alembic_version values ($1) on conflict do nothing", FIRST)
+
+    async def _ensure_roles(self, opened: frozenset[str]) -> None:
+        async with self._work.transaction(isolation=READ_COMMITTED):
+            budget = LockBudget(self._settings.database_deadline)
+            await self._work.execute(f"set local lock_timeout = {budget.milliseconds()}")
+            await roles.ensure(self._work, self._settings, opened)
+
+    async def _until_no_lock_is_missed(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Try again after pauses in which those who waited behind us come through. Raises LocksHeld in the end."""
+        end = asyncio.get_running_loop().time() + self._settings.migrate_deadline
+        told = False
+        while True:
+            try:
+                await attempt()
+                return
+            except asyncpg.PostgresError as error:
+                if not _passes(error):
+                    raise
+                pause = random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                holders = self._watcher.holders or str(error)
+                if asyncio.get_running_loop().time() + pause > end:
+                    raise LocksHeld(
+                        f"{what}: no lock within {self._settings.migrate_deadline:g} s; {holders}. "
+                        "Wait until they are done, or end them, and run migrate again"
+                    ) from error
+                (log.debug if told else log.warning)("a lock is held: trying again", step=what, holders=holders)
+                told = True
+            await asyncio.sleep(pause)
+
+
+@contextlib.contextmanager
+def _named(migration: Migration) -> Iterator[None]:
+    """What PostgreSQL has against a migration, with its name, without a row's content."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "")[:2] in _GONE:
+            raise
+        raise Refused(f"migration {migration.name} failed and is undone: {error.args[0]}") from error
+
+
+def _passes(error: asyncpg.PostgresError) -> bool:
+    """Whether somebody else was in the way: a lock, or a change of the same row in a catalogue."""
+    held = isinstance(error, asyncpg.LockNotAvailableError | asyncpg.TransactionRollbackError)
+    return held or (isinstance(error, asyncpg.InternalServerError) and "concurrently" in str(error))

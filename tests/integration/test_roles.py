@@ -13,7 +13,16 @@ from tests.support.database import ASTERISK, OWNER, PASSWORD, SERVICE, TestDatab
 
 OTHER = "asterisk_other"
 VIEWS = ("ps_endpoints", "ps_auths", "ps_aors")
-TABLES = ("users", "tokens", "activity", "extensions", "call_servers", "service_keys", "alembic_version")
+TABLES = (
+    "users",
+    "tokens",
+    "activity",
+    "extensions",
+    "call_servers",
+    "service_keys",
+    "schema_migrations",
+    "alembic_version",
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +76,7 @@ async def asterisk(two_servers: TestDatabase) -> AsyncIterator[asyncpg.Connectio
         "alter role asterisk_main password 'x'", "grant asterisk_main to connector_service",
         "set role asterisk_main", "set role connector_owner",
         "insert into call_servers (name) values ('mine')", "delete from call_servers", "delete from service_keys",
-        "update alembic_version set version_num = ''", "copy users to program 'cat'",
+        "delete from schema_migrations", "copy users to program 'cat'",
         "select pg_read_file('/etc/passwd')",
     ],
 )  # fmt: skip

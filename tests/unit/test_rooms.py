@@ -64,8 +64,7 @@ def test_imports_point_one_way(path: Path) -> None:
         assert (here, there) not in APART, f"{here} imports {module}"
 
 
-@pytest.mark.parametrize(("driver", "home"), [("panoramisk", "asterisk"), ("asyncpg", "store"), ("sqlalchemy", "store"),
-                                              ("alembic", "store"), ("aiohttp", "api")])  # fmt: skip
+@pytest.mark.parametrize(("driver", "home"), [("panoramisk", "asterisk"), ("asyncpg", "store"), ("aiohttp", "api")])
 def test_a_driver_has_one_room(driver: str, home: str) -> None:
     users = {own_room(path) for path in MODULES if any(name.split(".")[0] == driver for name in imports(path))}
     allowed = {home} | ({"app", "keys", "logs", "serving"} if driver == "aiohttp" else set())
