@@ -16,14 +16,11 @@ _NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "n
 
 
 async def read(request: web.Request) -> bytes:
-    """The whole body. Raises BodyTooLarge, BodyTooSlow, BadArgument for one that cannot be decoded."""
+    """The whole body. Raises BodyTooLarge, BodyTooSlow, BadArgument for one whose chunks make no sense."""
     if not request.body_exists:
         return b""
-    settings = request.app[SETTINGS]
-    if (request.content_length or 0) > settings.body_limit:
-        raise BodyTooLarge
     try:
-        async with asyncio.timeout(settings.body_deadline):
+        async with asyncio.timeout(request.app[SETTINGS].body_deadline):
             return await request.read()
     except TimeoutError:
         raise BodyTooSlow from None

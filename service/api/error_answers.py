@@ -13,6 +13,7 @@ from aiohttp import web
 from service.api.errors import (
     BadArgument,
     BadParameter,
+    BodyEncoded,
     BodyTooLarge,
     BodyTooSlow,
     BodyUnsupported,
@@ -26,6 +27,7 @@ from service.api.errors import (
     TokenMissing,
     TokenWrong,
     TooManyRequests,
+    TransferCodingUnknown,
     UserNotFound,
     WrongMethod,
 )
@@ -59,6 +61,8 @@ def response(family: Family, error: Exception) -> Ready:
         headers["Retry-After"] = str(error.seconds)
     elif isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, BodyEncoded):
+        headers["Accept-Encoding"] = "identity"  # RFC 9110 wants it said what would be taken
     answer = as_json(body, headers, status)
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         answer.force_close()  # what is left of the body is nobody's request
@@ -176,6 +180,10 @@ def _common(error: Exception, envelope: Callable[[str], dict[str, Any]]) -> Answ
             return 413, envelope("The request's body is too large")
         case BodyTooSlow():
             return 408, envelope("The request's body did not come in time")
+        case BodyEncoded():
+            return 415, envelope("The request's content encoding is not supported")
+        case TransferCodingUnknown():
+            return 501, envelope("The request's transfer encoding is not supported")
         case BodyUnsupported():
             return 415, envelope("The request's content type is not supported")
         case AlreadyExists():

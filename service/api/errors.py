@@ -92,5 +92,13 @@ class BodyUnsupported(RequestError):
     """A content type that is not understood here."""
 
 
+class BodyEncoded(BodyUnsupported):
+    """It has a content coding such as gzip: nothing is decoded here."""
+
+
+class TransferCodingUnknown(RequestError):
+    """A transfer coding that is not `chunked`."""
+
+
 BODY_ERRORS = (BodyTooLarge, BodyTooSlow, BodyUnsupported)
 """What may be wrong with any body, whatever is in it."""

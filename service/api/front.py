@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 from multidict import istr
 
-from service.api import cors
+from service.api import cors, heads
 from service.api.error_answers import family_of, plain, response
 from service.api.errors import BadArgument, RequestError, RouteNotFound, WrongMethod
 from service.api.metrics import METRICS
@@ -30,7 +30,7 @@ from service.keys import SETTINGS
 log = structlog.get_logger(__name__)
 
 REQUEST_ID = istr("X-Request-Id")
-ORIGIN, EXPECT = istr("Origin"), istr("Expect")
+ORIGIN, EXPECT, CONTENT_ENCODING = istr("Origin"), istr("Expect"), istr("Content-Encoding")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OUTAGE_ENDS = 10.0
 """Seconds without a failure after which the next one is news again."""
@@ -68,8 +68,10 @@ class Front:
 
     def at_once(self, request: web.Request) -> Ready | None:
         """The answer of a call that need not wait for anything. None: nothing was done, and `answer` is to be asked."""
-        found = self._paths.find(request)
-        if found is None or found.at_once is None or EXPECT in request.headers or self._draining.is_set():
+        found, headers = self._paths.find(request), request.headers
+        if found is None or found.at_once is None or self._draining.is_set():
+            return None
+        if EXPECT in headers or CONTENT_ENCODING in headers:
             return None
         request._match_info = found.match
         request_id = _id_of(request)
@@ -88,13 +90,18 @@ class Front:
         if found is None:
             request, found = await self._paths.resolve(request)
         request._match_info = found.match
+        forbidden = heads.forbidden(request)
         try:
+            if forbidden is not None and not isinstance(found.match.http_exception, web.HTTPMethodNotAllowed):
+                raise forbidden
             if EXPECT in request.headers:
                 await found.match.expect_handler(request)
                 await request.writer.drain()
             answer: web.StreamResponse | Ready = await found.handler(request)
         except Exception as error:
             answer = self._refusal(request, error, request_id)
+        if forbidden is not None:
+            answer.force_close()  # its body is nobody's request
         self._finish(request, found, answer, request_id)
         return Sending(answer) if isinstance(answer, Ready) else answer
 

@@ -17,16 +17,24 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from service.api.front import Front
 from service.keys import SETTINGS
 
+READ_AHEAD = 1 << 16
+"""Bytes of a body that are buffered before the client is not read from any more; twice this at the most."""
+LINGER = 2.0
+"""Seconds in which an unwanted body is read and thrown away, so that its sender comes to read the answer."""
+
+
+OPTIONS = {"access_log": None, "auto_decompress": False, "read_bufsize": READ_AHEAD, "lingering_time": LINGER}
+
 
 class Runner(web.AppRunner):
     """Starts and ends an application. The options are those of aiohttp's `RequestHandler`.
 
-    There is no access log: it costs more than an answer.
+    There is no access log: it costs more than an answer. Nothing is inflated, whoever sends it.
     """
 
     async def _make_server(self) -> web.Server:
         await super()._make_server()  # starts the application; the server that it makes is not used
-        return Server(self.app, **{**self._kwargs, "access_log": None})
+        return Server(self.app, **{**self._kwargs, **OPTIONS})
 
 
 class Server(web.Server):

@@ -26,8 +26,9 @@ Who am I on the phone system, and is my line up? One answer from PostgreSQL and 
 A login answers a token, for the header `X-Auth-Token`. The `/api/v1` family wants `X-User-Id` too, the person's
 17-character id. HEAD works wherever GET does, but for the stream. Repeated slashes are served as one.
 
-Decided in this order: 405, 401, 429, 400, 403, 404. Where a permission does not depend on the arguments, 403 comes
-before 400. Answers may get more fields: ignore those that you do not know.
+Decided in this order: 405, 415 and 413 by the headers alone, 401, 429, 408, 400, 403, 404. Where a permission does not
+depend on the arguments, 403 comes before 400. Any `Content-Encoding` of a request is a 415, and a body that is declared
+larger than the limit a 413, whatever the call; the connection closes. Answers may get more fields: ignore unknown ones.
 """
 SECURITY_SCHEMES = {
     "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "From a login."},

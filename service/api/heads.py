@@ -1,0 +1,27 @@
+"""Refusals by a request's headers alone: decided before authentication, and before the body is read."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from service.api.errors import BodyEncoded, BodyTooLarge, RequestError, TransferCodingUnknown
+from service.keys import SETTINGS
+
+
+def forbidden(request: web.Request) -> RequestError | None:
+    """Why the request is refused; None if nothing in its headers forbids it.
+
+    A few bytes in a content coding may hold gigabytes, and no client needs one for 64 KiB. So each is refused, also
+    `identity`: RFC 9110 (8.4.1) reserves it for `Accept-Encoding`. The only transfer coding is `chunked`; any other
+    is a 501 (RFC 9112, 6.1).
+    """
+    headers = request.headers
+    if hdrs.TRANSFER_ENCODING in headers:
+        codings = headers.getall(hdrs.TRANSFER_ENCODING)
+        if len(codings) > 1 or codings[0].lower() != "chunked":
+            return TransferCodingUnknown()
+    if hdrs.CONTENT_ENCODING in headers:
+        return BodyEncoded()
+    if (request.content_length or 0) > request.app[SETTINGS].body_limit:
+        return BodyTooLarge()
+    return None
