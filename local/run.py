@@ -129,7 +129,7 @@ def what_is_missing(http_port: int) -> str | None:
 def announce(http_port: int) -> None:
     base = f"http://{ports.LOOPBACK}:{http_port}"
     moved = [f"{name}={shlex.quote(os.environ[name])} " for name in ("CACHE_DIR", "DATA_DIR") if name in os.environ]
-    show(f"\nready: {base}\n\nTry, in another terminal:\n")
+    show(f"\nready: {base}\nthe API, to read and to try in a browser: {base}/docs\n\nTry, in another terminal:\n")
     for line in [*demo.curl_lines(base), f"{''.join(moved)}make phone EXT={demo.AGENT_EXTENSION}"]:
         show(f"  {line}\n")
     show("Ctrl-C stops everything.\n")

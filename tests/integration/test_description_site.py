@@ -32,7 +32,7 @@ async def test_metrics_elsewhere_are_not_described_here(database: TestDatabase, 
     assert "/metrics" not in described["paths"]
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/", "/favicon.ico"])
 async def test_what_is_known_already_is_not_sent_again(shared: Server, path: str) -> None:
     first = await shared.client.get(path)
     again = await shared.client.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -41,14 +41,24 @@ async def test_what_is_known_already_is_not_sent_again(shared: Server, path: str
     assert again.headers["ETag"] == first.headers["ETag"]
 
 
-async def test_the_page_runs_only_its_own_script_and_fetches_nothing_from_elsewhere(shared: Server) -> None:
-    answer = await shared.client.get("/docs")
+@pytest.mark.parametrize("path", ["/docs", "/"])
+async def test_a_page_runs_only_its_own_script_and_fetches_nothing_from_elsewhere(shared: Server, path: str) -> None:
+    answer = await shared.client.get(path)
     page, policy = await answer.text(), answer.headers["Content-Security-Policy"]
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    for tag in ("script", "style"):
-        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    found = re.findall(r"<(script|style)>(.*?)</(?:script|style)>", page, re.DOTALL)
+    assert [tag for tag, _ in found] == {"/docs": ["style", "script"], "/": ["style"]}[path]
+    for _, text in found:
         assert f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
     assert "://" not in page
-    assert not re.search(r"\son\w+=|\sstyle=|<link(?! rel=\"icon\" href=\"data:,\")|innerHTML|localStorage", page)
+    assert not re.search(r"\son\w+=|\sstyle=|<link(?! rel=\"icon\" href=\"favicon.ico\")|innerHTML|localStorage", page)
+
+
+async def test_the_first_page_leads_to_what_is_there(shared: Server) -> None:
+    page = await (await shared.client.get("/")).text()
+    links = re.findall(r'(?:href|src)="([^"]*)"', page)
+    assert {"docs", "openapi.json", "readyz", "livez"} <= set(links)
+    for link in links:
+        assert (await shared.client.get(f"/{link}")).status == 200, link

@@ -106,6 +106,8 @@ EXCHANGES: Mapping[str, Exchange] = {
     "getMetrics": Exchange(who="nobody", excerpt=lambda text: "\n".join(text.splitlines()[:2])),
     "getOpenapiJson": Exchange(who="nobody", excerpt=lambda text: {"openapi": json.loads(text)["openapi"]}),
     "getDocs": Exchange(who="nobody", excerpt=lambda text: text.splitlines()[0]),
+    "getHome": Exchange(who="nobody", excerpt=lambda text: text.splitlines()[0]),
+    "getFaviconIco": Exchange(who="nobody", excerpt=lambda text: text[:58]),
 }
 """In the order in which they are asked: each finds what those before it left."""
 

@@ -85,7 +85,7 @@ def document(families: Mapping[str, Iterable[Operation]]) -> Json:
 def operation_id(operation: Operation) -> str:
     """Method and path as one word, without what all have."""
     words = re.findall(r"[A-Za-z0-9]+", re.sub(r"\{(\w+)\}", r"by \1", operation.path.removeprefix("/api/v1")))
-    return operation.method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
+    return operation.method.lower() + ("".join(word[:1].upper() + word[1:] for word in words) or "Home")
 
 
 def _schemas(operations: Iterable[Operation]) -> Schemas:

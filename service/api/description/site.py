@@ -1,6 +1,6 @@
-"""`/openapi.json` and `/docs`: for everybody, as they hold no secret, and without the internet.
+"""`/`, `/docs` and `/openapi.json`: for everybody, as they hold no secret, and without the internet.
 
-Both are made at the first question, and told apart by their entity tags.
+All are made at the first question, and told apart by their entity tags.
 """
 
 from __future__ import annotations
@@ -37,17 +37,28 @@ class Description:
 
     @cached_property
     def page(self) -> bytes:
-        """The page, with style and script in it: one request, and nothing from elsewhere."""
-        page = (FOLDER / "page.html").read_text(encoding="utf-8")
-        return page.replace("/*style*/", _asset("page.css")).replace("/*script*/", _asset("page.js")).encode()
+        """The reference, with style and script in it: one request, and nothing from elsewhere."""
+        return _page("page")
+
+    @cached_property
+    def home(self) -> bytes:
+        """What there is, for whoever opens the service's address in a browser."""
+        return _page("home")
+
+    @cached_property
+    def icon(self) -> bytes:
+        """The icon, as SVG."""
+        return _asset("favicon.svg").encode()
 
     @cached_property
     def page_policy(self) -> str:
-        """What the page may do: run just this script, wear just this style, ask just this service."""
-        return (
-            f"default-src 'none'; script-src '{_digest('page.js')}'; style-src '{_digest('page.css')}'; "
-            "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
+        """What the reference may do: run just its script, wear just its style, ask just this service."""
+        return f"{_policy('page')}; script-src '{_digest('page.js')}'; connect-src 'self'"
+
+    @cached_property
+    def home_policy(self) -> str:
+        """What the first page may do: wear just its style, and show the icon."""
+        return _policy("home")
 
 
 DESCRIPTION = web.AppKey("description", Description)
@@ -61,13 +72,27 @@ async def openapi(request: web.Request) -> web.Response:
 async def docs(request: web.Request) -> web.Response:
     """GET /docs"""
     description = request.app[DESCRIPTION]
-    headers = {
+    return _cached(request, description.page, _html(description.page_policy))
+
+
+async def home(request: web.Request) -> web.Response:
+    """GET /"""
+    description = request.app[DESCRIPTION]
+    return _cached(request, description.home, _html(description.home_policy))
+
+
+async def icon(request: web.Request) -> web.Response:
+    """GET /favicon.ico"""
+    return _cached(request, request.app[DESCRIPTION].icon, {"Content-Type": "image/svg+xml"})
+
+
+def _html(policy: str) -> dict[str, str]:
+    return {
         "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": description.page_policy,
+        "Content-Security-Policy": policy,
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
     }
-    return _cached(request, description.page, headers)
 
 
 def _cached(request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
@@ -77,6 +102,19 @@ def _cached(request: web.Request, body: bytes, headers: dict[str, str]) -> web.R
     if known is not None and any(each.value in ("*", tag) for each in known):
         return web.Response(status=304, headers={**headers})
     return web.Response(body=body, headers=headers)
+
+
+def _page(name: str) -> bytes:
+    """A page with its style and, where it has one, its script in it."""
+    page = _asset(f"{name}.html").replace("/*style*/", _asset(f"{name}.css"))
+    return (page.replace("/*script*/", _asset(f"{name}.js")) if "/*script*/" in page else page).encode()
+
+
+def _policy(name: str) -> str:
+    return (
+        f"default-src 'none'; style-src '{_digest(f'{name}.css')}'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 
 
 def _asset(name: str) -> str:
@@ -105,6 +143,26 @@ OPERATIONS = (
         auth=Auth.NONE,
         answer=None,
         media_type="text/html",
+        conditional=True,
+    ),
+    Operation(
+        method="GET",
+        path="/",
+        handler=home,
+        summary="What there is, as a page",
+        auth=Auth.NONE,
+        answer=None,
+        media_type="text/html",
+        conditional=True,
+    ),
+    Operation(
+        method="GET",
+        path="/favicon.ico",
+        handler=icon,
+        summary="The icon of the pages",
+        auth=Auth.NONE,
+        answer=None,
+        media_type="image/svg+xml",
         conditional=True,
     ),
 )
