@@ -28,6 +28,7 @@ from service.clock import uptime
 from service.credentials import PasswordHasher
 from service.errors import ConfigurationError
 from service.live.directory import Directory
+from service.live.held_answers import HeldAnswers
 from service.settings import Settings
 from service.store.activity import Activity
 from service.store.changes import Changes
@@ -73,6 +74,8 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.BOARD] = feed.board
         app[keys.WATCH] = feed.watch
         app[keys.STREAMS] = Streams()
+        app[keys.HELD_STREAMS] = HeldAnswers(settings.streams_per_person, settings.held_answers)
+        app[keys.HELD_POLLS] = HeldAnswers(settings.long_polls_per_person, settings.held_answers)
         app.on_shutdown.append(_end_what_takes_long)
         app[keys.CHANGES] = changes
         app[keys.LIMITS] = Limits(settings.requests_per_minute)

@@ -12,6 +12,7 @@ from service.asterisk.link import Link
 from service.credentials import PasswordHasher
 from service.live.board import Board
 from service.live.directory import Directory
+from service.live.held_answers import HeldAnswers
 from service.live.token_watch import TokenWatch
 from service.settings import Settings
 from service.store.activity import Activity
@@ -32,6 +33,8 @@ PICTURES = web.AppKey("pictures", Pictures)
 EVENTS = web.AppKey("events", StreamEvents)
 REGISTRATIONS = web.AppKey("registrations", Registrations)
 STREAMS = web.AppKey("streams", Streams)
+HELD_STREAMS = web.AppKey("held_streams", HeldAnswers)
+HELD_POLLS = web.AppKey("held_polls", HeldAnswers)
 CHANGES = web.AppKey("changes", Changes)
 LIMITS = web.AppKey("limits", Limits)
 TAG_KEY = web.AppKey("tag_key", bytes)

@@ -119,6 +119,15 @@ class Settings(BaseSettings):
     token_days: float = Field(90, gt=0, le=3650, description="days that a token from a login lives")
     login_failures_per_minute: int = Field(10, ge=1, description="failed logins allowed, per account and per address")
     requests_per_minute: int = Field(600, ge=1, description="requests that one token may make, per process")
+    streams_per_person: int = Field(
+        50, ge=1, description="presence streams of one person, per process; one more ends the oldest"
+    )
+    long_polls_per_person: int = Field(
+        50, ge=1, description="long-polls of one person, per process; one more ends the oldest"
+    )
+    held_answers: int = Field(
+        10_000, ge=1, description="streams that one process holds open, and long-polls; beyond it they are refused"
+    )
     cors_origins: list[str] = Field([], description="origins whose pages may read answers, a JSON list")
     jwt_secret: SecretStr | None = Field(None, description="wraps registration info in a signed JWT")
     jwt_secret_file: Path | None = Field(None, description="or the file that holds it")

@@ -11,7 +11,7 @@ from aiohttp import HttpVersion11, web
 from service.api.server import connection_of
 from service.api.stream_events import links_of
 from service.api.waiting import Waiter
-from service.keys import BOARD, EVENTS, STREAMS, WATCH
+from service.keys import BOARD, EVENTS, HELD_STREAMS, STREAMS, WATCH
 from service.live.mailbox import Mailbox
 from service.live.sight import Sight
 
@@ -20,12 +20,12 @@ class OpenStream:
     """Follows from now on until `close`, and writes from `go_on` on: what comes first is its handler's to write.
 
     `waiter` wakes the handler when the reader is behind, and when the stream has to end. Thousands of these are open,
-    each for hours, so what is kept for each counts.
+    each for hours, so what is kept for each counts. Raises Overloaded where too many are open.
     """
 
     __slots__ = (
-        "_asked", "_behind", "_board", "_chunked", "_connection", "_events", "_mailbox", "_sight", "_streams", "_token",
-        "_watch", "failure", "waiter", "wrote_at",
+        "_asked", "_behind", "_board", "_chunked", "_connection", "_events", "_held", "_mailbox", "_sight", "_streams",
+        "_token", "_watch", "failure", "waiter", "wrote_at",
     )  # fmt: skip
 
     def __init__(self, request: web.Request, sight: Sight, token_hash: bytes) -> None:
@@ -39,6 +39,8 @@ class OpenStream:
         self.wrote_at = 0.0
         self.failure: Exception | None = None
         """What went wrong in its turn."""
+        self._held = app[HELD_STREAMS]
+        self._held.begin(sight.person.user_id, self.waiter.end)
         self._mailbox = self._subscribed()
         self._watch.hold(token_hash, sight.person.role, self.waiter.end)
         self._streams.begin(self)
@@ -51,6 +53,7 @@ class OpenStream:
         self._streams.end(self)
         self._watch.release(self.waiter.end)
         self._board.unsubscribe(self._mailbox)
+        self._held.end(self._sight.person.user_id, self.waiter.end)
 
     def arrived(self) -> None:
         """There is something to say, if only that it is alive."""

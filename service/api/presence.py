@@ -21,7 +21,7 @@ from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePat
 from service.api.ready import Ready, as_json, lines
 from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
-from service.keys import BOARD, DIRECTORY, PICTURES, SETTINGS, WATCH
+from service.keys import BOARD, DIRECTORY, HELD_POLLS, PICTURES, SETTINGS, WATCH
 from service.live.sight import Changes, Sight
 from service.live.visibility import may_see
 from service.model import Person
@@ -69,9 +69,10 @@ async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: 
     board, watch, loop = request.app[BOARD], request.app[WATCH], asyncio.get_running_loop()
     hash_, role, waiter = token_hash(presented_token(request)), sight.person.role, Waiter()
     end = loop.time() + wait
+    held = request.app[HELD_POLLS].holding(sight.person.user_id, waiter.end)
     mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
     try:
-        with watch.holding(hash_, role, waiter.end), while_connected(request, waiter.end):
+        with held, watch.holding(hash_, role, waiter.end), while_connected(request, waiter.end):
             while changes == [] and not waiter.ended and (left := end - loop.time()) > 0:
                 mailbox.take()
                 await waiter.wait(left)

@@ -22,7 +22,7 @@ from service.api.ready import Ready
 from service.api.registrations import Made
 from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
-from service.keys import BOARD, DIRECTORY, REGISTRATIONS, WATCH
+from service.keys import BOARD, DIRECTORY, HELD_POLLS, REGISTRATIONS, WATCH
 from service.live.registration import RegistrationInfo, SuccessfulRegistrationInfo
 from service.model import Extension, Person
 
@@ -87,9 +87,11 @@ async def _differing(request: web.Request, person: Person, uid: str, wait: float
     token, waiter = token_hash(presented_token(request)), Waiter()
     extension = request.app[DIRECTORY].extension_of(uid)
     mailbox = board.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.arrived)
+    held = request.app[HELD_POLLS].holding(person.user_id, waiter.end)
+    watched = request.app[WATCH].holding(token, person.role, waiter.end)
     end = loop.time() + wait
     try:
-        with request.app[WATCH].holding(token, person.role, waiter.end), while_connected(request, waiter.end):
+        with held, watched, while_connected(request, waiter.end):
             while known(request, (made := _made(request, uid)).etag) and loop.time() < end and not waiter.ended:
                 mailbox.take()
                 await waiter.wait(min(LOOK_AGAIN, end - loop.time()))

@@ -22,6 +22,8 @@ from tests.bench.statements import MARKED
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200", **MARKED}
 BOOT_DEADLINE = 120.0
 PEOPLE = 10_000
+UNBOUND = {"CONNECTOR_STREAMS_PER_PERSON": "1000000", "CONNECTOR_LONG_POLLS_PER_PERSON": "1000000"}
+"""Load generators hold many with few tokens."""
 
 
 @dataclass(frozen=True)
@@ -163,4 +165,4 @@ class Rig:
 
     def service(self, settings: Mapping[str, str] | None = None) -> Service:
         """The service as a program, with what these settings change."""
-        return Service({**self.plan.service_settings(), **(settings or {})}, log=self._log.fileno())
+        return Service({**self.plan.service_settings(), **UNBOUND, **(settings or {})}, log=self._log.fileno())

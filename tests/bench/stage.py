@@ -14,7 +14,7 @@ from local import ports
 from tests.bench import people
 from tests.bench.peer import Peer
 from tests.bench.processes import Program, wait_until_answers, wait_until_quiet
-from tests.bench.rig import Rig, Served
+from tests.bench.rig import UNBOUND, Rig, Served
 
 START = 120.0
 """Seconds that it may take until it is at rest: it asks for the contacts of everybody."""
@@ -52,7 +52,7 @@ def stage(rig: Rig, count: int, *, watched: bool = False, **settings: str) -> It
         }
         program = None
         if watched:
-            environment = {**rig.plan.service_settings(), **changed}
+            environment = {**rig.plan.service_settings(), **UNBOUND, **changed}
             program = stack.enter_context(Program("tests.bench.watched", environment=environment))
             pid = program.pid
         else:

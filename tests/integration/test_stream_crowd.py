@@ -38,6 +38,7 @@ def many_files() -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def serving(database: TestDatabase, port: int) -> AsyncIterator[command_line.Process]:
     limits = {"REQUESTS_PER_MINUTE": "1000000", "SHUTDOWN_DEADLINE": str(DEADLINE)}
+    limits |= {"STREAMS_PER_PERSON": str(CROWD), "LONG_POLLS_PER_PERSON": str(CROWD)}
     process = command_line.started(command_line.environment(database, HTTP_PORT=str(port), **limits), "serve")
 
     async def ready() -> bool:
