@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from time import perf_counter
+from time import process_time
 
 import bcrypt
 import pytest
@@ -132,16 +132,16 @@ async def test_a_client_that_gives_up_leaves_its_place_to_others() -> None:
     "stored", [None, "!", "$2b$07$" + "." * 53, "$2b$99$" + "." * 53, bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()]
 )
 async def test_the_time_does_not_tell_what_is_stored(stored: str | None) -> None:
-    """As much work for an unknown name, a placeholder and an imported, cheaper hash as for a hash of our own."""
+    """As much CPU for an unknown name, a placeholder and an imported, cheaper hash as for a hash of our own."""
     with PasswordHasher(rounds=9) as hasher:
         own = await hasher.hash("x")
 
         async def quickest(hashed: str | None) -> float:
             times = []
-            for _ in range(5):
-                began = perf_counter()
+            for _ in range(3):
+                began = process_time()
                 await hasher.verify("y", hashed)
-                times.append(perf_counter() - began)
+                times.append(process_time() - began)
             return min(times)
 
         assert 0.5 < await quickest(stored) / await quickest(own) < 2
