@@ -14,10 +14,11 @@ import panoramisk
 from panoramisk.message import Message
 
 from service.asterisk.contact_list import ContactList, Kept
+from service.asterisk.presence_messages import parse_presence
 from service.asterisk.queue_messages import ITEMS, parse_list
-from service.asterisk.wire import DeviceStateList, Events, Listing, Request, Wire, text
+from service.asterisk.wire import DeviceStateList, Events, Listing, Request, Wire
 from service.errors import CallServerUnavailable, ConfigurationError
-from service.live.presences import PROVIDER, Presence, parse
+from service.live.presences import PROVIDER, Presence
 from service.live.queues import Listed
 from service.model import DeviceState
 from service.settings import CallServer
@@ -74,11 +75,6 @@ class Account:
     @classmethod
     def _of(cls, server: CallServer, username: str, secret: str) -> Account:
         return cls(server.ami_host, server.ami_port, username, secret, _tls(server) if server.ami_tls else None)
-
-
-def parse_presence(message: Message) -> tuple[str, Presence] | None:
-    """The extension and its presence of a `PresenceStateChange`; None for one that is no extension's."""
-    return parse(text(message, "Presentity"), text(message, "Status"), text(message, "Message"))
 
 
 def _tls(server: CallServer) -> ssl.SSLContext:

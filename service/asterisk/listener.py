@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from panoramisk.message import Message
 
-from service.asterisk.connection import Account, Connection, parse_presence
+from service.asterisk.connection import Account, Connection
 from service.asterisk.contact_reader import ContactReader
+from service.asterisk.presence_messages import parse_presence
 from service.asterisk.queue_follower import DEVICES, QueueFollower
 from service.asterisk.tracker import Tracker
 from service.asterisk.wire import NUMBER, text

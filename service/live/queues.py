@@ -14,7 +14,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from service.live.followed import Followed
-from service.model import DeviceState
+from service.model import PJSIP, DeviceState
 
 GONE = frozenset({DeviceState.UNAVAILABLE, DeviceState.INVALID})
 FREE = frozenset({DeviceState.NOT_INUSE, DeviceState.UNKNOWN})
@@ -164,13 +164,16 @@ class Queues:
         return self._summaries
 
     def of_member(self, device: str) -> Set[str]:
-        """The names of the queues that this device is a member of: exactly, no part or end of a name is enough."""
+        """The names of the queues that this device is a member of.
+
+        No part or end of a name is enough. The technology may be in any case, as Asterisk takes it.
+        """
         if self._by_device is None:
             self._by_device = {}
             for (queue, _), member in self._members.items():
                 if queue in self:
                     for name in (member.interface, member.state_of):
-                        self._by_device.setdefault(name, set()).add(queue)
+                        self._by_device.setdefault(_device(name), set()).add(queue)
         return self._by_device.get(device, frozenset())
 
     def _counted(self) -> dict[str, Summary]:
@@ -192,3 +195,9 @@ class Queues:
             )
             for queue, called in members.items()
         }
+
+
+def _device(interface: str) -> str:
+    """The name of the device as its events spell it: Asterisk finds a channel driver by its name in any case."""
+    technology, endpoint = interface[: len(PJSIP)], interface[len(PJSIP) :]
+    return PJSIP + endpoint if technology.upper() == PJSIP else interface

@@ -40,7 +40,7 @@ def test_who_is_logged_in_and_available_is_counted_as_asterisk_does(state: Devic
     assert summary.available == (state in (DeviceState.NOT_INUSE, DeviceState.UNKNOWN) and not paused)
 
 
-def test_a_member_is_matched_exactly() -> None:
+def test_a_member_is_matched_exactly_and_its_technology_in_any_case() -> None:
     queues = known(
         ("sales", member("PJSIP/12342")),
         ("long", member("PJSIP/112342")),
@@ -48,9 +48,13 @@ def test_a_member_is_matched_exactly() -> None:
         ("local", member("Local/12342@agents")),
         ("suffix", member("PJSIP/x-12342")),
         ("case", member("pjsip/12342")),
+        ("follower", member("Local/12342@agents/n", of="Pjsip/12342")),
+        ("letters", member("pjsip/ABC")),
+        ("other", member("sip/12342")),
         ("follows", member("Local/12342@agents/n", of="PJSIP/12342")),
     )
-    assert sorted(queues.of_member("PJSIP/12342")) == ["follows", "sales"]
+    assert sorted(queues.of_member("PJSIP/12342")) == ["case", "follower", "follows", "sales"]
+    assert (queues.of_member("PJSIP/ABC"), queues.of_member("PJSIP/abc")) == ({"letters"}, frozenset())
     assert queues.of_member("12342") == queues.of_member("") == queues.of_member("PJSIP/") == frozenset()
 
 
