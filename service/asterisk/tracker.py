@@ -8,11 +8,13 @@ but Asterisk tells nobody. No `DeviceStateChange` comes, it is absent from `Devi
 
 So an extension that the live map has not seen is looked at once its contacts are known (`contact_reader`). Without a
 contact nobody is there to be qualified: Asterisk is asked for the state, and UNAVAILABLE is true; it is *assumed* until
-the first `ContactStatus` of that endpoint, which voids it and starts over. With a contact, or when nobody knows of
-contacts, it is qualified, and asked about after longer than a qualify may take. If it is UNAVAILABLE then and has a
-contact all the same, nobody can know: it stays untracked. That happens when Asterisk booted while PostgreSQL was away,
-with registrations kept in its astdb; then only `pjsip reload qualify endpoint`, through the optional `sync` account,
-mends it before the phone registers anew.
+the next `ContactStatus` of that endpoint, which voids it and starts over. With a contact, or when nobody knows of
+contacts, it is qualified, and asked about after longer than a qualify may take. If each contact is unreachable then,
+as Asterisk's qualify told, UNAVAILABLE is true as well: Asterisk goes on to qualify, and tells when one answers.
+
+If it is UNAVAILABLE and a contact may answer all the same, nobody can know: it stays untracked. That happens when
+Asterisk booted while PostgreSQL was away, with registrations kept in its astdb; then only `pjsip reload qualify
+endpoint`, through the optional `sync` account, mends it before the phone registers anew.
 
 Every replica does this for itself: all of it is idempotent, and few a second, so that Asterisk has time for
 calls (docs/decisions/0003).
@@ -26,6 +28,7 @@ from collections.abc import Callable
 
 import structlog
 
+from service.asterisk.complaints import Complaints
 from service.asterisk.connection import Account, Connection, Deaf, connected
 from service.errors import CallServerUnavailable, Invalid
 from service.live.contacts import Contacts
@@ -38,6 +41,8 @@ QUALIFY_WAIT = 3.5
 """Seconds. More than `qualify_timeout` of the view `ps_aors` (3.0)."""
 RETRY = 15.0
 """Seconds until an endpoint whose state could not be had is asked for again."""
+RELOAD_EVERY = 300.0
+"""Seconds between two privileged commands for one extension, unless a contact of it came or went."""
 AT_ONCE = 20
 """Actions of this kind under way at one time: others want answers too."""
 PER_SECOND = 200
@@ -66,11 +71,15 @@ class Tracker:
         self._asking: dict[str, asyncio.Event] = {}  # set once a contact showed up meanwhile
         self._queue: deque[str] = deque()
         self._perhaps_booting: set[str] = set()
+        self._reloaded: dict[str, float] = {}  # when the `sync` account was used for it
         self._due = asyncio.Event()
-        self._log = log.bind(call_server=call_server)
+        self._complaints = Complaints(log.bind(call_server=call_server))
 
     def want(self, extensions: frozenset[str]) -> None:
         """These are the extensions of this call server now."""
+        for gone in self._wanted - extensions:
+            self._reloaded.pop(gone, None)
+            self._complaints.over(gone)
         self._wanted = extensions
 
     def look(self, extension: str) -> None:
@@ -78,9 +87,12 @@ class Tracker:
         if self._is_due(extension):
             self._queue.append(extension)
             self._due.set()
+        elif device_of(extension) in self._states:
+            self._complaints.over(extension)
 
     def contact(self, endpoint: str) -> None:
         """A contact of this endpoint came, changed or went: whatever is being asked about it is out of date."""
+        self._reloaded.pop(endpoint, None)
         if endpoint in self._wanted and self._states.doubt(device_of(endpoint)):
             if endpoint in self._asking:
                 self._asking[endpoint].set()
@@ -135,7 +147,7 @@ class Tracker:
         device = device_of(number)
         self._perhaps_booting.discard(number)
         try:
-            if self._contacts.of(number) != ():
+            if self._contacts.of(number) != () and not self._is_out_of_reach(number):
                 async with slots:
                     await connection.qualify(number)
                 if await _comes(shown, QUALIFY_WAIT):
@@ -150,7 +162,7 @@ class Tracker:
         except CallServerUnavailable as error:
             if connection.why_ended is not None:
                 raise
-            self._log.warning("an endpoint could not be synchronised", extension=number, error=str(error))
+            self._complaints.tell("warning", "an endpoint could not be synchronised", number, error=str(error))
             await asyncio.sleep(RETRY)
         finally:
             del self._asking[number]
@@ -161,19 +173,25 @@ class Tracker:
         answer = await connection.variable(f"DEVICE_STATE({device})")
         state = DeviceState.__members__.get(answer, DeviceState.INVALID)
         if state is DeviceState.INVALID:
-            self._log.info("asterisk does not know this endpoint", extension=number)
+            self._complaints.tell("info", "asterisk does not know this endpoint", number)
             return
-        if state is not DeviceState.UNAVAILABLE or await self._has_no_contact(connection, number):
+        if state is not DeviceState.UNAVAILABLE or await self._cannot_be_reached(connection, number):
             if not shown.is_set():
                 self._states.assume(device, state)
         else:
-            self._log.warning("perhaps a registered phone is not tracked", extension=number, sync=bool(self._sync))
+            sync = self._sync is not None
+            self._complaints.tell("warning", "perhaps a registered phone is not tracked", number, sync=sync)
             await self._reload(connection, number)
 
-    async def _has_no_contact(self, connection: Connection, number: str) -> bool:
+    def _is_out_of_reach(self, number: str) -> bool:
+        """Whether Asterisk's own qualify found that no contact answers: then its device state is true."""
+        contacts = self._contacts.of(number)
+        return bool(contacts) and all(contact.reachable is False for contact in contacts or ())
+
+    async def _cannot_be_reached(self, connection: Connection, number: str) -> bool:
         """Whether that is sure. Of a contact that Asterisk kept, but does not track, no event tells that it ended."""
         known = self._contacts.of(number)
-        if known == ():
+        if known == () or self._is_out_of_reach(number):
             return True  # an event after the one that told so sets `shown`
         none = await connection.contact_ids(number) == []
         if none and known is not None:
@@ -182,7 +200,9 @@ class Tracker:
 
     async def _reload(self, connection: Connection, number: str) -> None:
         """Have Asterisk read the endpoint and its contacts anew, then find out whether the phone is there."""
-        if self._sync is not None:
+        now = asyncio.get_running_loop().time()
+        if self._sync is not None and now > self._reloaded.get(number, float("-inf")) + RELOAD_EVERY:
+            self._reloaded[number] = now
             async with connected(self._sync, Deaf()) as account:
                 await account.command(f"pjsip reload qualify endpoint {number}")
             await connection.qualify(number)

@@ -69,7 +69,7 @@ def item(extension: Extension, person: Person | None, view: CallServerView | Non
     as_of = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     reading = view.states.read(extension.device) if view is not None else None
     current = view is not None and view.states.current
-    contacts = view.contacts.of(extension.number) if view is not None and current else None
+    contacts = _contacts(extension, view) if view is not None and current else None
     presence = view.presences.of(extension.number) if view is not None and current else NOT_SET
     state = reading.state if reading is not None else DeviceState.UNKNOWN
     live = reading is not None and reading.live
@@ -89,6 +89,13 @@ def item(extension: Extension, person: Person | None, view: CallServerView | Non
         live=live,
         as_of=as_of,
     )
+
+
+def _contacts(extension: Extension, view: CallServerView) -> tuple[Contact, ...] | None:
+    """An extension's contacts. That it has none is said only of one that Asterisk is known to know."""
+    contacts = view.contacts.of(extension.number)
+    known = view.states.get(extension.device) not in (None, DeviceState.INVALID)
+    return contacts if contacts or known else None
 
 
 def _reachable(contacts: tuple[Contact, ...] | None) -> bool | None:
