@@ -18,6 +18,8 @@ Result = TypeVar("Result")
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at who blocks a statement that takes long."""
+CANCEL_DEADLINE = 2.0
+"""Seconds that PostgreSQL may take to give up a statement."""
 WAIT_SHARE = 0.5
 """Part of a request's deadline that a migration may wait for its first lock. With the default, 1.5 s: autovacuum gives
 way after `deadlock_timeout`, 1 s."""
@@ -71,7 +73,8 @@ class Watcher:
             return task.result()
         finally:
             if not task.done():
-                task.cancel()
+                task.cancel()  # the driver asks PostgreSQL to stop too, which would not notice a closed connection
+                await asyncio.wait({task}, timeout=CANCEL_DEADLINE)
                 self._work.terminate()
 
     async def holds_what_others_wait_for(self) -> bool:

@@ -37,12 +37,12 @@ def environment(database: TestDatabase, **values: str) -> dict[str, str]:
     return {f"CONNECTOR_{name}": value for name, value in settings.items() if value}
 
 
-def started(variables: dict[str, str], *arguments: str) -> Process:
-    """A command that is under way; whoever starts it ends it."""
+def started(variables: dict[str, str], *arguments: str, root: Path = ROOT) -> Process:
+    """A command that is under way; whoever starts it ends it. `root` is the folder where the service is."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
     return subprocess.Popen(
         [sys.executable, "-m", "service", *arguments],
-        cwd=ROOT,
+        cwd=root,
         env=inherited | variables,
         text=True,
         stdin=subprocess.PIPE,
@@ -62,9 +62,9 @@ def ended(process: Process, given: str = "", within: float = 30.0) -> Done:
     return Done(process.args, process.returncode, out, err)
 
 
-def command(variables: dict[str, str], *arguments: str, given: str = "") -> Done:
+def command(variables: dict[str, str], *arguments: str, given: str = "", root: Path = ROOT) -> Done:
     """Run a command to its end."""
-    return ended(started(variables, *arguments), given)
+    return ended(started(variables, *arguments, root=root), given)
 
 
 def in_this_process(

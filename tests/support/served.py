@@ -81,16 +81,19 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(
-    database: TestDatabase, folder: Path, path: Path | None = None, **settings: str
+    database: TestDatabase, folder: Path, path: Path | None = None, root: Path = command_line.ROOT, /, **settings: str
 ) -> AsyncIterator[Served]:
-    """Start it; kill what is left of it at the end. `path` is a folder where Python looks for modules first."""
+    """Start it; kill what is left of it at the end.
+
+    `path` is a folder where Python looks for modules first, `root` the one where the service itself is.
+    """
     port = int(settings.setdefault("HTTP_PORT", str(ports.free_port())))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
     variables = command_line.environment(database, **settings)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - it takes a millisecond
             [sys.executable, "-m", "service", "serve"],
-            cwd=command_line.ROOT,
+            cwd=root,
             env=inherited | variables | ({"PYTHONPATH": str(path)} if path else {}),
             stdin=subprocess.DEVNULL,
             stdout=log,

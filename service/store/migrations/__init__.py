@@ -71,8 +71,9 @@ class Migration:
         return marks
 
 
-def all_migrations(folder: Path = VERSIONS) -> list[Migration]:
-    """This release's migrations, in order. Raises ValueError where two have the same number."""
+def all_migrations(folder: Path | None = None) -> list[Migration]:
+    """This release's migrations, or those in `folder`, in order. Raises ValueError where two have the same number."""
+    folder = folder or VERSIONS
     found = sorted(
         (Migration(match[1], path.stem, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))),
         key=lambda migration: migration.revision,
