@@ -2,7 +2,10 @@
 
 import sys
 
-from service.cli import main
+from service import signals
 
 if __name__ == "__main__":
+    signals.ignore_for(sys.argv[1:])  # the imports below take a second, in which a signal may come
+    from service.cli import main
+
     sys.exit(main())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from service import garbage, keys
+from service import demo_data, garbage, keys, signals
 from service.api import routes
 from service.api.front import DRAINING, OUTAGE
 from service.api.metrics import METRICS
@@ -22,6 +21,7 @@ from service.api.siblings import Siblings
 from service.app import running
 from service.lifeline import Lifeline
 from service.listening import listening
+from service.live.directory import Directory
 from service.settings import Settings
 from service.sockets import Sockets
 
@@ -31,6 +31,8 @@ KEEPALIVE = 75.0
 """Seconds that an idle connection is kept: longer than most pollers' interval and than proxies' own timeout."""
 LINGER = 1.0
 """Seconds in which each answer tells its client that the connection ends, before idle ones end without a word."""
+DEMO_LOOK_EVERY = 1.0
+"""Seconds between two looks for demo data that somebody loads while strangers can reach the service."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         log.warning("no call server is configured: no registration can be answered")
     _raise_file_limit()
     stop = Stop()
+    if worker is None:
+        asyncio.get_running_loop().add_signal_handler(signals.RENEWS, _log_hangup)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(sockets.close)
         lifeline = await stack.enter_async_context(Lifeline(worker.lifeline, stop.set)) if worker else None
@@ -54,6 +58,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
             app, supervisor = await stack.enter_async_context(running(settings))
         if stop.wanted:
             return
+        demo = await stack.enter_async_context(_without_demo(app[keys.DIRECTORY], settings, sockets, stop))
         garbage.settle()
         supervisor.failed.add_done_callback(lambda _: stop.set())
         if worker is not None:
@@ -72,6 +77,48 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         app[DRAINING].set()
     if supervisor.failed.done():
         raise RuntimeError(f"the task {supervisor.failed.result()!r} ended by itself")
+    if demo is not None and demo.done() and not demo.cancelled():
+        raise demo_data.refusal(demo.result())
+
+
+def _log_hangup() -> None:
+    log.info("nothing is reloaded: CONNECTOR_WORKERS is 1; restart the process for new secrets or code")
+
+
+@contextlib.asynccontextmanager
+async def _without_demo(
+    directory: Directory, settings: Settings, sockets: Sockets, stop: Stop
+) -> AsyncIterator[asyncio.Task[str] | None]:
+    """Hold the demo back from others than this machine's programs. Raises ConfigurationError when it is there already.
+
+    The task, if there is need for one, ends when somebody loads it later, and this process with it.
+    """
+    bound = [one.getsockname()[0] for one in (*sockets.public, *sockets.operators)]
+    how = demo_data.guarded_exposure(settings, bound)
+    if how is None:
+        yield None
+        return
+    if _holds_demo(directory):
+        raise demo_data.refusal(how)
+    task = asyncio.create_task(_end_with_demo(directory, how, stop), name="demo watch")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _end_with_demo(directory: Directory, how: str, stop: Stop) -> str:
+    while not _holds_demo(directory):  # noqa: ASYNC110 - the directory does not tell
+        await asyncio.sleep(DEMO_LOOK_EVERY)
+    log.critical("the demo was loaded where others can reach this service", how=how)
+    stop.set()
+    return how
+
+
+def _holds_demo(directory: Directory) -> bool:
+    known = any(directory.person(uid) is not None for uid in demo_data.UIDS)
+    return known or directory.expires_at(demo_data.ADMIN_TOKEN_HASH) > 0
 
 
 class Stop:
@@ -80,7 +127,7 @@ class Stop:
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self._block: asyncio.Timeout | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in signals.THAT_END:
             asyncio.get_running_loop().add_signal_handler(number, self.set)
 
     @property

@@ -93,6 +93,13 @@ class Settings(BaseSettings):
 
     http_host: str = Field("127.0.0.1", description="address to listen on")
     http_port: Port = Field(8080, description="port to listen on")
+    published_on: list[str] = Field(
+        [],
+        description="addresses at which a container's ports are published, a JSON list: who could reach the demo",
+    )
+    allow_demo: bool = Field(
+        False, description="serve the demo's people, whose passwords are public, to other machines"
+    )
     metrics_port: Port | None = Field(None, description="a port of its own for `/metrics` and the details of `/readyz`")
     workers: int = Field(1, ge=1, le=64, description="processes that answer on the port")
     trusted_proxies: list[Network] = Field([], description="networks whose `X-Forwarded-For` is believed, a JSON list")

@@ -18,6 +18,7 @@ from time import monotonic
 import msgspec
 import structlog
 
+from service import signals
 from service.api.siblings import meeting_point
 from service.asterisk.retry import delays
 from service.lifeline import BEAT_EVERY, Place
@@ -53,7 +54,7 @@ class Child:
 
 
 class Parent:
-    """Owns the workers. `run` goes on until SIGTERM or SIGINT; SIGHUP replaces them one by one."""
+    """Owns the workers. `run` goes on until a signal that ends it; SIGHUP replaces them one by one."""
 
     def __init__(self, settings: Settings, sockets: Sockets) -> None:
         self._numbers = range(1, settings.workers + 1)
@@ -71,9 +72,9 @@ class Parent:
     async def run(self) -> int:
         """The exit code: the first worker's when it could not start."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        loop.add_signal_handler(signal.SIGINT, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._renew.set)
+        for ends in signals.THAT_END:
+            loop.add_signal_handler(ends, self._stop.set)
+        loop.add_signal_handler(signals.RENEWS, self._renew.set)
         async with asyncio.TaskGroup() as tasks:
             others = [tasks.create_task(self._watch()), tasks.create_task(self._renew_in_turn())]
             for number in self._numbers:

@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     root.set_defaults(run=_in("serve"), place=None)
     commands = root.add_subparsers(title="commands", metavar="COMMAND")
     for name, help_, more in (
-        ("serve", "answer requests (the default)", "SIGTERM and SIGINT end it without a failed request."),
+        ("serve", "answer requests (the default)", "SIGTERM, SIGINT and SIGQUIT end it without a failed request."),
         ("migrate", "bring schema, roles and grants up to date, as the owner", "Safe to run again."),
         (
             "check",

@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 
 from service.cli.common import opened
-from service.credentials import PasswordHasher, token_hash
+from service.credentials import PasswordHasher
+from service.demo_data import ADMIN_TOKEN as ADMIN_TOKEN
+from service.demo_data import ADMIN_TOKEN_HASH, UIDS, guarded_exposure, refusal, refuse_if_exposed
 from service.errors import ConfigurationError, Refused
 from service.settings import Settings
 from service.store import sql
 
 SQL = sql.load("demo")
 
-ADMIN_TOKEN = "xS8jnLS2YzVy-_w8T_S0WnQm5SnADjACa7gbXmcOcLY"  # noqa: S105 - the seed's, public
 SIP_PASSWORD = "my$up3erP@ssw0rd"  # noqa: S105 - the seed's, public
 PEOPLE = (
     ("admin", "demo-admin-password"),
@@ -33,9 +34,13 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 async def load(settings: Settings) -> None:
-    """Load the demo data; loading it again changes nothing. Refused on a database that holds other users."""
+    """Load the demo data; loading it again changes nothing. Refused on a database that holds other users.
+
+    Refused as well where others than this machine's own programs could use it.
+    """
     if not settings.call_servers:
         raise ConfigurationError("the demo data needs a call server in the settings")
+    refuse_if_exposed(settings)
     call_server = min(settings.call_servers)
     with PasswordHasher() as hasher:
         hashes = [await hasher.hash(password) for _, password in PEOPLE]
@@ -51,5 +56,16 @@ async def load(settings: Settings) -> None:
         if not uids:
             await connection.execute(SQL["users"], *hashes)
             await connection.execute(SQL["sequence"])
-            await connection.execute(SQL["token"], token_hash(ADMIN_TOKEN))
+            await connection.execute(SQL["token"], ADMIN_TOKEN_HASH)
             await connection.execute(SQL["extensions"], call_server, SIP_PASSWORD)
+
+
+async def refuse_if_published(settings: Settings) -> None:
+    """Where a container's ports are published beyond this machine, refuse to go on if the demo is in the database.
+
+    For `migrate`, which runs before anything listens: phones could register with the demo's passwords too.
+    """
+    if settings.published_on and (how := guarded_exposure(settings)) is not None:
+        async with opened(settings) as database, database.connection() as connection:
+            if await connection.fetchval(SQL["is_here"], list(UIDS), ADMIN_TOKEN_HASH):
+                raise refusal(how)

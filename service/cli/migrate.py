@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from service.cli import demo
 from service.settings import Settings
 from service.store.migrate import migrate
 
@@ -11,5 +12,6 @@ from service.store.migrate import migrate
 async def run(settings: Settings, arguments: argparse.Namespace) -> None:
     """As the owner. Safe to run again."""
     await migrate(settings)
+    await demo.refuse_if_published(settings)
     if arguments.json:
         arguments.out.done("the database is up to date", call_servers=sorted(settings.call_servers))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from service import demo_data
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.model import Finding
 from service.settings import Settings
-from service.store import schema
+from service.store import schema, sql
 from service.store.database import Database
 from service.store.roles import VIEWS
 
 MIGRATE = schema.REMEDY
 PART = "postgresql"
+DEMO = sql.load("demo")["is_here"]
 
 
 async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
@@ -33,6 +35,8 @@ async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
                     "select has_table_privilege($1, 'select, insert, update, delete')", table
                 )
                 yield Finding(PART, f"the service may use {table}", None if may else MIGRATE)
+            if await connection.fetchval(DEMO, list(demo_data.UIDS), demo_data.ADMIN_TOKEN_HASH):
+                yield _demo(settings)
             for name, server in settings.call_servers.items():
                 role = await connection.fetchval("select database_role from call_servers where name = $1", name)
                 fits = role is not None and role == server.database_role
@@ -44,3 +48,12 @@ async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
                     yield Finding(PART, f"{role} may read {view}", None if may else MIGRATE)
     except (ConfigurationError, DatabaseUnavailable) as error:
         yield Finding(PART, str(error), "start it, or mend CONNECTOR_DATABASE_URL and its password")
+
+
+def _demo(settings: Settings) -> Finding:
+    """Whether others can use the demo's token and people, or could if they reached this service."""
+    how = demo_data.exposure(settings)
+    what = "the demo's people, token and passwords, which are public, are in the database"
+    if how is None:
+        return Finding(PART, f"{what}; only this machine reaches them", "keep it so", needed=False)
+    return Finding(PART, f"{what}; others reach them: {how}", "start with an empty database", not settings.allow_demo)

@@ -12,7 +12,8 @@ from tests.support.command_line import ROOT
 FLOORS = [
     {"errors", "model"},
     {"settings", "credentials", "networks", "clock"},
-    {"live", "logs", "loop", "garbage"},
+    {"demo_data"},
+    {"live", "logs", "loop", "garbage", "signals"},
     {"asterisk", "store"},
     {"api", "keys", "board_feed"},
     {"app", "sockets", "lifeline"},

@@ -6,6 +6,10 @@ select uid from users
 select count(*) = 2 from users
 where (user_id, uid) in ((1, '6vHSSqdBHdm2R4gfi'), (1795, 'ByehQjC44FwMeiLbX'))
 
+-- name: is_here
+select exists (select from users where uid = any($1::text[]))
+    or exists (select from tokens where token_hash = $2 and expires_at > now())
+
 -- name: users
 insert into users (
     user_id, uid, name, email, email_verified, passwd, user_type, active, first_name, create_user_id, create_time,
