@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -14,7 +16,8 @@ from local import node
 from local.sip import Phone
 from tests.e2e.browser.conftest import Site
 from tests.e2e.documents import BASE, blocks
-from tests.e2e.run import Run
+from tests.e2e.program import Program, eventually
+from tests.e2e.run import Run, server
 from tests.support.browser import Browser
 
 DESK, PASSWORD = "7801", "SIP-password-of-7801"
@@ -42,7 +45,7 @@ async def test_the_one_in_javascript_registers_calls_and_hears(
     url = site.runs("softphone", bundled(shown(run, "js"), modules, tmp_path))
     async with chromium.page(url) as page:
         # What the stream tells and what the phone tells come by two ways: each is in order, both together need not be.
-        seen = await page.says("state: Unavailable")
+        seen = await page.says("state: Unavailable", within=30)
         seen = await page.says("state: Not in use", after=seen)
         seen = await page.says("state: In use", after=seen)
         await page.says("state: Not in use", after=seen)
@@ -77,17 +80,54 @@ async def test_a_browser_and_a_desk_phone_hear_each_other(
     run.shows("Unavailable", within_s=5)
 
 
-def test_the_one_in_python_registers_and_sees_its_line_come_up(run: Run, tmp_path: Path) -> None:
+def breaks(program: Program, run: Run) -> Iterator[str]:
+    """What happens to a softphone: its service is killed, its token ends, its Asterisk is killed."""
+    os.kill(server(program, "service"), SIGKILL)
+    run.shows("Not in use")
+    yield "the service was killed"
+    run.cli("token", "revoke", "--user", "dnhai")
+    eventually(lambda: "dnhai" in run.cli("token", "list"), 30, "it has logged in again")
+    yield "the token ended"
+    os.kill(server(program, "asterisk"), SIGKILL)
+    yield "Asterisk was killed"
+
+
+async def test_the_one_in_javascript_survives_an_outage_a_restart_and_the_end_of_its_token(
+    run: Run, program: Program, chromium: Browser, site: Site, modules: Path, tmp_path: Path
+) -> None:
+    run.shows("Unavailable")
+    url = site.runs("surviving", bundled(shown(run, "js"), modules, tmp_path))
+    async with chromium.page(url) as page:
+        seen = await page.says("the call is over")
+        trouble = breaks(program, run)
+        for _ in range(2):  # each ends the stream, and a new one begins with how things are
+            await asyncio.to_thread(next, trouble)
+            seen = await page.says("state: Not in use", within=30, after=seen)
+        await asyncio.to_thread(next, trouble)
+        seen = await page.says("state: Unknown", within=30, after=seen)
+        seen = await page.says("registered", within=60, after=seen)
+        await page.says("state: Not in use", within=30, after=seen)
+        assert [line for line in page.console if line.startswith("uncaught")] == []
+    run.shows("Unavailable", within_s=5)
+
+
+def test_the_one_in_python_survives_an_outage_a_restart_and_the_end_of_its_token(
+    run: Run, program: Program, tmp_path: Path
+) -> None:
     run.shows("Unavailable")
     (tmp_path / "softphone.py").write_text(shown(run, "python"))
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "softphone.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "state: Not in use"
+    with run.program(sys.executable, "-X", "dev", "-W", "error", str(tmp_path / "softphone.py")) as softphone:
+        softphone.prints("^state: Not in use$", 30)
+        trouble = breaks(program, run)
+        seen = len(softphone.printed)
+        next(trouble)
+        softphone.prints("^state: Not in use$", 60, after=seen)  # another process begins with how things are
+        next(trouble)
+        seen = len(softphone.printed)
+        next(trouble)
+        softphone.prints("^state: Unknown$", 30, after=seen)
+        softphone.prints("^state: Not in use$", 60, after=seen)
+        softphone.ctrl_c()
+        assert softphone.ends() == 0
+        assert not [line for line in softphone.printed.splitlines() if not re.match(r"state: |\^C$", line)]
     run.shows("Unavailable", within_s=5)
