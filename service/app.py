@@ -17,6 +17,7 @@ from service.api.front import AT_ONCE, DRAINING, OUTAGE, Outage
 from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
+from service.api.people import everybody
 from service.api.pictures import Pictures
 from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
@@ -82,6 +83,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.TAG_KEY] = await tag_key(database)
         app[keys.REGISTRATIONS] = Registrations(settings, links, directory, app[keys.TAG_KEY])
         app[keys.PICTURES] = Pictures(feed.board, app[keys.TAG_KEY])
+        app[keys.PEOPLE] = everybody(feed.board)
         app[keys.EVENTS] = StreamEvents(app[keys.PICTURES])
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()

@@ -26,7 +26,7 @@ class BoardFeed:
         self._current: dict[str, bool] = {}
         self._directory_changed = asyncio.Event()
         self.watch = TokenWatch(directory)
-        self.board = Board(self._compose, asyncio.get_running_loop().call_soon)
+        self.board = Board(self._compose, asyncio.get_running_loop().call_soon, self._look)
 
     def follow(self, links: Mapping[str, Link]) -> None:
         """These are the links."""
@@ -41,8 +41,7 @@ class BoardFeed:
 
         def changed(endpoint: str | None) -> None:
             if endpoint is None:
-                self.board.touch(self._directory.of_call_server(call_server))
-                self._tell_link(call_server)
+                self._link_changed(call_server)
             else:
                 touch_one(endpoint)
 
@@ -52,18 +51,23 @@ class BoardFeed:
         """The directory was read anew: these extensions, or all when None; and tokens may have ended."""
         self._directory_changed.set()
         if extensions is None:
-            self.board.touch_all(self._directory.numbers())
+            self.board.touch(self._directory.numbers())
+            self.board.touch([item.extension for item in self.board.items()])
         else:
             self.board.touch(extensions)
 
     async def run(self) -> None:
         """Watch for links that fall silent or are heard of again, and for tokens that end, until cancelled."""
         while True:
-            for name, link in self._links.items():
-                if self._current.get(name) is not link.states.current:
-                    self.listener(name)(None)
+            self._look()
             self.watch.sweep()
             await self._until_due()
+
+    def _look(self) -> None:
+        """Notice links that have fallen silent, or are heard of again: nobody tells of that."""
+        for name, link in self._links.items():
+            if self._current.get(name) is not link.states.current:
+                self._link_changed(name)
 
     async def _until_due(self) -> None:
         """A change of the directory after a rest is looked at at once; those of a burst together."""
@@ -76,7 +80,8 @@ class BoardFeed:
             self._directory_changed.clear()
             await asyncio.sleep(began + LOOK_AFTER - loop.time())
 
-    def _tell_link(self, call_server: str) -> None:
+    def _link_changed(self, call_server: str) -> None:
+        self.board.touch_call_server(call_server)
         now = self._links[call_server].states.current
         if self._current.get(call_server) is not now:
             self._current[call_server] = now

@@ -8,6 +8,7 @@ from service.api.pictures import Pictures
 from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
+from service.api.wholes import JsonList
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
 from service.live.board import Board
@@ -29,6 +30,7 @@ HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)
 BOARD = web.AppKey("board", Board)
 WATCH = web.AppKey("watch", TokenWatch)
+PEOPLE = web.AppKey("people", JsonList)
 PICTURES = web.AppKey("pictures", Pictures)
 EVENTS = web.AppKey("events", StreamEvents)
 REGISTRATIONS = web.AppKey("registrations", Registrations)

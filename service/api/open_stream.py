@@ -77,6 +77,8 @@ class OpenStream:
                 self.waiter.end()
             elif self._connection.writing_paused:
                 self._fall_behind()
+            elif self._mailbox.moved and not self._events.ready(self._sight):
+                self._streams.ask(self)
             else:
                 self._asked = False
                 self._send(self._news())

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from datetime import MINYEAR, datetime
 from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.auth import by_caller, by_known_caller
-from service.api.errors import BadArgument, UserNotFound
+from service.api.auth import by_caller, by_known_caller, caller, known_caller
+from service.api.errors import BadArgument, UserNotFound, encode
 from service.api.operation import Operation, Yes
 from service.api.ready import Ready, as_json
-from service.keys import BOARD, DIRECTORY
-from service.live.presence import Item
+from service.api.wholes import JsonList
+from service.keys import BOARD, DIRECTORY, PEOPLE
+from service.live.board import Board
+from service.live.presence import Item, rfc3339_ms
 from service.live.sight import Sight
-from service.live.visibility import may_see
+from service.live.visibility import may_see, sees_all
 from service.model import Person
 
 Status = Literal["online", "away", "busy", "offline"]
@@ -71,7 +74,8 @@ def get_presence(request: web.Request, person: Person) -> Ready:
     asked = _asked(request, person)
     number = request.app[DIRECTORY].number_of(asked.user_id)
     board = request.app[BOARD]
-    board.flush()
+    if number is not None:
+        board.catch_up(frozenset({number}))
     item = board.get(number) if number is not None else None
     status = _status(item) if item is not None and may_see(person, item) else OFFLINE
     if asked is not person:
@@ -79,13 +83,39 @@ def get_presence(request: web.Request, person: Person) -> Ready:
     return as_json(PresenceOf(status, "offline" if status == OFFLINE else "online"))
 
 
-def presence(request: web.Request, person: Person) -> Ready:
+async def presence(request: web.Request) -> Ready:
     """GET /api/v1/users.presence: everybody with an extension; with `from` (RFC 3339) those who changed since."""
-    since = _since(request.query.get("from"))
-    sight = Sight(request.app[BOARD], request.app[DIRECTORY], person, frozenset(), frozenset())
-    seen = (item for item in sight.picture() if item.user_id is not None)
-    users = [_user(item) for item in seen if since is None or datetime.fromisoformat(item.as_of) > since]
-    return as_json(PresenceOfAll(users, since is None))
+    person = await caller(request)
+    while not request.app[PEOPLE].ready():  # noqa: ASYNC110 - it takes turns of the loop
+        await asyncio.sleep(0)
+    return _presence(request, person)
+
+
+def presence_at_once(request: web.Request) -> Ready | None:
+    """The same, where everything that is needed is there."""
+    person = known_caller(request) if request.app[PEOPLE].ready() else None
+    return None if person is None else _presence(request, person)
+
+
+def everybody(board: Board) -> JsonList:
+    """All who have an extension, as `users.presence` shows them."""
+
+    def shown(item: Item) -> msgspec.Raw | None:
+        return msgspec.Raw(encode(_user(item))) if item.user_id is not None else None
+
+    return JsonList(board, shown, trips=False)
+
+
+def _presence(request: web.Request, person: Person) -> Ready:
+    app, since = request.app, _since(request.query.get("from"))
+    if not sees_all(person):
+        own = Sight(app[BOARD], app[DIRECTORY], person, frozenset(), frozenset()).picture()
+        users = encode([_user(item) for item in own if since is None or item.as_of > since])
+    elif since is None:
+        users = app[PEOPLE].joined()
+    else:
+        users = app[PEOPLE].where(lambda item: item.as_of > since)
+    return as_json({"users": msgspec.Raw(users), "full": since is None, "success": True})
 
 
 def _asked(request: web.Request, person: Person) -> Person:
@@ -99,7 +129,8 @@ def _asked(request: web.Request, person: Person) -> Person:
     return found
 
 
-def _since(text: str | None) -> datetime | None:
+def _since(text: str | None) -> str | None:
+    """The moment as items tell theirs, which then compare as text."""
     if text is None:
         return None
     try:
@@ -108,7 +139,10 @@ def _since(text: str | None) -> datetime | None:
         raise BadArgument("Expected a time in field from") from None
     if since.tzinfo is None:
         raise BadArgument("Expected a time with its zone in field from")
-    return since
+    try:
+        return rfc3339_ms(since)
+    except OverflowError:  # in UTC it would be before the year 1, or after the year 9999
+        return "" if since.year == MINYEAR else "~"
 
 
 def _status(item: Item) -> Status:
@@ -136,8 +170,8 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/users.presence",
-        handler=by_caller(presence),
-        at_once=by_known_caller(presence),
+        handler=presence,
+        at_once=presence_at_once,
         summary="The presence of everybody who has an extension, or of those who changed since a moment",
         query=ChangedAfter,
         answer=PresenceOfAll,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 
 import msgspec
 
 from service.api.errors import encode
+from service.api.wholes import JsonList, Sum
 from service.live.board import Board
 from service.live.presence import Item
 from service.live.sight import Sight
@@ -24,9 +26,20 @@ class Pictures:
         self._tag_key = tag_key
         self._encoded: dict[str, tuple[Item, msgspec.Raw]] = {}
         self._tags_of_one: dict[str, tuple[Item, str]] = {}
-        self._facts: dict[str, tuple[Item, bytes]] = {}
-        self._whole: tuple[int, bytes] = (-1, b"")
-        self._tags: dict[frozenset[str], tuple[int, str]] = {}  # by the extensions; of all, where there are none
+        self._digests: dict[str, tuple[Item, int]] = {}
+        self._whole = JsonList(board, self.encoded, trips=True)
+        self._tag_of_whole = Sum(board, self._digest)
+        self._tags: dict[frozenset[str], tuple[int, str]] = {}  # by the extensions
+
+    def ready(self) -> bool:
+        """Whether all that is made of everything can be had in this turn of the loop; if not, it is being made."""
+        ready = self._tag_of_whole.ready()
+        return self._whole.ready() and ready
+
+    async def settled(self, sight: Sight) -> None:
+        """Wait until what is in sight can be had in this turn of the loop."""
+        while sight.everything and not self.ready():  # noqa: ASYNC110 - it takes turns of the loop
+            await asyncio.sleep(0)
 
     def encoded(self, item: Item) -> msgspec.Raw:
         """An item as JSON."""
@@ -41,20 +54,21 @@ class Pictures:
         return self.encoded(item) if item is not None else {"extension": extension, "deleted": True}
 
     def picture(self, sight: Sight) -> bytes:
-        """Everything in sight, as a JSON list."""
+        """Everything in sight, as a JSON list. Of the whole board it is as of when it was `ready` last."""
         if not sight.everything:
             return encode(sight.picture())
-        self._board.flush()
-        if self._whole[0] != self._board.stamp:
-            self._whole = self._board.stamp, encode(sight.picture())
-        return self._whole[1]
+        self._whole.ready()
+        return self._whole.joined()
 
     def tag(self, sight: Sight) -> str:
-        """The entity tag of everything in sight."""
+        """The entity tag of everything in sight. Of the whole board it is as of when it was `ready` last."""
+        if sight.everything:
+            self._tag_of_whole.ready()
+            return _tag(self._tag_of_whole.sum)
         asked = sight.asked
         if asked is None or len(asked) > LARGEST:
             return self.tag_of(sight.picture())
-        self._board.flush()
+        self._board.catch_up(asked)
         known = self._tags.get(asked)
         if known is None or known[0] != self._board.version:
             if len(self._tags) >= TAGS:
@@ -71,24 +85,29 @@ class Pictures:
         return known[1]
 
     def tag_of(self, items: Sequence[Item]) -> str:
-        """The entity tag of these items, in this order."""
-        if len(items) > LARGEST:  # in one go: half the time of joining so many
-            facts = encode([item.facts() for item in items])
-        else:
-            facts = b"[" + b",".join(map(self._facts_of, items)) + b"]"
-        return f'"{hashlib.blake2b(facts, key=self._tag_key, digest_size=16).hexdigest()}"'
+        """The entity tag of these items: whatever their order, and on whichever replica."""
+        return _tag(sum(map(self._digest_of, items)))
 
-    def _facts_of(self, item: Item) -> bytes:
-        """What a tag covers of an item, as JSON."""
-        known = self._facts.get(item.extension)
+    def _digest_of(self, item: Item) -> int:
+        """The digest of what a tag covers of an item."""
+        known = self._digests.get(item.extension)
         if known is None or known[0] is not item:
             self._tidy()
-            known = self._facts[item.extension] = item, encode(item.facts())
+            known = self._digests[item.extension] = item, self._digest(item)
         return known[1]
+
+    def _digest(self, item: Item) -> int:
+        digest = hashlib.blake2b(encode(item.facts()), key=self._tag_key, digest_size=16).digest()
+        return int.from_bytes(digest, "big")
 
     def _tidy(self) -> None:
         """Forget extensions that vanished, before they are as many as those that are there."""
-        for kept in (self._encoded, self._facts, self._tags_of_one):
+        for kept in (self._encoded, self._digests, self._tags_of_one):
             if len(kept) > 2 * len(self._board) + 100:
                 for extension in [name for name in kept if self._board.get(name) is None]:
                     del kept[extension]
+
+
+def _tag(digests: int) -> str:
+    """A sum of keyed digests as a tag: that can be kept up to date item by item, where there are very many."""
+    return f'"{digests % (1 << 128):032x}"'

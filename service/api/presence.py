@@ -28,9 +28,12 @@ from service.model import Person
 
 
 def many_at_once(request: web.Request) -> Ready | None:
-    """`many`, where nobody wants to wait."""
+    """`many`, where nobody wants to wait, and nobody has to."""
     question = asked(request)
-    person = None if question.waits else known_caller(request)
+    of_all = not question.numbers and not question.uids
+    if question.waits or (of_all and not request.app[PICTURES].ready()):
+        return None
+    person = known_caller(request)
     if person is None:
         return None
     sight, cursor = sight_of(request, person), question.since
@@ -42,6 +45,7 @@ async def many(request: web.Request) -> Ready:
     sight = sight_of(request, await caller(request))
     wait = waiting_time(request)
     cursor = asked(request).since
+    await request.app[PICTURES].settled(sight)
     changes = None if cursor is None else await _changes_since(request, sight, cursor, wait)
     return _told(request, sight, cursor, changes)
 
@@ -50,8 +54,9 @@ def one(request: web.Request, person: Person) -> Ready:
     """GET /api/v1/presence/{extension}"""
     app = request.app
     board, pictures = app[BOARD], app[PICTURES]
-    board.flush()
-    item = board.get(request.match_info["extension"])
+    number = request.match_info["extension"]
+    board.catch_up(frozenset({number}))
+    item = board.get(number)
     if item is None or not may_see(person, item):
         raise ExtensionNotFound
     tag = pictures.tag_of_one(item)
@@ -76,6 +81,7 @@ async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: 
             while changes == [] and not waiter.ended and (left := end - loop.time()) > 0:
                 mailbox.take()
                 await waiter.wait(left)
+                await request.app[PICTURES].settled(sight)
                 changes = sight.since(cursor) if watch.valid(hash_, role) else []
     finally:
         board.unsubscribe(mailbox)

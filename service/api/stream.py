@@ -19,7 +19,7 @@ from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
 from service.api.waiting import Waiter
 from service.credentials import token_hash
-from service.keys import DATABASE, EVENTS, SETTINGS
+from service.keys import DATABASE, EVENTS, PICTURES, SETTINGS
 from service.live.sight import Sight
 from service.model import Person
 from service.store import tickets
@@ -41,6 +41,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/stream"""
     person, hash_ = await _reader(request)
     sight, answer = sight_of(request, person), _answer(request)
+    await request.app[PICTURES].settled(sight)
     # The picture is taken in the same turn as the mailbox: nothing is lost between.
     following = OpenStream(request, sight, hash_)
     try:

@@ -23,6 +23,10 @@ class StreamEvents:
         self._told: tuple[str, int | Changes] = ("", -1)
         self._event = b""
 
+    def ready(self, sight: Sight) -> bool:
+        """Whether a snapshot can be had in this turn of the loop; if not, it is being made."""
+        return not sight.everything or self._pictures.ready()
+
     def snapshot(self, sight: Sight) -> bytes:
         """The whole picture."""
         return _event("snapshot", sight.cursor(), {"presence": msgspec.Raw(self._pictures.picture(sight))})

@@ -1,51 +1,55 @@
 """The board: every extension's presence, numbered by change, so that anybody can ask what changed since.
 
-Synchronous and pure. Parts that know better call `touch`; `flush` then composes what was touched, and only what really
+Synchronous and pure. Parts that know better call `touch`; what was touched is then composed, and only what really
 differs is a change. State is not a log: a mailbox gives the newest item per extension, so its size is bounded by the
 number of extensions, however slow its reader is.
+
+When very much was touched at once, as by a lost link, it is composed in slices, a turn of the loop each. Nobody is told
+anything older meanwhile: whoever looks calls `catch_up` with what they look at, and only who looks at everything has to
+wait until the board is not `behind` any more.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from service.live.mailbox import Mailbox, WholeMailbox
+from service.live.mailboxes import Mailboxes
+from service.live.numbering import Numbering
 from service.live.presence import Item
 
-TOMBSTONES = 10_000
-"""Vanished extensions that are remembered; who asks for what changed before that gets the whole picture."""
+SLICE = 256
+"""Extensions that are composed in one turn of the loop: a few milliseconds."""
 
 
 class Board:
     """`compose` makes an extension's item as of now, or None for one that is not there.
 
-    `soon` runs a function in a later turn of the loop: changes of one turn are one flush.
+    `soon` runs a function in a later turn of the loop: changes of one turn are one flush. `look` touches what changed
+    by the passing of time alone, such as all of a link that has fallen silent.
     """
 
-    def __init__(self, compose: Callable[[str], Item | None], soon: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self,
+        compose: Callable[[str], Item | None],
+        soon: Callable[[Callable[[], None]], object],
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self._compose = compose
-        self._soon = soon
+        self.soon = soon
+        self._look = look
         self._instance = secrets.token_hex(6)
-        self._version = 0
         self._items: dict[str, Item] = {}
-        self._order: OrderedDict[str, int] = OrderedDict()  # extension → number of its newest change, oldest first
-        self.forgotten = 0
-        """The number of the newest change that is remembered no more."""
-        self._gone = 0
+        self._numbering = Numbering(self._items)
         self._touched: set[str] = set()
-        self.stamp = 0
-        """Grows with every difference, also with those that are no change."""
+        self._altered: list[tuple[set[str], bool]] = []
         self.moved = 0
         """The number of the newest change of an owner."""
         self._due = False
-        self._for_all: set[WholeMailbox] = set()
-        self._asleep: set[WholeMailbox] = set()  # those of them that are to be told of the next change
-        self._by_owner: set[Mailbox] = set()
-        self._for_one: dict[str, set[Mailbox]] = {}
+        self.mailboxes = Mailboxes()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -57,76 +61,106 @@ class Board:
         self._touched.update(extensions)
         if not self._due and self._touched:
             self._due = True
-            self._soon(self.flush)
+            self.soon(self._turn)
 
     def touch_one(self, extension: str) -> None:
         """Something of this one changed, perhaps."""
         self._touched.add(extension)
         if not self._due:
             self._due = True
-            self._soon(self.flush)
+            self.soon(self._turn)
 
-    def touch_all(self, extensions: Iterable[str]) -> None:
-        """Everything may have changed: these are all that there are, and those that were may be gone."""
-        self.touch([*extensions, *self._items])
+    def touch_call_server(self, call_server: str) -> None:
+        """Something of all that this call server has changed, perhaps."""
+        self.touch([number for number, item in self._items.items() if item.call_server == call_server])
+
+    def _turn(self) -> None:
+        """Compose a slice of what was touched, and the next one in another turn."""
+        self._due = False
+        touched = self._touched
+        if len(touched) <= SLICE:
+            self.flush()
+            return
+        self._refresh([touched.pop() for _ in range(SLICE)])
+        self._due = True
+        self.soon(self._turn)
 
     def flush(self) -> None:
-        """Compose what was touched; number and deliver what differs."""
-        self._due = False
+        """Compose all that was touched."""
         touched, self._touched = self._touched, set()
-        before = self._version
-        for extension in touched:
+        self._refresh(touched)
+
+    def _refresh(self, extensions: Iterable[str]) -> None:
+        """Compose these; number and deliver what differs."""
+        before = self.version
+        for extension in extensions:
             new, old = self._compose(extension), self._items.get(extension)
             if new is not None and old is not None and new.same(old):
                 if new.round_trip_ms != old.round_trip_ms:
                     self._items[extension] = _with_time(new, old.as_of)
-                    self.stamp += 1
+                    self._note(extension, trip=True)
                 continue
             if new is None and old is None:
                 continue
             self._changed(extension, new, old)
-        if self._version != before:
-            woken, self._asleep = self._asleep, set()
-            for mailbox in woken:
-                mailbox.arrived()
+        if self.version != before:
+            self.mailboxes.wake()
 
     def _changed(self, extension: str, new: Item | None, old: Item | None) -> None:
-        self._version += 1
-        self.stamp += 1
         if new is not None:
-            if old is None and extension in self._order:
-                self._gone -= 1
             self._items[extension] = new
         else:
             del self._items[extension]
-            self._gone += 1
-        self._order[extension] = self._version
-        self._order.move_to_end(extension)
-        if self._gone > TOMBSTONES:
-            self._forget()
-        for mailbox in self._for_one.get(extension, ()):
-            mailbox.put(self._version, extension, new)
-        if _owner(old) != _owner(new):
-            self.moved = self._version
-            for mailbox in self._by_owner:
-                mailbox.put_moved()
+        version = self._numbering.changed(extension, appeared=old is None, vanished=new is None)
+        self._note(extension, trip=False)
+        moved = _owner(old) != _owner(new)
+        if moved:
+            self.moved = version
+        self.mailboxes.put(version, extension, new, moved=moved)
 
-    def _forget(self) -> None:
-        """Drop the older half of the tombstones."""
-        for extension in [name for name in self._order if name not in self._items][: TOMBSTONES // 2]:
-            self.forgotten = self._order.pop(extension)
-            self._gone -= 1
+    def _note(self, extension: str, *, trip: bool) -> None:
+        for altered, trips in self._altered:
+            if trips or not trip:
+                altered.add(extension)
 
     # --- who reads ---------------------------------------------------------------------------------------------
+
+    def catch_up(self, extensions: frozenset[str] | None = None) -> None:
+        """Compose what was touched of these, so that they are as of now; of all (None), unless it is `behind` then."""
+        self._look()
+        if len(self._touched) <= SLICE:
+            self.flush()
+        elif extensions is not None and (due := self._touched & extensions):
+            self._touched -= due
+            self._refresh(due)
+
+    @property
+    def behind(self) -> bool:
+        """Whether more is to be composed than a turn of the loop may take."""
+        return len(self._touched) > SLICE
+
+    def altered(self, *, trips: bool) -> set[str]:
+        """A set that gets every extension whose item is another from now on, and holds all that there are.
+
+        `trips`: also those of which only the round-trip time is another. It is its reader's to empty.
+        """
+        altered = set(self._items)
+        self._altered.append((altered, trips))
+        return altered
 
     @property
     def version(self) -> int:
         """The number of the newest change."""
-        return self._version
+        return self._numbering.newest
+
+    @property
+    def forgotten(self) -> int:
+        """The number of the newest change that is remembered no more."""
+        return self._numbering.forgotten
 
     def cursor(self, version: int | None = None) -> str:
         """Where a reader stands who has seen everything up to this change."""
-        return f"{self._instance}-{self._version if version is None else version}"
+        return f"{self._instance}-{self.version if version is None else version}"
 
     def items(self) -> Iterable[Item]:
         """The whole picture."""
@@ -145,60 +179,37 @@ class Board:
         if instance != self._instance or not number.isascii() or not number.isdecimal() or len(number) > 18:
             return None
         version = int(number)
-        if version > self._version or version < self.forgotten:
-            return None
-        return version
+        return version if self.forgotten <= version <= self.version else None
 
-    def since(self, version: int) -> list[tuple[str, Item | None]]:
-        """What changed after a version that `version_of` gave in the same turn, oldest first."""
-        changed = []
-        for extension in reversed(self._order):
-            if self._order[extension] <= version:
-                break
-            changed.append((extension, self._items.get(extension)))
-        changed.reverse()
-        return changed
+    def since(self, version: int, wanted: frozenset[str] | None = None) -> list[tuple[str, Item | None]]:
+        """What changed, of these, after a version that `version_of` gave in the same turn, oldest first."""
+        return [(extension, self._items.get(extension)) for _, extension in self._numbering.since(version, wanted)]
+
+    def numbered_since(self, version: int) -> list[tuple[int, str]]:
+        """The same as numbers and extensions."""
+        return self._numbering.since(version)
 
     def link_changed(self, call_server: str, live: bool) -> None:
-        """A link was lost, or is back: everybody who follows anything is told."""
-        self.flush()
-        boxes = {*self._for_all, *self._by_owner}.union(*self._for_one.values())
-        for mailbox in boxes:
-            mailbox.put_link(call_server, live)
+        """A link was lost, or is back: everybody who follows anything is told, and then what changed by that."""
+        self.catch_up()
+        self.mailboxes.put_link(call_server, live)
 
     def subscribe(
         self, extensions: frozenset[str] | None, arrived: Callable[[], None], by_owner: bool = False
     ) -> Mailbox:
         """A mailbox for what changes from now on. Take the picture in the same turn of the loop."""
-        self.flush()
-        if extensions is None:
-            whole = WholeMailbox(self, arrived)
-            self._for_all.add(whole)
-            self._asleep.add(whole)
-            return whole
-        mailbox = Mailbox(extensions, arrived, by_owner)
-        if by_owner:
-            self._by_owner.add(mailbox)
-        for extension in extensions:
-            self._for_one.setdefault(extension, set()).add(mailbox)
+        self.catch_up(extensions)
+        mailbox = WholeMailbox(self, arrived) if extensions is None else Mailbox(extensions, arrived, by_owner)
+        self.mailboxes.add(mailbox)
         return mailbox
 
     def wake_for_next(self, mailbox: WholeMailbox) -> None:
         """It is empty: it is to be told of the next change."""
-        if mailbox in self._for_all:
-            self._asleep.add(mailbox)
+        self.mailboxes.wake_for_next(mailbox)
 
     def unsubscribe(self, mailbox: Mailbox) -> None:
         """The reader is gone."""
-        if isinstance(mailbox, WholeMailbox):
-            self._for_all.discard(mailbox)
-            self._asleep.discard(mailbox)
-        self._by_owner.discard(mailbox)
-        for extension in mailbox.extensions or ():
-            boxes = self._for_one.get(extension, set())
-            boxes.discard(mailbox)
-            if not boxes:
-                self._for_one.pop(extension, None)
+        self.mailboxes.remove(mailbox)
 
 
 def _owner(item: Item | None) -> str | None:

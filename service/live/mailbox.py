@@ -7,6 +7,9 @@ from typing import Protocol
 
 from service.live.presence import Item
 
+LARGEST_NEWS = 1_000
+"""Changes that one who follows everything is given at a time."""
+
 
 class Mailbox:
     """What changed for one reader. `arrived` is called when something comes, and must not wait."""
@@ -65,12 +68,15 @@ class Mailbox:
 class Changing(Protocol):
     """What the mailbox of one who follows everything asks of the board."""
 
-    forgotten: int
+    @property
+    def forgotten(self) -> int: ...
 
     @property
     def version(self) -> int: ...
 
-    def since(self, version: int) -> list[tuple[str, Item | None]]: ...
+    def get(self, extension: str) -> Item | None: ...
+
+    def numbered_since(self, version: int) -> list[tuple[int, str]]: ...
 
     def wake_for_next(self, mailbox: WholeMailbox) -> None: ...
 
@@ -78,7 +84,8 @@ class Changing(Protocol):
 class WholeMailbox(Mailbox):
     """Of one who follows everything. The board's own order is what is in it, so a change costs it nothing.
 
-    It is told of the next change once, and then of none until it is emptied.
+    It is told of the next change once, and then of none until it is emptied. Very many changes are taken in several
+    goes, the oldest first, as each is told in a turn of the loop.
     """
 
     __slots__ = ("_board",)
@@ -95,10 +102,14 @@ class WholeMailbox(Mailbox):
 
     def take(self) -> tuple[int, dict[str, Item | None]]:
         """As above."""
-        items = dict(self._board.since(self.seen))
-        self.seen = self._board.version
-        self._board.wake_for_next(self)
-        return self.seen, items
+        board = self._board
+        changes = board.numbered_since(self.seen)
+        self.seen = changes[LARGEST_NEWS - 1][0] if len(changes) > LARGEST_NEWS else board.version
+        if self.seen < board.version:
+            self.arrived()
+        else:
+            board.wake_for_next(self)
+        return self.seen, {extension: board.get(extension) for _, extension in changes[:LARGEST_NEWS]}
 
     def __len__(self) -> int:
-        return len(self._board.since(self.seen))
+        return len(self._board.numbered_since(self.seen))

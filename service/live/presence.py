@@ -66,7 +66,7 @@ class Item(msgspec.Struct, frozen=True, rename="camel"):
 
 def item(extension: Extension, person: Person | None, view: CallServerView | None) -> Item:
     """Merge what is stored with what is live, as of now."""
-    as_of = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    as_of = rfc3339_ms(datetime.now(UTC))
     reading = view.states.read(extension.device) if view is not None else None
     current = view is not None and view.states.current
     contacts = _contacts(extension, view) if view is not None and current else None
@@ -96,6 +96,11 @@ def _contacts(extension: Extension, view: CallServerView) -> tuple[Contact, ...]
     contacts = view.contacts.of(extension.number)
     known = view.states.get(extension.device) not in (None, DeviceState.INVALID)
     return contacts if contacts or known else None
+
+
+def rfc3339_ms(moment: datetime) -> str:
+    """A moment in UTC with milliseconds, rounded down: as text in the order of time. Raises OverflowError."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _reachable(contacts: tuple[Contact, ...] | None) -> bool | None:

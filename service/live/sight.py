@@ -61,8 +61,8 @@ class Sight:
 
     def picture(self) -> list[Item]:
         """Everything in sight, in a stable order."""
-        self._board.flush()
         wanted = self.wanted()
+        self._board.catch_up(wanted)
         if wanted is None:
             return sorted(self._board.items(), key=EXTENSION)
         found = (item for number in wanted if (item := self._board.get(number)) is not None)
@@ -74,19 +74,23 @@ class Sight:
 
     def since(self, cursor: str) -> Changes | None:
         """What changed in sight after a cursor; None when only the whole picture will do."""
-        self._board.flush()
+        wanted = self.wanted()
+        self._board.catch_up(wanted)
         if not sees_all(self.person):
             cursor, mark, rest = cursor.partition(OWN)
             if not mark or rest:
                 return None
         version = self._board.version_of(cursor)
-        if version is None or (self.by_owner and version < self._board.moved):
-            return None
-        return self.chosen(self._board.since(version))
+        if version is None or (self.by_owner and (version < self._board.moved or self._board.behind)):
+            return None  # while the board is behind, who knows which owners have changed
+        return self._seen(self._board.since(version, wanted), wanted)
 
     def chosen(self, changes: Changes) -> Changes:
         """Those that are in sight. That something vanished is told to those who see all."""
-        wanted, all_ = self.wanted(), sees_all(self.person)
+        return self._seen(changes, self.wanted())
+
+    def _seen(self, changes: Changes, wanted: frozenset[str] | None) -> Changes:
+        all_ = sees_all(self.person)
         return [
             (extension, item)
             for extension, item in changes

@@ -46,7 +46,7 @@ def waiting_bytes(server: Server) -> int:
 
 def boxes(server: Server) -> list[int]:
     """How many items wait in each stream's mailbox."""
-    return [len(box) for box in server.app[BOARD]._for_all]
+    return [len(box) for box in server.app[BOARD].mailboxes]
 
 
 async def until(reader: EventReader, server: Server) -> None:

@@ -72,8 +72,7 @@ async def test_what_a_client_waits_for_ends_when_it_goes_away(server: Server) ->
         assert len(server.app[STREAMS]) == 1
     await eventually(lambda: len(server.app[WATCH]) == 0, 5, "nothing is held for those who are gone")
     assert len(server.app[STREAMS]) == 0
-    assert not server.app[BOARD]._for_all
-    assert not server.app[BOARD]._for_one
+    assert len(server.app[BOARD].mailboxes) == 0
 
 
 async def test_a_stream_in_trouble_ends_alone(

@@ -1,0 +1,157 @@
+"""Very much that changes at once is composed in slices, and nobody who looks meanwhile is told anything older."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.api import wholes
+from service.api.pictures import Pictures
+from service.board_feed import BoardFeed
+from service.live import board, mailbox
+from service.live.contacts import Contacts
+from service.live.device_states import DeviceStates
+from service.live.directory import Directory
+from service.live.presences import Presences
+from service.live.sight import Sight
+from service.model import DeviceState, Extension, Person, Role
+from tests.unit.test_board import World, _apply
+
+ADMIN = Person(1, "u1", "ann", Role.ADMIN, True, "Ann", None, False)
+NUMBERS = "abcdefgh"
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(NUMBERS), st.one_of(st.none(), st.sampled_from("xyz"))),
+        st.sampled_from(["all", "turn", "read", "poll", "whole"]),
+        st.frozensets(st.sampled_from(NUMBERS), min_size=1),
+    ),
+    max_size=60,
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(board, "SLICE", 2)
+        patch.setattr(wholes, "SLICE", 2)
+        patch.setattr(mailbox, "LARGEST_NEWS", 3)
+        yield
+
+
+def sight(world: World, *numbers: str) -> Sight:
+    return Sight(world.board, Directory(lambda: 0.0, lambda: 0.0), ADMIN, frozenset(numbers), frozenset())
+
+
+def truth(world: World, numbers: str = NUMBERS) -> dict[str, str]:
+    return {number: world.items[number].state for number in numbers if number in world.items}
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_whoever_looks_is_told_what_is_and_whoever_follows_ends_with_it(steps: list[Any]) -> None:
+    world = World()
+    pictures = Pictures(world.board, b"key")
+    followed = world.board.subscribe(None, lambda: None)
+    streamed: dict[str, str] = {}
+    known: dict[str, dict[str, str]] = {number: {} for number in NUMBERS}
+    cursors = {number: sight(world).cursor() for number in NUMBERS}
+
+    def poll() -> None:
+        for number in NUMBERS:
+            asked = sight(world, number)
+            changes = asked.since(cursors[number])
+            assert changes is not None
+            _apply(known[number], dict(changes))
+            cursors[number] = asked.cursor()
+            assert known[number] == truth(world, number)
+
+    def whole() -> None:
+        """As soon as it is ready; that it was made in slices changes nothing."""
+        while not pictures.ready():
+            assert world.due, "somebody works on it"
+            world.turn()
+        everything = sight(world)
+        shown = msgspec.json.decode(pictures.picture(everything))
+        assert [item["extension"] for item in shown] == sorted(world.items)
+        assert {item["extension"]: item["state"] for item in shown} == truth(world)
+        assert pictures.tag(everything) == pictures.tag_of(list(world.items.values()))
+
+    for step in steps:
+        if step == "turn":
+            world.turn()
+        elif step == "read":
+            _apply(streamed, followed.take()[1])
+        elif step == "poll":
+            poll()
+        elif step == "whole":
+            whole()
+        elif step == "all":
+            for number in NUMBERS:
+                world.put(number, "lost")
+        elif isinstance(step, frozenset):
+            shown = {item.extension: item.state for item in sight(world, *step).picture()}
+            assert shown == truth(world, "".join(step))
+        else:
+            world.put(*step)
+    world.settle()
+    poll()
+    whole()
+    while len(followed):
+        _apply(streamed, followed.take()[1])
+    assert streamed == truth(world)
+
+
+def test_no_turn_composes_more_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    composed = 0
+    compose = world.board._compose
+
+    def counted(number: str) -> Any:
+        nonlocal composed
+        composed += 1
+        return compose(number)
+
+    world.board._compose = counted
+    turns = 0
+    for number in range(101):
+        world.put(str(number), "x")
+    while world.due:
+        composed, turns = 0, turns + 1
+        world.turn()
+        assert composed <= board.SLICE
+    assert turns > 100 // board.SLICE
+    assert len(world.board) == 101
+
+
+async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_extension() -> None:
+    """Nobody tells of it: time has passed, as when the machine was suspended. No turn of the loop comes between."""
+    now = 1000.0
+    directory = Directory(lambda: now, lambda: now)
+    numbers = [str(number) for number in range(50)]
+    directory.replace([], [], [Extension(number, "main", "secret", True, None) for number in numbers])
+    states = DeviceStates(lambda: now, deadline=10.0)
+    link = SimpleNamespace(states=states, contacts=Contacts(), presences=Presences(), changed=None)
+    feed = BoardFeed(directory)
+    feed.follow({"main": link})  # type: ignore[dict-item]
+    feed.board.touch(numbers)
+    states.begin_snapshot()
+    states.end_snapshot({f"PJSIP/{number}": DeviceState.NOT_INUSE for number in numbers})
+    states.confirmed(now)
+    feed.board.flush()
+    assert all(item.live for item in feed.board.items())
+    told = feed.board.subscribe(frozenset({"7"}), lambda: None)
+    now += 10.1
+    for number in ("3", "49"):
+        shown = Sight(feed.board, directory, ADMIN, frozenset({number}), frozenset()).picture()
+        assert [item.live for item in shown] == [False]
+    assert feed.board.behind
+    assert told.take_links() == {"main": False}
+    states.confirmed(now)
+    (shown_again,) = Sight(feed.board, directory, ADMIN, frozenset({"3"}), frozenset()).picture()
+    assert shown_again.live
