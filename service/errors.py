@@ -15,6 +15,7 @@ ServiceError
 │   ├── NotFound                no such user, extension, call server or token
 │   │   ├── NoSuchUser              nobody has this name or id
 │   │   └── NoSuchExtension         nobody made it, or the user has none
+│   ├── Ambiguous               a word that is the name of one person and the id of another
 │   ├── LastAdmin               nobody would be left who may manage users
 │   └── Invalid                 a value that cannot be stored
 └── ConfigurationError      settings that cannot work; told in one line, then the process ends
@@ -90,6 +91,10 @@ class NoSuchUser(NotFound):
 
 class NoSuchExtension(NotFound):
     """Nobody made this extension, or the user has none."""
+
+
+class Ambiguous(Refused):
+    """A word names more than one person, each in another way."""
 
 
 class LastAdmin(Refused):

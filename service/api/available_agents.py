@@ -19,6 +19,7 @@ from service.api.permissions import Permission, demand
 from service.keys import DIRECTORY
 from service.live.directory import Directory
 from service.model import Person, Role
+from service.names import folded
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
 """By what they can be sorted, and where a person has it."""
@@ -62,9 +63,9 @@ async def available(request: web.Request) -> web.Response:
     demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     asked = await arguments.of_query(request, AgentSearch)
     order, directory = _order(asked.sort), request.app[DIRECTORY]
-    found = _found(directory, asked.text.strip().casefold(), asked.include_extension)
+    found = _found(directory, folded(asked.text.strip()), asked.include_extension)
     for field, backwards in reversed(order):
-        found.sort(key=lambda person: getattr(person, field).casefold(), reverse=backwards)
+        found.sort(key=lambda person: folded(getattr(person, field)), reverse=backwards)
     agents = [_agent(directory, person) for person in asked.of(found)]
     return answered(request, AvailableAgents(agents, asked.offset, asked.most, len(found)))
 
@@ -77,7 +78,7 @@ def _found(directory: Directory, text: str, including: str) -> list[Person]:
         if person.role is Role.AGENT
         and person.active
         and directory.number_of(person.user_id) in (None, including)
-        and (text in person.name.casefold() or text in person.display_name.casefold())
+        and (text in folded(person.name) or text in folded(person.display_name))
     ]
     return sorted(found, key=lambda person: person.uid)
 

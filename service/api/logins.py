@@ -19,6 +19,7 @@ from service.api.known_addresses import KnownAddresses
 from service.credentials import PasswordHasher, Rank
 from service.errors import Overloaded
 from service.model import Person
+from service.names import folded
 from service.networks import may_come_from, prefix
 from service.store import users
 from service.store.activity import Activity
@@ -79,7 +80,7 @@ class Logins:
     async def check(self, name_or_email: str, password: str, address: str) -> Person:
         """The active person who proved to be who they say. Raises LoginFailed, TooManyRequests, Unavailable."""
         place = prefix(address)
-        keys = _Keys.of(users.composed(name_or_email).casefold(), place)
+        keys = _Keys.of(folded(name_or_email), place)
         async with self._attempt(keys):
             await self._known.refresh(self._database)
             wait = self._over(keys)

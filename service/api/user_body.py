@@ -13,12 +13,13 @@ from service.credentials import PASSWORD_BYTES
 from service.model import Role
 
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-_INSIDE, _EDGE = "[^@\\x00-\\x1f\\x7f-\\x9f]", "[^@\\s\\x00-\\x1f\\x7f-\\x9f]"
+_SEEN = "[^@\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f\\ufeff]"
 Name = Annotated[
     str,
     Meta(
-        description="1 to 200 characters, no `@`, blanks only inside; stored in NFC, unique without regard to case.",
-        extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": f"^{_EDGE}(?:{_INSIDE}*{_EDGE})?$"},
+        description="1 to 200 characters that can be seen, no `@`, single blanks only inside; stored in NFC, unique "
+        "without regard to case.",
+        extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": f"^{_SEEN}+(?: {_SEEN}+)*$"},
     ),
 ]
 Password = Annotated[

@@ -13,6 +13,7 @@ from service.errors import Invalid
 from service.settings import Settings
 from service.store.database import Database
 
+PERSON = "a name, e-mail, uid or user_id; `name:`, `email:`, `uid:` or `id:` before it says which it is"
 EPILOG = (
     "Settings come from environment variables that begin with CONNECTOR_. Results go to standard output, logs and "
     "errors to standard error. Exit codes: 0 done; 1 refused; 2 wrong usage or settings."
@@ -36,6 +37,11 @@ def group(commands: Any, name: str, help_: str) -> Callable[..., argparse.Argume
     parser = commands.add_parser(name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}.", epilog=EPILOG)
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     return functools.partial(add_command, subcommands)
+
+
+def person_argument(parser: argparse.ArgumentParser) -> None:
+    """The argument `user`, which `store.users.find` reads."""
+    parser.add_argument("user", help=PERSON)
 
 
 def opened(settings: Settings, *, any_schema: bool = False) -> Database:

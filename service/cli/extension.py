@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from service.cli.common import Command, group, opened, read_secret
+from service.cli.common import Command, group, opened, person_argument, read_secret
 from service.errors import NotFound
 from service.settings import Settings
-from service.store import extensions
+from service.store import extensions, users
 from service.store.database import Database
 
 
@@ -23,7 +23,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--password-stdin", action="store_true", help="read the SIP password from standard input")
     parser = add("assign", "give a free extension to a user", _assign)
     parser.add_argument("extension")
-    parser.add_argument("user")
+    person_argument(parser)
     for name, help_, work, told in (
         ("unassign", "take an extension from its user; its password changes", extensions.unassign, "is free"),
         ("rotate", "give an extension a new random password", extensions.rotate, "has a new password"),
@@ -56,9 +56,10 @@ def _call_server(settings: Settings, given: str | None) -> str:
 
 async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        await extensions.assign(database, arguments.extension, arguments.user)
-    told = f"extension {arguments.extension} is {arguments.user}'s"
-    arguments.out.done(told, extension=arguments.extension, user=arguments.user)
+        person = await users.find(database, arguments.user)
+        await extensions.assign(database, arguments.extension, person.user_id)
+    told = f"extension {arguments.extension} is {person.name}'s"
+    arguments.out.done(told, extension=arguments.extension, user=person.name)
 
 
 def _on_one(work: Callable[[Database, str], Awaitable[None]], told: str) -> Command:

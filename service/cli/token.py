@@ -6,8 +6,8 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from service.cli.common import group, opened
-from service.errors import NotFound, Refused
+from service.cli.common import PERSON, group, opened, person_argument
+from service.errors import Refused
 from service.settings import Settings
 from service.store import tokens, users
 
@@ -18,13 +18,13 @@ def add_to(commands: Any) -> None:
     """Add the commands to the command line."""
     add = group(commands, "token", "tokens: logins that last")
     parser = add("issue", "make a token for a user and print it, once", _issue)
-    parser.add_argument("user")
+    person_argument(parser)
     parser.add_argument("--days", type=_days, help="days that it lives (default: CONNECTOR_TOKEN_DAYS)")
     parser.add_argument("--label", default="command line", help="what it is for")
     parser = add("revoke", "end one token, or all of a user", _revoke)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--hash", help="the first digits of its hash, as `token list` shows it")
-    which.add_argument("--user", help="all tokens of this user")
+    which.add_argument("--user", help=f"all tokens of this user: {PERSON}")
     add("list", "show the tokens that have not expired", _list)
 
 
@@ -38,26 +38,23 @@ def _days(text: str) -> float:
 async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
     lifetime = timedelta(days=settings.token_days if arguments.days is None else arguments.days)
     async with opened(settings) as database:
-        login = await users.by_login(database, arguments.user)
-        if login is None:
-            raise NotFound(f"there is no user {arguments.user!r}")
-        if not login.person.active:
-            raise Refused(f"{login.person.name} is not active: a token would be refused")
-        token, expires_at = await tokens.issue(database, login.person.user_id, lifetime, arguments.label)
+        person = await users.find(database, arguments.user)
+        if not person.active:
+            raise Refused(f"{person.name} is not active: a token would be refused")
+        token, expires_at = await tokens.issue(database, person.user_id, lifetime, arguments.label)
     if arguments.json:
-        arguments.out.record({"token": token, "X-User-Id": login.person.uid, "expires": expires_at})
+        arguments.out.record({"token": token, "X-User-Id": person.uid, "expires": expires_at})
         return
     print(token)
-    arguments.out.table([{"X-User-Id": login.person.uid, "expires": expires_at}], ("X-User-Id", "expires"))
+    arguments.out.table([{"X-User-Id": person.uid, "expires": expires_at}], ("X-User-Id", "expires"))
 
 
 async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        if arguments.user:
-            if await users.by_login(database, arguments.user) is None:
-                raise NotFound(f"there is no user {arguments.user!r}")
-            count = await tokens.revoke_all(database, arguments.user)
-            arguments.out.done(f"{count} tokens of {arguments.user} are ended", user=arguments.user, tokens=count)
+        if arguments.user is not None:
+            person = await users.find(database, arguments.user)
+            count = await tokens.revoke_all(database, person.user_id)
+            arguments.out.done(f"{count} tokens of {person.name} are ended", user=person.name, tokens=count)
         else:
             await tokens.revoke_by_prefix(database, arguments.hash)
             arguments.out.done("the token is ended", tokens=1)

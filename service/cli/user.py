@@ -6,9 +6,8 @@ import argparse
 from typing import Any
 
 from service import networks
-from service.cli.common import group, opened, read_secret
+from service.cli.common import group, opened, person_argument, read_secret
 from service.credentials import PasswordHasher
-from service.errors import NotFound
 from service.model import Role
 from service.settings import Settings
 from service.store import users
@@ -29,11 +28,11 @@ def add_to(commands: Any) -> None:
         ("deactivate", "end a user's tokens, logins and phone", _deactivate),
         ("delete", "remove a user; their extension is nobody's then, with another password", _delete),
     ):
-        add(name, help_, run).add_argument("name")
+        person_argument(add(name, help_, run))
     parser = add("auth-ip", "say from where a user may log in: from anywhere, if no network is given", _auth_ip)
-    parser.add_argument("name")
+    person_argument(parser)
     parser.add_argument("network", nargs="*", help="an address, or a network such as 192.0.2.0/24")
-    add("show", "show one user: contact, extension, last use", _show).add_argument("name", help="a name or an e-mail")
+    person_argument(add("show", "show one user: contact, extension, last use", _show))
     add("list", "show all users", _list)
 
 
@@ -57,43 +56,46 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
     with PasswordHasher() as hasher:
         passwd = await hasher.hash(read_secret("password"))
     async with opened(settings) as database:
-        await users.set_password(database, arguments.name, passwd)
-    arguments.out.done(f"user {arguments.name} has a new password", name=arguments.name)
+        person = await users.find(database, arguments.user)
+        await users.set_password(database, person.user_id, passwd)
+    arguments.out.done(f"user {person.name} has a new password", name=person.name)
 
 
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        await users.set_active(database, arguments.name, True)
-    arguments.out.done(f"user {arguments.name} is active", name=arguments.name, active=True)
+        person = await users.find(database, arguments.user)
+        await users.set_active(database, person.user_id, True)
+    arguments.out.done(f"user {person.name} is active", name=person.name, active=True)
 
 
 async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        await users.set_active(database, arguments.name, False)
-    arguments.out.done(f"user {arguments.name} is not active", name=arguments.name, active=False)
+        person = await users.find(database, arguments.user)
+        await users.set_active(database, person.user_id, False)
+    arguments.out.done(f"user {person.name} is not active", name=person.name, active=False)
 
 
 async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        await users.delete(database, arguments.name)
-    arguments.out.done(f"user {arguments.name} is gone", name=arguments.name)
+        person = await users.find(database, arguments.user)
+        await users.delete(database, person.user_id)
+    arguments.out.done(f"user {person.name} is gone", name=person.name)
 
 
 async def _auth_ip(settings: Settings, arguments: argparse.Namespace) -> None:
     for network in arguments.network:
         networks.network(network)
     async with opened(settings) as database:
-        await users.set_auth_ip(database, arguments.name, arguments.network)
+        person = await users.find(database, arguments.user)
+        await users.set_auth_ip(database, person.user_id, arguments.network)
     where = ", ".join(arguments.network) or "anywhere"
-    arguments.out.done(f"user {arguments.name} may log in from {where}", name=arguments.name, auth_ip=arguments.network)
+    arguments.out.done(f"user {person.name} may log in from {where}", name=person.name, auth_ip=arguments.network)
 
 
 async def _show(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        login = await users.by_login(database, arguments.name)
-        found = await users.brief(database, login.person.user_id) if login is not None else None
-    if found is None:
-        raise NotFound(f"there is no user {arguments.name!r}")
+        person = await users.find(database, arguments.user)
+        found = await users.brief(database, person.user_id)
     arguments.out.record(found)
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from service.errors import DirectoryUnavailable
 from service.model import Extension, Person
+from service.names import folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Directory:
         self._proven_until = self._usable_until = float("-inf")
         self._people: dict[int, Person] = {}
         self._by_uid: dict[str, int] = {}
-        self._by_name: dict[str, int] = {}  # without regard to case
+        self._by_name: dict[str, int] = {}  # folded
         self._tokens: dict[bytes, Token] = {}
         self._ended: OrderedDict[bytes, None] = OrderedDict()  # oldest first
         self._extensions: dict[str, Extension] = {}
@@ -71,7 +72,7 @@ class Directory:
         """Everything was read anew."""
         self._people = {person.user_id: person for person in people}
         self._by_uid = {person.uid: person.user_id for person in self._people.values()}
-        self._by_name = {person.name.lower(): person.user_id for person in self._people.values()}
+        self._by_name = {folded(person.name): person.user_id for person in self._people.values()}
         before, self._tokens = self._tokens, dict(tokens)
         for token_hash in before.keys() - self._tokens.keys():
             self._end(token_hash)
@@ -89,13 +90,13 @@ class Directory:
         self.version += 1
         before = self._people.pop(user_id, None)
         if before is not None:
-            for index, key in ((self._by_uid, before.uid), (self._by_name, before.name.lower())):
+            for index, key in ((self._by_uid, before.uid), (self._by_name, folded(before.name))):
                 if index.get(key) == user_id:
                     del index[key]
         if person is not None:
             self._people[user_id] = person
             self._by_uid[person.uid] = user_id
-            self._by_name[person.name.lower()] = user_id
+            self._by_name[folded(person.name)] = user_id
 
     def put_token(self, token_hash: bytes, token: Token | None) -> None:
         """One token was read; None: it is revoked."""
@@ -172,8 +173,8 @@ class Directory:
         return None if user_id is None else self._people.get(user_id)
 
     def named(self, name: str) -> Person | None:
-        """The person with this name, without regard to case, active or not."""
-        user_id = self._by_name.get(name.lower())
+        """The person with this name, as `names.folded` has it, active or not."""
+        user_id = self._by_name.get(folded(name))
         return None if user_id is None else self._people.get(user_id)
 
     def people(self) -> Iterable[Person]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from service import demo_data
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.model import Finding
+from service.names import may_be_given
 from service.settings import Settings
 from service.store import schema, sql
 from service.store.database import Database
@@ -37,6 +38,11 @@ async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
                 yield Finding(PART, f"the service may use {table}", None if may else MIGRATE)
             if await connection.fetchval(DEMO, list(demo_data.UIDS), demo_data.ADMIN_TOKEN_HASH):
                 yield _demo(settings)
+            people = await connection.fetch("select user_id, name, email from users order by user_id")
+            odd = [str(row["user_id"]) for row in people if not may_be_given(row["name"], row["email"])]
+            if odd:
+                what = f"a name or e-mail that looks like another: user_id {', '.join(odd[:20])}, {len(odd)} in all"
+                yield Finding(PART, what, "give each another with PATCH /user/{user_id}", needed=False)
             for name, server in settings.call_servers.items():
                 role = await connection.fetchval("select database_role from call_servers where name = $1", name)
                 fits = role is not None and role == server.database_role

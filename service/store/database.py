@@ -60,7 +60,7 @@ def translated() -> Iterator[None]:
 
 
 def _taken(error: asyncpg.UniqueViolationError) -> str:
-    """`Key (lower(name))=(ada) already exists.` is not for people."""
+    """`Key (folded(name))=(ada) already exists.` is not for people."""
     found = re.fullmatch(r"Key \(.*\)=\((.*)\) already exists\.", error.detail or "", re.DOTALL)
     return f"{found[1]} is taken" if found else str(error)
 

@@ -10,6 +10,7 @@ import asyncpg
 
 from service.credentials import new_sip_secret
 from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
+from service.names import folded
 from service.store import sql
 from service.store.database import Database
 
@@ -43,23 +44,23 @@ async def create(database: Database, extension: str, call_server: str, profile: 
         await connection.execute(SQL["create"], extension, secret or new_sip_secret(), call_server, profile)
 
 
-async def assign(database: Database, extension: str, user: str) -> None:
-    """Give a free extension to a user, by name.
+async def assign(database: Database, extension: str, user_id: int) -> None:
+    """Give a free extension to a user.
 
     Raises NoSuchExtension, NoSuchUser, AlreadyExists when either has another already.
     """
     async with database.connection() as connection:
         try:
-            if await connection.fetchval(SQL["assign"], extension, user) is not None:
+            if await connection.fetchval(SQL["assign"], extension, user_id) is not None:
                 return
         except asyncpg.UniqueViolationError:
-            raise AlreadyExists(f"{user} has an extension already") from None
-        there = await connection.fetchrow(SQL["exists"], extension, user)
+            raise AlreadyExists(f"user {user_id} has an extension already") from None
+        there = await connection.fetchrow(SQL["exists"], extension, user_id)
     assert there is not None
     if not there["extension"]:
         raise NoSuchExtension(f"there is no extension {extension!r}")
     if not there["person"]:
-        raise NoSuchUser(f"there is no user {user!r}")
+        raise NoSuchUser(f"there is no user {user_id}")
     raise ExtensionTaken(extension)
 
 
@@ -68,11 +69,11 @@ async def give(database: Database, extension: str, *, uid: str = "", name: str =
 
     All of it happens, or nothing. Raises NoSuchUser, NoSuchExtension, ExtensionTaken.
     """
-    person, key = ("person_by_uid", uid) if uid else ("person_by_name", name)
+    person, key = ("person_by_uid", uid) if uid else ("person_by_name", folded(name))
     async with database.connection() as connection, connection.transaction():
         user = await connection.fetchrow(SQL[person], key) if _storable(key) else None
         if user is None:
-            raise NoSuchUser(f"there is no user {key!r}")
+            raise NoSuchUser(f"there is no user {uid or name!r}")
         row = await connection.fetchrow(SQL["holder"], extension) if _storable(extension) else None
         if row is None:
             raise NoSuchExtension(f"there is no extension {extension!r}")
@@ -88,8 +89,8 @@ async def take(database: Database, name: str) -> Held:
     if not _storable(name):
         raise NoSuchUser(f"there is no user {name!r}")
     async with database.connection() as connection:
-        row = await connection.fetchrow(SQL["take"], name)
-        if row is None and await connection.fetchrow(SQL["person_by_name"], name) is None:
+        row = await connection.fetchrow(SQL["take"], folded(name))
+        if row is None and await connection.fetchrow(SQL["person_by_name"], folded(name)) is None:
             raise NoSuchUser(f"there is no user {name!r}")
     if row is None:
         raise NoSuchExtension(f"{name} has no extension")

@@ -38,10 +38,10 @@ async def revoke_by_prefix(database: Database, prefix: str) -> None:
             raise NotFound(f"there is no token {prefix}")
 
 
-async def revoke_all(database: Database, user: str) -> int:
-    """End all tokens of a user, by name. Returns how many."""
+async def revoke_all(database: Database, user_id: int) -> int:
+    """End all tokens of a user. Returns how many."""
     async with database.connection() as connection:
-        return int((await connection.execute(SQL["revoke_all"], user)).split()[-1])
+        return int((await connection.execute(SQL["revoke_all"], user_id)).split()[-1])
 
 
 async def listed(database: Database) -> list[dict[str, Any]]:

@@ -12,12 +12,18 @@ import asyncpg
 from service.credentials import new_uid
 from service.errors import LastAdmin, NotFound, UserTaken
 from service.model import Role
+from service.names import folded
 from service.store import sql, users
 from service.store.database import Database
 from service.store.users import UserRow, shown_of
 
 SQL = sql.load("user_changes")
-_KEYS = {"users_name_key": "name", "users_email_key": "email"}
+_KEYS = {
+    "users_folded_name_key": "name",
+    "users_folded_email_key": "email",
+    "users_name_key": "name",  # these two are on lower(), for the release before
+    "users_email_key": "email",
+}
 Connection = asyncpg.pool.PoolConnectionProxy
 
 
@@ -72,7 +78,8 @@ async def _changed(connection: Connection, user_id: int, values: Mapping[str, An
 
 
 async def _refuse_taken(connection: Connection, user_id: int | None, values: Mapping[str, Any]) -> None:
-    row = await connection.fetchrow(SQL["taken"], user_id, values.get("name"), values.get("email"))
+    keys = ((value := values.get(field)) and folded(value) for field in ("name", "email"))
+    row = await connection.fetchrow(SQL["taken"], user_id, *keys)
     assert row is not None
     if taken := frozenset(name for name in ("name", "email") if row[name]):
         raise UserTaken(taken)

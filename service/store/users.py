@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,13 +11,16 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from service.credentials import new_uid
-from service.errors import NotFound
+from service.credentials import is_uid, new_uid
+from service.errors import Ambiguous, NoSuchUser
 from service.model import Person, Role
+from service.names import folded, new_email, new_name
 from service.store import sql
 from service.store.database import Database
 
 SQL = sql.load("users")
+MOST_USER_ID = 2**63 - 1
+_KINDS = ("id", "uid", "name", "email")
 
 
 class UserRow(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -78,11 +80,11 @@ class Login:
 
 
 async def by_login(database: Database, name_or_email: str) -> Login | None:
-    """The person, active or not, with this name or e-mail, without regard to case."""
+    """The person, active or not, with this name or e-mail, as `names.folded` has it."""
     if not _storable(name_or_email):
         return None
     async with database.connection() as connection:
-        row = await connection.fetchrow(SQL["by_login"], composed(name_or_email))
+        row = await connection.fetchrow(SQL["by_login"], folded(name_or_email))
     return Login(person_of(row), row["passwd"], tuple(row["auth_ip"])) if row else None
 
 
@@ -91,6 +93,29 @@ async def login_addresses(database: Database, since: datetime, most: int) -> lis
     async with database.connection() as connection:
         rows = await connection.fetch(SQL["login_addresses"], since, most)
     return [(row["user_id"], row["login_ip"], row["last_login_time"]) for row in rows]
+
+
+async def find(database: Database, who: str) -> Person:
+    """Whom a command means: by user_id, uid, name or e-mail; `id:`, `uid:`, `name:` or `email:` before it says which.
+
+    Raises NoSuchUser, Ambiguous.
+    """
+    kind, colon, rest = who.partition(":")
+    only, word = (kind, rest) if colon and kind in _KINDS else ("", who)
+    asked = {
+        "id": int(word) if word.isascii() and word.isdigit() and len(word) < 20 and int(word) <= MOST_USER_ID else None,
+        "uid": word if is_uid(word) else None,
+        "name": folded(word) if _storable(word) else None,
+        "email": folded(word) if _storable(word) else None,
+    }
+    async with database.connection() as connection:
+        found = await connection.fetch(SQL["find"], *(asked[each] if only in ("", each) else None for each in _KINDS))
+    if not found:
+        raise NoSuchUser(f"there is no user {who!r}")
+    if len(found) > 1:
+        told = ", ".join(f"id:{row['user_id']} ({row['name']})" for row in found)
+        raise Ambiguous(f"{who!r} may be any of {told}: say which")
+    return person_of(found[0])
 
 
 async def create(
@@ -105,30 +130,30 @@ async def create(
     created_by: int | None = None,
 ) -> int:
     """Make a user; `passwd` is the hash. Raises AlreadyExists, Invalid."""
-    who = (composed(name), email and composed(email), passwd, role.value, first_name, last_name)
+    who = (new_name(name), new_email(email), passwd, role.value, first_name, last_name)
     async with database.connection() as connection:
         made: int = await connection.fetchval(SQL["create"], *who, new_uid(), created_by)
     return made
 
 
-async def set_password(database: Database, name: str, passwd: str) -> None:
-    """Store a new hash. Raises NotFound."""
-    await _change(database, "set_password", name, passwd)
+async def set_password(database: Database, user_id: int, passwd: str) -> None:
+    """Store a new hash. Raises NoSuchUser."""
+    await _change(database, "set_password", user_id, passwd)
 
 
-async def set_active(database: Database, name: str, active: bool) -> None:
-    """Activate or deactivate; deactivating ends their tokens and their phone (triggers). Raises NotFound."""
-    await _change(database, "set_active", name, active)
+async def set_active(database: Database, user_id: int, active: bool) -> None:
+    """Activate or deactivate; deactivating ends their tokens and their phone (triggers). Raises NoSuchUser."""
+    await _change(database, "set_active", user_id, active)
 
 
-async def set_auth_ip(database: Database, name: str, networks: Sequence[str]) -> None:
-    """From where they may log in; from anywhere, if it is empty. Raises NotFound."""
-    await _change(database, "set_auth_ip", name, networks)
+async def set_auth_ip(database: Database, user_id: int, networks: Sequence[str]) -> None:
+    """From where they may log in; from anywhere, if it is empty. Raises NoSuchUser."""
+    await _change(database, "set_auth_ip", user_id, networks)
 
 
-async def delete(database: Database, name: str) -> None:
-    """Remove a user, also the last admin: an operator can make another. Raises NotFound."""
-    await _change(database, "delete", name)
+async def delete(database: Database, user_id: int) -> None:
+    """Remove a user, also the last admin: an operator can make another. Raises NoSuchUser."""
+    await _change(database, "delete", user_id)
 
 
 async def listed(database: Database) -> list[dict[str, Any]]:
@@ -137,22 +162,19 @@ async def listed(database: Database) -> list[dict[str, Any]]:
         return [dict(row) for row in await connection.fetch(SQL["list"])]
 
 
-async def brief(database: Database, user_id: int) -> dict[str, Any] | None:
-    """What an operator wants to know of one user; no secret. None: there is no such user."""
+async def brief(database: Database, user_id: int) -> dict[str, Any]:
+    """What an operator wants to know of one user; no secret. Raises NoSuchUser."""
     async with database.connection() as connection:
         row = await connection.fetchrow(SQL["brief"], user_id)
-    return dict(row) if row is not None else None
+    if row is None:
+        raise NoSuchUser(f"there is no user {user_id}")
+    return dict(row)
 
 
-async def _change(database: Database, statement: str, name: str, *values: Any) -> None:
+async def _change(database: Database, statement: str, user_id: int, *values: Any) -> None:
     async with database.connection() as connection:
-        if await connection.fetchval(SQL[statement], composed(name), *values) is None:
-            raise NotFound(f"there is no user {name!r}")
-
-
-def composed(text: str) -> str:
-    """Names and e-mails are stored in Unicode's composed form, so that what looks the same is the same."""
-    return unicodedata.normalize("NFC", text)
+        if await connection.fetchval(SQL[statement], user_id, *values) is None:
+            raise NoSuchUser(f"there is no user {user_id}")
 
 
 def _storable(text: str) -> bool:

@@ -95,7 +95,7 @@ async def test_a_command_line_that_assigns_at_the_same_moment_is_no_trouble(data
     for _ in range(ROUNDS):
         given, _assigned = await asyncio.gather(
             give(one, AGENT_UID, "12342"),
-            extensions.assign(other.app[DATABASE], "12343", "dnhai"),
+            extensions.assign(other.app[DATABASE], "12343", 1795),
             return_exceptions=True,
         )
         assert given == 200

@@ -68,7 +68,7 @@ def test_a_user_is_bound_to_networks_let_go_again_and_removed(
     async def row() -> list[object]:
         return [row["auth_ip"] for row in await database.rows("select auth_ip from users where user_id = 1795")]
 
-    assert told("auth-ip", "DNhai", "192.0.2.0/24", "::1") == "user DNhai may log in from 192.0.2.0/24, ::1\n"
+    assert told("auth-ip", "DNhai", "192.0.2.0/24", "::1") == "user dnhai may log in from 192.0.2.0/24, ::1\n"
     assert asyncio.run(row()) == [["192.0.2.0/24", "::1"]]
     assert told("auth-ip", "dnhai") == "user dnhai may log in from anywhere\n"
     assert asyncio.run(row()) == [[]]
@@ -125,7 +125,7 @@ async def test_a_token_is_issued_listed_and_revoked(run: Run, database: TestData
     assert (await server.registration(headers=headers)).status == 401
 
     one, other = await server.headers_of(), await server.headers_of()
-    assert well(await asyncio.to_thread(run, "token", "revoke", "--user", "DNHAI")) == "2 tokens of DNHAI are ended\n"
+    assert well(await asyncio.to_thread(run, "token", "revoke", "--user", "DNHAI")) == "2 tokens of dnhai are ended\n"
     assert [(await server.registration(headers=which)).status for which in (one, other)] == [401, 401]
 
 

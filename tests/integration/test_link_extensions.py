@@ -45,7 +45,7 @@ async def by_command_line(pbx: Pbx, _: Server, number: str) -> None:
 
 async def by_another_replica(pbx: Pbx, other: Server, number: str) -> None:
     await extensions.create(other.app[DATABASE], number, "main", "sip", f"secret-{number}")
-    await extensions.assign(other.app[DATABASE], number, "nophone")
+    await extensions.assign(other.app[DATABASE], number, 1797)
 
 
 @pytest.fixture(autouse=True)

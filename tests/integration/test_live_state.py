@@ -36,11 +36,11 @@ async def test_a_phone_that_registers_is_not_in_use_and_one_that_leaves_is_unava
 async def test_an_extension_made_while_all_runs_is_live_and_so_is_its_phone(pbx: Pbx, start: Start) -> None:
     server = await start(pbx.settings())
     await server.shows("Unavailable")
-    name, uid = "nophone", "hT5rLwQ8vKz2fYj6N"
+    user_id, uid = 1797, "hT5rLwQ8vKz2fYj6N"
     assert (await server.registration(uid)).status == 404
     database = server.app[DATABASE]
     await extensions.create(database, "20001", "main", "sip", "se;cr\"et'\\$1")
-    await extensions.assign(database, "20001", name)
+    await extensions.assign(database, "20001", user_id)
     await server.answers(200, uid=uid)
     await server.shows("Unavailable", uid, within=3)
     phone = pbx.phone("20001", "se;cr\"et'\\$1")

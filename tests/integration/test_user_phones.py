@@ -57,7 +57,7 @@ async def with_a_phone(server: Server, number: str, secret: str) -> tuple[int, d
     given = {"name": f"holder of {number}", "passwd": PASSWORD, "user_type": "agent"}
     made = await asked(server, "POST", "/user/create", given)
     await extensions.create(server.app[DATABASE], number, "main", "sip", secret)
-    await extensions.assign(server.app[DATABASE], number, given["name"])
+    await extensions.assign(server.app[DATABASE], number, made["payload"]["user_id"])
     headers = await server.login(given["name"], PASSWORD)
     await server.shows("Unavailable", headers["X-User-Id"], within=TRACKED)
     return made["payload"]["user_id"], headers

@@ -8,7 +8,7 @@ insert into extensions (extension, secret, call_server, profile) values ($1, $2,
 -- name: assign
 -- Gives a free extension to a user. No row: there is no such extension or user, or it is somebody else's.
 -- The user is locked, so that one person is given one extension at a time.
-with person as (select user_id from users where lower(name) = lower($2) for no key update)
+with person as (select user_id from users where user_id = $2 for no key update)
 update extensions as e set user_id = person.user_id
 from person
 where e.extension = $1 and (e.user_id is null or e.user_id = person.user_id)
@@ -19,7 +19,7 @@ returning e.extension
 select user_id, name from users where uid = $1 for no key update
 
 -- name: person_by_name
-select user_id, name from users where lower(name) = lower($1) for no key update
+select user_id, name from users where folded(name) = $1 for no key update
 
 -- name: holder
 -- Locked, so that it is given away once.
@@ -34,7 +34,7 @@ update extensions set user_id = $2 where extension = $1
 -- name: take
 update extensions as e set user_id = null
 from users as u
-where u.user_id = e.user_id and lower(u.name) = lower($1)
+where u.user_id = e.user_id and folded(u.name) = $1
 returning u.uid, u.name as username, e.extension
 
 -- name: unassign
@@ -58,4 +58,4 @@ order by e.extension
 -- name: exists
 select
     exists (select from extensions where extension = $1) as extension,
-    exists (select from users where lower(name) = lower($2)) as person
+    exists (select from users where user_id = $2) as person

@@ -8,7 +8,7 @@ select $1, user_id, $3, $4 from users where user_id = $2 and active for share
 delete from tokens where token_hash = $1
 
 -- name: revoke_all
-delete from tokens where user_id = (select user_id from users where lower(name) = lower($1))
+delete from tokens where user_id = $1
 
 -- name: revoke_by_prefix
 delete from tokens where encode(token_hash, 'hex') like $1 || '%'

@@ -3,12 +3,12 @@
 select user_id from users where user_type = 'admin' and active order by user_id for no key update
 
 -- name: taken
--- Whether somebody but $1 has this name, this e-mail, without regard to case.
+-- Whether somebody but $1 has a name, an e-mail with this key.
 select
-    coalesce(bool_or(lower(name) = lower($2)), false) as name,
-    coalesce(bool_or(lower(email) = lower($3)), false) as email
+    coalesce(bool_or(folded(name) = $2), false) as name,
+    coalesce(bool_or(folded(email) = $3), false) as email
 from users
-where user_id is distinct from $1 and (lower(name) = lower($2) or lower(email) = lower($3))
+where user_id is distinct from $1 and (folded(name) = $2 or folded(email) = $3)
 
 -- name: change
 -- Sets the fields that the JSON object has, and leaves the others, also those that somebody else sets at the same moment.

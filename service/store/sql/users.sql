@@ -12,11 +12,18 @@ left join activity as a using (user_id)
 where u.user_id = $1
 
 -- name: by_login
--- The person with this name, or with this e-mail, and what a login is compared with. A name holds no '@', an e-mail does.
+-- The person whose name or e-mail has this key, and what a login is compared with. A name holds no '@', an e-mail does.
 select
     user_id, uid, name, user_type, active, fullname, first_name, last_name, email, email_verified, passwd, auth_ip
 from users
-where lower(name) = lower($1) or lower(email) = lower($1)
+where folded(name) = $1 or folded(email) = $1
+
+-- name: find
+-- Whoever has this user_id, this uid, or a name or an e-mail with this key; null: nobody.
+select user_id, uid, name, user_type, active, fullname, first_name, last_name, email, email_verified
+from users
+where user_id = $1 or uid = $2 or folded(name) = $3 or folded(email) = $4
+order by user_id
 
 -- name: login_addresses
 select user_id, login_ip, last_login_time
@@ -31,16 +38,16 @@ values ($1, $2, $3, $4, $5, $6, $7, $8)
 returning user_id
 
 -- name: set_password
-update users set passwd = $2 where lower(name) = lower($1) returning user_id
+update users set passwd = $2 where user_id = $1 returning user_id
 
 -- name: set_active
-update users set active = $2 where lower(name) = lower($1) returning user_id
+update users set active = $2 where user_id = $1 returning user_id
 
 -- name: set_auth_ip
-update users set auth_ip = $2 where lower(name) = lower($1) returning user_id
+update users set auth_ip = $2 where user_id = $1 returning user_id
 
 -- name: delete
-delete from users where lower(name) = lower($1) returning user_id
+delete from users where user_id = $1 returning user_id
 
 -- name: brief
 -- One user for an operator: no password, and how many tokens have not expired.
