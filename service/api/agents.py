@@ -18,6 +18,7 @@ from service.keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
 from service.store import extensions
 
 PATH = "/api/v1/omnichannel/agent"
+_NOBODY = "Missing key 'userId' or 'username'"
 
 
 class ByUid(msgspec.Struct, frozen=True, rename="camel"):
@@ -71,8 +72,10 @@ async def assign(request: web.Request) -> web.Response:
     """POST /api/v1/omnichannel/agent/extension: what the person had before is free then."""
     demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     given = await arguments.of_body(request, _Given)
-    if given.extension is None or not (given.user_id or given.username):
-        raise BadArgument(arguments.NO_ALTERNATIVE)
+    if given.extension is None:
+        raise BadArgument("Missing key 'extension'")
+    if not (given.user_id or given.username):
+        raise BadArgument(_NOBODY)
     freed = await extensions.give(request.app[DATABASE], given.extension, uid=given.user_id, name=given.username)
     await _heard(request, given.extension, *freed)
     return answered(request, Success())
@@ -111,7 +114,7 @@ async def _heard(request: web.Request, *numbers: str) -> None:
 
 
 _ASSIGNMENT = (
-    BadArgument(arguments.NO_ALTERNATIVE),
+    BadArgument(_NOBODY),
     NoSuchUser,
     NoSuchExtension,
     ExtensionTaken("12342"),

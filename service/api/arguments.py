@@ -1,8 +1,8 @@
 """A call's arguments: from the query, from a JSON body sent with the GET, or the same from both; as one struct.
 
 Each field of the struct is one argument under its encoded name; one with a default may be left out, one with a
-`min_length` may not be empty. A list comes as `queues[]=a&queues[]=b` or, in a body, as an array. What is wrong is told
-in Rocket.Chat's words.
+`min_length` may not be empty. A list comes as `queues[]=a&queues[]=b` or, in a body, as an array; its empty items are
+dropped. What is wrong is told in Rocket.Chat's manner, and always names the argument.
 """
 
 from __future__ import annotations
@@ -15,14 +15,10 @@ from aiohttp import web
 
 from service.api import body
 from service.api.errors import BadArgument
+from service.api.numbers import whole
 
 S = TypeVar("S", bound=msgspec.Struct)
 NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
-
-NO_ALTERNATIVE = "Failed Match.OneOf, Match.Maybe or Match.Optional validation"
-"""What Rocket.Chat says when a call takes one thing or another, and neither is there."""
-LARGEST = 2**53 - 1
-"""The largest whole number that every JSON reader has exactly; what is larger counts as this."""
 
 
 async def of_query(request: web.Request, shape: type[S]) -> S:
@@ -80,7 +76,7 @@ def _given(query: Mapping[str, list[str]], object_: Mapping[str, Any], name: str
 def _in_query(query: Mapping[str, list[str]], name: str, type_: Any) -> Sequence[Any]:
     """The one value from the query, or none."""
     if _is_list(type_):
-        values = query.get(f"{name}[]", []) + query.get(name, [])
+        values = [value for value in query.get(f"{name}[]", []) + query.get(name, []) if value]
         return [values] if values else []
     values = query.get(name, [])
     if len(values) > 1:
@@ -93,7 +89,8 @@ def _in_body(value: Any, name: str, type_: Any) -> Any:
         return _value(value, name, type_)
     if not isinstance(value, list):
         raise BadArgument(f"Expected array, got {body.type_name(value)} in field {name}")
-    return [_value(item, f"{name}[{place}]", str) for place, item in enumerate(value)]
+    items = [_value(item, f"{name}[{place}]", str) for place, item in enumerate(value)]
+    return [item for item in items if item]
 
 
 def _value(value: Any, name: str, type_: Any) -> Any:
@@ -105,7 +102,7 @@ def _value(value: Any, name: str, type_: Any) -> Any:
     if not value and any(rule.min_length for rule in rules):
         raise BadArgument(f"Expected non-empty string in field {name}")
     if get_origin(plain) is Literal and value not in get_args(plain):
-        raise BadArgument(NO_ALTERNATIVE)
+        raise BadArgument(f"Expected one of {', '.join(get_args(plain))} in field {name}")
     return value
 
 
@@ -123,7 +120,7 @@ def _is_list(type_: Any) -> bool:
 
 def _whole_number(value: Any, name: str) -> int:
     text = str(value) if type(value) is int else value
-    if not (isinstance(text, str) and text.isascii() and text.isdigit()):
+    number = whole(text) if isinstance(text, str) else None
+    if number is None:
         raise BadArgument(f"Expected a whole number of 0 or more in field {name}")
-    digits = text.lstrip("0") or "0"
-    return LARGEST if len(digits) > len(str(LARGEST)) else min(int(digits), LARGEST)
+    return number

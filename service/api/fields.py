@@ -12,6 +12,8 @@ from msgspec.structs import FieldInfo
 from multidict import MultiMapping
 
 from service.api.errors import FieldsWrong
+from service.api.expected import expected
+from service.api.numbers import whole
 from service.errors import Invalid
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -47,7 +49,9 @@ def _struct(kind: type[S], given: Mapping[str, Any], checks: Checks, wrong: dict
         if name in given:
             try:
                 values[field.name] = _value(field, given[name], checks, strict=strict)
-            except (msgspec.ValidationError, Invalid) as error:
+            except msgspec.ValidationError:
+                wrong[name] = [f"{expected(field.type, null=strict)} is required"]
+            except Invalid as error:
                 wrong[name] = [str(error)]
         elif field.required:
             wrong[name] = ["is required"]
@@ -59,15 +63,20 @@ def _struct(kind: type[S], given: Mapping[str, Any], checks: Checks, wrong: dict
 def _value(field: FieldInfo, value: Any, checks: Checks, *, strict: bool) -> Any:
     _storable(value)
     try:
-        converted = msgspec.convert(value, field.type, strict=strict)
+        converted = msgspec.convert(value, field.type)
     except msgspec.ValidationError:
-        if not isinstance(value, float) or not value.is_integer():
+        if (number := _number(value, strict=strict)) is None:
             raise
-        converted = msgspec.convert(int(value), field.type)  # JSON has one kind of numbers
-    if converted is None and not strict:
-        raise Invalid("null is no value in a URL")  # msgspec would take the word for it
+        converted = msgspec.convert(number, field.type)
     check = checks.get(field.encode_name)
     return check(converted) if check is not None else converted
+
+
+def _number(value: Any, *, strict: bool) -> int | None:
+    """The whole number that is meant: JSON has one kind of numbers, and a URL has only text."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return whole(value) if isinstance(value, str) and not strict else None
 
 
 def _storable(value: Any) -> None:

@@ -91,7 +91,7 @@ async def numbers(request: web.Request) -> web.Response:
     demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     asked = await arguments.of_query(request, WhichNumbers)
     if asked.user_id is None and asked.username is None:
-        raise BadArgument(arguments.NO_ALTERNATIVE)
+        raise BadArgument("Missing key 'userId' or 'username'")
     directory = request.app[DIRECTORY]
     if asked.type == "allocated":
         return answered(request, Numbers([number for number in directory.numbers() if directory.is_held(number)]))
@@ -163,6 +163,6 @@ OPERATIONS = (
         query=WhichNumbers,
         answer=Numbers,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
-        errors=(BadArgument(arguments.NO_ALTERNATIVE), *BODY_ERRORS),
+        errors=(BadArgument("Missing key 'userId' or 'username'"), *BODY_ERRORS),
     ),
 )

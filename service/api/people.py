@@ -124,7 +124,7 @@ def _asked(request: web.Request, person: Person) -> Person:
         return person
     directory = request.app[DIRECTORY]
     found = directory.person(uid) if uid else directory.named(name or "")
-    if found is None:
+    if found is None or not (found is person or sees_all(person)):  # whom one may not see is not there
         raise UserNotFound
     return found
 

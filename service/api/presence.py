@@ -6,10 +6,10 @@ Each answer is made in one turn of the loop from the board; a poll costs neither
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from service.api.auth import by_caller, by_known_caller, caller, known_caller, presented_token
 from service.api.conditional import known
@@ -47,6 +47,8 @@ async def many(request: web.Request) -> Ready:
     cursor = asked(request).since
     await request.app[PICTURES].settled(sight)
     changes = None if cursor is None else await _changes_since(request, sight, cursor, wait)
+    if changes is None and wait and not await _differs(request, sight, wait):
+        sight = sight_of(request, await caller(request))  # who may not ask any more is refused
     return _told(request, sight, cursor, changes)
 
 
@@ -71,6 +73,19 @@ async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: 
     changes = sight.since(cursor)
     if changes != [] or not wait:
         return changes
+    return sight.since(cursor) if await _held(request, sight, wait, lambda: sight.since(cursor) != []) else []
+
+
+async def _differs(request: web.Request, sight: Sight, wait: float) -> bool:
+    """Wait while the picture is the one that the client knows. False: its token has ended, or its role is another."""
+    pictures = request.app[PICTURES]
+    if hdrs.IF_NONE_MATCH not in request.headers or not known(request, pictures.tag(sight)):
+        return True
+    return await _held(request, sight, wait, lambda: not known(request, pictures.tag(sight)))
+
+
+async def _held(request: web.Request, sight: Sight, wait: float, changed: Callable[[], bool]) -> bool:
+    """Hold an answer until it changed, it has to end, or the time is up. False: whoever waits may not see it now."""
     board, watch, loop = request.app[BOARD], request.app[WATCH], asyncio.get_running_loop()
     hash_, role, waiter = token_hash(presented_token(request)), sight.person.role, Waiter()
     end = loop.time() + wait
@@ -78,14 +93,15 @@ async def _changes_since(request: web.Request, sight: Sight, cursor: str, wait: 
     mailbox = board.subscribe(sight.wanted(), waiter.arrived, sight.by_owner)
     try:
         with held, watch.holding(hash_, role, waiter.end), while_connected(request, waiter.end):
-            while changes == [] and not waiter.ended and (left := end - loop.time()) > 0:
+            while not waiter.ended and (left := end - loop.time()) > 0:
                 mailbox.take()
                 await waiter.wait(left)
                 await request.app[PICTURES].settled(sight)
-                changes = sight.since(cursor) if watch.valid(hash_, role) else []
+                if watch.valid(hash_, role) and changed():
+                    break
+            return watch.valid(hash_, role)
     finally:
         board.unsubscribe(mailbox)
-    return changes
 
 
 def sight_of(request: web.Request, person: Person) -> Sight:
@@ -127,7 +143,10 @@ OPERATIONS = (
         handler=many,
         at_once=many_at_once,
         summary="The presence of all extensions in sight, or what changed since a cursor",
-        details="With `since` and `wait` it is held until something changes; at the end it is 200 with an empty list.",
+        details=(
+            "With `since` and `wait` it is held until something changes; at the end it is 200 with an empty list. With "
+            "`If-None-Match` and `wait`, without `since`, it is held until it differs; at the end it is 304."
+        ),
         query=PresenceQuery,
         answer=PresenceAnswer,
         conditional=True,

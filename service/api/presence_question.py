@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ from aiohttp import web
 from yarl import URL
 
 from service.api.errors import BadArgument
+from service.api.numbers import decimal
 
 LONGEST_WAIT = 30.0
 REMEMBERED, LARGEST = 4_096, 512
@@ -37,11 +39,13 @@ def asked(request: web.Request) -> Question:
 
 def _parsed(query: str) -> Question:
     arguments = URL.build(query_string=query, encoded=True).query
-    numbers, uids = (
-        frozenset(",".join(arguments.getall(name)).split(",")) if name in arguments else frozenset()
-        for name in ("extension", "userId")
-    )
+    numbers, uids = (_items(arguments.getall(name, [])) for name in ("extension", "userId"))
     return Question(numbers, uids, arguments.get("since"), "wait" in arguments)
+
+
+def _items(values: Iterable[str]) -> frozenset[str]:
+    """What is in a list; empty items do not count, so an empty list filters nothing."""
+    return frozenset(item for text in values for each in text.split(",") if (item := each.strip()))
 
 
 _remembered = lru_cache(REMEMBERED)(_parsed)
@@ -49,13 +53,12 @@ _remembered = lru_cache(REMEMBERED)(_parsed)
 
 def waiting_time(request: web.Request) -> float:
     """The argument `wait` in seconds, 30 at most. Raises BadArgument."""
-    text = request.query.get("wait")
-    if text is None:
+    texts = request.query.getall("wait", [])
+    if not texts:
         return 0.0
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
+    if len(texts) > 1:
+        raise BadArgument("Key 'wait' is given more than once")
+    seconds = decimal(texts[0])
+    if seconds is None:
         raise BadArgument("Expected seconds in field wait")
     return min(seconds, LONGEST_WAIT)

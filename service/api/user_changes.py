@@ -74,7 +74,7 @@ async def _shown(request: web.Request, row: UserRow) -> Ready:
     return as_json({"success": True, "payload": shown(row, pending, mask=mask)})
 
 
-_WRONG = FieldsWrong({"name": ["is another user's"], "email": ["Expected `str | null`, got `int`"]})
+_WRONG = FieldsWrong({"name": ["is another user's"], "email": ["a string or null is required"]})
 _OPERATIONS = (
     Operation(
         method="POST",

@@ -55,7 +55,7 @@ _OPERATIONS = (
         query=UserListQuery,
         empty_is_absent=True,
         answer=UserListAnswer,
-        errors=(Forbidden, FieldsWrong({"page": ["Expected `int` >= 0"]})),
+        errors=(Forbidden, FieldsWrong({"page": ["a whole number from 0 to 2147483647 is required"]})),
     ),
 )
 OPERATIONS = (*_OPERATIONS, *under("/v1", _OPERATIONS))

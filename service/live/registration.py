@@ -15,6 +15,8 @@ AUTHTYPE = "password"
 """The seed's word for how a phone proves itself."""
 JWT_LIFETIME = 3600
 JWT_RENEWED_EVERY = 1800
+JWT_LEEWAY = 300
+"""Seconds by which the clock of whoever verifies it may be behind ours."""
 
 
 class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
@@ -85,10 +87,10 @@ def registration(
 def signed(found: Registration, secret: str, *, tag_key: bytes, now: float) -> Registration:
     """The answer inside a JWS (HS256) that is valid for an hour: signed, not encrypted.
 
-    It begins at the last full half hour (`now` is in seconds since the epoch), so that every replica makes the same
-    one, and one that a client holds because of a 304 is valid for half an hour more at least.
+    It begins JWT_LEEWAY before the last full half hour (`now` is in seconds since the epoch), so that every replica
+    makes the same one, and one that a client holds because of a 304 is valid for 25 minutes more at least.
     """
-    begins = int(now // JWT_RENEWED_EVERY * JWT_RENEWED_EVERY)
+    begins = int(now // JWT_RENEWED_EVERY * JWT_RENEWED_EVERY) - JWT_LEEWAY
     claims = {
         "iat": begins,
         "nbf": begins,

@@ -7,7 +7,7 @@ import time
 
 import jwt
 
-from service.live.registration import JWT_RENEWED_EVERY, Registration, signed
+from service.live.registration import JWT_LEEWAY, JWT_RENEWED_EVERY, Registration, signed
 from service.model import DeviceState, Reading
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Start
@@ -39,4 +39,5 @@ async def test_every_replica_makes_the_same_and_its_tag_changes_before_it_expire
     assert later.etag != first.etag
     token = json.loads(first.body)["result"]
     claims = jwt.decode(token, options={"verify_signature": False})
-    assert claims["exp"] > begins + JWT_RENEWED_EVERY
+    assert claims["nbf"] == claims["iat"] == begins - JWT_LEEWAY
+    assert claims["exp"] > begins + JWT_RENEWED_EVERY + JWT_LEEWAY

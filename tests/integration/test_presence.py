@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from service.keys import BOARD, DATABASE
+from service.keys import BOARD, DATABASE, HELD_POLLS
 from service.store import extensions
 from tests.support.database import TestDatabase
+from tests.support.eventually import eventually
 from tests.support.server import ADMIN, AGENT_UID, Server, Start, told
 
 PATH = "/api/v1/presence"
@@ -64,6 +65,8 @@ async def test_one_extension_is_asked_for_by_its_number(server: Server) -> None:
         ({"userId": AGENT_UID}, ["12342"]),
         ({"userId": AGENT_UID, "extension": "12343"}, ["12342", "12343"]),
         ({"extension": "nobody"}, []),
+        ({"extension": ""}, ["12342", "12343"]),
+        ({"extension": "", "userId": AGENT_UID}, ["12342"]),
         ({"userId": "nobody"}, []),
     ],
 )
@@ -150,7 +153,7 @@ async def test_a_long_poll_ends_with_its_token(database: TestDatabase, server: S
         assert (await waiting)["presence"] == []
 
 
-@pytest.mark.parametrize("wait", ["x", "-1", "nan", "inf", ""])
+@pytest.mark.parametrize("wait", ["x", "-1", "nan", "inf", "", "٣", "٤", "+3", " 3", "1_0", "1e1", "0x1", ".5", "1 "])
 async def test_a_wait_that_is_no_number_of_seconds_is_refused(server: Server, wait: str) -> None:
     answer = await server.client.get(PATH, headers=ADMIN, params={"since": "x", "wait": wait})
     assert await told(answer) == (400, {"success": False, "error": "Match error: Expected seconds in field wait"})
@@ -178,6 +181,47 @@ async def test_rocketchats_words_for_presence(server: Server) -> None:
     for wrong in ("yesterday", "2026-01-01T00:00:00"):
         answer = await server.client.get("/api/v1/users.presence", headers=ADMIN, params={"from": wrong})
         assert answer.status == 400
+
+
+async def test_a_client_cannot_tell_whom_there_is(server: Server) -> None:
+    path, client = "/api/v1/users.getPresence", await server.headers_of(1797, "hT5rLwQ8vKz2fYj6N")
+    for whom in ({"username": "dnhai"}, {"userId": AGENT_UID}, {"username": "nobody"}, {"userId": "nobody"}):
+        answer = await server.client.get(path, headers=client, params=whom)
+        assert await told(answer) == (404, {"success": False, "error": "User not found"})
+    for own in ({}, {"username": "NoPhone"}, {"userId": client["X-User-Id"]}):
+        answer = await server.client.get(path, headers=client, params=own)
+        assert await told(answer) == (200, {"presence": "offline", "connectionStatus": "offline", "success": True})
+
+
+@pytest.mark.parametrize("query", [{}, {"extension": "12342"}, {"userId": AGENT_UID}, {"since": "made-up"}])
+async def test_a_picture_that_the_client_has_is_held_until_it_differs(
+    database: TestDatabase, server: Server, query: dict[str, str]
+) -> None:
+    tag = (await server.client.get(PATH, headers=ADMIN, params=query)).headers["ETag"]
+    headers = {**ADMIN, "If-None-Match": tag}
+    same = await server.client.get(PATH, headers=headers, params={**query, "wait": "0.2"})
+    assert (same.status, same.headers["ETag"]) == (304, tag)
+    waiting = asyncio.create_task(server.client.get(PATH, headers=headers, params={**query, "wait": "30"}))
+    await eventually(lambda: len(server.app[HELD_POLLS]) == 1, 10)
+    await database.execute("update extensions set enabled = false where extension = '12342'")
+    async with asyncio.timeout(10):
+        answer = await waiting
+    body = await answer.json()
+    assert (answer.status, body["full"], "12342" in numbers(body)) == (200, True, False)
+    assert answer.headers["ETag"] != tag
+    async with asyncio.timeout(10):  # what differs already is not waited for
+        assert (await server.client.get(PATH, headers=headers, params={**query, "wait": "30"})).status == 200
+
+
+async def test_who_may_not_ask_any_more_is_told_nothing(database: TestDatabase, server: Server) -> None:
+    agent = await server.headers_of()
+    tag = (await server.client.get(PATH, headers=agent)).headers["ETag"]
+    held = server.client.get(PATH, headers={**agent, "If-None-Match": tag}, params={"wait": "30"})
+    waiting = asyncio.create_task(held)
+    await eventually(lambda: len(server.app[HELD_POLLS]) == 1, 10)
+    await database.execute("delete from tokens where user_id = 1795")
+    async with asyncio.timeout(10):
+        assert (await waiting).status == 401
 
 
 async def test_registration_info_can_be_waited_for(database: TestDatabase, server: Server) -> None:

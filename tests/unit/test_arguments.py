@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from service.api.arguments import LARGEST, NO_ALTERNATIVE, NotEmpty, parsed
+from service.api.arguments import NotEmpty, parsed
 from service.api.errors import BadArgument
+from service.api.numbers import LARGEST, decimal
 
 
 class Asked(msgspec.Struct, frozen=True, rename="camel"):
@@ -36,6 +40,25 @@ def test_null_is_nothing_where_nothing_will_do() -> None:
     assert parsed(Asked, FREE, {"userId": None, "count": None, "queues": None}) == Asked(type="free")
 
 
+@pytest.mark.parametrize("empty", [{"queues[]": [""]}, {"queues": ["", ""]}])
+def test_a_list_of_nothing_is_none(empty: dict[str, list[str]]) -> None:
+    assert parsed(Asked, {**FREE, **empty}, {}) == Asked(type="free")
+    assert parsed(Asked, FREE, {"queues": ["", "a", ""]}).queues == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0", 0.0), ("20", 20.0), ("0.25", 0.25), ("007", 7.0), ("9" * 5000, float("inf"))]
+)
+def test_seconds_may_have_a_point(text: str, number: float) -> None:
+    assert decimal(text) == number
+
+
+@settings(deadline=None)
+@given(st.text(st.one_of(st.sampled_from("0123456789.+-_eEx ,٣９²½"), st.characters()), max_size=8))
+def test_only_ascii_digits_make_a_number(text: str) -> None:
+    assert (decimal(text) is not None) is bool(re.fullmatch(r"[0-9]+(\.[0-9]+)?", text))
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [("0", 0), ("007", 7), ("9" * 30, LARGEST), ("0" * 9000 + "1", 1), (str(LARGEST), LARGEST)],
@@ -54,7 +77,7 @@ def test_what_is_no_whole_number_is_refused(value: str) -> None:
     ("query", "object_", "told"),
     [
         ({}, {}, "Missing key 'type'"),
-        ({"type": ["x"]}, {}, NO_ALTERNATIVE),
+        ({"type": ["x"]}, {}, "Expected one of free, allocated in field type"),
         ({"type": ["free", "free"]}, {}, "Key 'type' is given more than once"),
         (FREE, {"type": "allocated"}, "Key 'type' differs between query and body"),
         ({}, {"type": None}, "Expected string, got null in field type"),

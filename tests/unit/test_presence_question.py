@@ -19,6 +19,8 @@ NOBODY: frozenset[str] = frozenset()
         ("userId=a&extension=%31", Question(frozenset("1"), frozenset("a"), None, False), True),
         ("extension=1&since=x", Question(frozenset("1"), NOBODY, "x", False), False),
         ("%73ince=x", Question(NOBODY, NOBODY, "x", False), False),
+        ("extension=&userId=,", Question(NOBODY, NOBODY, None, False), True),
+        ("extension=,1,,%202+,3", Question(frozenset("123"), NOBODY, None, False), True),
         ("wait=1", Question(NOBODY, NOBODY, None, True), False),
         ("extension=1&ticket=secret", Question(frozenset("1"), NOBODY, None, False), False),
         (f"extension={'1' * LARGEST}", Question(frozenset({"1" * LARGEST}), NOBODY, None, False), False),

@@ -25,3 +25,7 @@ def page(extensions: list[object], offset: object = 0, count: int = 50, total: i
     """A page of extensions."""
     total = len(extensions) if total is None else total
     return {"extensions": extensions, "offset": offset, "count": count, "total": total, "success": True}
+
+
+NO_ALTERNATIVE = "Failed Match.OneOf, Match.Maybe or Match.Optional validation"
+"""What Rocket.Chat says where one thing or another will do, and neither is there."""

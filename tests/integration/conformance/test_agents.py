@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from service.api.arguments import NO_ALTERNATIVE
 from tests.integration.conformance.names import (
     AGENT,
     AVAILABLE,
     EXTENSIONS,
+    NO_ALTERNATIVE,
     NO_EXTENSION,
     NO_USER,
     NUMBERS,
@@ -193,8 +193,23 @@ WRITTEN = [
         },
     ),
     *(
-        Case(name=f"given {given}", method="POST", path=AGENT, json=given, status=400, answer=mismatch(NO_ALTERNATIVE))
-        for given in ({}, {"extension": "12342"}, {"username": "dnhai"}, {"userId": ADMIN_UID})
+        Case(
+            name=f"given {given}",
+            method="POST",
+            path=AGENT,
+            json=given,
+            status=400,
+            answer=mismatch(f"Missing key {missing}"),
+            original=(400, mismatch(NO_ALTERNATIVE)),
+            differs="it tells what is missing",
+        )
+        for given, missing in (
+            ({}, "'extension'"),
+            ({"extension": "12342"}, "'userId' or 'username'"),
+            ({"extension": "12342", "username": ""}, "'userId' or 'username'"),
+            ({"username": "dnhai"}, "'extension'"),
+            ({"userId": ADMIN_UID}, "'extension'"),
+        )
     ),
     Case(
         name="given by number",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from service import __version__
-from service.api.arguments import NO_ALTERNATIVE
 from tests.integration.conformance.names import (
     AGENT,
     BY_EXTENSION,
     DETAILS,
     EXTENSIONS,
+    NO_ALTERNATIVE,
     NO_EXTENSION,
     NO_USER,
     NUMBERS,
@@ -220,8 +220,20 @@ ASKED = [
         answer={"extensions": [], "success": True},
     ),
     *(
-        Case(name=f"numbers of {query}", path=NUMBERS, query=query, status=400, answer=mismatch(NO_ALTERNATIVE))
-        for query in ({"type": "free"}, {"type": "none", "userId": "x"}, {"type": "Free", "userId": "x"})
+        Case(
+            name=f"numbers of {query}",
+            path=NUMBERS,
+            query=query,
+            status=400,
+            answer=mismatch(told),
+            original=(400, mismatch(NO_ALTERNATIVE)),
+            differs="it tells what is wrong",
+        )
+        for query, told in (
+            ({"type": "free"}, "Missing key 'userId' or 'username'"),
+            ({"type": "none", "userId": "x"}, "Expected one of free, allocated, available in field type"),
+            ({"type": "Free", "userId": "x"}, "Expected one of free, allocated, available in field type"),
+        )
     ),
     Case(
         name="numbers of no type",
