@@ -23,6 +23,7 @@ if __name__ == "__main__":  # run by path, before anything is installed
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from local import debian
+from local.progress import progress
 
 PROJECT = Path(__file__).resolve().parent.parent
 RUNTIME_LOCK = PROJECT / "requirements.lock"
@@ -74,11 +75,12 @@ def pip(*arguments: str) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        output = []
-        for line in process.stdout or ():
-            output.append(line)
-            if download := download_line(line):
-                say(f"  {download}")
+        output = [""]
+        with progress(say, lambda: pip_step(output[-1])):
+            for line in process.stdout or ():
+                output.append(line)
+                if download := download_line(line):
+                    say(f"  {download}")
     if process.returncode:
         raise BootstrapError("pip failed:\n" + "".join(output[-20:]))
 
@@ -89,6 +91,11 @@ def download_line(line: str) -> str | None:
     return f"{found[1]} {found[2]}" if found and ".metadata" not in line else None
 
 
+def pip_step(line: str) -> str:
+    """What pip is doing after it has printed this line."""
+    return "installing" if line.startswith("Installing collected packages") else "collecting packages"
+
+
 def say(text: str) -> None:
     print(f"setup    | {text}", file=sys.stderr, flush=True)
 
@@ -97,7 +104,8 @@ def _make(venv: Path) -> None:
     have_pip = importlib.util.find_spec("ensurepip") is not None
     say(f"making a Python {sys.version_info.major}.{sys.version_info.minor} environment in {venv}")
     command = [sys.executable, "-m", "venv", "--clear", *([] if have_pip else ["--without-pip"]), str(venv)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with progress(say, lambda: "making the environment"):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BootstrapError(f"python3 -m venv failed: {(done.stderr or done.stdout).strip()}")
 

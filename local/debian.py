@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.mirrors import PackageError, Source, distribution, machine_sources, run, suite_sources
+from local.progress import megabytes, progress
 
 __all__ = ["PackageError", "cache_dir", "distribution", "extract"]
 
@@ -61,7 +62,8 @@ def extract(
             shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f".{root.name}.work-", dir=root.parent) as work:
             view = _View(Path(work), suite_sources(suite) if suite else machine_sources())
-            tree = view.unpack(view.download(packages, root, say), without)
+            with progress(say, lambda: view.how_far()):
+                tree = view.unpack(view.download(packages, root, say), without)
             (tree / MANIFEST).write_text(manifest)
             if root.exists():
                 root.rename(Path(work) / "old")
@@ -75,6 +77,7 @@ class _View:
     def __init__(self, work: Path, sources: Sequence[Source]) -> None:
         self._work = work
         self._sources = sources
+        self.how_far: Callable[[], str] = lambda: "starting"
         self._debs = work / "cache" / "archives"
         for folder in (work / "lists" / "partial", self._debs / "partial", work / "dpkg", work / "tree"):
             folder.mkdir(parents=True)
@@ -87,10 +90,13 @@ class _View:
         suites = ", ".join(dict.fromkeys(source.suite for source in self._sources))
         host = urlsplit(self._sources[0].uri).netloc or self._sources[0].uri
         say(f"reading the package lists of {suites} from {host} (about 10 MB) ...")
+        self.how_far = lambda: "reading the package lists"
         self._apt("update", timeout_s=UPDATE_TIMEOUT_S)
         uris = self._apt("install", "--print-uris", "-y", *packages, timeout_s=120).splitlines()
         sizes = [int(line.split()[2]) for line in uris if line.startswith("'")]
-        say(f"downloading {len(sizes)} packages, {sum(sizes) / 1e6:.0f} MB: {' '.join(packages)} -> {root}")
+        total = sum(sizes) / 1e6
+        say(f"downloading {len(sizes)} packages, {total:.0f} MB: {' '.join(packages)} -> {root}")
+        self.how_far = lambda: f"{megabytes(self._debs):.0f} of {total:.0f} MB"
         self._apt("install", "--download-only", "-y", *packages, timeout_s=DOWNLOAD_TIMEOUT_S)
         return sorted(self._debs.glob("*.deb"))
 
@@ -98,6 +104,7 @@ class _View:
         tree = self._work / "tree"
         # base-files holds only links such as /lib -> usr/lib, which clash with older packages' folders.
         left_out = {"base-files", *without}
+        self.how_far = lambda: f"unpacked {len(debs) - sum(map(Path.exists, debs))} of {len(debs)} packages"
         for deb in debs:
             if deb.name.partition("_")[0] not in left_out:
                 run(["dpkg-deb", "-x", str(deb), str(tree)], 120)

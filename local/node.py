@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from local import bootstrap, debian, wheels
+from local.progress import megabytes, progress
 
 WHEEL_LOCK = bootstrap.PROJECT / "requirements-node.lock"
 DESCRIPTION = ("package.json", "package-lock.json", ".npmrc")
@@ -32,7 +33,8 @@ def modules(folder: Path) -> Path:
             for name in DESCRIPTION:
                 shutil.copy(folder / name, tree)
             _, npm = _programs()
-            _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], tree)
+            with progress(bootstrap.say, lambda: f"{megabytes(tree):.0f} MB installed"):
+                _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], tree)
             if not target.exists():  # else another process was faster
                 tree.rename(target)
     return target / "node_modules"

@@ -29,7 +29,8 @@ from local.supervise import Keeper, LogPipe, say, show
 
 DEFAULT_HTTP_PORT = 8080
 LOOK_EVERY_S = 0.25
-PATIENCE_S = 30.0
+PATIENCE_S = 4.0
+"""Nobody looks at a silent terminal for more than five seconds without wondering."""
 DEMO_LOADED = "demo-loaded"
 
 
@@ -69,6 +70,7 @@ def run(folder: Path, plan: Plan) -> None:
             stack.callback(keeper.program.stop)
 
         try:
+            say("run", f"starting PostgreSQL in {folder / 'postgres'}")
             keepers[0].start()
             postgres.wait_ready()
             postgres.create_database(DATABASE, OWNER_ROLE, plan.secrets["owner_database"])
@@ -107,7 +109,7 @@ def watch(keepers: list[Keeper], http_port: int) -> None:
                 announce(http_port)
                 announced = True
             elif time.monotonic() - started > patience:
-                say("run", f"still not ready: {trouble}")
+                say("run", f"not ready yet: {trouble}")
                 patience += PATIENCE_S
         time.sleep(LOOK_EVERY_S)
 

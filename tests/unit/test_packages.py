@@ -1,11 +1,12 @@
 """Packages without root. apt-get is a script here: a real one would need a mirror, and cannot be made to fail."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from local import debian, mirrors
+from local import debian, mirrors, progress
 from local.mirrors import PackageError, Source
 
 APT_GET = r"""#!/bin/sh
@@ -48,6 +49,22 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{folder}/bin:/usr/bin:/bin")
     monkeypatch.setattr(mirrors, "_os_release", lambda: {"ID": "debian", "VERSION_CODENAME": "bookworm"})
     return folder
+
+
+def test_a_long_download_says_how_far_it_is(machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = APT_GET.replace("#!/bin/sh", '#!/bin/sh\ncase "$*" in *--download-only*) sleep 0.4 ;; esac')
+    (machine / "bin/apt-get").write_text(slow.format(folder=machine))
+    monkeypatch.setattr(progress, "EVERY_S", 0.05)
+    told: list[str] = []
+    debian.extract(["a"], tmp_path / "root", say=told.append)
+    assert [line for line in told if re.fullmatch(r"  \d of 2 MB \(\d s\)", line)]
+
+
+def test_what_is_quick_says_nothing() -> None:
+    told: list[str] = []
+    with progress.progress(told.append, lambda: "never"):
+        pass
+    assert told == []
 
 
 def test_the_machine_s_own_release_is_found_and_other_publishers_are_left_out(machine: Path) -> None:
