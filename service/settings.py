@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     watchdog_deadline: Seconds = Field(10.0, description="seconds after which a silent Asterisk is not live")
 
     token_days: float = Field(90, gt=0, le=3650, description="days that a token from a login lives")
+    tokens_per_person: int = Field(
+        50, ge=1, le=10_000, description="tokens of one person from logins; one more ends the oldest"
+    )
     login_failures_per_minute: int = Field(10, ge=1, description="failed logins allowed, per account and per address")
     requests_per_minute: int = Field(600, ge=1, description="requests that one token may make, per process")
     streams_per_person: int = Field(

@@ -130,13 +130,14 @@ async def admin(request: web.Request) -> Person:
 async def logged_in(
     request: web.Request, name: str, password: str, lifetime: timedelta, label: str
 ) -> tuple[Person, str, datetime]:
-    """Who this is, a new token of theirs, which this process knows already, and when it ends.
+    """Who this is, a new token of theirs, which this process knows already, and when it ends. Their oldest may end.
 
     Raises LoginFailed, TooManyRequests, Unavailable.
     """
     person = await request.app[LOGINS].check(name, password, address(request))
+    database, most = request.app[DATABASE], request.app[SETTINGS].tokens_per_person
     try:
-        token, expires_at = await tokens.issue(request.app[DATABASE], person.user_id, lifetime, label)
+        token, expires_at = await tokens.issue_to_login(database, person.user_id, lifetime, label, most)
     except NotFound:  # deleted or deactivated at this very moment
         raise LoginFailed from None
     await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)

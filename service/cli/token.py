@@ -6,6 +6,7 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
+from service.api.numbers import decimal
 from service.cli.common import PERSON, group, opened, person_argument
 from service.errors import Refused
 from service.settings import Settings
@@ -20,7 +21,7 @@ def add_to(commands: Any) -> None:
     parser = add("issue", "make a token for a user and print it, once", _issue)
     person_argument(parser)
     parser.add_argument("--days", type=_days, help="days that it lives (default: CONNECTOR_TOKEN_DAYS)")
-    parser.add_argument("--label", default="command line", help="what it is for")
+    parser.add_argument("--label", type=_label, default="command line", help="what it is for")
     parser = add("revoke", "end one token, or all of a user", _revoke)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--hash", help="the first digits of its hash, as `token list` shows it")
@@ -29,10 +30,16 @@ def add_to(commands: Any) -> None:
 
 
 def _days(text: str) -> float:
-    days = float(text)
-    if not 0 < days <= LONGEST_DAYS:
+    days = decimal(text)
+    if days is None or not 0 < days <= LONGEST_DAYS:
         raise argparse.ArgumentTypeError(f"more than 0 and at most {LONGEST_DAYS}")
     return days
+
+
+def _label(text: str) -> str:
+    if text in tokens.LOGIN_LABELS:
+        raise argparse.ArgumentTypeError(f"{text!r} is for logins, whose tokens end when there are too many")
+    return text
 
 
 async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -13,11 +13,28 @@ from service.store.database import Database
 SQL = sql.load("tokens")
 
 
+LOGIN_LABELS = ("login", "auth")
+"""Labels of tokens that logins made: the function `issue_token` counts these."""
+
+
 async def issue(database: Database, user_id: int, lifetime: timedelta, label: str = "") -> tuple[str, datetime]:
-    """Make a token for an active user. Returns it, once, and when it ends. Raises NotFound."""
+    """Make a token for an active user, on an operator's behalf. Returns it, once, and when it ends. Raises NotFound."""
     token, expires_at = new_token(), datetime.now(UTC) + lifetime
     async with database.connection() as connection:
         if await connection.execute(SQL["issue"], token_hash(token), user_id, expires_at, label) == "INSERT 0 0":
+            raise NotFound(f"there is no active user {user_id}")
+        await connection.execute(SQL["delete_expired"])
+    return token, expires_at
+
+
+async def issue_to_login(
+    database: Database, user_id: int, lifetime: timedelta, label: str, most: int
+) -> tuple[str, datetime]:
+    """The same for a login: where the person has more than `most` from logins, the oldest ends. Raises NotFound."""
+    token, expires_at = new_token(), datetime.now(UTC) + lifetime
+    async with database.connection() as connection:
+        arguments = (token_hash(token), user_id, expires_at, label, most)
+        if not await connection.fetchval(SQL["issue_to_one_of_few"], *arguments):
             raise NotFound(f"there is no active user {user_id}")
         await connection.execute(SQL["delete_expired"])
     return token, expires_at

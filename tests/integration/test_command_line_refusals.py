@@ -75,7 +75,7 @@ def test_with_two_call_servers_an_extension_must_say_which(refused: Refused) -> 
     assert told == "which call server? Name one with --call-server: main, other"
 
 
-@pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "1e300", "x"])
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "1e300", "x", "1_0", "٣"])
 def test_a_token_lives_a_time_that_makes_sense(days: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["token", "issue", "dnhai", f"--days={days}"])

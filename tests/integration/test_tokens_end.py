@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
+import bcrypt
 import pytest
 
+from service.credentials import token_hash
+from service.errors import NotFound
+from service.keys import DATABASE, STREAMS
+from service.store import tokens
+from service.store.database import Database
 from tests.support.database import TestDatabase
-from tests.support.server import Server
+from tests.support.events import events
+from tests.support.server import Server, Start
 
 ENDS = {
     "it expired": "update tokens set expires_at = now() - interval '1 second' where user_id = 1",
@@ -61,3 +71,55 @@ async def test_tokens_that_expired_are_removed_when_others_are_made(database: Te
     await database.execute("update tokens set expires_at = now() - interval '2 days' where user_id = 1795")
     await server.headers_of(1796, "Sq7mWdXk3nPzT9cRb")
     assert await database.rows("select from tokens where user_id = 1795") == []
+
+
+async def test_one_login_too_many_ends_the_oldest_token_and_what_hangs_on_it(
+    database: TestDatabase, start: Start
+) -> None:
+    """Of logins only: what an operator issued is neither counted nor ended. On two replicas, in both families."""
+    hashed = bcrypt.hashpw(b"password", bcrypt.gensalt(4)).decode()
+    await database.execute("update users set passwd = $1 where user_id = 1795", hashed)
+    settings = database.settings(tokens_per_person=2)
+    one, other = await start(settings, hash_rounds=4), await start(settings, hash_rounds=4)
+    issued = await one.headers_of()
+    first = await one.login("dnhai", "password")
+    async with events(one.port, first) as stream:
+        second = await other.login("dnhai", "password")
+        assert len(one.app[STREAMS]) == 1
+        answer = await other.client.post("/auth", json={"email_or_name": "dnhai", "password": "password"})
+        third = {**second, "X-Auth-Token": (await answer.json())["payload"]["token"]}
+        async with asyncio.timeout(10):
+            await stream.follow()
+    for server in (one, other):
+        await server.answers(401, first)
+        for headers in (second, third, issued):
+            await server.answers(200, headers)
+
+
+async def test_many_logins_at_once_on_two_replicas_leave_exactly_as_many_tokens_as_are_allowed(
+    database: TestDatabase, server: Server
+) -> None:
+    async with Database.of(database.settings()) as other:
+        places = [server.app[DATABASE], other] * 15
+        issuing = (tokens.issue_to_login(place, 1795, timedelta(hours=1), "login", 3) for place in places)
+        await asyncio.gather(*issuing)
+    assert len(await database.rows("select from tokens where user_id = 1795")) == 3
+    newest = [(await tokens.issue_to_login(server.app[DATABASE], 1795, timedelta(hours=1), "auth", 2))[0] for _ in "ab"]
+    left = await database.rows("select token_hash from tokens where user_id = 1795")
+    assert {row["token_hash"] for row in left} == {token_hash(token) for token in newest}
+
+
+async def test_expired_tokens_do_not_count_and_a_deactivated_person_gets_none(
+    database: TestDatabase, server: Server
+) -> None:
+    async def issue() -> str:
+        return (await tokens.issue_to_login(server.app[DATABASE], 1795, timedelta(hours=1), "login", 2))[0]
+
+    await issue()
+    await issue()
+    await database.execute("update tokens set expires_at = now() - interval '1 s' where user_id = 1795")
+    await issue()
+    assert len(await database.rows("select from tokens where user_id = 1795")) == 3
+    await database.execute("update users set active = false where user_id = 1795")
+    with pytest.raises(NotFound):
+        await issue()

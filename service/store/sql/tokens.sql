@@ -4,6 +4,10 @@
 insert into tokens (token_hash, user_id, expires_at, label)
 select $1, user_id, $3, $4 from users where user_id = $2 and active for share
 
+-- name: issue_to_one_of_few
+-- The same for a login: of more than $5, the oldest ends.
+select issue_token($1, $2, $3, $4, $5)
+
 -- name: revoke
 delete from tokens where token_hash = $1
 
