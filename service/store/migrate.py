@@ -21,7 +21,7 @@ from service.errors import LocksHeld, Refused
 from service.settings import Settings
 from service.store import roles, schema
 from service.store.database import Login, translated, wait_until_reachable
-from service.store.locks import LockBudget, Watcher
+from service.store.locks import LockBudget, Watcher, forget
 from service.store.migrations import Migration, all_migrations
 
 log = structlog.get_logger(__name__)
@@ -81,6 +81,7 @@ async def _lock(guard: asyncpg.Connection, deadline: float) -> None:
         if asyncio.get_running_loop().time() > end:
             raise LocksHeld(f"another migrate (process {other}) is still under way after {deadline:g} s")
         await asyncio.sleep(0.2)
+    await forget(guard)
 
 
 class Migrator:
