@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from service.asterisk.link import Link
 from service.live.board import Board
+from service.live.device_states import Freshness
 from service.live.directory import Directory
 from service.live.presence import CallServerView, Item, item
 from service.live.token_watch import TokenWatch
@@ -69,13 +70,18 @@ class BoardFeed:
             if self._current.get(name) is not link.states.current:
                 self._link_changed(name)
 
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next look. A link that is down cannot fall silent, and says itself when it is back."""
+        up = (link.states.silent_in for link in self._links.values() if link.states.freshness is Freshness.LIVE)
+        return min(max(min(up, default=LOOK_EVERY), LOOK_AFTER), LOOK_EVERY)
+
     async def _until_due(self) -> None:
         """A change of the directory after a rest is looked at at once; those of a burst together."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        left = min((link.states.silent_in for link in self._links.values()), default=LOOK_EVERY)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(max(left, LOOK_AFTER), LOOK_EVERY)):
+            async with asyncio.timeout(self.due_in):
                 await self._directory_changed.wait()
             self._directory_changed.clear()
             await asyncio.sleep(began + LOOK_AFTER - loop.time())

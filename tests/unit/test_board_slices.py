@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service import board_feed
 from service.api import wholes
 from service.api.pictures import Pictures
 from service.board_feed import BoardFeed
@@ -155,3 +156,21 @@ async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_exte
     states.confirmed(now)
     (shown_again,) = Sight(feed.board, directory, ADMIN, frozenset({"3"}), frozenset()).picture()
     assert shown_again.live
+
+
+async def test_a_link_that_is_down_is_not_looked_at_more_often_than_one_that_is_up() -> None:
+    now = 1000.0
+    directory = Directory(lambda: now, lambda: now)
+    states = DeviceStates(lambda: now, deadline=10.0)
+    link = SimpleNamespace(states=states, contacts=Contacts(), presences=Presences(), changed=None)
+    feed = BoardFeed(directory)
+    feed.follow({"main": link})  # type: ignore[dict-item]
+    assert feed.due_in == board_feed.LOOK_EVERY
+    states.begin_snapshot()
+    states.end_snapshot({})
+    states.confirmed(now)
+    assert feed.due_in == board_feed.LOOK_EVERY
+    now += 9.5
+    assert feed.due_in == 0.5
+    states.connecting()
+    assert feed.due_in == board_feed.LOOK_EVERY
