@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -165,12 +166,13 @@ def plain(error: Exception) -> Answer:
             return _common(error, _failed)
 
 
-def family_of(path: str, *, as_rocketchat: bool = False) -> Family:
-    """Whose envelope a path's errors come in."""
-    if path == "/api/v1" or path.startswith("/api/v1/"):
-        return rocketchat if as_rocketchat else connector
-    if path.removeprefix("/v1").startswith(("/user", "/auth")):
-        return user
+def family_of(raw_path: str, *, as_rocketchat: bool = False) -> Family:
+    """Whose envelope a path's errors come in. Its first parts decide, whole: `/users` is not of the `/user` family."""
+    match [unquote(part) for part in raw_path.split("/") if part][:3]:
+        case ["api", "v1", *_]:
+            return rocketchat if as_rocketchat else connector
+        case ["user" | "auth", *_] | ["v1", "user" | "auth", *_]:
+            return user
     return plain
 
 

@@ -117,10 +117,10 @@ class Front:
         """The answer to what went wrong. Only a bug is logged with its traceback."""
         if not isinstance(error, RequestError | ServiceError | web.HTTPException):
             log.error("a bug", request_id=request_id, path=request.path, exc_info=error)
-            return response(family_of(request.path), RuntimeError())
+            return response(family_of(request.rel_url.raw_path), RuntimeError())
         if isinstance(error, Unavailable):
             self._app[OUTAGE].tell(error, request_id, request.path)
-        family = family_of(request.path, as_rocketchat=self._app[SETTINGS].rocketchat_errors)
+        family = family_of(request.rel_url.raw_path, as_rocketchat=self._app[SETTINGS].rocketchat_errors)
         return cors.preflight(request, error) or response(family, _fact(error))
 
     def _finish(self, request: web.Request, found: Found, answer: web.StreamResponse | Ready, request_id: str) -> None:

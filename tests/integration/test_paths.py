@@ -72,6 +72,37 @@ async def test_an_encoded_slash_is_no_slash(shared: Server, target: str) -> None
     assert answer.json["success"] is False
 
 
+USERS = b'{"error_type":"Object not found","success":false}'
+ANY = b'{"success":false,"error":"Resource not found"}'
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/user", USERS), ("/user/", USERS), ("/v1/user/x/y", USERS), ("/auth/x", USERS), ("//v1//auth//x", USERS),
+        ("/v1/%75ser", USERS), ("/v1/%61uth/x", USERS), ("http://test//user", USERS),
+        ("/userfoo", ANY), ("/users", ANY), ("/authors", ANY), ("/v1/authx", ANY), ("/v1//userx", ANY),
+        ("/v1/users/1", ANY), ("/v1/v1/user/1", ANY), ("/v1user/1", ANY), ("/v1", ANY), ("/v1auth", ANY),
+        ("/User/1", ANY),
+        ("/user%2F1", ANY), ("/user%00", ANY), ("/user;x/1", ANY), ("/%2Fuser/1", ANY), ("/x/user/1", ANY),
+        ("/api/v1foo", ANY),
+        ("/api/v1", ANY), ("/api//v1//x", ANY), ("/api/v1/user/1", ANY), ("/API/v1/x", ANY),
+    ],
+)  # fmt: skip
+async def test_a_path_that_nobody_serves_is_its_own_familys_404(shared: Server, target: str, body: bytes) -> None:
+    answer = await shared.raw(target)
+    assert (answer.status, answer.body) == (404, body)
+
+
+@pytest.mark.parametrize(
+    ("target", "envelope"),
+    [("/api/v1/login", "status"), ("/api/v1x/login", "success"), ("/v1/auth", "error_type"), ("/livez", "success")],
+)
+async def test_a_wrong_method_is_told_in_the_paths_own_envelope(shared: Server, target: str, envelope: str) -> None:
+    answer = await shared.raw(target, method="PATCH")
+    assert (answer.status in (404, 405), next(iter(answer.json))) == (True, envelope)
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "PUT", "POST"])
 async def test_another_method_is_told_which_there_are(shared: Server, method: str) -> None:
     answer = await shared.raw("/v1/user/1795", *LINES, method=method)
