@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -11,6 +12,33 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 _MAPPED_BITS = 96
 _HOST_BITS = 64
+_LONGEST = 128
+_IN_BRACKETS = re.compile(r"\[([^\[\]]*:[^\[\]]*)\](?::(\d{1,5}))?", re.ASCII)
+_WITH_PORT = re.compile(r"([\d.]+):(\d{1,5})", re.ASCII)
+_LAST_PORT = 65535
+
+
+def address_of(text: str) -> Address | None:
+    """An address as a proxy writes it: bare, with a port, in brackets, in quotes, with a zone. None for what is none.
+
+    IPv4 in IPv6's clothes is IPv4; a zone says nothing to others.
+    """
+    word = text.strip(" \t")
+    if len(word) > 1 and word[0] == word[-1] == '"':
+        word = word[1:-1]
+    if len(word) > _LONGEST:
+        return None
+    if found := _IN_BRACKETS.fullmatch(word) or _WITH_PORT.fullmatch(word):
+        word, port = found.groups()
+        if int(port or 0) > _LAST_PORT:
+            return None
+    try:
+        parsed = ip_address(word)
+    except ValueError:
+        return None
+    if isinstance(parsed, IPv6Address):
+        return parsed.ipv4_mapped or IPv6Address(int(parsed))
+    return parsed
 
 
 def network(text: str) -> Network:
@@ -31,11 +59,8 @@ def may_come_from(allowed: Iterable[str], address: str) -> bool:
     listed = list(allowed)
     if not listed:
         return True
-    try:
-        came_from = _unmapped(ip_address(address))
-    except ValueError:
-        return False
-    return any(_holds(text, came_from) for text in listed)
+    came_from = address_of(address)
+    return came_from is not None and any(_holds(text, came_from) for text in listed)
 
 
 def prefix(address: str) -> str:
@@ -43,9 +68,8 @@ def prefix(address: str) -> str:
 
     What is no address is a place of its own.
     """
-    try:
-        came_from = _unmapped(ip_address(address))
-    except ValueError:
+    came_from = address_of(address)
+    if came_from is None:
         return address
     if isinstance(came_from, IPv4Address):
         return str(came_from)
@@ -57,7 +81,3 @@ def _holds(text: str, address: Address) -> bool:
         return address in network(text)
     except Invalid:
         return False
-
-
-def _unmapped(address: Address) -> Address:
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

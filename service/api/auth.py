@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp import web
 from multidict import istr
@@ -17,6 +16,7 @@ from service.credentials import is_token, token_hash
 from service.errors import DirectoryUnavailable, NotFound
 from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, LIMITS, LOGINS, SETTINGS
 from service.model import Person
+from service.networks import Address, address_of, network
 from service.settings import Network
 from service.store import tokens
 
@@ -153,24 +153,18 @@ def _count(request: web.Request, hash_: bytes, person: Person) -> None:
 def address(request: web.Request) -> str:
     """The client's address: the peer's, or what trusted proxies say is behind them, nearest first.
 
-    What a proxy passes on that is no address is not believed: then the proxy's own counts.
+    What a proxy passes on that is no address is not believed: then the proxy's own counts. The header `Forwarded` is
+    never read: a proxy that does not write it passes a client's on.
     """
     networks = tuple(request.app[SETTINGS].trusted_proxies)
-    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
-    seen = request.remote or "unknown"
-    while hops and _trusted(seen, networks) and _parsed(hops[-1]):
-        seen = hops.pop()
-    return seen
+    lines = request.headers.getall("X-Forwarded-For", [])
+    hops = [hop for line in lines for hop in line.split(",") if hop.strip(" \t")]
+    seen = address_of(request.remote or "")
+    while hops and seen is not None and _trusted(seen, networks) and (behind := address_of(hops.pop())) is not None:
+        seen = behind
+    return str(seen) if seen is not None else request.remote or "unknown"
 
 
 @lru_cache(maxsize=1024)
-def _trusted(hop: str, networks: tuple[Network, ...]) -> bool:
-    parsed = _parsed(hop)
-    return parsed is not None and any(parsed in network for network in networks)
-
-
-def _parsed(hop: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(hop)
-    except ValueError:
-        return None
+def _trusted(hop: Address, trusted: tuple[Network, ...]) -> bool:
+    return any(hop in network(str(each)) for each in trusted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import bcrypt
 import pytest
 
@@ -52,6 +54,36 @@ async def test_from_elsewhere_it_is_the_answer_to_a_wrong_password(
     assert server.app[LOGINS].refused == refused + 6
     await limited_to(server)
     assert (await tried(server, "203.0.113.9", path))[0] == 200
+
+
+HERE, ELSEWHERE = "192.0.2.7", "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["192.0.2.7:4711"], ['"192.0.2.7:4711"'], ["::ffff:192.0.2.7"], ["[::ffff:c000:207]:4711"],
+        ["[2001:db8::7]:4711"], ["2001:DB8:0::7"], ["[2001:db8::7%eth0]"], ["203.0.113.9, 192.0.2.7"],
+        ["203.0.113.9", "192.0.2.7"],
+        ["203.0.113.9, 192.0.2.7, , 127.0.0.1:80,"], ["192.0.2.7", "127.0.0.2, [::1]:443"], ["unknown, 192.0.2.7:4711"],
+    ],
+)  # fmt: skip
+async def test_the_nearest_address_that_is_no_proxys_counts_however_it_is_written(
+    quick: TestDatabase, start: Start, lines: list[str]
+) -> None:
+    proxies = ["127.0.0.0/8", "::1/128"]
+    server = await start(quick.settings(trusted_proxies=proxies, login_failures_per_minute=100), hash_rounds=4)
+    await limited_to(server, HERE, "2001:db8::7")
+    body = json.dumps({"user": "dnhai", "password": PASSWORD}).encode()
+    headers = [f"X-Forwarded-For: {line}" for line in lines]
+
+    async def status(*headers: str) -> int:
+        return (await server.raw("/api/v1/login", *headers, method="POST", body=body)).status
+
+    assert await status(*headers) == 200
+    assert await status(*headers, f"X-Forwarded-For: {ELSEWHERE}:1") == 401
+    assert await status(*headers, "X-Forwarded-For: unknown") == 401
+    assert await status(f"Forwarded: for={HERE}") == 401
 
 
 async def test_from_elsewhere_it_counts_as_a_failure(quick: TestDatabase, start: Start) -> None:
