@@ -106,6 +106,20 @@ def device_of(extension: str) -> str:
     return PJSIP + extension
 
 
+class Verdict(enum.StrEnum):
+    """What a finding of `check` comes to, as it is printed."""
+
+    OK = "ok"
+    MISSING = "MISSING"
+    """The service cannot do its work without it."""
+    TOO_MUCH = "TOO MUCH"
+    """More is permitted than the service needs, and a thief of its secrets would have it."""
+    OPTIONAL = "optional"
+    """Something is missing that not everybody needs."""
+    UNKNOWN = "unknown"
+    """It cannot be known with what `check` may ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of what `check` found."""
@@ -116,7 +130,18 @@ class Finding:
     """What an operator does about it; None when all is well."""
     needed: bool = True
     """Whether the service cannot do its work without it."""
+    otherwise: Verdict | None = None
+    """The verdict of one with a remedy, where it is neither MISSING nor OPTIONAL."""
+    detail: bool = False
+    """Whether it is one of many of its kind: shown when it is not well, or when all are asked for."""
 
     @property
-    def verdict(self) -> str:
-        return "ok" if self.remedy is None else "MISSING" if self.needed else "optional"
+    def verdict(self) -> Verdict:
+        if self.remedy is None:
+            return Verdict.OK
+        return self.otherwise or (Verdict.MISSING if self.needed else Verdict.OPTIONAL)
+
+    @property
+    def fails(self) -> bool:
+        """Whether something must be done about it."""
+        return self.verdict in (Verdict.MISSING, Verdict.TOO_MUCH)

@@ -3,95 +3,115 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Collection
 
 from panoramisk.message import Message
 
-from service.asterisk.connection import Account, Connection, LoginRefused, NotPermitted, connected
+from service.asterisk import extension_checks, probes
+from service.asterisk.connection import Account, Connection, Deaf, LoginRefused, NotPermitted, connected
+from service.asterisk.privileges import read_classes, write_class
+from service.asterisk.reach import OutOfReach
 from service.errors import CallServerUnavailable
-from service.model import DeviceState, Finding
+from service.model import PJSIP, DeviceState, Finding
 from service.settings import CallServer
 
 BOOTED_WITHIN = 5.0
-TELLTALE = {
-    "func_sorcery": "AST_SORCERY(res_pjsip,system,system,object_type)",
-    "func_config": "AST_CONFIG(asterisk.conf,directories,astetcdir)",
-    "func_env": "ENV(PATH)",
-}
-"""Modules with which the monitor account reads secrets, and a harmless expression that tells whether they are there."""
-
-_READ = re.compile(r"read perm: (\S*)")
+MODULES = "module show like func_"
+_CONTACTS = "load func_pjsip_aor.so and func_pjsip_contact.so: without them new phones stay unknown"
 
 
-class _Booted:
+class _Booted(Deaf):
     """Waits for FullyBooted, which only an account with read class `system` hears."""
 
     def __init__(self) -> None:
         self.booted = asyncio.Event()
 
-    def device_state(self, device: str, state: DeviceState) -> None: ...
-
     def event(self, name: str, message: Message) -> None:
         if name == "FullyBooted":
             self.booted.set()
 
-    def lost(self, why: str) -> None: ...
 
-
-async def check(name: str, server: CallServer, sample: str | None) -> AsyncIterator[Finding]:
-    """The findings for one call server; `sample` is one of its extensions."""
+async def check(name: str, server: CallServer, extensions: Collection[str]) -> AsyncIterator[Finding]:
+    """The findings for one call server, whose extensions are these."""
     part = f"asterisk {name}"
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            sync = await _sync(part, server, stack)
+            for finding in sync.findings:
+                yield finding
+            async for finding in _monitor(part, Account.monitor(server), extensions, sync.connection):
+                yield finding
+            async for finding in _presence(part, Account.presence(server)):
+                yield finding
+    except OutOfReach as error:  # the same for all accounts
+        yield Finding(part, str(error), error.trouble.value)
+    except CallServerUnavailable as error:
+        yield Finding(part, str(error), "see whether it runs, and its log")
+
+
+def _refused(part: str, account: Account, error: LoginRefused) -> Finding:
+    remedy = (
+        f"manager.conf: mend the secret of [{account.username}], or its `permit` or `acl`, which answer alike; "
+        "Asterisk's log says which"
+    )
+    return Finding(part, str(error), remedy)
+
+
+# --- the account that watches --------------------------------------------------------------------------------------
+
+
+async def _monitor(
+    part: str, account: Account, extensions: Collection[str], sync: Connection | None
+) -> AsyncIterator[Finding]:
     listener = _Booted()
-    account = Account.monitor(server)
     try:
         async with connected(account, listener) as connection:
             yield Finding(part, f"AMI at {account.host}:{account.port} lets {account.username!r} in")
-            try:
-                async with asyncio.timeout(BOOTED_WITHIN):
-                    await listener.booted.wait()
-                yield Finding(part, "tells when it has booted")
-            except TimeoutError:
-                remedy = (
-                    f"manager.conf: [{account.username}] needs read = system,call and FullyBooted in its eventfilter"
-                )
-                yield Finding(part, "tells when it has booted", remedy)
-            async for finding in _permissions(part, account.username, connection):
+            yield await _boots(part, account.username, listener)
+            yield await write_class(part, "monitor", account.username, connection)
+            async for finding in read_classes(part, account.username, sync):
+                yield finding
+            async for finding in _known(part, account.username, connection, extensions, sync):
                 yield finding
             yield await _queues(part, connection)
-            if sample is not None:
-                state = await connection.variable(f"DEVICE_STATE(PJSIP/{sample})")
-                known = await connection.contact_ids(sample) is not None
-                remedy = "load func_pjsip_aor.so and func_pjsip_contact.so: without them new phones stay unknown"
-                yield Finding(part, "tells who is registered", None if known else remedy)
-                remedy = "check res_pgsql.conf, extconfig.conf and sorcery.conf, and its role's password"
-                yield Finding(
-                    part, f"reads its extensions ({sample} is {state})", remedy if state in ("", "INVALID") else None
-                )
     except LoginRefused as error:
-        remedy = f"check secret and permit of [{account.username}] in manager.conf"
-        yield Finding(part, str(error), remedy)
-    except CallServerUnavailable as error:
-        yield Finding(part, str(error), "start it, or mend AMI_HOST and AMI_PORT")
-    async for finding in _sync(part, server):
-        yield finding
+        yield _refused(part, account, error)
 
 
-async def _permissions(part: str, username: str, connection: Connection) -> AsyncIterator[Finding]:
+async def _boots(part: str, username: str, listener: _Booted) -> Finding:
+    try:
+        async with asyncio.timeout(BOOTED_WITHIN):
+            await listener.booted.wait()
+    except TimeoutError:
+        remedy = f"manager.conf: [{username}] needs read = system,call and FullyBooted in its eventfilter"
+        return Finding(part, "does not tell when it has booted", remedy)
+    return Finding(part, "tells when it has booted")
+
+
+async def _known(
+    part: str, username: str, connection: Connection, extensions: Collection[str], sync: Connection | None
+) -> AsyncIterator[Finding]:
+    """What it knows of devices, ours and others, and what a thief could make of them."""
     try:
         devices = await connection.device_states()
         await connection.qualify("none")
-        yield Finding(part, f"lists its devices ({len(devices)}) and qualifies phones")
     except NotPermitted as error:
         yield Finding(part, str(error), f"manager.conf: [{username}] needs write = reporting")
         return
-    for module, expression in TELLTALE.items():
-        try:
-            readable = bool(await connection.variable(expression))
-        except CallServerUnavailable:
-            readable = False
-        remedy = f"do not load {module}.so: with it this account reads SIP secrets"
-        yield Finding(part, f"{module} is not there", remedy if readable else None)
+    yield Finding(part, f"lists its devices ({len(devices)}) and qualifies phones")
+    found = await extension_checks.states(connection, devices, extensions)
+    for finding in extension_checks.findings(part, found):
+        yield finding
+    ours = [number for number, state in found.items() if state not in (None, DeviceState.INVALID)]
+    if ours:
+        known = await connection.contact_ids(ours[0]) is not None
+        yield Finding(part, "tells who is registered", None if known else _CONTACTS)
+    others = (device.removeprefix(PJSIP) for device in devices if device.startswith(PJSIP))
+    samples = probes.Samples.of(ours, (other for other in others if other not in found), ours=extensions)
+    listed = await sync.command(MODULES) if sync is not None else None
+    for finding in await probes.probe(part, username, connection, samples, listed):
+        yield finding
 
 
 async def _queues(part: str, connection: Connection) -> Finding:
@@ -102,23 +122,44 @@ async def _queues(part: str, connection: Connection) -> Finding:
     return Finding(part, f"lists its queues ({len(found.averages)})")
 
 
-async def _sync(part: str, server: CallServer) -> AsyncIterator[Finding]:
-    account = Account.sync(server)
+# --- the accounts that not everybody has ---------------------------------------------------------------------------
+
+
+async def _presence(part: str, account: Account | None) -> AsyncIterator[Finding]:
     if account is None:
-        remedy = "give SYNC_SECRET, if phones must be found after Asterisk booted without PostgreSQL"
-        yield Finding(part, "no sync account", remedy, needed=False)
+        remedy = "give PRESENCE_SECRET, if people are to set their presence"
+        yield Finding(part, "no presence account", remedy, needed=False)
         return
     try:
-        async with connected(account, _Booted()) as connection:
-            shown = await connection.command(f"manager show user {server.monitor_username}")
-    except CallServerUnavailable as error:
-        yield Finding(
-            part, str(error), f"manager.conf: [{account.username}] needs write = command, or drop SYNC_SECRET"
-        )
-        return
-    yield Finding(part, f"lets {account.username!r} run commands")
-    # Nobody else can tell before a queue changes: an account is not told which events it may hear.
-    classes = _READ.search(shown)
-    hears = classes is not None and not {"agent", "all"}.isdisjoint(classes[1].split(","))
-    remedy = f"manager.conf: [{server.monitor_username}] needs read = system,call,agent for queues to be known"
-    yield Finding(part, "tells of changes in queues", None if hears else remedy, needed=False)
+        async with connected(account, Deaf()) as connection:
+            yield await write_class(part, "presence", account.username, connection)
+    except LoginRefused as error:
+        yield _refused(part, account, error)
+
+
+class _Sync:
+    """The account that may run commands, if there is one: `connection` is there when it may."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.findings: list[Finding] = []
+
+
+async def _sync(part: str, server: CallServer, stack: contextlib.AsyncExitStack) -> _Sync:
+    """Log in, for as long as `stack` lasts."""
+    sync, account = _Sync(), Account.sync(server)
+    if account is None:
+        sync.findings.append(Finding(part, "no sync account, which equals a shell: few need one", detail=True))
+        return sync
+    try:
+        connection = await stack.enter_async_context(connected(account, Deaf()))
+        finding = await write_class(part, "sync", account.username, connection)
+        await connection.command(MODULES)
+        sync.connection = connection
+        sync.findings.append(finding)
+    except LoginRefused as error:
+        sync.findings.append(_refused(part, account, error))
+    except NotPermitted as error:
+        remedy = f"manager.conf: [{account.username}] needs write = command, or drop SYNC_SECRET"
+        sync.findings.append(Finding(part, str(error), remedy))
+    return sync

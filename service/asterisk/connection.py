@@ -16,7 +16,8 @@ from panoramisk.message import Message
 from service.asterisk.contact_list import ContactList, Kept
 from service.asterisk.presence_messages import parse_presence
 from service.asterisk.queue_messages import ITEMS, parse_list
-from service.asterisk.wire import DeviceStateList, Events, Listing, Request, Wire
+from service.asterisk.reach import OutOfReach, Trouble, trouble_of
+from service.asterisk.wire import NOT_AMI, DeviceStateList, Events, Listing, Request, Wire, text
 from service.errors import CallServerUnavailable, ConfigurationError
 from service.live.presences import PROVIDER, Presence
 from service.live.queues import Listed
@@ -153,6 +154,11 @@ class Connection:
         answer = await self._permitted(Request({"Action": "Getvar", "Variable": expression}))
         return str(answer.value)
 
+    async def actions(self) -> dict[str, str]:
+        """The actions that this account may send, each with what `ListCommands` tells of it."""
+        answer = await self._permitted(Request({"Action": "ListCommands"}))
+        return {name: text(answer, name) for name in answer}
+
     async def contacts(self) -> dict[str, Kept]:
         """All contacts that Asterisk's registrar keeps, by AOR; nothing if it keeps them elsewhere."""
         request = ContactList()
@@ -196,6 +202,10 @@ class Connection:
         return answer
 
 
+def _out_of_reach(account: Account, reason: str, trouble: Trouble) -> OutOfReach:
+    return OutOfReach(f"AMI at {account.host}:{account.port} is out of reach: {reason}", trouble)
+
+
 class Deaf:
     """For a connection whose events nobody needs."""
 
@@ -226,13 +236,16 @@ async def connected(account: Account, events: Events) -> AsyncIterator[Connectio
                 await manager.connect()
         except (OSError, TimeoutError) as error:
             reason = str(error) or f"no connection within {CONNECT_DEADLINE:g} s"
-            raise CallServerUnavailable(f"AMI at {account.host}:{account.port} is out of reach: {reason}") from None
+            raise _out_of_reach(account, reason, trouble_of(error)) from None
         assert wire is not None
         try:
             async with asyncio.timeout(CONNECT_DEADLINE):
                 await wire.greeted
         except TimeoutError:
-            raise CallServerUnavailable(f"no greeting within {CONNECT_DEADLINE:g} s") from None
+            raise _out_of_reach(account, f"no greeting within {CONNECT_DEADLINE:g} s", Trouble.SILENT) from None
+        except CallServerUnavailable as error:
+            trouble = Trouble.NOT_AMI if str(error) == NOT_AMI else Trouble.CLOSED
+            raise _out_of_reach(account, str(error), trouble) from None
         connection = Connection(wire)
         await connection.login(account)
         yield connection

@@ -22,6 +22,7 @@ from service.model import DeviceState
 log = structlog.get_logger(__name__)
 
 GREETING = b"Asterisk Call Manager/"
+NOT_AMI = "the peer does not speak AMI"
 MESSAGE_LIMIT = 1 << 20
 """Bytes of one message. The longest that Asterisk has reason to send us is a few KB."""
 SLICE = 200
@@ -134,7 +135,7 @@ class Wire(AMIProtocol):  # type: ignore[misc]
         """Whether the first line is there, and AMI's."""
         line, newline, rest = self._unread.partition(b"\n")
         if not line.startswith(GREETING[: len(line)]) or len(line) > 200:
-            self.end("the peer does not speak AMI")
+            self.end(NOT_AMI)
         elif newline:
             self._unread = rest
             self.greeted.set_result(line[len(GREETING) :].strip().decode("ascii", "replace"))

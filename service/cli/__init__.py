@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
         ),
         ("demo", "load the demo data into an empty database", "Its passwords and its admin's token are public."),
     ):
-        add_command(commands, name, help_, _in(name), more)
+        command = add_command(commands, name, help_, _in(name), more)
+        if name == "check":
+            command.add_argument("--all", action="store_true", help="one line for each extension, well or not")
     for module in (user, extension, token):
         module.add_to(commands)
     commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import asyncpg
+
 from service import demo_data
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.model import Finding
@@ -49,9 +51,14 @@ async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
                 yield Finding(
                     PART, f"call server {name} reads as role {role or 'none'}", None if fits or role else MIGRATE
                 )
-                for view in VIEWS if role else ():
+                there = role and await connection.fetchval("select true from pg_roles where rolname = $1", role)
+                if role and not there:
+                    yield Finding(PART, f"there is no role {role}", MIGRATE)
+                for view in VIEWS if there else ():
                     may = await connection.fetchval("select has_table_privilege($1, $2, 'select')", role, view)
                     yield Finding(PART, f"{role} may read {view}", None if may else MIGRATE)
+    except asyncpg.PostgresError as error:  # something that nobody foresaw is no reason to say nothing of the rest
+        yield Finding(PART, f"a question failed: {error}", MIGRATE)
     except (ConfigurationError, DatabaseUnavailable) as error:
         yield Finding(PART, str(error), "start it, or mend CONNECTOR_DATABASE_URL and its password")
 

@@ -28,10 +28,10 @@ class Held:
     extension: str
 
 
-async def of_call_server(database: Database, call_server: str) -> set[str]:
-    """The numbers of all extensions that a call server's Asterisk can see."""
+async def in_use(database: Database) -> list[tuple[str, str]]:
+    """Call server and number of all extensions that an Asterisk can see, in this order."""
     async with database.connection() as connection:
-        return {row["extension"] for row in await connection.fetch(SQL["of_call_server"], call_server)}
+        return [(row["call_server"], row["extension"]) for row in await connection.fetch(SQL["in_use"])]
 
 
 async def create(database: Database, extension: str, call_server: str, profile: str, secret: str | None = None) -> None:

@@ -208,7 +208,7 @@ async def findings(pbx: Pbx, **values: object) -> dict[str, str]:
     """What `check` says of queues."""
     config = pbx.asterisk.config
     settings = {"ami_port": config.ami_port, "monitor_secret": config.monitor_secret, "sync_secret": config.sync_secret}
-    found = [finding async for finding in check("main", call_server(**{**settings, **values}), None)]
+    found = [finding async for finding in check("main", call_server(**{**settings, **values}), ())]
     return {finding.what: finding.verdict for finding in found if "queue" in finding.what.lower()}
 
 
@@ -219,8 +219,7 @@ async def test_check_says_what_queues_need(stormy: Pbx) -> None:
     assert await findings(stormy, sync_secret=None) == {"lists its queues (1)": "ok"}
     await asyncio.to_thread(stormy.asterisk.rx, "module unload app_queue.so")
     try:
-        (refused, verdict), *_ = (await findings(stormy)).items()
-        assert refused.startswith("AMI refuses QueueStatus")
+        (verdict,) = [verdict for what, verdict in (await findings(stormy)).items() if "refuses QueueStatus" in what]
         assert verdict == "optional"
     finally:
         await asyncio.to_thread(stormy.asterisk.rx, "module load app_queue.so")

@@ -1,6 +1,6 @@
--- name: of_call_server
--- All extensions that a call server's Asterisk can see.
-select extension from live_extensions where call_server = $1 order by extension
+-- name: in_use
+-- All extensions that an Asterisk can see.
+select call_server, extension from live_extensions order by call_server, extension
 
 -- name: create
 insert into extensions (extension, secret, call_server, profile) values ($1, $2, $3, $4)
