@@ -36,6 +36,7 @@ from service.store.changes import Changes
 from service.store.database import Database
 from service.store.directory_reader import DirectoryReader
 from service.store.service_keys import tag_key
+from service.store.tickets import Tickets
 from service.store.user_reads import UserReads
 
 log = structlog.get_logger(__name__)
@@ -81,6 +82,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.CHANGES] = changes
         app[keys.LIMITS] = Limits(settings.requests_per_minute)
         app[keys.TAG_KEY] = await tag_key(database)
+        app[keys.TICKETS] = Tickets(database, app[keys.TAG_KEY])
         app[keys.REGISTRATIONS] = Registrations(settings, links, directory, app[keys.TAG_KEY])
         app[keys.PICTURES] = Pictures(feed.board, app[keys.TAG_KEY])
         app[keys.PEOPLE] = everybody(feed.board)

@@ -19,6 +19,7 @@ from service.settings import Settings
 from service.store.activity import Activity
 from service.store.changes import Changes
 from service.store.database import Database
+from service.store.tickets import Tickets
 from service.store.user_reads import UserReads
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -38,6 +39,7 @@ STREAMS = web.AppKey("streams", Streams)
 HELD_STREAMS = web.AppKey("held_streams", HeldAnswers)
 HELD_POLLS = web.AppKey("held_polls", HeldAnswers)
 CHANGES = web.AppKey("changes", Changes)
+TICKETS = web.AppKey("tickets", Tickets)
 LIMITS = web.AppKey("limits", Limits)
 TAG_KEY = web.AppKey("tag_key", bytes)
 USER_READS = web.AppKey("user_reads", UserReads)

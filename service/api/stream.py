@@ -19,10 +19,9 @@ from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
 from service.api.waiting import Waiter
 from service.credentials import token_hash
-from service.keys import DATABASE, EVENTS, PICTURES, SETTINGS
+from service.keys import EVENTS, PICTURES, SETTINGS, TICKETS
 from service.live.sight import Sight
 from service.model import Person
-from service.store import tickets
 
 WRITE_DEADLINE = 30.0
 """Seconds after which a reader that reads nothing is taken for dead."""
@@ -32,7 +31,7 @@ TICKET_LIFETIME = 60
 async def ticket(request: web.Request) -> web.Response:
     """POST /api/v1/presence/streamTicket: for browsers, whose EventSource cannot send headers."""
     await caller(request)
-    made = await tickets.issue(request.app[DATABASE], token_hash(presented_token(request)), TICKET_LIFETIME)
+    made = await request.app[TICKETS].issue(token_hash(presented_token(request)), TICKET_LIFETIME)
     answer = StreamTicket(True, made, TICKET_LIFETIME)
     return web.Response(body=encode(answer), content_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -95,7 +94,7 @@ async def _reader(request: web.Request) -> tuple[Person, bytes]:
     given = request.query.get("ticket")
     if given is None or TOKEN_HEADER in request.headers:
         return await caller(request), token_hash(presented_token(request))
-    hash_ = await tickets.redeem(request.app[DATABASE], given)
+    hash_ = await request.app[TICKETS].redeem(given)
     if hash_ is None:
         raise TokenWrong
     return await holder(request, hash_), hash_
