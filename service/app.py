@@ -53,6 +53,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         database = await stack.enter_async_context(Database.of(settings))
         hasher = stack.enter_context(PasswordHasher(rounds=hash_rounds))
         activity = Activity(database)
+        stack.push_async_callback(activity.flush)  # the last batch, when all tasks have ended
         links = {
             name: Link(name, Account.monitor(server), sync=Account.sync(server), deadline=settings.watchdog_deadline)
             for name, server in settings.call_servers.items()

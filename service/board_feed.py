@@ -26,8 +26,9 @@ class BoardFeed:
         self._views: dict[str, CallServerView] = {}
         self._current: dict[str, bool] = {}
         self._directory_changed = asyncio.Event()
-        self.watch = TokenWatch(directory)
-        self.board = Board(self._compose, asyncio.get_running_loop().call_soon, self._look)
+        soon = asyncio.get_running_loop().call_soon
+        self.watch = TokenWatch(directory, soon)
+        self.board = Board(self._compose, soon, self._look)
 
     def follow(self, links: Mapping[str, Link]) -> None:
         """These are the links."""

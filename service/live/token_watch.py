@@ -5,19 +5,28 @@ They end too when its holder's role is another: what they may see is another the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from service.errors import DirectoryUnavailable
 from service.live.directory import Directory
 from service.model import Role
 
+AT_ONCE = 20
+"""Answers that are ended in one turn of the loop: each then has some work to do, and thousands may end together."""
+
 
 class TokenWatch:
-    """`sweep` it now and then: a token ends by the passing of time too."""
+    """`sweep` it now and then: a token ends by the passing of time too.
 
-    def __init__(self, directory: Directory) -> None:
+    `soon` runs a function in a later turn of the loop.
+    """
+
+    def __init__(self, directory: Directory, soon: Callable[[Callable[[], None]], object]) -> None:
         self._directory = directory
+        self._soon = soon
+        self._ending: dict[Callable[[], None], None] = {}
         self._held: dict[Callable[[], None], tuple[bytes, Role]] = {}
         self._closed = False
         self._seen: tuple[int, bool] | None = None  # what the last sweep saw of the directory
@@ -36,6 +45,7 @@ class TokenWatch:
     def release(self, ended: Callable[[], None]) -> None:
         """It is over."""
         del self._held[ended]
+        self._ending.pop(ended, None)
 
     @contextmanager
     def holding(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> Iterator[None]:
@@ -58,15 +68,26 @@ class TokenWatch:
         hashes = {token_hash for token_hash, _ in self._held.values()}
         self._expires_at = min(map(self._directory.expires_at, hashes), default=float("inf"))
         roles = {token_hash: self._role(token_hash) for token_hash in hashes}
-        for ended, (token_hash, role) in self._held.items():
-            if role is not roles[token_hash]:
-                ended()
+        self._end(ended for ended, (token_hash, role) in self._held.items() if role is not roles[token_hash])
 
     def end_all(self) -> None:
         """End them all, and those that begin from now on: the process stops."""
         self._closed = True
-        for ended in self._held:
+        self._end(self._held)
+
+    def _end(self, some: Iterable[Callable[[], None]]) -> None:
+        """End these, a few in each turn of the loop."""
+        turning = bool(self._ending)
+        self._ending.update(dict.fromkeys(some))
+        if not turning:
+            self._turn()
+
+    def _turn(self) -> None:
+        for ended in list(islice(self._ending, AT_ONCE)):
+            del self._ending[ended]
             ended()
+        if self._ending:
+            self._soon(self._turn)
 
     def valid(self, token_hash: bytes, role: Role) -> bool:
         """Whether this token is still held by somebody of this role."""

@@ -65,12 +65,9 @@ class Activity:
         return both
 
     async def run(self) -> None:
-        """Write batches until cancelled, and a last one then."""
-        try:
-            while True:
-                await asyncio.sleep(FLUSH_EVERY)
-                await self.flush()
-        finally:
+        """Write batches until cancelled. Whoever cancels it writes the last one."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY)
             await self.flush()
 
     async def flush(self) -> None:

@@ -115,6 +115,15 @@ async def test_the_last_batch_is_written_at_the_end(database: TestDatabase) -> N
     assert len(await database.rows("select from activity where user_id = 1")) == 1
 
 
+async def test_the_last_batch_is_written_although_it_takes_a_while(database: TestDatabase) -> None:
+    """As over a slow line, and although one is being written when the process is told to end."""
+    async with serving(database.settings()) as server:
+        await server.client.get("/api/v1/me", headers=ADMIN)
+        await database.execute(SLOW.replace("0.05", "0.7").replace("before update", "before insert or update"))
+        server.app[ACTIVITY].used(1795)
+    assert len(await database.rows("select from activity where user_id in (1, 1795)")) == 2
+
+
 async def test_people_who_are_deleted_meanwhile_do_not_spoil_the_batch(database: TestDatabase, server: Server) -> None:
     activity = server.app[ACTIVITY]
     activity.used(1796)

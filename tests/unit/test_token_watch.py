@@ -1,0 +1,58 @@
+"""What hangs on tokens ends with them, a few in each turn of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from service.live.directory import Directory, Token
+from service.live.token_watch import AT_ONCE, TokenWatch
+from service.model import Person, Role
+
+ANN = Person(1, "u1", "ann", Role.AGENT, True, "Ann", None, False)
+HASH, OTHER = b"h" * 32, b"o" * 32
+
+
+def held(many: int, due: list[Callable[[], None]]) -> tuple[Directory, TokenWatch, list[object]]:
+    directory = Directory(lambda: 0.0, lambda: 0.0)
+    directory.replace([ANN], [(HASH, Token(1, 1e9)), (OTHER, Token(1, 1e9))], [])
+    directory.confirmed(0.0)
+    watch, ended = TokenWatch(directory, due.append), list[object]()
+    for number in range(many):
+        watch.hold(HASH, Role.AGENT, partial(ended.append, number))
+    watch.hold(OTHER, Role.AGENT, partial(ended.append, "other"))
+    watch.sweep()
+    return directory, watch, ended
+
+
+def test_thousands_that_hang_on_one_token_end_over_many_turns() -> None:
+    due: list[Callable[[], None]] = []
+    directory, watch, ended = held(5 * AT_ONCE, due)
+    assert not ended
+    directory.put_token(HASH, None)
+    watch.sweep()
+    turns = [len(ended)]
+    while due:
+        due.pop()()
+        turns.append(len(ended))
+    assert turns == [AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE, 4 * AT_ONCE, 5 * AT_ONCE]
+    assert set(ended) == set(range(5 * AT_ONCE))
+
+
+def test_one_that_left_by_itself_is_not_ended_any_more() -> None:
+    due: list[Callable[[], None]] = []
+    _, watch, ended = held(AT_ONCE, due)
+    leaves = partial(ended.append, "left")
+    watch.hold(HASH, Role.AGENT, leaves)
+    watch.end_all()
+    watch.release(leaves)
+    while due:
+        due.pop()()
+    assert set(ended) == {*range(AT_ONCE), "other"}
+
+
+def test_whoever_comes_after_the_end_is_ended_at_once() -> None:
+    _, watch, ended = held(0, [])
+    watch.end_all()
+    watch.hold(HASH, Role.AGENT, partial(ended.append, "late"))
+    assert ended == ["other", "late"]
