@@ -26,6 +26,8 @@ UID_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
 UID_LENGTH = 17
 TOKEN_LENGTH = 43
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
+PASSWORD_LENGTH = 8
+"""Characters that a new password has at least; what is stored already goes on working."""
 PASSWORD_BYTES = 72
 """bcrypt looks at no more; a longer password is refused, not cut."""
 
@@ -72,10 +74,12 @@ def new_sip_secret() -> str:
 
 
 def usable(password: str) -> bytes:
-    """A new password's bytes. Raises Invalid for one that is empty, or that bcrypt would cut."""
+    """A new password's bytes. Raises Invalid for one that is too short, or that bcrypt would cut."""
     raw = password.encode("utf-8", "surrogatepass")
-    if not raw or len(raw) > PASSWORD_BYTES or b"\0" in raw:
-        raise Invalid(f"a password has 1 to {PASSWORD_BYTES} bytes in UTF-8 and no NUL")
+    if len(password) < PASSWORD_LENGTH or len(raw) > PASSWORD_BYTES or b"\0" in raw:
+        raise Invalid(
+            f"a password has at least {PASSWORD_LENGTH} characters, at most {PASSWORD_BYTES} bytes in UTF-8, and no NUL"
+        )
     return raw
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.api.user_rules import MOST_NETWORKS
-from service.credentials import PASSWORD_BYTES
+from service.credentials import PASSWORD_BYTES, PASSWORD_LENGTH
 from service.model import Role
 
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -22,10 +22,21 @@ Name = Annotated[
         extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": f"^{_SEEN}+(?: {_SEEN}+)*$"},
     ),
 ]
-Password = Annotated[
-    str, Meta(description=f"At most {PASSWORD_BYTES} bytes.", extra_json_schema={"maxLength": PASSWORD_BYTES})
+_LENGTHS = f"At least {PASSWORD_LENGTH} characters, at most {PASSWORD_BYTES} bytes"
+NewPassword = Annotated[
+    str,
+    Meta(
+        description=f"{_LENGTHS}.",
+        extra_json_schema={"minLength": PASSWORD_LENGTH, "maxLength": PASSWORD_BYTES},
+    ),
 ]
-NewPassword = Annotated[Password, Meta(extra_json_schema={"minLength": 1})]
+Password = Annotated[
+    str,
+    Meta(
+        description=f"{_LENGTHS}; empty, or the hash as it was shown: unchanged.",
+        extra_json_schema={"pattern": rf"^$|^[\s\S]{{{PASSWORD_LENGTH},}}$", "maxLength": PASSWORD_BYTES},
+    ),
+]
 Email = Annotated[str, Meta(description="Unique without regard to case; empty: none.")]
 Networks = Annotated[
     list[str],

@@ -10,7 +10,7 @@ from service.cli.common import group, opened, person_argument, read_secret
 from service.credentials import PasswordHasher
 from service.model import Role
 from service.settings import Settings
-from service.store import users
+from service.store import user_changes, users
 
 
 def add_to(commands: Any) -> None:
@@ -64,21 +64,21 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         person = await users.find(database, arguments.user)
-        await users.set_active(database, person.user_id, True)
+        await users.activate(database, person.user_id)
     arguments.out.done(f"user {person.name} is active", name=person.name, active=True)
 
 
 async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         person = await users.find(database, arguments.user)
-        await users.set_active(database, person.user_id, False)
+        await user_changes.change(database, person.user_id, {"active": False})
     arguments.out.done(f"user {person.name} is not active", name=person.name, active=False)
 
 
 async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         person = await users.find(database, arguments.user)
-        await users.delete(database, person.user_id)
+        await user_changes.delete(database, person.user_id)
     arguments.out.done(f"user {person.name} is gone", name=person.name)
 
 

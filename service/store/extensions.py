@@ -16,7 +16,8 @@ from service.store.database import Database
 
 SQL = sql.load("extensions")
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
-SECRET_LENGTH = 80
+SHORTEST_SECRET, SECRET_LENGTH = 12, 80
+"""Characters of a SIP password that somebody chose; shorter ones that are stored already go on working."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ async def create(database: Database, extension: str, call_server: str, profile: 
     """Make an extension of nobody, with a random secret if none is given. Raises AlreadyExists, NotFound, Invalid."""
     if not NUMBER.fullmatch(extension):
         raise Invalid("an extension is 1 to 40 of A-Z a-z 0-9 _ -")
-    if secret is not None and not (secret.isprintable() and 0 < len(secret) <= SECRET_LENGTH):
-        raise Invalid(f"a SIP password is 1 to {SECRET_LENGTH} printable characters")
+    if secret is not None and not (secret.isprintable() and SHORTEST_SECRET <= len(secret) <= SECRET_LENGTH):
+        raise Invalid(f"a SIP password is {SHORTEST_SECRET} to {SECRET_LENGTH} printable characters")
     async with database.connection() as connection:
         await connection.execute(SQL["create"], extension, secret or new_sip_secret(), call_server, profile)
 
@@ -54,7 +55,7 @@ async def assign(database: Database, extension: str, user_id: int) -> None:
             if await connection.fetchval(SQL["assign"], extension, user_id) is not None:
                 return
         except asyncpg.UniqueViolationError:
-            raise AlreadyExists(f"user {user_id} has an extension already") from None
+            raise AlreadyExists("this user has an extension already") from None
         there = await connection.fetchrow(SQL["exists"], extension, user_id)
     assert there is not None
     if not there["extension"]:

@@ -1,4 +1,7 @@
-"""Users in PostgreSQL as admins change them. Triggers end the tokens and the phone of whoever loses them."""
+"""Users in PostgreSQL as admins and operators change them. Triggers end the tokens and the phone of whoever loses them.
+
+One rule for both: nobody takes away the last active admin. In psql an operator may, to repair what is broken.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,9 @@ async def _changing(database: Database) -> AsyncIterator[Connection]:
             async with connection.transaction():
                 yield connection
         except asyncpg.UniqueViolationError as error:  # somebody was faster
-            raise UserTaken(frozenset({_KEYS[error.constraint_name or ""]})) from None
+            if (field := _KEYS.get(error.constraint_name or "")) is None:
+                raise
+            raise UserTaken(frozenset({field})) from None
 
 
 async def _changed(connection: Connection, user_id: int, values: Mapping[str, Any]) -> UserRow:
@@ -92,4 +97,4 @@ def _takes_away(values: Mapping[str, Any]) -> bool:
 
 async def _leave_an_admin(connection: Connection, user_id: int) -> None:
     if [row["user_id"] for row in await connection.fetch(SQL["admins"])] == [user_id]:
-        raise LastAdmin
+        raise LastAdmin("this is the last active admin: make another one first")

@@ -141,19 +141,14 @@ async def set_password(database: Database, user_id: int, passwd: str) -> None:
     await _change(database, "set_password", user_id, passwd)
 
 
-async def set_active(database: Database, user_id: int, active: bool) -> None:
-    """Activate or deactivate; deactivating ends their tokens and their phone (triggers). Raises NoSuchUser."""
-    await _change(database, "set_active", user_id, active)
+async def activate(database: Database, user_id: int) -> None:
+    """Let somebody log in again. Raises NoSuchUser."""
+    await _change(database, "activate", user_id)
 
 
 async def set_auth_ip(database: Database, user_id: int, networks: Sequence[str]) -> None:
     """From where they may log in; from anywhere, if it is empty. Raises NoSuchUser."""
     await _change(database, "set_auth_ip", user_id, networks)
-
-
-async def delete(database: Database, user_id: int) -> None:
-    """Remove a user, also the last admin: an operator can make another. Raises NoSuchUser."""
-    await _change(database, "delete", user_id)
 
 
 async def listed(database: Database) -> list[dict[str, Any]]:

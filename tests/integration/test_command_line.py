@@ -48,6 +48,8 @@ async def test_a_user_is_made_logs_in_changes_password_and_is_deactivated(
         answer = await server.client.post("/api/v1/login", json={"user": "Zoë", "password": password})
         assert answer.status == status
 
+    await asyncio.to_thread(commands, (("user", "deactivate", "admin"), ""))  # there is another one now
+    await asyncio.to_thread(commands, (("user", "activate", "admin"), ""))
     await asyncio.to_thread(commands, (("user", "deactivate", "Zoë"), ""))
     assert (await server.client.get("/api/v1/me", headers=headers)).status == 401
     (listed,) = await asyncio.to_thread(commands, (("user", "list"), ""))

@@ -30,14 +30,19 @@ def refused(database: TestDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 @pytest.mark.parametrize(
     ("arguments", "given", "what"),
     [
-        ("user create dnhai", "x\n", "is taken"),
-        ("user create new --email DNHAI@example.com", "x\n", "is taken"),
-        ("user create a@b", "x\n", "users_name_check"),
-        ("user create new --email nonsense", "x\n", "users_email_check"),
+        ("user create dnhai", "a password\n", "is taken"),
+        ("user create new --email DNHAI@example.com", "a password\n", "is taken"),
+        ("user create a@b", "a password\n", "a name has no '@'"),
+        ("user create new --email nonsense", "a password\n", "an e-mail is somebody@somewhere"),
         ("user create new", "", "no password was given on standard input"),
         ("user create new", "\n", "no password was given on standard input"),
         ("user create new", "x" * 73, "72 bytes"),
-        ("user passwd nobody", "x\n", "there is no user 'nobody'"),
+        ("user create new", "seven77\n", "at least 8 characters"),
+        ("user passwd dnhai", "x\n", "at least 8 characters"),
+        ("user deactivate admin", "", "this is the last active admin"),
+        ("user delete ADMIN", "", "this is the last active admin"),
+        ("user delete id:1", "", "this is the last active admin"),
+        ("user passwd nobody", "a password\n", "there is no user 'nobody'"),
         ("user deactivate nobody", "", "there is no user 'nobody'"),
         ("user delete nobody", "", "there is no user 'nobody'"),
         ("user auth-ip nobody 192.0.2.1", "", "there is no user 'nobody'"),
@@ -45,7 +50,8 @@ def refused(database: TestDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pyt
         ("extension create 12342", "", "is taken"),
         ("extension create a/b", "", "1 to 40 of A-Z a-z 0-9 _ -"),
         ("extension create 1 --call-server nowhere", "", "nowhere"),
-        ("extension create 1 --password-stdin", "a\tb\n", "1 to 80 printable characters"),
+        ("extension create 1 --password-stdin", "eleven-char\n", "12 to 80 printable characters"),
+        ("extension create 1 --password-stdin", "a\tb and more\n", "12 to 80 printable characters"),
         ("extension assign 12342 nophone", "", "extension 12342 is somebody else's"),
         ("extension assign 1 nophone", "", "there is no extension '1'"),
         ("extension assign 12342 nobody", "", "there is no user 'nobody'"),
@@ -66,7 +72,7 @@ def test_what_cannot_be_done_is_said_in_one_line(refused: Refused, arguments: st
 def test_a_user_with_an_extension_gets_no_second_one(refused: Refused) -> None:
     assert refused("extension", "assign", "12343", "dnhai") == "extension 12343 is somebody else's"
     assert main(["extension", "unassign", "12343"]) == 0
-    assert refused("extension", "assign", "12343", "dnhai") == "dnhai has an extension already"
+    assert refused("extension", "assign", "12343", "dnhai") == "this user has an extension already"
 
 
 def test_with_two_call_servers_an_extension_must_say_which(refused: Refused) -> None:

@@ -67,12 +67,12 @@ async def test_a_password_that_is_empty_or_the_hash_that_was_shown_is_unchanged(
 async def test_an_outdated_hash_does_not_become_the_password(server: Server) -> None:
     """Somebody else set a password while the form was open."""
     _, body = await asked(server, "GET", "/user/1795")
-    await asked(server, "PATCH", "/user/1795", {"passwd": "new one"})
+    await asked(server, "PATCH", "/user/1795", {"passwd": "a new one"})
     errors = await refused(server, "PATCH", "/user/1795", {"passwd": body["payload"]["passwd"], "fullname": "x"})
     assert list(errors) == ["passwd"]
     _, body = await asked(server, "GET", "/user/1795")
     assert body["payload"]["fullname"] is None
-    await server.login("dnhai", "new one")
+    await server.login("dnhai", "a new one")
 
 
 async def test_a_new_password_ends_the_tokens_that_the_old_one_opened(server: Server) -> None:
@@ -92,7 +92,12 @@ async def test_a_deleted_user_is_gone_everywhere(database: TestDatabase, server:
     assert await asked(server, "DELETE", f"/v1/user/{user_id}") == (200, {"success": True})
     assert (await server.client.get("/api/v1/me", headers=headers)).status == 401
     gone = (404, {"error_type": "Object not found", "success": False})
-    for method, given in (("GET", None), ("PATCH", {"fullname": "x"}), ("PATCH", {"passwd": "x"}), ("DELETE", None)):
+    for method, given in (
+        ("GET", None),
+        ("PATCH", {"fullname": "x"}),
+        ("PATCH", {"passwd": "a password"}),
+        ("DELETE", None),
+    ):
         assert await asked(server, method, f"/user/{user_id}", given) == gone
     assert await database.rows("select from tokens where user_id = $1", user_id) == []
     rows = await database.rows("select user_id, secret from extensions where extension = '12343'")
@@ -113,7 +118,7 @@ async def test_whom_somebody_made_stays_when_they_go(server: Server) -> None:
 
 @pytest.mark.parametrize("user_id", ["99", "nobody", "9223372036854775808", "01795", "-1", "1795%20", "1e3"])
 async def test_what_is_no_users_number_is_not_found(shared: Server, user_id: str) -> None:
-    for method, given in (("PATCH", b'{"passwd":"x","active":false}'), ("DELETE", b"")):
+    for method, given in (("PATCH", b'{"passwd":"a password","active":false}'), ("DELETE", b"")):
         headers = (f"X-Auth-Token: {TOKEN['X-Auth-Token']}", "Content-Type: application/json")
         answer = await shared.raw(f"/user/{user_id}", *headers, method=method, body=given)
         assert (answer.status, answer.json) == (404, {"error_type": "Object not found", "success": False})

@@ -94,6 +94,8 @@ WRONG: list[tuple[str, Any]] = [
     ("name", None),
     ("name", 7),
     ("name", ["x"]),
+    ("passwd", "seven77"),
+    ("passwd", "ü" * 7),
     ("passwd", "x" * 73),
     ("passwd", "ü" * 37),
     ("passwd", "a\u0000b"),

@@ -119,7 +119,7 @@ async def test_without_its_holder_an_extension_has_another_secret_and_keeps_what
 
 async def test_a_deactivated_persons_phone_is_refused_until_they_are_active_again(newest: Pbx, start: Start) -> None:
     server = await start(newest.settings())
-    number, secret = "61003", "kept secret"
+    number, secret = "61003", "a kept secret"
     user_id, headers = await with_a_phone(server, number, secret)
     async with registered(newest, number, secret):
         await server.shows("Not in use", headers["X-User-Id"], within=TOLD)

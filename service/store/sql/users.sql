@@ -40,14 +40,11 @@ returning user_id
 -- name: set_password
 update users set passwd = $2 where user_id = $1 returning user_id
 
--- name: set_active
-update users set active = $2 where user_id = $1 returning user_id
+-- name: activate
+update users set active = true where user_id = $1 returning user_id
 
 -- name: set_auth_ip
 update users set auth_ip = $2 where user_id = $1 returning user_id
-
--- name: delete
-delete from users where user_id = $1 returning user_id
 
 -- name: brief
 -- One user for an operator: no password, and how many tokens have not expired.
