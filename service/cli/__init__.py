@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
 from service import __version__, logs, loop, settings
@@ -21,7 +23,7 @@ from service.settings import Settings
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    root = argparse.ArgumentParser(prog="python -m service", description=__doc__.splitlines()[0], epilog=EPILOG)
+    root = argparse.ArgumentParser(prog=_program(), description=__doc__.splitlines()[0], epilog=EPILOG)
     root.add_argument("--version", action="version", version=f"asterisk-connector {__version__}")
     root.add_argument("--json", action="store_true", help="print JSON, for programs")
     root.set_defaults(run=_in("serve"), place=None)
@@ -44,6 +46,12 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed
     commands.choices["worker"].add_argument("place")
     return root
+
+
+def _program() -> str:
+    """What was typed: the console script, or the package."""
+    name = Path(sys.argv[0]).name
+    return "asterisk-connector" if name == "asterisk-connector" else "python -m service"
 
 
 def _in(module: str) -> Command:
