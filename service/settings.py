@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from service import hosts
 from service.errors import ConfigurationError
 from service.model import CallServerAddress
 
@@ -25,6 +35,10 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Network = IPvAnyNetwork
 RoleName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+Host = Annotated[str, AfterValidator(hosts.host)]
+NearHost = Annotated[str, AfterValidator(hosts.near_host)]
+Origin = Annotated[str, AfterValidator(hosts.origin)]
+UrlPath = Annotated[str, AfterValidator(hosts.url_path)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
 
 
@@ -51,12 +65,12 @@ class CallServer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    host: str = Field(min_length=1, description="name or address that softphones are given")
+    host: Host = Field(description="name or address that softphones are given")
     websocket_port: Port = Field(443, description="port of its WebSocket, as softphones reach it")
     websocket_scheme: Literal["ws", "wss"] = Field("wss", description="`ws` only where nobody listens")
-    websocket_path: str = Field("/ws", pattern=r"^/[!-~]*$", description="path of its WebSocket")
+    websocket_path: UrlPath = Field("/ws", description="path of its WebSocket")
 
-    ami_host: str = Field(min_length=1, description="where this service reaches AMI")
+    ami_host: NearHost = Field(description="where this service reaches AMI")
     ami_port: Port = Field(5038, description="AMI's port")
     ami_tls: bool = Field(False, description="speak TLS to AMI")
     ami_ca_file: Path | None = Field(None, description="a CA of your own, PEM; the system's if not given")
@@ -75,7 +89,7 @@ class CallServer(BaseModel):
     def address(self, name: str) -> CallServerAddress:
         """What a softphone is told; the URL leaves out the scheme's own port, as the seed does."""
         usual = self.websocket_port == (443 if self.websocket_scheme == "wss" else 80)
-        authority = self.host if usual else f"{self.host}:{self.websocket_port}"
+        authority = hosts.authority(self.host, None if usual else self.websocket_port)
         url = f"{self.websocket_scheme}://{authority}{self.websocket_path}"
         return CallServerAddress(name, self.host, self.websocket_port, url)
 
@@ -91,7 +105,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    http_host: str = Field("127.0.0.1", description="address to listen on")
+    http_host: NearHost = Field("127.0.0.1", description="address to listen on")
     http_port: Port = Field(8080, description="port to listen on")
     published_on: list[str] = Field(
         [],
@@ -138,7 +152,7 @@ class Settings(BaseSettings):
     held_answers: int = Field(
         10_000, ge=1, description="streams that one process holds open, and long-polls; beyond it they are refused"
     )
-    cors_origins: list[str] = Field([], description="origins whose pages may read answers, a JSON list")
+    cors_origins: list[Origin] = Field([], description="origins whose pages may read answers, a JSON list")
     jwt_secret: SecretStr | None = Field(None, description="wraps registration info in a signed JWT")
     jwt_secret_file: Path | None = Field(None, description="or the file that holds it")
     poll_interval: int = Field(10, ge=1, description="seconds that `X-Poll-Interval` advises")
@@ -211,6 +225,6 @@ def _told(error: ValidationError | SettingsError) -> list[str]:
     if isinstance(error, SettingsError):
         return [f"  {error}"]
     return [
-        f"  {PREFIX}{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+        f"  {PREFIX}{'__'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}"
         for item in error.errors(include_input=False, include_url=False, include_context=False)
     ]

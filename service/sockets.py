@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.errors import ConfigurationError
+from service.hosts import authority
 from service.settings import Settings
 
 _NOT_HERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -76,4 +77,4 @@ def _bound_to(family: int, address: tuple[object, ...]) -> socket.socket:
 
 def cannot_listen(host: object, port: object, *, error: OSError) -> ConfigurationError:
     """What an operator is told."""
-    return ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}")
+    return ConfigurationError(f"cannot listen on {authority(str(host))}:{port}: {error.strerror}")

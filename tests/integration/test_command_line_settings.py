@@ -31,6 +31,11 @@ SECRET = "hunter2-do-not-print"
         ({"DATABASE_PASSWORD_FILE": "/nowhere"}, ["both database_password and database_password_file are given"]),
         ({"DATABASE_PASSWORD": "", "DATABASE_PASSWORD_FILE": "/nowhere"}, ["/nowhere cannot be read"]),
         ({"TRUSTED_PROXIES": '["10.0.0.1/8"]'}, ["CONNECTOR_TRUSTED_PROXIES"]),
+        ({"CALL_SERVERS__MAIN__HOST": f"wss://{SECRET}/ws"}, ["SERVERS__MAIN__HOST: is no host: give a name"]),
+        ({"CALL_SERVERS__MAIN__AMI_HOST": f"{SECRET}:5038", "HTTP_HOST": "*", "CORS_ORIGINS": f'["https://{SECRET}/"]',
+          "CALL_SERVERS__MAIN__WEBSOCKET_PATH": f"/{SECRET}#"},
+         ["MAIN__AMI_HOST: is no host", "CONNECTOR_HTTP_HOST: is no host", "CONNECTOR_CORS_ORIGINS__0: is no origin",
+          "MAIN__WEBSOCKET_PATH: is no path"]),
         ({"LOG_LEVEL": "loud"}, ["CONNECTOR_LOG_LEVEL"]),
     ],
 )  # fmt: skip

@@ -1,0 +1,94 @@
+"""Hosts and origins as settings give them: what goes into URLs and headers must be what a browser takes."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+_NO_HOST = "is no host: give a name such as pbx.example.com, or an address, without scheme, port and path"
+_NO_ORIGIN = (
+    "is no origin: write each as a browser sends it, such as https://phone.example.com or http://localhost:3000, in "
+    "small letters, without a path, without the scheme's own port; * is none"
+)
+_LONGEST_NAME = 253
+_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
+_NUMBER = re.compile(r"\d+|0[xX][0-9A-Fa-f]*", re.ASCII)
+_PATH = re.compile(r"/(?:[A-Za-z0-9/._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
+_WEB_PORTS = {"http": 80, "https": 443}
+
+
+def host(text: str) -> str:
+    """A host that others are told, as it was given; an IPv6 address may have brackets. Raises ValueError."""
+    if "%" in near_host(text):
+        raise ValueError("is an address with a zone, which says nothing to others")
+    return text
+
+
+def near_host(text: str) -> str:
+    """A host that this machine itself uses: an IPv6 address without its brackets; it may have a zone.
+
+    Raises ValueError, without the text, as somebody may have put a secret here.
+    """
+    if not text.isascii():
+        raise ValueError("is no host in ASCII: write an international name as DNS has it, xn--…")
+    bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
+    if ":" in text:
+        _ipv6(bare)
+    elif bare != text or not _is_name(text):
+        raise ValueError(_NO_HOST)
+    return bare
+
+
+def authority(host: str, port: int | None = None) -> str:
+    """Host and port as a URL has them."""
+    bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return bracketed if port is None else f"{bracketed}:{port}"
+
+
+def url_path(text: str) -> str:
+    """A path, perhaps with a query, that browsers leave as it is. Raises ValueError, without the text."""
+    if not _PATH.fullmatch(text):
+        raise ValueError(
+            "is no path of a URL: it begins with / and has %XX for all but letters, digits and punctuation"
+        )
+    return text
+
+
+def origin(text: str) -> str:
+    """An origin as browsers send it. Raises ValueError, without the text."""
+    if text == "null":
+        return text
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        named = host(parts.hostname or "")
+    except ValueError:
+        raise ValueError(_NO_ORIGIN) from None
+    usual = port is not None and _WEB_PORTS.get(parts.scheme) == port
+    if not _SCHEME.fullmatch(parts.scheme) or usual or text != f"{parts.scheme}://{authority(named.lower(), port)}":
+        raise ValueError(_NO_ORIGIN)
+    return text
+
+
+def _ipv6(text: str) -> None:
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        raise ValueError(_NO_HOST) from None
+    if not isinstance(parsed, IPv6Address):
+        raise ValueError(_NO_HOST)
+
+
+def _is_name(text: str) -> bool:
+    """A name or an IPv4 address. A browser takes a name that ends in a number for an address, or refuses it."""
+    if not _NAME.fullmatch(text) or len(text) > _LONGEST_NAME:
+        return False
+    if not _NUMBER.fullmatch(text.removesuffix(".").rpartition(".")[2]):
+        return True
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
