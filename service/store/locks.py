@@ -52,7 +52,11 @@ class LockBudget:
 
 
 class Watcher:
-    """Looks at a working connection through another one, which is in a transaction."""
+    """Looks at a working connection through another one.
+
+    That one must not be in a transaction: `create index concurrently` waits for transactions that look at anything, so
+    the migration would wait for its own watcher, for ever.
+    """
 
     def __init__(self, eye: asyncpg.Connection, work: asyncpg.Connection) -> None:
         self._eye = eye
@@ -79,19 +83,20 @@ class Watcher:
 
     async def holds_what_others_wait_for(self) -> bool:
         """Whether the work holds a strong lock on a table that is not its own new one."""
-        rows = await self._look(
+        rows = await self._eye.fetch(
             """
             select from pg_locks as l
             join pg_class as c on c.oid = l.relation and c.relkind in ('r', 'p', 'v', 'm', 'S')
             where l.pid = $1 and l.granted and l.relation >= 16384
                 and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
             limit 1
-            """
+            """,
+            self._pid,
         )
         return bool(rows)
 
     async def _blockers(self) -> str:
-        rows = await self._look(
+        rows = await self._eye.fetch(
             """
             select a.pid, a.usename, a.application_name, a.backend_type, w.relation::regclass::text as relation,
                 (select string_agg(distinct h.mode, ', ') from pg_locks as h
@@ -100,7 +105,8 @@ class Watcher:
             join pg_stat_activity as a on a.pid = blocker.pid
             left join pg_locks as w on w.pid = $1 and not w.granted
             order by a.pid
-            """
+            """,
+            self._pid,
         )
         return "; ".join(
             f"process {row['pid']} ({row['usename'] or row['backend_type'] or 'unknown'}"
@@ -109,17 +115,3 @@ class Watcher:
             + (f" holds {row['modes']} on {row['relation']}" if row["modes"] else " is in the way")
             for row in rows
         )
-
-    async def _look(self, question: str) -> list[asyncpg.Record]:
-        rows = await self._eye.fetch(question, self._pid)
-        await forget(self._eye)
-        return rows
-
-
-async def forget(connection: asyncpg.Connection) -> None:
-    """Let go, inside a transaction, of what the last query saw.
-
-    Its portal keeps a snapshot, for which `create index concurrently` would wait: we for ourselves, for ever. A query
-    by the simple protocol closes it. And the activity of all sessions is read only once in a transaction.
-    """
-    await connection.execute("select pg_stat_clear_snapshot()")

@@ -1,8 +1,9 @@
 """`migrate`: the schema, the roles and what each may do. Safe to run again, by several at once, and under traffic.
 
 One connection holds the advisory lock, in a transaction of its own, for as long as all takes; a second one does the
-work: each migration in a transaction, noted in `schema_migrations` by the same one, then the roles. What is interrupted
-is undone or done; running it again goes on from there. docs/decisions/0013 says why it is not Alembic.
+work: each migration in a transaction, noted in `schema_migrations` by the same one, then the roles; a third one looks
+at who blocks it. What is interrupted is undone or done; running it again goes on from there. docs/decisions/0013 says
+why it is not Alembic.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from service.errors import LocksHeld, Refused
 from service.settings import Settings
 from service.store import roles, schema
 from service.store.database import Login, translated, wait_until_reachable
-from service.store.locks import LockBudget, Watcher, forget
+from service.store.locks import LockBudget, Watcher
 from service.store.migrations import Migration, all_migrations
 
 log = structlog.get_logger(__name__)
@@ -50,11 +51,10 @@ async def migrate(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(translated())
         guard = await stack.enter_async_context(_connection(owner, command_timeout=WORD_DEADLINE))
+        await stack.enter_async_context(_locked(guard, settings.migrate_deadline))
         work = await stack.enter_async_context(_connection(owner))
-        await stack.enter_async_context(guard.transaction(isolation=READ_COMMITTED))
-        await guard.execute("set local idle_in_transaction_session_timeout = 0")
-        await _lock(guard, settings.migrate_deadline)
-        await Migrator(guard, work, settings).run()
+        eye = await stack.enter_async_context(_connection(owner, command_timeout=WORD_DEADLINE))
+        await Migrator(work, Watcher(eye, work), settings).run()
     log.info("the database is up to date", call_servers=sorted(settings.call_servers))
 
 
@@ -69,28 +69,38 @@ async def _connection(login: Login, **options: float) -> AsyncIterator[asyncpg.C
         connection.terminate()
 
 
-async def _lock(guard: asyncpg.Connection, deadline: float) -> None:
-    """Take the advisory lock until this transaction ends. A pooler in transaction mode cannot lose it like this."""
+@contextlib.asynccontextmanager
+async def _locked(guard: asyncpg.Connection, deadline: float) -> AsyncIterator[None]:
+    """Hold the advisory lock in a transaction: a pooler in transaction mode cannot lose it like this.
+
+    Each try is a transaction of its own, and the one that succeeds forgets what it saw: `create index concurrently`
+    would wait for its end.
+    """
     end = asyncio.get_running_loop().time() + deadline
     told = False
-    while not await guard.fetchval("select pg_try_advisory_xact_lock($1)", schema.LOCK):
-        other = await schema.migrating(guard)
+    while True:
+        async with guard.transaction(isolation=READ_COMMITTED):
+            await guard.execute("set local idle_in_transaction_session_timeout = 0")
+            if await guard.fetchval("select pg_try_advisory_xact_lock($1)", schema.LOCK):
+                await guard.execute("select 1")  # by the simple protocol, which closes the portal and its snapshot
+                yield
+                return
+            other = await schema.migrating(guard)
         if not told:
             log.info("another migrate is under way: waiting for it", process=other)
             told = True
         if asyncio.get_running_loop().time() > end:
             raise LocksHeld(f"another migrate (process {other}) is still under way after {deadline:g} s")
         await asyncio.sleep(0.2)
-    await forget(guard)
 
 
 class Migrator:
     """One run, under the advisory lock."""
 
-    def __init__(self, guard: asyncpg.Connection, work: asyncpg.Connection, settings: Settings) -> None:
+    def __init__(self, work: asyncpg.Connection, watcher: Watcher, settings: Settings) -> None:
         self._work = work
+        self._watcher = watcher
         self._settings = settings
-        self._watcher = Watcher(guard, work)
 
     async def run(self) -> None:
         done = await self._prepared()
@@ -197,7 +207,8 @@ def _named(migration: Migration) -> Iterator[None]:
     except asyncpg.PostgresError as error:
         if (error.sqlstate or "")[:2] in _GONE:
             raise
-        raise Refused(f"migration {migration.name} failed and is undone: {error.args[0]}") from error
+        undone = " and is undone" if migration.in_transaction else ""
+        raise Refused(f"migration {migration.name} failed{undone}: {error.args[0]}") from error
 
 
 def _passes(error: asyncpg.PostgresError) -> bool:
