@@ -7,7 +7,7 @@ RUN python -m venv --without-pip /app/.venv \
     && pip --python /app/.venv/bin/python install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
         --only-binary :all: --require-hashes -r requirements.lock \
     && rm requirements.lock
-COPY compose/make_secrets.py compose/
+COPY compose/check_settings.py compose/
 COPY service service
 # readable whatever umask the sources were checked out with; compiled, as nothing can be written later
 RUN chmod -R a+rX . && python -m compileall -q service
@@ -15,15 +15,15 @@ RUN chmod -R a+rX . && python -m compileall -q service
 
 FROM python:3.13-slim
 
-RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin connector \
-    # where `compose/make_secrets.py` writes: new volumes mounted there take the owner over
-    && install -d -o connector -g connector /secrets /secrets/postgres /secrets/migrate /secrets/service /secrets/asterisk
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin connector
 COPY --from=build /app /app
 
 ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CONNECTOR_HTTP_HOST=0.0.0.0
 WORKDIR /app
 USER connector
 EXPOSE 8080
+# named, so that Docker does not take every other signal for a stop: a crash after one would not be healed
+STOPSIGNAL SIGTERM
 # the shell's own TCP: a Python for each check would take ten times as long
 HEALTHCHECK --interval=10s --timeout=5s --start-period=40s --retries=3 CMD ["bash", "-c", "\
     exec 3<>/dev/tcp/127.0.0.1/${CONNECTOR_HTTP_PORT:-8080} && printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3 \

@@ -11,7 +11,7 @@ import pytest
 from tests.compose.docker import docker
 from tests.compose.project import Project
 
-GIVEN = {"AMI_SYNC_SECRET": "given-by-the-operator", "ASTERISK_DATABASE_PASSWORD": "given-by-the-operator-too"}
+GIVEN = {"AMI_PRESENCE_SECRET": "given-by-the-operator", "ASTERISK_DATABASE_PASSWORD": "given-by-the-operator-too"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,7 +31,7 @@ def plain() -> Iterator[Project]:
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Project]:
     """With the demo data, and two secrets given as .env would give them."""
-    with running(Project(profiles=("demo",), settings=GIVEN)) as project:
+    with running(Project(profiles=("demo",), settings=dict(GIVEN))) as project:
         yield project
 
 

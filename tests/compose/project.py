@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -22,7 +23,7 @@ from tests.support import seeds
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ("postgres", "asterisk", "service")
-STEPS = ("secrets", "migrate")
+STEPS = ("settings", "secrets", "owner", "migrate")
 RTP_PORTS = 4
 ECHO_TEST = "*43"
 
@@ -32,15 +33,18 @@ UP_TIMEOUT_S = 900.0
 """The first one builds: it downloads Asterisk and the service's packages."""
 HEALED_WITHIN_S = 60.0
 
+_subnets = itertools.count(secrets.randbelow(200))
+
 
 @dataclass
 class Project:
     """`settings` are what .env could hold; ports and name are chosen here."""
 
     profiles: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.subnet = f"172.30.{next(_subnets) % 251}.0/24"
         self.name = f"connector-test-{secrets.token_hex(4)}"
         self.http_port = ports.free_port()
         self.sip_port = ports.free_port(taken=[self.http_port])
@@ -61,6 +65,15 @@ class Project:
         assert done.returncode, done.stdout
         return done.stderr
 
+    @contextlib.contextmanager
+    def given(self, **settings: str) -> Iterator[None]:
+        """What .env holds for a while."""
+        before, self.settings = self.settings, self.settings | settings
+        try:
+            yield
+        finally:
+            self.settings = before
+
     def _compose(self) -> list[str]:
         """No .env is read: a checkout's own one plays no part."""
         profiles = [f"--profile={profile}" for profile in self.profiles]
@@ -80,6 +93,9 @@ class Project:
             "WEBSOCKET_PORT": str(self.websocket_port),
             "RTP_START": str(self.rtp[0]),
             "RTP_END": str(self.rtp[-1]),
+            "SUBNET": self.subnet,
+            "COMPOSE_ENV_FILES": os.devnull,
+            "CALL_SERVERS_FILE": os.devnull,
             **self.settings,
         }
 
@@ -91,7 +107,7 @@ class Project:
         """Leave nothing behind: containers, networks, volumes, and the images that were built."""
         self.profiles = ("*",)
         self.compose("down", "--volumes", "--timeout=5")
-        tried("image", "rm", "--force", f"{self.name}-service", f"{self.name}-asterisk")
+        tried("image", "rm", "--force", *(f"{self.name}-{image}" for image in ("service", "secrets", "asterisk")))
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """The service's command line, as the README has it."""

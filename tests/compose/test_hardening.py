@@ -16,8 +16,8 @@ EVERYBODY = (*SERVERS, *STEPS, "demo")
 def test_each_container_has_only_the_secrets_that_it_needs(demo: Project) -> None:
     assert {server: set(demo.secrets(server)) for server in SERVERS} == {
         "postgres": {"superuser_database", "owner_database"},
-        "asterisk": {"asterisk_database", "ami_monitor", "ami_presence", "ami_sync"},
-        "service": {"service_database", "ami_monitor", "ami_presence", "ami_sync"},
+        "asterisk": {"asterisk_database", "ami_monitor", "ami_presence"},
+        "service": {"service_database", "ami_monitor", "ami_presence"},
     }
 
 
@@ -25,7 +25,7 @@ def test_what_is_not_given_is_random_and_what_is_given_is_used(plain: Project, d
     ours, theirs = all_secrets(plain), all_secrets(demo)
     assert min(map(len, ours.values())) >= 40
     assert len({*ours.values(), *theirs.values()}) == 2 * len(ours)
-    assert theirs["ami_sync"] == GIVEN["AMI_SYNC_SECRET"]
+    assert theirs["ami_presence"] == GIVEN["AMI_PRESENCE_SECRET"]
     assert theirs["asterisk_database"] == GIVEN["ASTERISK_DATABASE_PASSWORD"]
 
 

@@ -36,6 +36,17 @@ def test_a_crash_heals(demo: Project, server: str) -> None:
     demo.replay()
 
 
+def test_a_hangup_is_harmless_and_a_crash_after_it_heals(demo: Project) -> None:
+    """Docker takes any signal that it sends for a wish to stop, if the restart policy and the image let it."""
+    before = {server: demo.container(server)["State"]["StartedAt"] for server in SERVERS}
+    demo.compose("kill", "--signal=HUP", *SERVERS)
+    demo.replay()
+    assert {server: demo.container(server)["State"]["StartedAt"] for server in SERVERS} == before
+    for server in SERVERS:
+        demo.crash(server)
+    demo.replay()
+
+
 def test_a_killed_container_heals_with_the_next_up(demo: Project) -> None:
     docker("kill", "--signal=KILL", *(f"{demo.name}-{server}-1" for server in SERVERS))
     demo.up()
