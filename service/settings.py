@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from service import hosts
+from service import database_url, hosts
 from service.errors import ConfigurationError
 from service.model import CallServerAddress
 
@@ -182,12 +182,16 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _urls(self) -> Self:
         for name in ("database_url", "owner_database_url"):
-            url = urlsplit(getattr(self, name) or "")
-            if url.geturl() and url.scheme not in ("postgresql", "postgres"):
+            text = getattr(self, name) or ""
+            url = urlsplit(text)
+            if text and url.scheme not in ("postgresql", "postgres"):
                 raise ValueError(f"{name} must look like postgresql://user@host:port/database")
             if url.password or "password" in parse_qs(url.query):
                 raise ValueError(f"{name} holds a password; give it as {name.replace('url', 'password')} or its file")
-            _ = url.port  # raises ValueError for one that is no number
+            try:
+                database_url.hosts(text), database_url.target(text)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
         return self
 
     @property

@@ -10,7 +10,7 @@ import pytest
 from tests.support.command_line import ROOT
 
 FLOORS = [
-    {"errors", "hosts", "model", "name_table", "names"},
+    {"errors", "hosts", "model", "database_url", "name_table", "names"},
     {"settings", "credentials", "networks", "clock"},
     {"demo_data"},
     {"live", "logs", "loop", "garbage", "signals"},

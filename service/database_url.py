@@ -1,0 +1,60 @@
+"""The hosts of a PostgreSQL URL. There may be several, with ports of their own, as libpq and asyncpg take them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+DEFAULT_PORT = 5432
+TARGETS = ("primary", "read-write")
+"""What may be asked for with `target_session_attrs`: the service writes, and a standby tells of no change."""
+_NO_HOST = "a host or its port cannot be one"  # not which: a password may have got there by mistake
+_HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(?::([0-9]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A server's name, address or socket folder, and its port."""
+
+    name: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
+
+
+def hosts(url: str) -> tuple[Host, ...]:
+    """The hosts in their order; none where the URL leaves them to the environment. Raises ValueError."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    named = parts.netloc.rpartition("@")[2]
+    ports = _last(query, "port") if not named else ""
+    found = [_host(text) for text in (named or _last(query, "host")).split(",") if named or text]
+    given = [int(port) for port in ports.split(",") if port]
+    if len(given) not in (0, 1, len(found)):
+        raise ValueError("as many ports are wanted as hosts, or one for all")
+    defaults = given if len(given) == len(found) else (given or [DEFAULT_PORT]) * len(found)
+    return tuple(Host(name, port or default) for (name, port), default in zip(found, defaults, strict=True))
+
+
+def target(url: str) -> str:
+    """Which server is wanted of several: the primary, unless the URL asks for another kind. Raises ValueError."""
+    wanted = _last(parse_qs(urlsplit(url).query), "target_session_attrs") or TARGETS[0]
+    if wanted not in TARGETS:
+        raise ValueError(f"target_session_attrs must be {' or '.join(TARGETS)}: a standby tells of no change")
+    return wanted
+
+
+def _last(query: dict[str, list[str]], name: str) -> str:
+    return query.get(name, [""])[-1]
+
+
+def _host(text: str) -> tuple[str, int | None]:
+    found = _HOST.fullmatch(text) if not text.startswith("/") else re.fullmatch(r"(.+)()", text)
+    if found is None or not found[1]:
+        raise ValueError(_NO_HOST)
+    port = int(found[2]) if found[2] else None
+    if port is not None and not 0 < port < 65536:
+        raise ValueError(_NO_HOST)
+    return unquote(found[1].strip("[]")), port
