@@ -35,6 +35,7 @@ from service.store.activity import Activity
 from service.store.changes import Changes
 from service.store.database import Database
 from service.store.directory_reader import DirectoryReader
+from service.store.login import watch_write_access
 from service.store.service_keys import tag_key
 from service.store.tickets import Tickets
 from service.store.user_reads import UserReads
@@ -90,7 +91,9 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.EVENTS] = StreamEvents(app[keys.PICTURES])
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()
-        app[METRICS] = Metrics(Parts(links, logins, directory, app[keys.STREAMS], feed.watch))
+        app[METRICS] = Metrics(
+            Parts(links, logins, directory, database.login.write_access, app[keys.STREAMS], feed.watch)
+        )
         families = routes.families(with_metrics=settings.metrics_port is None)
         app[DESCRIPTION] = Description(families)
         app.add_routes(routes.public(families))
@@ -102,7 +105,8 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor.start("board", feed.run())
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
-        await _read_once(changes, settings.database_start_deadline)
+        supervisor.start("write access", watch_write_access(database.login))
+        await _read_once(changes, supervisor, settings.database_start_deadline)
         yield app, supervisor
 
 
@@ -119,12 +123,18 @@ def _follow(directory: Directory, links: Mapping[str, Link], feed: BoardFeed, nu
     feed.directory_changed(numbers)
 
 
-async def _read_once(changes: Changes, deadline: float) -> None:
+async def _read_once(changes: Changes, supervisor: Supervisor, deadline: float) -> None:
+    """Wait until everything was read. Raises ConfigurationError, and RuntimeError when a task ended meanwhile."""
+    read = asyncio.create_task(changes.following.wait(), name="first reading")
     try:
-        async with asyncio.timeout(deadline):
-            await changes.following.wait()
-    except TimeoutError:
-        raise ConfigurationError(f"PostgreSQL could not be read within {deadline:g} s") from None
+        await asyncio.wait((read, supervisor.failed), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        if supervisor.failed.done():
+            raise RuntimeError(supervisor.failed.result())
+        if not read.done():
+            why = f": {changes.trouble}" if changes.trouble else ""
+            raise ConfigurationError(f"PostgreSQL could not be read within {deadline:g} s{why}")
+    finally:
+        read.cancel()
 
 
 class Supervisor:
@@ -133,7 +143,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """The name of the first task that ended by itself, once one has."""
+        """Which task ended by itself first, and why, once one has."""
 
     async def __aenter__(self) -> Supervisor:
         return self
@@ -154,6 +164,15 @@ class Supervisor:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             return
-        log.critical("a task ended by itself", task=task.get_name(), exc_info=task.exception())
+        error = task.exception()
+        log.critical("a task ended by itself", task=task.get_name(), exc_info=error)
         if not self.failed.done():
-            self.failed.set_result(task.get_name())
+            why = f": {_first(error)!r}" if error is not None else ""
+            self.failed.set_result(f"the task {task.get_name()!r} ended by itself{why}")
+
+
+def _first(error: BaseException) -> BaseException:
+    """What a group of errors began with."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -2,7 +2,10 @@
 
 ServiceError
 ├── Unavailable             a part we need is out of reach; `retry_after` seconds is a fair guess
-│   ├── DatabaseUnavailable     PostgreSQL does not answer within the deadline
+│   ├── DatabaseUnavailable     PostgreSQL does not answer within the deadline, or not as we need it
+│   │   ├── DatabaseReadOnly        it takes no changes
+│   │   ├── RowUnreadable           a row holds what this release cannot read: a newer one's, or no date of ours
+│   │   └── StatementOutdated       tables or types have changed since the statement was prepared: the next try is well
 │   ├── DirectoryUnavailable    PostgreSQL could not be followed for so long that memory may not answer any more
 │   ├── CallServerUnavailable   this Asterisk does not answer within the deadline
 │   │   └── QueuesNotKnown          nor are its queues known, whether it answers or not
@@ -34,7 +37,19 @@ class Unavailable(ServiceError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL is down, frozen, or did not answer within the deadline."""
+    """PostgreSQL is down, frozen, did not answer within the deadline, or will not serve us like this now."""
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """PostgreSQL answers, but takes no changes."""
+
+
+class RowUnreadable(DatabaseUnavailable):
+    """PostgreSQL answers, but a row holds what this release, or the driver, cannot read."""
+
+
+class StatementOutdated(DatabaseUnavailable):
+    """What a statement was prepared for has changed since. A fresh one is well, which the next try is."""
 
 
 class DirectoryUnavailable(Unavailable):

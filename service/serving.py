@@ -76,7 +76,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         log.info("stopping")
         app[DRAINING].set()
     if supervisor.failed.done():
-        raise RuntimeError(f"the task {supervisor.failed.result()!r} ended by itself")
+        raise RuntimeError(supervisor.failed.result())
     if demo is not None and demo.done() and not demo.cancelled():
         raise demo_data.refusal(demo.result())
 
@@ -166,6 +166,7 @@ def _raise_file_limit() -> None:
 def _for_operators(app: web.Application) -> web.Application:
     operators = web.Application()
     operators[keys.SETTINGS] = app[keys.SETTINGS]
+    operators[keys.DATABASE] = app[keys.DATABASE]
     operators[keys.DIRECTORY] = app[keys.DIRECTORY]
     operators[keys.LINKS] = app[keys.LINKS]
     operators[OUTAGE] = app[OUTAGE]

@@ -10,11 +10,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api.errors import encode
-from service.api.health_shapes import Alive, DirectoryReport, LinkReport, Readiness, Report, Status
+from service.api.health_shapes import Alive, DatabaseReport, DirectoryReport, LinkReport, Readiness, Report, Status
 from service.api.metrics import METRICS
 from service.api.operation import Auth, Operation
 from service.asterisk.link import Link
-from service.keys import DIRECTORY, LINKS, SETTINGS
+from service.keys import DATABASE, DIRECTORY, LINKS, SETTINGS
 from service.live.device_states import Freshness
 
 
@@ -24,14 +24,18 @@ async def livez(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """503 only while this process cannot answer registration at all; a dead Asterisk only degrades it."""
+    """503 only while this process cannot answer registration at all; a dead Asterisk only degrades it.
+
+    So does a PostgreSQL that takes no changes.
+    """
     directory = request.app[DIRECTORY]
-    current = directory.stale_since is None and all(link.states.current for link in request.app[LINKS].values())
-    status: Status = "ready" if current else "degraded" if directory.usable else "unavailable"
+    writable = request.app[DATABASE].login.write_access.read_only_since is None
+    followed = directory.stale_since is None and all(link.states.current for link in request.app[LINKS].values())
+    status: Status = "ready" if followed and writable else "degraded" if directory.usable else "unavailable"
     answer = Readiness(status)
     if status != "ready" and request.app[SETTINGS].metrics_port is None:
         parts = _parts(request.app)
-        answer = Readiness(status, parts.directory, parts.call_servers)
+        answer = Readiness(status, parts.database, parts.directory, parts.call_servers)
     return _answer(200 if directory.usable else 503, answer)
 
 
@@ -70,10 +74,16 @@ def described(link: Link) -> LinkReport:
 def _parts(app: web.Application) -> Report:
     directory = app[DIRECTORY]
     stale_since = directory.stale_since
+    read_only_since = app[DATABASE].login.write_access.read_only_since
     return Report(
+        DatabaseReport(
+            writable=read_only_since is None,
+            read_only_since=_told(read_only_since.timestamp()) if read_only_since else None,
+        ),
         DirectoryReport(
             freshness="live" if stale_since is None else "stale" if directory.usable else "unavailable",
             stale_since=_told(stale_since.timestamp()) if stale_since else None,
+            left_out=directory.rows_left_out,
             **directory.counts(),
         ),
         {name: described(link) for name, link in app[LINKS].items()},
@@ -107,7 +117,8 @@ OPERATIONS = (
         path="/readyz",
         handler=readyz,
         summary="Whether this process can answer, and what is not as it should be",
-        details="503 only while it cannot answer registration at all; a dead Asterisk only degrades it.",
+        details="503 only while it cannot answer registration at all; a dead Asterisk, or a read-only PostgreSQL, only "
+        "degrades it.",
         auth=Auth.NONE,
         answer=Readiness,
         other_answers={503: Readiness},

@@ -26,6 +26,15 @@ class DirectoryReport(msgspec.Struct, frozen=True, rename="camel"):
     people: int
     tokens: int
     extensions: int
+    left_out: int
+    """Rows that this release cannot read."""
+
+
+class DatabaseReport(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether PostgreSQL takes changes; if it does not, logins and whatever else writes are answered 503."""
+
+    writable: bool
+    read_only_since: str | None
 
 
 class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
@@ -50,6 +59,7 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
 class Report(msgspec.Struct, frozen=True, rename="camel"):
     """All that is known."""
 
+    database: DatabaseReport
     directory: DirectoryReport
     call_servers: dict[str, LinkReport]
 
@@ -58,5 +68,6 @@ class Readiness(msgspec.Struct, frozen=True, rename="camel"):
     """The parts are told when not all is well, unless they have a port of their own."""
 
     status: Status
+    database: DatabaseReport | UnsetType = UNSET
     directory: DirectoryReport | UnsetType = UNSET
     call_servers: dict[str, LinkReport] | UnsetType = UNSET

@@ -16,6 +16,7 @@ from service.asterisk.link import Link
 from service.live.device_states import Freshness
 from service.live.directory import Directory
 from service.live.token_watch import TokenWatch
+from service.store.write_access import WriteAccess
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
 
@@ -28,10 +29,12 @@ class Parts(Collector):
         links: Mapping[str, Link],
         logins: Logins,
         directory: Directory,
+        write_access: WriteAccess,
         streams: Streams,
         watch: TokenWatch,
     ) -> None:
         self._directory = directory
+        self._write_access = write_access
         self._links = links
         self._logins = logins
         self._streams = streams
@@ -42,10 +45,16 @@ class Parts(Collector):
         age.add_metric((), max(0.0, min(self._directory.overdue, 1e9)))
         yield age
         for name, text, count in (
-            ("streams", "Open event streams.", len(self._streams)),
-            ("held", "Streams and long-polls that are held open.", len(self._watch)),
+            ("directory_left_out_rows", "Rows that this release cannot read.", self._directory.rows_left_out),
+            (
+                "database_read_only",
+                "1 while PostgreSQL takes no changes.",
+                self._write_access.read_only_since is not None,
+            ),
+            ("streams_open", "Open event streams.", len(self._streams)),
+            ("held_open", "Streams and long-polls that are held open.", len(self._watch)),
         ):
-            yield GaugeMetricFamily(f"connector_{name}_open", text, value=count)
+            yield GaugeMetricFamily(f"connector_{name}", text, value=count)
         size = GaugeMetricFamily("connector_directory_size", "Entries of the directory.", labels=("kind",))
         for kind, count in self._directory.counts().items():
             size.add_metric((kind,), count)

@@ -58,8 +58,11 @@ class Directory:
         self._extensions: dict[str, Extension] = {}
         self._held: dict[int, str] = {}
         self._in_order: list[str] | None = None
+        self._unreadable_people: set[int] = set()
         self.version = 0
         """Grows whenever a token or a person was read."""
+        self.rows_left_out = 0
+        """How many rows there are that this release cannot read."""
 
     # --- what the feed says ------------------------------------------------------------------------------------
 
@@ -119,6 +122,11 @@ class Directory:
             if extension.user_id is not None:
                 self._held[extension.user_id] = number
 
+    def left_out(self, rows: int, people: set[int]) -> None:
+        """So many rows cannot be read in all; these people are among them."""
+        self.rows_left_out = rows
+        self._unreadable_people = people
+
     def confirmed(self, at: float) -> None:
         """PostgreSQL proved that everything it had committed by this moment of the clock has been read."""
         self._proven_until = max(self._proven_until, at + self._noticed_within)
@@ -152,6 +160,8 @@ class Directory:
         if token is None or token.expires_at <= self.now():
             return None
         person = self._people.get(token.user_id)
+        if person is None and token.user_id in self._unreadable_people:
+            raise DirectoryUnavailable("this release cannot read the row of the token's holder")
         return person if person is not None and person.active else None
 
     def has_ended(self, token_hash: bytes) -> bool:

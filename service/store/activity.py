@@ -15,6 +15,7 @@ import structlog
 from service.errors import DatabaseUnavailable
 from service.store import sql
 from service.store.database import Database
+from service.store.driver_errors import not_now
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class Activity:
         self._database = database
         self._pending: dict[int, Seen] = {}
         self._writing: dict[int, Seen] = {}
+        self._away = False
 
     def used(self, user_id: int) -> None:
         """Note that somebody's token was used now."""
@@ -71,18 +73,24 @@ class Activity:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is pending. While PostgreSQL is away it stays pending."""
+        """Write what is pending. While PostgreSQL does not take it, for whatever reason, it stays pending."""
         if not self._pending:
             return
         batch = self._writing = self._pending
         self._pending = {}
         written = False
         try:
-            async with self._database.connection() as connection:
-                await connection.execute(SQL["record_activity"], *columns(batch))
+            with not_now():
+                async with self._database.connection() as connection:
+                    await connection.execute(SQL["record_activity"], *columns(batch))
             written = True
+            if self._away:
+                log.info("activity is written again")
+            self._away = False
         except DatabaseUnavailable as error:
-            log.debug("activity waits for postgresql", people=len(batch), error=str(error))
+            say = log.debug if self._away else log.warning
+            say("activity waits for postgresql", people=len(batch), error=str(error))
+            self._away = True
         finally:
             if not written:
                 self._pending = self.all_pending()

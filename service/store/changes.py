@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import asyncpg
@@ -20,12 +21,15 @@ import structlog
 
 from service.clock import uptime
 from service.errors import DatabaseUnavailable
-from service.store.database import Login, translated
+from service.store.driver_errors import not_now
+from service.store.hints import Hints, Rows
+from service.store.login import Login
 from service.store.proofs import Proofs
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "connector_changes"
+_HEARTBEAT = re.compile(r"heartbeat [0-9a-f-]{36}")
 HEARTBEAT_EVERY = 1.5
 HEARTBEAT_DEADLINE = 3.0
 PROOF_EVERY = 0.05
@@ -38,14 +42,29 @@ GATHER = 0.01
 """Seconds between two readings. A hint after a rest is followed at once; those of a burst are read together."""
 
 
+REMIND_EVERY = 60.0
+"""Seconds between two warnings of hints that are not understood."""
+
+
 class Reader(Protocol):
-    """Who reads rows. Both readings raise DatabaseUnavailable."""
+    """Who reads rows. Whatever the driver raises while it reads is "not now"; anything else is a bug."""
 
     async def read_all(self) -> None: ...
 
-    async def read(self, hints: Iterable[str]) -> None: ...
+    async def read(self, rows: Rows) -> None: ...
 
     def confirmed(self, at: float) -> None: ...
+
+
+def delays() -> Iterator[float]:
+    """Seconds to wait before each next try: from a third of a second to two, with jitter so that replicas part.
+
+    Short, because who was promoted a moment ago is to be followed within seconds.
+    """
+    longest = 0.4
+    while True:
+        yield random.uniform(0.2, longest)  # noqa: S311 - jitter
+        longest = min(longest * 1.5, 2.0)
 
 
 class Changes:
@@ -56,15 +75,19 @@ class Changes:
         self._reader = reader
         self._clock = clock
         self._proofs = Proofs(clock)
-        self._hints: set[str] = set()
+        self._hints = Hints(clock)
         self._waiting: list[asyncio.Future[None]] = []
         self._confirmed_at: float | None = None
         self._due = asyncio.Event()
         self._away = False
+        self._pauses = delays()
         self._beat: asyncio.Future[None] | None = None
         self._beat_name = ""
+        self._reminded_at = float("-inf")
         self.following = asyncio.Event()
         """Set once everything has been read for the first time."""
+        self.trouble = ""
+        """Why changes could not be followed the last time."""
 
     async def refresh(self, hint: str, within: float) -> bool:
         """Have a row read now, in its turn. False when that did not happen within so many seconds."""
@@ -87,20 +110,21 @@ class Changes:
         await self._proofs.next(within)
 
     async def run(self) -> None:
-        """Follow until cancelled, reconnecting as often as it takes."""
+        """Follow until cancelled, reconnecting as often as it takes. Only a bug of ours ends it."""
         while True:
             try:
                 await self._session()
             except* DatabaseUnavailable as failures:
-                why = str(failures.exceptions[0])
-            (log.debug if self._away else log.warning)("changes in postgresql are not followed", error=why)
+                self.trouble = str(failures.exceptions[0])
+            (log.debug if self._away else log.warning)("changes in postgresql are not followed", error=self.trouble)
             self._away = True
-            await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - jitter
+            await asyncio.sleep(next(self._pauses))
 
     async def _session(self) -> None:
-        connection = await self._login.connect(server_settings={"application_name": "asterisk-connector changes"})
+        with not_now():
+            connection = await self._login.connect(server_settings={"application_name": "asterisk-connector changes"})
         try:
-            with translated():
+            with not_now():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.add_listener(CHANNEL, self._notified)
             await self._read(everything=True, confirmed_at=self._clock())
@@ -114,32 +138,45 @@ class Changes:
         read_again_at = self._clock() + READ_AGAIN_EVERY
         rested_at = self._clock()
         while True:
-            await self._due.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._hints.due_in()):
+                    await self._due.wait()
             if not self._waiting:
                 # At least a turn of the loop: what one transaction changed comes as many notifications at once.
                 await asyncio.sleep(max(0.0, rested_at - self._clock()))
             everything = self._clock() > read_again_at
             if everything:
                 read_again_at = self._clock() + READ_AGAIN_EVERY
-            heartbeat_alone = not (everything or self._hints)
-            await self._read(everything=everything, confirmed_at=self._confirmed_at)
-            if not heartbeat_alone:
+            if await self._read(everything=everything, confirmed_at=self._confirmed_at):
                 rested_at = self._clock() + GATHER
 
-    async def _read(self, *, everything: bool, confirmed_at: float | None) -> None:
-        """Read what is due by now. What fails stays due; what comes meanwhile is for the next time."""
+    async def _read(self, *, everything: bool, confirmed_at: float | None) -> bool:
+        """Read what is due by now; False: nothing was. What fails stays due, what comes meanwhile is for later."""
         self._due.clear()
-        hints, self._hints = self._hints, set()
+        if everything:
+            self._hints.at_once()
+        rows = self._hints.take()
+        behind = self._hints.behind
         waiting, self._waiting = self._waiting, []
         try:
-            if everything:
-                await self._reader.read_all()
-            elif hints:
-                await self._reader.read(hints)
+            with not_now():
+                if rows is None:
+                    began = self._clock()
+                    await self._reader.read_all()
+                    self._hints.everything_was_read(self._clock() - began)
+                elif len(rows):
+                    await self._reader.read(rows)
         except BaseException:
-            self._hints |= hints
+            self._hints.put_back(rows)
             self._waiting = waiting + self._waiting
             raise
+        if behind:
+            self._waiting = waiting + self._waiting
+        else:
+            self._caught_up(confirmed_at, waiting)
+        return rows is None or len(rows) > 0
+
+    def _caught_up(self, confirmed_at: float | None, waiting: list[asyncio.Future[None]]) -> None:
         if confirmed_at is not None:
             self._reader.confirmed(confirmed_at)
             self._proofs.given(confirmed_at)
@@ -154,13 +191,14 @@ class Changes:
             self._proofs.wanted.clear()
             self._beat_name = f"heartbeat {uuid.uuid4()}"
             self._beat = asyncio.get_running_loop().create_future()
-            with translated():
+            with not_now():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.execute("select pg_notify($1, $2)", CHANNEL, self._beat_name)
                     await self._beat
             if self._away:
                 self._away = False
                 log.info("changes in postgresql are followed again")
+            self._pauses = delays()
             self._confirmed_at = sent_at
             self._due.set()
             await asyncio.sleep(PROOF_EVERY)
@@ -172,6 +210,8 @@ class Changes:
         hint = str(payload)
         if hint == self._beat_name and self._beat is not None and not self._beat.done():
             self._beat.set_result(None)
-        elif not hint.startswith("heartbeat "):
-            self._hints.add(hint)
+        elif not _HEARTBEAT.fullmatch(hint):
+            if not self._hints.add(hint) and self._clock() > self._reminded_at + REMIND_EVERY:
+                self._reminded_at = self._clock()
+                log.warning("a notification is not understood, so everything is read", hint=hint[:80])
             self._due.set()

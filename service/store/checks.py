@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.store import schema, sql
 from service.store.database import Database
 from service.store.roles import VIEWS
+from service.store.schema import ENCODING, RECODE
 
 MIGRATE = schema.REMEDY
 PART = "postgresql"
@@ -26,6 +27,8 @@ async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
         async with opened as database, database.connection() as connection:
             version = await connection.fetchval("show server_version")
             yield Finding(PART, f"{settings.database_url} lets us in, version {version}")
+            encoding = await connection.fetchval("show server_encoding")
+            yield Finding(PART, f"encoding {encoding}, needed {ENCODING}", None if encoding == ENCODING else RECODE)
             found, known = await schema.read(connection), schema.known_revisions()
             yield Finding(PART, f"schema {found.newest}, needed {max(known)}", found.problem(known))
             if not found.revisions:

@@ -1,68 +1,44 @@
-"""The pool, with a deadline for everything, and the one place where the driver's errors are translated."""
+"""The pool, with a deadline for everything."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 import asyncpg
 import structlog
 
-from service.errors import AlreadyExists, ConfigurationError, DatabaseUnavailable, Invalid, NotFound
+from service.errors import ConfigurationError, DatabaseUnavailable, StatementOutdated
 from service.settings import Settings
 from service.store import schema
+from service.store.driver_errors import translated
+from service.store.login import CONNECT_DEADLINE, Connection, Login, is_read_only, wait_until_reachable
 
 log = structlog.get_logger(__name__)
 
-CONNECT_DEADLINE = 5.0
-"""Seconds that one attempt to connect may take."""
-
-# The server's word that it is there, but not for us, not now: worth a retry.
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,  # the pool's word for a connection that died under it
-    asyncpg.InternalClientError,  # the driver's, for one that has heard that the server ends but not yet its end
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,  # a deadlock, resolved against us
-)
-# The server's word that it will not serve us like this: an operator must act, `migrate` first of all.
-_REFUSED = (
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InsufficientPrivilegeError,
-    asyncpg.UndefinedTableError,
-)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Raise what the driver raises as this service's errors."""
-    try:
-        yield
-    except _REFUSED as error:
-        raise DatabaseUnavailable(f"PostgreSQL refuses us: {error}") from error
-    except _AWAY as error:
-        raise DatabaseUnavailable(f"PostgreSQL is out of reach: {_told(error)}") from error
-    except asyncpg.UniqueViolationError as error:
-        raise AlreadyExists(_taken(error)) from error
-    except asyncpg.ForeignKeyViolationError as error:
-        raise NotFound(error.detail or str(error)) from error
-    except (asyncpg.CheckViolationError, asyncpg.DataError, asyncpg.NotNullViolationError) as error:
-        raise Invalid(error.args[0]) from None  # its detail holds the whole row, secrets included
+def again_on_fresh_statements(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Have a whole transaction run once more when a table was altered since its statements were prepared.
 
+    The driver prepares anew by itself where there is no transaction. Within one the server has given all of it up.
+    """
 
-def _taken(error: asyncpg.UniqueViolationError) -> str:
-    """`Key (folded(name))=(ada) already exists.` is not for people."""
-    found = re.fullmatch(r"Key \(.*\)=\((.*)\) already exists\.", error.detail or "", re.DOTALL)
-    return f"{found[1]} is taken" if found else str(error)
+    @functools.wraps(work)
+    async def again(*args: P.args, **values: P.kwargs) -> T:
+        try:
+            return await work(*args, **values)
+        except StatementOutdated as error:
+            log.info("statements are prepared anew", error=str(error))
+            return await work(*args, **values)
+
+    return again
 
 
 async def _as_it_is(_: asyncpg.Connection) -> None:
@@ -70,40 +46,6 @@ async def _as_it_is(_: asyncpg.Connection) -> None:
 
     Nobody here changes a session: no `set`, `listen` or advisory lock. asyncpg itself ends an open transaction.
     """
-
-
-def _told(error: BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How to reach PostgreSQL: a URL without a password, and the password."""
-
-    url: str
-    password: str | None
-
-    def __repr__(self) -> str:
-        return f"Login({self.url})"
-
-    async def connect(self, **options: Any) -> asyncpg.Connection:
-        """A connection outside the pool. Raises DatabaseUnavailable."""
-        with translated():
-            return await asyncpg.connect(self.url, password=self.password, timeout=CONNECT_DEADLINE, **options)
-
-    @classmethod
-    def of_service(cls, settings: Settings) -> Login:
-        return cls(settings.database_url, _plain(settings.database_password))
-
-    @classmethod
-    def of_owner(cls, settings: Settings) -> Login:
-        if not settings.owner_database_url:
-            raise ConfigurationError("CONNECTOR_OWNER_DATABASE_URL is not set: migrations run as the owner")
-        return cls(settings.owner_database_url, _plain(settings.owner_database_password))
-
-
-def _plain(secret: Any) -> str | None:
-    return secret.get_secret_value() if secret is not None else None
 
 
 class Database:
@@ -136,16 +78,13 @@ class Database:
     async def __aenter__(self) -> Database:
         await wait_until_reachable(self.login, self._start_deadline)
         self._pool = asyncpg.create_pool(
-            self.login.url,
-            password=self.login.password,
+            connect=self._connect,
+            connection_class=Connection,
             min_size=0,  # a pool that starts empty cannot fail to start
             max_size=self._size,
-            timeout=CONNECT_DEADLINE,
-            command_timeout=self._deadline,
             reset=_as_it_is,
-            server_settings={"application_name": "asterisk-connector"},
         )
-        with translated():
+        with translated(lambda: True):
             await self._pool
         try:
             if not self._any_schema:
@@ -198,33 +137,53 @@ class Database:
         assert self._pool is not None, "the database is used before it was opened"
         with translated():
             async with asyncio.timeout(self._deadline):
-                connection = await self._pool.acquire(timeout=self._deadline)
+                with translated(lambda: True):
+                    connection = await self._acquired(self._pool)
                 try:
-                    yield connection
-                except (TimeoutError, asyncio.CancelledError):
-                    connection.terminate()
-                    raise
+                    with translated(lambda: _lost(connection)), self._judged(connection):
+                        yield connection
                 finally:
                     await self._pool.release(connection, timeout=self._deadline)
 
+    async def _acquired(self, pool: asyncpg.Pool) -> asyncpg.pool.PoolConnectionProxy:
+        """One that leads to the primary of now, and takes changes if the server does: others are thrown away."""
+        while True:
+            connection = await pool.acquire(timeout=self._deadline)
+            behind_it = cast(Connection, connection)
+            outdated = is_read_only(behind_it) and self.login.write_access.read_only_since is None
+            if behind_it.host == self.login.host and not outdated:
+                return connection
+            connection.terminate()
+            await pool.release(connection)
 
-async def wait_until_reachable(login: Login, deadline: float) -> None:
-    """Wait until PostgreSQL lets us in. Raises ConfigurationError, one line, after `deadline` seconds."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + deadline
-    told = False
-    while True:
+    @contextlib.contextmanager
+    def _judged(self, connection: asyncpg.pool.PoolConnectionProxy) -> Iterator[None]:
+        """What happens to a connection is the last that it is used for, when nobody can go on with it."""
         try:
-            async with asyncio.timeout(max(0.1, end - loop.time())):
-                connection = await login.connect()
-                await connection.close(timeout=1)
-            if told:
-                log.info("postgresql is back")
-            return
-        except (DatabaseUnavailable, TimeoutError) as error:
-            if loop.time() + 0.5 >= end:
-                raise ConfigurationError(f"no PostgreSQL within {deadline:g} s: {_told(error)}") from error
-            if not told:
-                log.warning("waiting for postgresql", error=_told(error), deadline_seconds=deadline)
-                told = True
-        await asyncio.sleep(0.5)
+            yield
+        except (TimeoutError, asyncio.CancelledError):
+            _end(connection)
+            raise
+        except asyncpg.ReadOnlySQLTransactionError:
+            self.login.write_access.found(read_only=True)
+            _end(connection)
+            raise
+
+    async def _connect(self, *_: Any, **options: Any) -> Connection:
+        """What the pool calls for a new connection."""
+        return await self.login.connect(
+            **options, command_timeout=self._deadline, server_settings={"application_name": "asterisk-connector"}
+        )
+
+
+def _end(connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    with contextlib.suppress(asyncpg.InterfaceError):  # it has ended, and the pool has it back
+        connection.terminate()
+
+
+def _lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
+    """Whether it has ended: the pool takes such ones back by itself, and then they answer nothing at all."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True

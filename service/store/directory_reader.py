@@ -1,18 +1,32 @@
-"""Reads PostgreSQL into the directory: everything, or the rows that hints name."""
+"""Reads PostgreSQL into the directory: everything, or the rows that hints name.
+
+A row that this release cannot make sense of, perhaps a newer one's, is left out; all others are served.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
+import structlog
 
 from service.live.directory import Directory, Token
 from service.model import Extension
 from service.store import sql
-from service.store.database import Database
+from service.store.database import Database, again_on_fresh_statements
+from service.store.hints import Rows
 from service.store.users import person_of
 
+log = structlog.get_logger(__name__)
+
 SQL = sql.load("directory")
+LINES = 10
+"""Rows that are named in the log at each reading; of more only the number is told."""
+T = TypeVar("T")
+Key = tuple[str, Any]
+"""What kind of row, and its key."""
 
 
 class DirectoryReader:
@@ -28,9 +42,11 @@ class DirectoryReader:
         self._database = database
         self._directory = directory
         self._changed = changed
+        self._left_out: set[Key] = set()
 
+    @again_on_fresh_statements
     async def read_all(self) -> None:
-        """Read everything, as of one moment. Raises DatabaseUnavailable."""
+        """Read everything, as of one moment."""
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -38,47 +54,71 @@ class DirectoryReader:
             people = await connection.fetch(SQL["all_people"])
             tokens = await connection.fetch(SQL["all_tokens"])
             extensions = await connection.fetch(SQL["all_extensions"])
-        self._directory.replace(map(person_of, people), map(_token, tokens), map(_extension, extensions))
+        left_out: dict[Key, Exception] = {}
+        self._directory.replace(
+            (person for _, person in _made("user", people, person_of, left_out)),
+            (token for _, token in _made("token", tokens, _token, left_out)),
+            (extension for _, extension in _made("extension", extensions, _extension, left_out)),
+        )
+        self._tell(left_out, self._left_out)
         self._changed(None)
 
-    async def read(self, hints: Iterable[str]) -> None:
-        """Read the rows that `<kind> <key>` hints name; a `*`, or a hint that is not understood, means everything."""
-        keys: dict[str, set[str]] = {"user": set(), "token": set(), "extension": set()}
-        for hint in hints:
-            kind, _, key = hint.partition(" ")
-            if kind not in keys or key in ("", "*"):
-                await self.read_all()
-                return
-            keys[kind].add(key)
-        user_ids = [int(key) for key in keys["user"]]
-        hashes = [bytes.fromhex(key.removeprefix("\\x")) for key in keys["token"]]
-        await self._read_rows(user_ids, hashes, sorted(keys["extension"]))
-        held = {number for user_id in user_ids if (number := self._directory.number_of(user_id))}
-        self._changed(frozenset(keys["extension"] | held))
+    async def read(self, rows: Rows) -> None:
+        """Read the rows that hints named."""
+        user_ids, hashes, numbers = sorted(rows.user_ids), sorted(rows.token_hashes), sorted(rows.extensions)
+        async with self._database.connection() as connection:
+            people = await connection.fetch(SQL["people"], user_ids) if user_ids else []
+            tokens = await connection.fetch(SQL["tokens"], hashes) if hashes else []
+            extensions = await connection.fetch(SQL["extensions"], numbers) if numbers else []
+        left_out: dict[Key, Exception] = {}
+        found_people = dict(_made("user", people, person_of, left_out))
+        for user_id in user_ids:
+            self._directory.put_person(user_id, found_people.get(user_id))
+        found_tokens = dict(_made("token", tokens, _token, left_out))
+        for hash_ in hashes:
+            found = found_tokens.get(hash_)
+            self._directory.put_token(hash_, found[1] if found else None)
+        found_extensions = dict(_made("extension", extensions, _extension, left_out))
+        for number in numbers:
+            self._directory.put_extension(number, found_extensions.get(number))
+        asked: set[Key] = {("user", key) for key in user_ids} | {("token", key) for key in hashes}
+        self._tell(left_out, self._left_out & (asked | {("extension", key) for key in numbers}))
+        held = {mine for user_id in user_ids if (mine := self._directory.number_of(user_id))}
+        self._changed(frozenset(rows.extensions | held))
 
     def confirmed(self, at: float) -> None:
         """What was committed before this moment has been read."""
         self._directory.confirmed(at)
 
-    async def _read_rows(self, user_ids: list[int], hashes: list[bytes], numbers: list[str]) -> None:
-        async with self._database.connection() as connection:
-            people = await connection.fetch(SQL["people"], user_ids) if user_ids else []
-            tokens = await connection.fetch(SQL["tokens"], hashes) if hashes else []
-            extensions = await connection.fetch(SQL["extensions"], numbers) if numbers else []
-        found_people = {row["user_id"]: person_of(row) for row in people}
-        for user_id in user_ids:
-            self._directory.put_person(user_id, found_people.get(user_id))
-        found_tokens = dict(map(_token, tokens))
-        for hash_ in hashes:
-            self._directory.put_token(hash_, found_tokens.get(hash_))
-        found_extensions = {row["extension"]: _extension(row) for row in extensions}
-        for number in numbers:
-            self._directory.put_extension(number, found_extensions.get(number))
+    def _tell(self, left_out: dict[Key, Exception], before: set[Key]) -> None:
+        """Log what is left out from now on, once; `before`: what had been, of all that was read."""
+        new = [key for key in left_out if key not in self._left_out]
+        self._left_out = (self._left_out - before) | set(left_out)
+        self._directory.left_out(len(self._left_out), {key for kind, key in self._left_out if kind == "user"})
+        for kind, key in new[:LINES]:
+            told = key.hex()[:16] if isinstance(key, bytes) else key
+            log.error("a row cannot be read and is left out", kind=kind, key=told, error=str(left_out[kind, key]))
+        if len(new) > LINES:
+            log.error("more rows cannot be read and are left out", rows=len(new) - LINES)
+
+
+def _made(
+    kind: str, rows: Iterable[asyncpg.Record], make: Callable[[asyncpg.Record], T], left_out: dict[Key, Exception]
+) -> Iterator[tuple[Any, T]]:
+    """What rows hold, with their key, which is the first column. Which cannot be made goes to `left_out`."""
+    for row in rows:
+        try:
+            made = make(row)
+        except Exception as error:
+            left_out[kind, row[0]] = error
+        else:
+            yield row[0], made
 
 
 def _token(row: asyncpg.Record) -> tuple[bytes, Token]:
-    return row["token_hash"], Token(row["user_id"], row["expires_at"])
+    return row["token_hash"], msgspec.convert({"user_id": row["user_id"], "expires_at": row["expires_at"]}, Token)
 
 
 def _extension(row: asyncpg.Record) -> Extension:
-    return Extension(row["extension"], row["call_server"], row["secret"], row["enabled"], row["user_id"])
+    values = dict(row)
+    return msgspec.convert({**values, "number": values["extension"]}, Extension)

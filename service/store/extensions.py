@@ -12,7 +12,7 @@ from service.credentials import new_sip_secret
 from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
 from service.names import folded
 from service.store import sql
-from service.store.database import Database
+from service.store.database import Database, again_on_fresh_statements
 
 SQL = sql.load("extensions")
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
@@ -65,6 +65,7 @@ async def assign(database: Database, extension: str, user_id: int) -> None:
     raise ExtensionTaken(extension)
 
 
+@again_on_fresh_statements
 async def give(database: Database, extension: str, *, uid: str = "", name: str = "") -> list[str]:
     """Give an extension to a user, by uid or name, instead of the one that they had. What they had is returned.
 

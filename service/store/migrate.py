@@ -18,11 +18,12 @@ from typing import Literal
 import asyncpg
 import structlog
 
-from service.errors import LocksHeld, Refused
+from service.errors import ConfigurationError, LocksHeld, Refused
 from service.settings import Settings
 from service.store import roles, schema
-from service.store.database import Login, translated, wait_until_reachable
+from service.store.driver_errors import translated
 from service.store.locks import LockBudget, Watcher
+from service.store.login import Login, wait_until_reachable
 from service.store.migrations import Migration, all_migrations
 
 log = structlog.get_logger(__name__)
@@ -49,8 +50,9 @@ async def migrate(settings: Settings) -> None:
     roles.validate(settings)
     await wait_until_reachable(owner, settings.database_start_deadline)
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(translated())
+        stack.enter_context(translated(lambda: True))
         guard = await stack.enter_async_context(_connection(owner, command_timeout=WORD_DEADLINE))
+        await _refuse_other_encodings(guard)
         await stack.enter_async_context(_locked(guard, settings.migrate_deadline))
         work = await stack.enter_async_context(_connection(owner))
         eye = await stack.enter_async_context(_connection(owner, command_timeout=WORD_DEADLINE))
@@ -67,6 +69,14 @@ async def _connection(login: Login, **options: float) -> AsyncIterator[asyncpg.C
         yield connection
     finally:
         connection.terminate()
+
+
+async def _refuse_other_encodings(connection: asyncpg.Connection) -> None:
+    encoding = await connection.fetchval("show server_encoding")
+    if encoding != schema.ENCODING:
+        raise ConfigurationError(
+            f"the database's encoding is {encoding}, and must be {schema.ENCODING}: {schema.RECODE}"
+        )
 
 
 @contextlib.asynccontextmanager

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
-from service.store.database import Login
+from service.store.login import Login
 from service.store.schema import READ, SEQUENCES, WRITTEN
 
 VIEWS = ("ps_endpoints", "ps_auths", "ps_aors")

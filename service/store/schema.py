@@ -24,6 +24,9 @@ WRITTEN = ("users", "tokens", "stream_tickets", "activity", "extensions")
 """Tables whose rows the service reads and writes."""
 READ = ("call_servers", "service_keys", "live_extensions", "schema_migrations")
 """Tables and views that it only reads."""
+ENCODING = "UTF8"
+RECODE = "make a database with `create database … encoding 'UTF8' template template0`, and restore a dump into it"
+"""In another encoding, or in none, there are names that cannot be stored, or mean somebody else."""
 SEQUENCES = ("users_user_id_seq",)
 REMEDY = "run `python -m service migrate` as the owner"
 

@@ -17,7 +17,7 @@ from service.errors import LastAdmin, NotFound, UserTaken
 from service.model import Role
 from service.names import folded
 from service.store import sql, users
-from service.store.database import Database
+from service.store.database import Database, again_on_fresh_statements
 from service.store.users import UserRow, shown_of
 
 SQL = sql.load("user_changes")
@@ -30,6 +30,7 @@ _KEYS = {
 Connection = asyncpg.pool.PoolConnectionProxy
 
 
+@again_on_fresh_statements
 async def create(database: Database, values: Mapping[str, Any], created_by: int) -> UserRow:
     """Make a user. `values` are JSON's, by field; `passwd` is the hash. Raises UserTaken, Invalid."""
     async with _changing(database) as connection:
@@ -39,6 +40,7 @@ async def create(database: Database, values: Mapping[str, Any], created_by: int)
         return await _changed(connection, user_id, values)
 
 
+@again_on_fresh_statements
 async def change(database: Database, user_id: int, values: Mapping[str, Any]) -> UserRow:
     """Set these fields, and leave the others. Raises NotFound, LastAdmin, UserTaken, Invalid."""
     async with _changing(database) as connection:
@@ -48,6 +50,7 @@ async def change(database: Database, user_id: int, values: Mapping[str, Any]) ->
         return await _changed(connection, user_id, values)
 
 
+@again_on_fresh_statements
 async def delete(database: Database, user_id: int) -> str:
     """Remove a user; their extension is nobody's then, with another secret. Returns the name.
 

@@ -11,7 +11,7 @@ from collections import deque
 
 import asyncpg
 
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseUnavailable, RowUnreadable
 from service.store.database import Database
 from service.store.users import SQL, UserRow, shown_of
 
@@ -67,19 +67,30 @@ class UserReads:
         return batch
 
     async def _read(self, batch: list[Waiting]) -> None:
-        """Answer everybody in the batch: what fails fails for them only."""
+        """Answer everybody in the batch: what fails fails for them only, and a row that cannot be read for one only."""
         try:
             async with self._database.connection() as connection:
                 rows = await connection.fetch(READ, [user_id for user_id, _ in batch])
+        except RowUnreadable as error:
+            if len(batch) > 1:
+                for each in batch:
+                    await self._read([each])
+                return
+            _fail(batch, error)
+            return
         except Exception as error:
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(error)
+            _fail(batch, error)
             return
         found = {row["user_id"]: row for row in rows}
         for user_id, answer in batch:
             if not answer.done():
                 answer.set_result(found.get(user_id))
+
+
+def _fail(batch: list[Waiting], error: Exception) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(error)
 
 
 def _give_up(answer: asyncio.Future[asyncpg.Record | None]) -> None:

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from service.credentials import is_uid, new_uid
-from service.errors import Ambiguous, NoSuchUser
+from service.errors import Ambiguous, NoSuchUser, RowUnreadable
 from service.model import Person, Role
 from service.names import folded, new_email, new_name
 from service.store import sql
@@ -186,15 +186,11 @@ def shown_of(row: asyncpg.Record) -> UserRow:
 
 
 def person_of(row: asyncpg.Record) -> Person:
-    """A row with a person's columns as that person."""
+    """A row with a person's columns as that person. Raises RowUnreadable for one that a newer release wrote."""
     names = [part for part in (row["first_name"], row["last_name"]) if part]
-    return Person(
-        user_id=row["user_id"],
-        uid=row["uid"],
-        name=row["name"],
-        role=Role(row["user_type"]),
-        active=row["active"],
-        display_name=row["fullname"] or " ".join(names) or row["name"],
-        email=row["email"],
-        email_verified=row["email_verified"],
-    )
+    values = {name: row[name] for name in ("user_id", "uid", "name", "active", "email", "email_verified")}
+    values |= {"role": row["user_type"], "display_name": row["fullname"] or " ".join(names) or row["name"]}
+    try:
+        return msgspec.convert(values, Person)
+    except msgspec.ValidationError as error:
+        raise RowUnreadable(f"this release cannot read the row of user {row['user_id']}: {error}") from None

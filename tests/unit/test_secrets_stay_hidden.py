@@ -17,7 +17,7 @@ from service.asterisk.connection import Account
 from service.live.registration import registration
 from service.model import CallServerAddress, DeviceState, Extension, Reading, Role
 from service.settings import CallServer, Settings
-from service.store.database import Login
+from service.store.login import Login
 from service.store.users import Login as UserLogin
 
 SECRET = "hunter2"

@@ -1,0 +1,375 @@
+"""Whatever PostgreSQL says while the service runs: polls are answered, no task ends, and it heals by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from local.postgres import Postgres
+from service import app as composition
+from service.errors import ConfigurationError, DatabaseUnavailable
+from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY
+from service.settings import Settings
+from service.store.changes import Changes
+from service.store.directory_reader import DirectoryReader
+from service.store.migrate import migrate
+from tests.integration.test_directory_trouble import polling
+from tests.support import command_line
+from tests.support.database import ASTERISK, OWNER, SERVICE, TestDatabase
+from tests.support.eventually import eventually
+from tests.support.server import ADMIN, Server, Start
+
+
+@pytest.fixture
+def logged() -> Iterator[list[dict[str, object]]]:
+    """What the service logs."""
+    structlog.configure(cache_logger_on_first_use=False)
+    with capture_logs() as lines:
+        yield lines  # type: ignore[misc]
+
+
+def settings(database: TestDatabase, **values: object) -> Settings:
+    """Settings with which one token may poll as fast as it can."""
+    return database.settings(**{"requests_per_minute": 1_000_000, **values})
+
+
+async def changed(database: TestDatabase, text: str) -> None:
+    await database.execute("update extensions set secret = $1 where extension = '12342'", text)
+
+
+async def shows_secret(server: Server, text: str, within: float = 5) -> None:
+    async def there() -> bool:
+        answer = await server.registration()
+        assert answer.status == 200
+        return bool((await answer.json())["extensionDetails"]["password"] == text)
+
+    await eventually(there, within, f"the secret is {text}")
+
+
+async def is_followed(server: Server, database: TestDatabase, text: str, within: float = 8) -> None:
+    """Changes get here again, and everything is as it should be."""
+    await changed(database, text)
+    await shows_secret(server, text, within)
+    await eventually(lambda: server.app[DIRECTORY].stale_since is None, within)
+    assert (await server.client.get("/user/1795", headers=ADMIN)).status == 200
+
+
+async def user(server: Server) -> int:
+    return (await server.client.get("/user/1795", headers=ADMIN)).status
+
+
+CUT = "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'DATABASE' and pid <> pg_backend_pid()"
+POLICY = "alter table users enable row level security; create policy harm on users using "
+NO_POLICY = "drop policy harm on users; alter table users disable row level security"
+TROUBLES = {
+    "no permission": (
+        "revoke select on users from connector_service",
+        "grant select on users to connector_service",
+    ),
+    "no permission for tokens": (
+        "revoke all on tokens from connector_service",
+        "grant select, insert, update, delete on tokens to connector_service",
+    ),
+    "no such table": ("alter table users rename to people", "alter table people rename to users"),
+    "no such column": ("alter table users rename email to mail", "alter table users rename mail to email"),
+    "no connection": (
+        f"alter database DATABASE connection limit 0; {CUT}",
+        "alter database DATABASE connection limit -1",
+    ),
+    "not let in": (
+        f"revoke connect on database DATABASE from connector_service; {CUT}",
+        "grant connect on database DATABASE to connector_service",
+    ),
+    "a tiny statement_timeout": (
+        "create function slow() returns bool language sql as 'select pg_sleep(0.1) is null'; "
+        f"{POLICY} ((select slow())); "
+        f"alter role connector_service in database DATABASE set statement_timeout = 1; {CUT}",
+        f"alter role connector_service in database DATABASE reset statement_timeout; {NO_POLICY}; {CUT}",
+    ),
+    "a function that fails": (
+        "create function broken() returns bool language plpgsql as $$begin raise exception 'broken'; end$$; "
+        f"{POLICY} (broken())",
+        NO_POLICY,
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_whatever_postgresql_refuses_polls_are_answered_and_its_end_heals(
+    database: TestDatabase, start: Start, trouble: str
+) -> None:
+    server = await start(settings(database, database_deadline=1.0))
+    harm, mend = (sql.replace("DATABASE", database.name) for sql in TROUBLES[trouble])
+    superuser = await database.connect(Postgres.superuser)
+    async with polling(server):
+        await superuser.execute(harm)
+        await changed_anything(superuser)
+        with contextlib.suppress(AssertionError):
+            await eventually(lambda: server.app[CHANGES].trouble, 3)
+        assert (await server.client.get("/livez")).status == 200
+        answer = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "demo-agent-password"})
+        assert answer.status in (200, 503), await answer.text()
+        assert answer.status == 200 or int(answer.headers["Retry-After"]) > 0
+        assert await user(server) in (200, 503)
+        server.app[ACTIVITY].used(1795)
+        await server.app[ACTIVITY].flush()
+        await superuser.execute(mend)
+        await is_followed(server, database, f"after-{len(trouble)}")
+        await server.app[ACTIVITY].flush()
+        assert server.app[ACTIVITY].pending(1795) is None
+    await superuser.close()
+
+
+async def changed_anything(connection: asyncpg.Connection) -> None:
+    """Everything is read again."""
+    await connection.execute("select pg_notify('connector_changes', 'user *')")
+
+
+async def test_a_lock_that_somebody_holds_delays_and_ends_nothing(database: TestDatabase, start: Start) -> None:
+    server = await start(settings(database, database_deadline=0.5))
+    connection = await database.connect()
+    async with polling(server):
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("lock table users, extensions in access exclusive mode")
+        assert await user(server) == 503
+        async with asyncio.timeout(5):
+            await database.execute("select pg_notify('connector_changes', 'user *')")
+        await eventually(lambda: "out of reach" in server.app[CHANGES].trouble, 5)
+        await transaction.rollback()
+        await is_followed(server, database, "unlocked")
+    await connection.close()
+
+
+STRANGE = (
+    "user x",
+    "",
+    "user -1",
+    f"user {9**30}",
+    "token zz",
+    "token \\x00",
+    "extension a\nb",
+    "heartbeat x",
+    "role 5",
+)
+
+
+async def test_a_notification_that_nobody_understands_reads_everything_now_and_then(
+    database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100,000 different ones, some of them in the shape of ours, by a role that may do nothing but connect."""
+    server = await start(settings(database))
+    readings: list[str] = []
+    whole = DirectoryReader.read_all
+
+    async def counted(self: DirectoryReader) -> None:
+        readings.append("all")
+        await whole(self)
+
+    monkeypatch.setattr(DirectoryReader, "read_all", counted)
+    stranger = await database.connect(ASTERISK)
+    async with polling(server) as polls:
+        for hint in (
+            "user x",
+            "",
+            "user -1",
+            "user 99999999999999999999",
+            "token zz",
+            "token \\x00",
+            "extension a\nb",
+            "heartbeat x",
+        ):
+            await stranger.execute("select pg_notify('connector_changes', $1)", hint)
+        await stranger.execute(
+            "select pg_notify('connector_changes', (array['user x', 'token ', 'user ', 'role '])[1 + n % 4] || n) "
+            "from generate_series(1, 100000) as n"
+        )
+        asked = polls.count
+        await eventually(lambda: polls.count > asked + 20)
+        await is_followed(server, database, "after the storm")
+        headers = await server.headers_of()
+        await server.answers(200, headers)
+        await database.execute("delete from tokens where user_id = 1795")
+        await server.answers(401, headers)
+    assert 1 <= len(readings) <= 10
+    await stranger.close()
+
+
+async def test_a_column_whose_type_changes_while_serving_is_read_again_on_a_fresh_statement(
+    database: TestDatabase, start: Start, logged: list[dict[str, object]]
+) -> None:
+    server = await start(settings(database))
+    async with polling(server):
+        for number in range(3):
+            patch = await server.client.patch("/user/1795", headers=ADMIN, json={"first_name": f"Before {number}"})
+            assert patch.status == 200
+            await database.execute(f"alter table users alter column email type varchar({320 + number})")
+            patch = await server.client.patch("/user/1795", headers=ADMIN, json={"first_name": f"After {number}"})
+            assert patch.status == 200, await patch.text()
+            assert await user(server) == 200
+            await database.execute("select pg_notify('connector_changes', 'extension *')")
+            await changed(database, f"typed-{number}")
+            await shows_secret(server, f"typed-{number}")
+            headers = await server.login("dnhai", "demo-agent-password")
+            await server.answers(200, headers)
+    assert not [line for line in logged if "not followed" in str(line["event"])]
+
+
+async def test_a_row_that_this_release_cannot_read_is_left_out_and_heals(
+    database: TestDatabase, start: Start, logged: list[dict[str, object]]
+) -> None:
+    server = await start(settings(database))
+    headers = await server.headers_of()
+    await server.answers(200, headers)
+    await database.execute("alter table users drop constraint users_user_type_check")
+    for _ in range(3):
+        await database.execute("update users set user_type = 'supervisor' where user_id = 1795")
+        await server.answers(503, headers)  # not a 401: the phone must not drop its session
+        await database.execute("select pg_notify('connector_changes', 'user *')")
+    assert (await server.client.get("/api/v1/me", headers=ADMIN)).status == 200
+    assert await user(server) == 200, "as it is stored, anybody can show it"
+    login = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "demo-agent-password"})
+    assert login.status == 503
+    assert "connector_directory_left_out_rows 1.0" in await (await server.client.get("/metrics")).text()
+    again = await start(settings(database))
+    assert (await again.client.get("/api/v1/me", headers=ADMIN)).status == 200, "a start is no different"
+    await database.execute("update users set user_type = 'agent' where user_id = 1795")
+    await server.answers(200, headers)
+    assert "connector_directory_left_out_rows 0.0" in await (await server.client.get("/metrics")).text()
+    told = [line for line in logged if line["event"] == "a row cannot be read and is left out"]
+    assert [(line["kind"], line["key"]) for line in told] == [("user", 1795), ("user", 1795)], "once by each process"
+
+
+async def test_a_user_whose_date_no_program_can_hold_spoils_nobody_elses_answer(
+    database: TestDatabase, server: Server
+) -> None:
+    await database.execute("update users set create_time = '4000-01-01 BC' where user_id = 1796")
+    async with asyncio.TaskGroup() as tasks:
+        asked = [
+            tasks.create_task(server.client.get(f"/user/{user_id}", headers=ADMIN)) for user_id in (1, 1795, 1796, 1797)
+        ]
+    assert [answer.result().status for answer in asked] == [200, 200, 503, 200]
+
+
+async def test_no_setting_of_a_session_changes_what_a_hint_says(database: TestDatabase, server: Server) -> None:
+    headers = await server.headers_of()
+    await server.answers(200, headers)
+    connection = await database.connect()
+    for setting in (
+        "bytea_output = 'escape'",
+        "DateStyle = 'SQL, DMY'",
+        "search_path = ''",
+        "extra_float_digits = -15",
+    ):
+        await connection.execute(f"set {setting}")
+    await connection.execute("delete from public.tokens where user_id = 1795")
+    await server.answers(401, headers, within=1)
+    headers = await server.headers_of()
+    await server.answers(200, headers)
+    await connection.execute("update public.users set active = false where user_id = 1795")
+    await server.answers(401, headers, within=1)
+    assert not server.app[CHANGES]._hints.misunderstood
+    await connection.close()
+
+
+async def test_a_read_only_database_goes_on_answering_what_needs_no_change(
+    database: TestDatabase, start: Start, logged: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.login.LOOK_EVERY", 0.2)
+    monkeypatch.setattr("service.store.login.LOOK_AGAIN_EVERY", 0.2)
+    server = await start(settings(database))
+    credentials = {"user": "dnhai", "password": "demo-agent-password"}
+    superuser = await database.connect(Postgres.superuser)
+    async with polling(server):
+        for _ in range(2):
+            await superuser.execute(f"alter database {database.name} set default_transaction_read_only = on")
+            await superuser.execute(CUT.replace("DATABASE", database.name))
+            await eventually(lambda: server.app[DATABASE].login.write_access.read_only_since, 5)
+            assert await user(server) == 200
+            for refused in (
+                await server.client.post("/api/v1/login", json=credentials),
+                await server.client.post("/user/create", headers=ADMIN, json=NEW),
+                await server.client.patch("/user/1795", headers=ADMIN, json={"first_name": "x"}),
+            ):
+                assert refused.status == 503, await refused.text()
+                assert int(refused.headers["Retry-After"]) > 0
+            server.app[ACTIVITY].used(1795)
+            await server.app[ACTIVITY].flush()
+            ready = await server.client.get("/readyz")
+            body = await ready.json()
+            assert (ready.status, body["status"], body["database"]["writable"]) == (200, "degraded", False)
+            assert "connector_database_read_only 1.0" in await (await server.client.get("/metrics")).text()
+            await eventually(lambda: server.app[DIRECTORY].stale_since is None, 5, "changes are followed all the same")
+            await superuser.execute(f"alter database {database.name} reset default_transaction_read_only")
+            await eventually(lambda: server.app[DATABASE].login.write_access.read_only_since is None, 5)
+            assert (await server.client.post("/api/v1/login", json=credentials)).status == 200
+            await server.app[ACTIVITY].flush()
+            assert server.app[ACTIVITY].pending(1795) is None
+    told = [str(line["event"]) for line in logged if "postgresql takes" in str(line["event"])]
+    assert (
+        told
+        == [
+            "postgresql takes no changes: reading goes on, logins and changes are refused",
+            "postgresql takes changes again",
+        ]
+        * 2
+    )
+    await superuser.close()
+
+
+NEW = {"name": "new", "email": "new@example.com", "passwd": "a long password", "user_type": "agent"}
+
+
+async def test_a_feeder_that_dies_during_the_start_ends_it_at_once_with_the_true_reason(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Changes, **__: object) -> bool:
+        raise ZeroDivisionError("broken on purpose")
+
+    monkeypatch.setattr(Changes, "_read", broken)
+    with pytest.raises(RuntimeError, match=r"'changes' ended by itself: ZeroDivisionError\('broken on purpose'\)"):
+        async with asyncio.timeout(15), composition.running(settings(database)):
+            pass
+
+
+async def test_a_start_that_could_not_read_says_why(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(_: Changes) -> None:
+        raise DatabaseUnavailable("the true reason")
+
+    monkeypatch.setattr(Changes, "_session", away)
+    with pytest.raises(ConfigurationError, match="could not be read within 1 s: the true reason"):
+        async with composition.running(settings(database, database_start_deadline=1)):
+            pass
+
+
+async def test_a_mistake_of_ours_with_the_driver_is_a_bug_and_no_outage(
+    server: Server, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, object]]
+) -> None:
+    """A statement with an argument too few, and one with a wrong type."""
+    for statement in ("select $1::text, $2::text, $3::text, $4::text, $5::text", "selct"):
+        monkeypatch.setitem(__import__("service.store.users", fromlist=["SQL"]).SQL, "by_login", statement)
+        answer = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "x"})
+        assert answer.status == 500
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["a bug", "a bug"]
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+async def test_a_database_that_is_not_utf8_is_refused_in_one_line(postgres: Postgres, encoding: str) -> None:
+    name = f"in_{encoding.lower()}"
+    postgres.sql(f"create database {name} encoding '{encoding}' locale 'C' template template0 owner {OWNER}")
+    database = TestDatabase(postgres, name)
+    made = settings(database)
+    with pytest.raises(ConfigurationError, match=f"^the database's encoding is {encoding}, and must be UTF8") as raised:
+        await migrate(made)
+    assert "\n" not in str(raised.value)
+    postgres.sql(f"grant connect on database {name} to {SERVICE}")
+    done = await asyncio.to_thread(command_line.command, command_line.environment(database), "check")
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if re.search(f"MISSING.*encoding {encoding}, needed UTF8", line)]
