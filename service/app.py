@@ -22,6 +22,7 @@ from service.api.pictures import Pictures
 from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
+from service.api.unsent import UNSENT, Unsent
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
 from service.board_feed import BoardFeed
@@ -91,6 +92,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.EVENTS] = StreamEvents(app[keys.PICTURES])
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()
+        app[UNSENT] = Unsent()
         app[METRICS] = Metrics(
             Parts(links, logins, directory, database.login.write_access, app[keys.STREAMS], feed.watch)
         )

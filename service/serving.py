@@ -18,6 +18,7 @@ from service.api.front import DRAINING, OUTAGE
 from service.api.metrics import METRICS
 from service.api.server import Runner
 from service.api.siblings import Siblings
+from service.api.unsent import UNSENT
 from service.app import running
 from service.lifeline import Lifeline
 from service.listening import listening
@@ -171,6 +172,7 @@ def _for_operators(app: web.Application) -> web.Application:
     operators[keys.LINKS] = app[keys.LINKS]
     operators[OUTAGE] = app[OUTAGE]
     operators[DRAINING] = app[DRAINING]
+    operators[UNSENT] = app[UNSENT]
     operators[METRICS] = app[METRICS]
     operators.add_routes(routes.operators())
     return operators

@@ -21,6 +21,8 @@ from service.api.errors import (
     ExtensionNotFound,
     FieldsWrong,
     Forbidden,
+    HeadTooLarge,
+    HeadTooSlow,
     LoginFailed,
     NotConnected,
     NotPermitted,
@@ -178,6 +180,10 @@ def family_of(raw_path: str, *, as_rocketchat: bool = False) -> Family:
 
 def _common(error: Exception, envelope: Callable[[str], dict[str, Any]]) -> Answer:
     match error:
+        case HeadTooSlow():
+            return 408, envelope("The request did not come in time")
+        case HeadTooLarge():
+            return 431, envelope("The request's headers are too large")
         case BodyTooLarge():
             return 413, envelope("The request's body is too large")
         case BodyTooSlow():

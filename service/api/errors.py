@@ -80,6 +80,14 @@ class TooManyRequests(RequestError):
         self.seconds = max(1, math.ceil(seconds))
 
 
+class HeadTooLarge(RequestError):
+    """More bytes of a request's line and headers than the limit."""
+
+
+class HeadTooSlow(RequestError):
+    """A request's line and headers did not come in time."""
+
+
 class BodyTooLarge(RequestError):
     """More bytes than the limit."""
 

@@ -14,7 +14,7 @@ from random import getrandbits
 from time import monotonic
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 from multidict import istr
 
 from service.api import cors, heads
@@ -23,7 +23,8 @@ from service.api.errors import BadArgument, RequestError, RouteNotFound, WrongMe
 from service.api.metrics import METRICS
 from service.api.operation import AtOnce
 from service.api.paths import NOWHERE, Found, Paths
-from service.api.ready import Ready, Sending
+from service.api.ready import SERVER, Ready, Sending
+from service.api.unsent import LARGE, UNSENT
 from service.errors import ServiceError, Unavailable
 from service.keys import SETTINGS
 
@@ -65,6 +66,7 @@ class Front:
         self._count = app[METRICS].answered
         self._draining = app[DRAINING]
         self._paths = Paths(app, app.get(AT_ONCE, {}))
+        self._unsent = app[UNSENT]
 
     def at_once(self, request: web.Request) -> Ready | None:
         """The answer of a call that need not wait for anything. None: nothing was done, and `answer` is to be asked."""
@@ -77,6 +79,8 @@ class Front:
         request_id = _id_of(request)
         try:
             answer = found.at_once(request)
+            if self._unsent.full and answer is not None:
+                self._demand_room(answer)
         except Exception as error:
             answer = self._refusal(request, error, request_id)
         if answer is not None:
@@ -98,7 +102,12 @@ class Front:
                 await found.match.expect_handler(request)
                 await request.writer.drain()
             answer: web.StreamResponse | Ready = await found.handler(request)
+            if self._unsent.full:
+                self._demand_room(answer)
         except Exception as error:
+            if request.writer.output_size > 0:  # a second head would be taken for what the first one announced
+                log.error("an answer broke off", request_id=request_id, path=request.path, exc_info=error)
+                raise
             answer = self._refusal(request, error, request_id)
         if forbidden is not None:
             answer.force_close()  # its body is nobody's request
@@ -107,11 +116,29 @@ class Front:
 
     def malformed(self) -> web.StreamResponse:
         """The answer to what is no HTTP: nobody knows to which path. It is its connection's last."""
-        answer = response(plain, BadArgument("The request is not valid HTTP"))
+        return Sending(self._outside_of_requests(BadArgument("The request is not valid HTTP")))
+
+    def failed(self, error: BaseException | None) -> web.StreamResponse:
+        """The answer where this class itself failed."""
+        log.error("a bug", exc_info=error)
+        return Sending(self._outside_of_requests(RuntimeError()))
+
+    def refused(self, fact: RequestError) -> bytes:
+        """The answer to what is no whole request, as it goes out. It is its connection's last."""
+        return self._outside_of_requests(fact).encoded(HttpVersion11, "", keep_alive=False)
+
+    def _outside_of_requests(self, fact: Exception) -> Ready:
+        answer = response(plain, fact)
         answer.headers[REQUEST_ID] = _new_id()
         answer.force_close()
         self._count(NOWHERE, "", answer.status)
-        return Sending(answer)
+        return answer
+
+    def _demand_room(self, answer: web.StreamResponse | Ready) -> None:
+        """Raises Overloaded for a large answer, where too many wait to be read."""
+        size = answer.size if isinstance(answer, Ready) else answer.content_length or 0
+        if size > LARGE and not answer.prepared:
+            self._unsent.demand_room()
 
     def _refusal(self, request: web.Request, error: Exception, request_id: str) -> Ready:
         """The answer to what went wrong. Only a bug is logged with its traceback."""
@@ -127,6 +154,8 @@ class Front:
         self._count(found.label, request.method, answer.status)
         if answer.prepared:
             return
+        if isinstance(answer, web.StreamResponse):
+            answer.headers[hdrs.SERVER] = SERVER  # aiohttp's names versions
         answer.headers[REQUEST_ID] = request_id
         if self._draining.is_set():
             answer.force_close()

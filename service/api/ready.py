@@ -13,12 +13,13 @@ from time import time
 from typing import ClassVar
 
 from aiohttp import HttpVersion, HttpVersion10, web
-from aiohttp.http import SERVER_SOFTWARE
 
 from service.api.errors import encode
 from service.api.headers import EXPOSED
 
 EXPOSE = "Access-Control-Expose-Headers"
+SERVER = "asterisk-connector"
+"""What every answer's `Server` says: no version, which would tell what to try."""
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -50,13 +51,22 @@ class Ready:
         """Make it the last answer on its connection."""
         self.keep_alive = False
 
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self._body)
+
     def sent(self, request: web.BaseRequest, *, keep_alive: bool = True) -> bytes:
         """All of it, as it goes out. The connection ends with it unless it is to be kept, and this is not its last."""
-        version, kept = request.version, keep_alive and self.keep_alive
+        return self.encoded(request.version, request.method, keep_alive=keep_alive)
+
+    def encoded(self, version: HttpVersion, method: str, *, keep_alive: bool) -> bytes:
+        """The same to what is no whole request."""
+        kept = keep_alive and self.keep_alive
         if kept is (version == HttpVersion10):
             self.headers["Connection"] = "keep-alive" if kept else "close"
         added = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        body = b"" if request.method == "HEAD" else self._body
+        body = b"" if method == "HEAD" else self._body
         return b"".join((_first(version, self.status), added.encode(), self._head, _last(int(time())), body))
 
 
@@ -71,18 +81,22 @@ class Sending(web.StreamResponse):
 
     def __init__(self, answer: Ready) -> None:
         super().__init__(status=answer.status)
-        self._answer = answer
+        self._answer: Ready | None = answer
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Nothing is sent before everything is known."""
+        assert self._answer is not None
         self._req = request
         self._keep_alive = request.keep_alive and self._answer.keep_alive
 
     async def write_eof(self, data: bytes = b"") -> None:
         """All at once."""
-        request = self._req
+        request, answer = self._req, self._answer
         assert request is not None
-        await request.writer.write_eof(self._answer.sent(request, keep_alive=bool(self._keep_alive)))
+        assert answer is not None
+        sent = answer.sent(request, keep_alive=bool(self._keep_alive))
+        self._answer = answer = None  # a client that does not read keeps what is sent, and no more
+        await request.writer.write_eof(sent)
         self._eof_sent = True
 
 
@@ -95,4 +109,4 @@ def _first(version: HttpVersion, status: int) -> bytes:
 @lru_cache(maxsize=1)
 def _last(second: int) -> bytes:
     """The headers that aiohttp adds to each answer, and the end of the head."""
-    return f"Date: {formatdate(second, usegmt=True)}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n".encode()
+    return f"Date: {formatdate(second, usegmt=True)}\r\nServer: {SERVER}\r\n\r\n".encode()

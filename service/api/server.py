@@ -1,28 +1,26 @@
 """The application behind aiohttp's server: `Front` is asked for each answer, and for one to what is no HTTP.
 
 aiohttp has a task for each connection and one more for each request, which cost more than all the rest of a poll. So a
-`Connection` first asks for an answer `at_once`, in the call that brought the request; see docs/decisions/0008.
+`Connection` first asks for an answer `at_once`, in the call that brought the request; see docs/decisions/0008. What a
+client may cost before it has said who it is has bounds here: see docs/decisions/0011.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from service.api.bounds import READ_AHEAD, BoundedConnection, Bounds
 from service.api.front import Front
+from service.api.unsent import UNSENT
 from service.keys import SETTINGS
 
-READ_AHEAD = 1 << 16
-"""Bytes of a body that are buffered before the client is not read from any more; twice this at the most."""
 LINGER = 2.0
 """Seconds in which an unwanted body is read and thrown away, so that its sender comes to read the answer."""
-
-
 OPTIONS = {"access_log": None, "auto_decompress": False, "read_bufsize": READ_AHEAD, "lingering_time": LINGER}
 
 
@@ -43,50 +41,49 @@ class Server(web.Server):
     def __init__(self, app: web.Application, *, handler_cancellation: bool = False, **options: Any) -> None:
         self._front, self._options = Front(app), options
         self._loop, self._body_limit = asyncio.get_running_loop(), app[SETTINGS].body_limit
-        super().__init__(self._front.answer, request_factory=self.request, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
+        self._bounds = Bounds(app[UNSENT])
+        super().__init__(self._front.answer, request_factory=self.begun, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
+
+    def begun(self, message: Any, payload: Any, protocol: Connection, writer: Any, task: Any) -> web.Request:
+        """A request that aiohttp's task begins to answer now."""
+        protocol.begin(payload)
+        return self.request(message, payload, protocol, writer, task)
 
     def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.Request:
         """What arrived, as aiohttp shows it to handlers."""
         return web.Request(message, payload, protocol, writer, task, self._loop, client_max_size=self._body_limit)
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self._front, self, loop=self._loop, **self._options)
+        return Connection(self._front, self, self._bounds, loop=self._loop, **self._options)
 
 
-class Connection(web.RequestHandler):
+class Connection(BoundedConnection):
     """One client."""
 
-    __slots__ = ("_front", "_on_lost", "_server")
+    __slots__ = ("_server",)
 
-    def __init__(self, front: Front, server: Server, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._front, self._server = front, server
-        self._on_lost: Callable[[], None] | None = None
-
-    def tell_lost(self, on_lost: Callable[[], None] | None) -> None:
-        """Call this once the client is gone, or now if it is; aiohttp alone finds out when it writes."""
-        self._on_lost = on_lost
-        if on_lost is not None and self.transport is None:
-            on_lost()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """As above."""
-        super().connection_lost(exc)
-        if self._on_lost is not None:
-            self._on_lost()
+    def __init__(self, front: Front, server: Server, bounds: Bounds, **options: Any) -> None:
+        super().__init__(front, server, bounds, **options)
+        self._server = server
 
     def data_received(self, data: bytes) -> None:
         """Answer at once what can be; all else, and whatever comes while it is under way, waits for aiohttp's task."""
         waiter = self._waiter
         if waiter is None or waiter.done():  # a request is being answered, or the connection is being closed
             super().data_received(data)
+            self.bound_ahead(len(data))
             return
         self._waiter = None  # so that parsing wakes nobody
         try:
             super().data_received(data)
         finally:
             self._waiter = waiter
-        if self._messages and not self._answered_at_once():
+        if not self._messages:
+            self.bound_head(data)
+            return
+        if self.reading_head:
+            self.head_is_there()
+        if not self._answered_at_once():
             waiter.set_result(None)
 
     def _answered_at_once(self) -> bool:
@@ -101,7 +98,7 @@ class Connection(web.RequestHandler):
             or message.should_close
             or message.upgrade
             or message.version != HttpVersion11
-            or transport.get_write_buffer_size()  # the client does not read what it asks for
+            or self._paused  # the client does not read what it asks for
         ):
             return False
         request = self._server.request(message, payload, self, None, None)
@@ -122,8 +119,14 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """aiohttp would answer with the malformed line, and log it: there may be a token in it."""
-        return self._front.malformed() if status == 400 else super().handle_error(request, status, exc, message)
+        """aiohttp would answer with the malformed line, and log it: there may be a token in it.
+
+        Where an answer has begun there is no second one: the client has to see that the first is not whole.
+        """
+        if request.writer.output_size > 0:
+            self.abort()
+            raise ConnectionResetError("an answer broke off")
+        return self._front.malformed() if status == 400 else self._front.failed(exc)
 
 
 def connection_of(request: web.Request) -> Connection:

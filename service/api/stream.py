@@ -17,14 +17,14 @@ from service.api.open_stream import OpenStream
 from service.api.operation import Auth, Operation, Yes
 from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
+from service.api.ready import SERVER
+from service.api.unsent import UNSENT, WRITE_DEADLINE
 from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.keys import EVENTS, PICTURES, SETTINGS, TICKETS
 from service.live.sight import Sight
 from service.model import Person
 
-WRITE_DEADLINE = 30.0
-"""Seconds after which a reader that reads nothing is taken for dead."""
 TICKET_LIFETIME = 60
 
 
@@ -39,6 +39,7 @@ async def ticket(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/stream"""
     person, hash_ = await _reader(request)
+    request.app[UNSENT].demand_room()
     sight, answer = sight_of(request, person), _answer(request)
     await request.app[PICTURES].settled(sight)
     # The picture is taken in the same turn as the mailbox: nothing is lost between.
@@ -63,6 +64,7 @@ def _answer(request: web.Request) -> web.StreamResponse:
         headers={
             "Content-Type": "text/event-stream",
             "Cache-Control": "no-store",
+            "Server": SERVER,
             "X-Accel-Buffering": "no",  # nginx would hold events back
             "Access-Control-Expose-Headers": EXPOSED,
         }

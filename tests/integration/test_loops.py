@@ -10,7 +10,7 @@ import pytest
 
 from service.cli.demo import ADMIN_TOKEN
 from tests.support.database import TestDatabase
-from tests.support.raw import request
+from tests.support.raw import answer_on, line_to, request
 from tests.support.served import Clients, Served, served
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION
 
@@ -66,6 +66,13 @@ async def test_every_family_answers_and_it_ends_well(
         assert (await service.get("/readyz")).json["status"] == "degraded"
         assert "connector_requests_total" in await service.metrics()
         assert (await service.ask(b"nonsense\r\n\r\n")).status == 400
+
+        for target in (f"{REGISTRATION}?id={AGENT_UID}", "/v1/user/1795"):  # a client that says nothing more
+            async with line_to(service.port) as (reader, writer):
+                writer.write(request(target, *HEADERS))
+                writer.write_eof()
+                assert (await answer_on(reader)).status == 200
+                assert await reader.read() == b""
 
         clients = Clients(service.port)
         async with clients.asking(8):
