@@ -18,6 +18,7 @@ from service.store.schema import ENCODING, RECODE
 
 MIGRATE = schema.REMEDY
 PART = "postgresql"
+WRITING = ("select", "insert", "update", "delete")
 DEMO = sql.load("demo")["is_here"]
 
 
@@ -34,13 +35,13 @@ async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
             if not found.revisions:
                 return
             may_create = await connection.fetchval("select has_schema_privilege('public', 'create')")
-            remedy = "revoke create on schema public from the service's role, and do not let it own anything"
-            yield Finding(PART, "the service's role can make no tables", remedy if may_create else None)
-            for table in ("users", "tokens", "activity", "extensions"):
-                may = await connection.fetchval(
-                    "select has_table_privilege($1, 'select, insert, update, delete')", table
-                )
-                yield Finding(PART, f"the service may use {table}", None if may else MIGRATE)
+            mend = "revoke create on schema public from the service's role, and do not let it own anything"
+            yield Finding(PART, "the service's role can make no tables", mend if may_create else None)
+            for tables, privileges in ((schema.WRITTEN, WRITING), (schema.READ, ("select",))):
+                for table in tables:
+                    lacks = await schema.lacking(connection, [table], privileges)
+                    remedy = f"it lacks {', '.join(lacks)}: {MIGRATE}" if lacks else None
+                    yield Finding(PART, f"the service may use {table}", remedy)
             if await connection.fetchval(DEMO, list(demo_data.UIDS), demo_data.ADMIN_TOKEN_HASH):
                 yield _demo(settings)
             people = await connection.fetch("select user_id, name, email from users order by user_id")

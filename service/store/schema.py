@@ -103,13 +103,23 @@ async def problem(connection: Connection) -> str | None:
     found, known = await read(connection), known_revisions()
     if (why := found.problem(known)) is not None:
         return why
-    forbidden = await connection.fetchval(
-        "select min(name) from unnest($1::text[]) as name "
-        "where not coalesce(has_table_privilege(to_regclass(name), 'select'), false)",
-        [*WRITTEN, *READ],
-    )
-    if forbidden is not None:
-        return f"the service's role may not read {forbidden}: {REMEDY}"
+    if forbidden := await lacking(connection, (*WRITTEN, *READ), ("select",)):
+        return f"the service's role may not {forbidden[0]}: {REMEDY}"
     if found.newest > max(known):
         log.info("the schema is newer than this release, which can use it", revision=found.newest, known=max(known))
     return None
+
+
+async def lacking(connection: Connection, tables: Iterable[str], privileges: Iterable[str]) -> list[str]:
+    """What the role that asks may not do, of all that is named: `select on tokens`."""
+    rows = await connection.fetch(
+        """
+        select privilege || ' on ' || name as what
+        from unnest($1::text[]) as name, unnest($2::text[]) as privilege
+        where not coalesce(has_table_privilege(to_regclass(name), privilege), false)
+        order by 1
+        """,
+        list(tables),
+        list(privileges),
+    )
+    return [row["what"] for row in rows]
