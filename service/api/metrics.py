@@ -49,7 +49,7 @@ class Parts(Collector):
             (
                 "database_read_only",
                 "1 while PostgreSQL takes no changes.",
-                self._write_access.read_only_since is not None,
+                int(self._write_access.read_only_since is not None),
             ),
             ("streams_open", "Open event streams.", len(self._streams)),
             ("held_open", "Streams and long-polls that are held open.", len(self._watch)),
