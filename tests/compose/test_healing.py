@@ -49,7 +49,7 @@ def test_a_hangup_is_harmless_and_a_crash_after_it_heals(demo: Project) -> None:
 
 def test_a_killed_container_heals_with_the_next_up(demo: Project) -> None:
     docker("kill", "--signal=KILL", *(f"{demo.name}-{server}-1" for server in SERVERS))
-    demo.up()
+    demo.compose("up", "--detach")
     demo.replay()
 
 
@@ -66,6 +66,6 @@ def test_a_reboot_heals_in_any_order(demo: Project) -> None:
 def test_secrets_and_data_outlive_the_containers(demo: Project) -> None:
     before = {server: demo.secrets(server) for server in SERVERS}
     demo.compose("down")
-    demo.up()
+    demo.compose("up", "--detach")
     assert {server: demo.secrets(server) for server in SERVERS} == before
     demo.replay()
