@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def main() -> int:
 
 def run(folder: Path, plan: Plan) -> None:
     """Start all three, in order; watch them; stop them in the opposite order, whatever happens."""
+    for name in unheeded(plan.service_settings() | plan.owner_settings(), os.environ):
+        say("run", f"{name} of the environment is not used: `make run` sets it itself")
     write_env(folder, plan.service_settings() | plan.owner_settings())
     with contextlib.ExitStack() as stack:
         pipes = {name: LogPipe(name) for name in ("postgres", "asterisk", "service")}
@@ -81,6 +84,11 @@ def run(folder: Path, plan: Plan) -> None:
         except Stopped:
             say("run", "stopping")
             raise
+
+
+def unheeded(own: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
+    """The settings that somebody gave, and that are set here to something else."""
+    return sorted(name for name, value in own.items() if given.get(name) not in (None, "", value))
 
 
 def prepare(folder: Path, plan: Plan, service: Service) -> None:

@@ -13,6 +13,7 @@ from local import kept, ports
 from local.bootstrap import download_line
 from local.demo import curl_lines
 from local.postgres import quote_identifier, quote_literal
+from local.run import unheeded
 from local.sip import _netstrings
 from local.supervise import LONGEST_DELAY_S, Keeper, delays
 
@@ -156,3 +157,9 @@ def test_the_curl_lines_are_the_two_documented_calls() -> None:
     registration, user = curl_lines("http://127.0.0.1:8080")
     assert '{"id": "ByehQjC44FwMeiLbX"}' in registration
     assert user.endswith("'http://127.0.0.1:8080/v1//user/1795'")
+
+
+def test_settings_of_the_environment_that_make_run_does_not_use_are_named() -> None:
+    own = {"CONNECTOR_HTTP_HOST": "127.0.0.1", "CONNECTOR_HTTP_PORT": "8080", "CONNECTOR_LOG_FORMAT": "console"}
+    given = {"CONNECTOR_HTTP_HOST": "::", "CONNECTOR_HTTP_PORT": "8080", "CONNECTOR_LOG_FORMAT": "", "PATH": "/bin"}
+    assert unheeded(own, given) == ["CONNECTOR_HTTP_HOST"]
