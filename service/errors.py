@@ -13,6 +13,7 @@ ServiceError
 │   └── Overloaded              a bounded queue of ours is full
 ├── Refused                 the data says no
 │   ├── AlreadyExists           a name, an e-mail, an extension is taken
+│   │   ├── ExtensionExists         there is an extension of this number
 │   │   ├── ExtensionTaken          this extension is somebody else's
 │   │   └── UserTaken               another user has this name, this e-mail, or both
 │   ├── NotFound                no such user, extension, call server or token
@@ -78,6 +79,14 @@ class Refused(ServiceError):
 
 class AlreadyExists(Refused):
     """Something unique is taken."""
+
+
+class ExtensionExists(AlreadyExists):
+    """There is an extension of this number."""
+
+    def __init__(self, extension: str) -> None:
+        super().__init__(f"extension {extension} exists already")
+        self.extension = extension
 
 
 class ExtensionTaken(AlreadyExists):

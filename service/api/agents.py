@@ -77,7 +77,7 @@ async def assign(request: web.Request) -> web.Response:
     if not (given.user_id or given.username):
         raise BadArgument(_NOBODY)
     freed = await extensions.give(request.app[DATABASE], given.extension, uid=given.user_id, name=given.username)
-    await _heard(request, given.extension, *freed)
+    await heard(request, given.extension, *freed)
     return answered(request, Success())
 
 
@@ -103,12 +103,12 @@ async def unassign(request: web.Request) -> web.Response:
         if request.app[SETTINGS].rocketchat_errors:
             return answered(request, Success())
         raise
-    await _heard(request, held.extension)
+    await heard(request, held.extension)
     return answered(request, HeldExtensionAnswer(HeldExtension(held.uid, held.username, held.extension)))
 
 
-async def _heard(request: web.Request, *numbers: str) -> None:
-    """This process answers what was written; others hear of it within milliseconds."""
+async def heard(request: web.Request, *numbers: str) -> None:
+    """This process answers what was written to extensions; others hear of it within milliseconds."""
     changes = request.app[CHANGES]
     await asyncio.gather(*(changes.refresh(f"extension {number}", within=1.0) for number in numbers))
 

@@ -8,7 +8,8 @@ dropped. What is wrong is told in Rocket.Chat's manner, and always names the arg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -97,6 +98,10 @@ def _value(value: Any, name: str, type_: Any) -> Any:
     plain, rules = _apart(type_)
     if plain is int:
         return _whole_number(value, name)
+    if plain is bool and isinstance(value, bool):
+        return value
+    if plain is bool:
+        raise BadArgument(f"Expected true or false in field {name}")
     if not isinstance(value, str):
         raise BadArgument(f"Expected string, got {body.type_name(value)} in field {name}")
     if not value and any(rule.min_length for rule in rules):
@@ -108,10 +113,15 @@ def _value(value: Any, name: str, type_: Any) -> Any:
 
 def _apart(type_: Any) -> tuple[Any, list[msgspec.Meta]]:
     """A type without its annotations, and those that are rules."""
-    if get_origin(type_) is not Annotated:
-        return type_, []
-    plain, *annotations = get_args(type_)
-    return plain, [each for each in annotations if isinstance(each, msgspec.Meta)]
+    rules: list[msgspec.Meta] = []
+    while True:
+        if get_origin(type_) is Annotated:
+            type_, *annotations = get_args(type_)
+            rules += [each for each in annotations if isinstance(each, msgspec.Meta)]
+        elif get_origin(type_) in (Union, UnionType):  # None: it may be left out
+            (type_,) = [each for each in get_args(type_) if each is not NoneType]
+        else:
+            return type_, rules
 
 
 def _is_list(type_: Any) -> bool:

@@ -38,6 +38,7 @@ from service.api.ready import Ready, as_json
 from service.errors import (
     AlreadyExists,
     CallServerUnavailable,
+    ExtensionExists,
     ExtensionTaken,
     Invalid,
     LastAdmin,
@@ -96,6 +97,8 @@ def connector(error: Exception) -> Answer:
             return 404, _failed("Extension not found")
         case UserNotFound() | NoSuchUser():
             return 404, _failed("User not found")
+        case ExtensionExists():
+            return 409, _failed(f"extension already exists {error.extension}")
         case ExtensionTaken():
             return 400, _failed(f"extension already in use {error.extension}")
         case RouteNotFound():

@@ -11,6 +11,7 @@ from service.api import (
     available_agents,
     connections,
     connector,
+    extension_admin,
     health,
     omnichannel,
     own_presence,
@@ -37,6 +38,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Registration": registration.OPERATIONS,
     "Extensions": (
         *connector.OPERATIONS,
+        *extension_admin.OPERATIONS,
         *omnichannel.OPERATIONS,
         *agents.OPERATIONS,
         *available_agents.OPERATIONS,

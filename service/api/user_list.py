@@ -31,6 +31,7 @@ async def get(request: web.Request) -> Ready:
         order_dir=asked.order_dir,
         page=asked.page,
         per_page=asked.per_page,
+        search=(asked.search or "").strip() or None,
     )
     pending, since = request.app[ACTIVITY].all_pending(), datetime.now(UTC) - ONLINE_FOR
     found, total = await user_list.page(request.app[DATABASE], wanted, pending, since)

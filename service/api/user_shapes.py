@@ -77,6 +77,10 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
     user_type: Role | None = None
     active: Literal["true", "false"] | None = None
     is_online: Annotated[Literal[1, 2], Meta(description="1: used within 300 s; else 2.")] | None = None
+    search: (
+        Annotated[str, Meta(description="A text in the name, the e-mail, the full, first or last name, in any case.")]
+        | None
+    ) = None
     order_by: OrderBy = OrderBy.USER_ID
     order_dir: Direction = Direction.ASC
     page: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Counted from 0.")] = 0

@@ -71,18 +71,23 @@ async def give(database: Database, extension: str, *, uid: str = "", name: str =
 
     All of it happens, or nothing. Raises NoSuchUser, NoSuchExtension, ExtensionTaken.
     """
-    person, key = ("person_by_uid", uid) if uid else ("person_by_name", folded(name))
     async with database.connection() as connection, connection.transaction():
-        user = await connection.fetchrow(SQL[person], key) if _storable(key) else None
-        if user is None:
-            raise NoSuchUser(f"there is no user {uid or name!r}")
-        row = await connection.fetchrow(SQL["holder"], extension) if _storable(extension) else None
-        if row is None:
-            raise NoSuchExtension(f"there is no extension {extension!r}")
-        if row["user_id"] not in (None, user["user_id"]):
-            raise ExtensionTaken(extension)
-        freed = await connection.fetch(SQL["free_others"], user["user_id"], extension)
-        await connection.execute(SQL["give"], extension, user["user_id"])
+        return await given(connection, extension, uid=uid, name=name)
+
+
+async def given(connection: asyncpg.pool.PoolConnectionProxy, extension: str, *, uid: str, name: str) -> list[str]:
+    """The same, inside the caller's transaction."""
+    person, key = ("person_by_uid", uid) if uid else ("person_by_name", folded(name))
+    user = await connection.fetchrow(SQL[person], key) if _storable(key) else None
+    if user is None:
+        raise NoSuchUser(f"there is no user {uid or name!r}")
+    row = await connection.fetchrow(SQL["holder"], extension) if _storable(extension) else None
+    if row is None:
+        raise NoSuchExtension(f"there is no extension {extension!r}")
+    if row["user_id"] not in (None, user["user_id"]):
+        raise ExtensionTaken(extension)
+    freed = await connection.fetch(SQL["free_others"], user["user_id"], extension)
+    await connection.execute(SQL["give"], extension, user["user_id"])
     return [row["extension"] for row in freed]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.model import Role
+from service.names import composed
 from service.store import sql
 from service.store.activity import Seen, columns
 from service.store.database import Database
@@ -76,6 +77,8 @@ class Wanted:
     order_dir: Direction
     page: int
     per_page: int
+    search: str | None = None
+    """A text in a name or the e-mail, without regard to case as PostgreSQL has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ async def page(
             online_since,
             wanted.per_page,
             wanted.page * wanted.per_page,
+            composed(wanted.search) if wanted.search else None,
         )
     items = [Listed(shown_of(row), row["is_online"]) for row in rows if row["user_id"] is not None]
     return items, rows[0]["total"]

@@ -9,13 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from local.sip import Phone, PhoneError
-from service.keys import DATABASE
 from service.settings import Settings
-from service.store import extensions
 from tests.support.command_line import command, environment
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
-from tests.support.server import Server, Start
+from tests.support.server import ADMIN, Server, Start
 
 UID = "hT5rLwQ8vKz2fYj6N"
 """Of the person `nophone`, to whom each test gives an extension."""
@@ -44,8 +42,9 @@ async def by_command_line(pbx: Pbx, _: Server, number: str) -> None:
 
 
 async def by_another_replica(pbx: Pbx, other: Server, number: str) -> None:
-    await extensions.create(other.app[DATABASE], number, "main", "sip", f"secret-{number}")
-    await extensions.assign(other.app[DATABASE], number, 1797)
+    given = {"extension": number, "profile": "sip", "secret": f"secret-{number}", "userId": UID}
+    answer = await other.client.post("/api/v1/connector.extension.create", json=given, headers=ADMIN)
+    assert answer.status == 200, await answer.text()
 
 
 @pytest.fixture(autouse=True)

@@ -87,6 +87,27 @@ async def test_filters_order_and_pages(shared: Server, arguments: dict[str, str]
     assert [item["user_id"] for item in (await listed(shared, **arguments))["items"]] == found
 
 
+async def test_a_text_is_searched_for_in_names_and_e_mails(database: TestDatabase, server: Server) -> None:
+    await database.execute("update users set fullname = 'Zoë O''Hara', first_name = '100%' where user_id = 1797")
+    for text, found in (
+        ("DNHAI", [1795]),
+        ("AGENT2@example", [1796]),
+        ("o'hara", [1797]),
+        ("ZOE\u0308 ", [1797]),
+        ("ada", [1]),
+        ("%", [1797]),
+        ("_", []),
+        ("1795", []),
+        ("bea\nbea", []),
+        ("' or true --", []),
+        ("", [1, 1795, 1796, 1797, 1798]),
+        (" ", [1, 1795, 1796, 1797, 1798]),
+    ):
+        assert await ids(server, search=text) == found, text
+    assert await ids(server, search="example", user_type="agent", active="true") == [1795, 1796]
+    assert (await listed(server, search="example.com", per_page=1, page=1))["total"] == 5
+
+
 async def test_what_the_original_s_own_client_sends_is_understood(shared: Server) -> None:
     """Its tabs send empty arguments, and one without a `=` whose name is made up; it counts pages by `total`."""
     target = "/v1/user/list?order_by=user_id&order_dir=desc&user_type=admin&is_online-1&active=&page=0&per_page=10"

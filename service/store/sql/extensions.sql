@@ -46,6 +46,18 @@ update extensions set secret = $2 where extension = $1 returning extension
 -- name: set_enabled
 update extensions set enabled = $2 where extension = $1 returning extension
 
+-- name: change
+-- Sets what is not null.
+update extensions
+set profile = coalesce($2, profile), enabled = coalesce($3, enabled), secret = coalesce($4, secret)
+where extension = $1
+
+-- name: one
+select e.extension, e.call_server, e.profile, e.enabled, u.uid, u.name as username
+from extensions as e
+left join users as u using (user_id)
+where e.extension = $1
+
 -- name: delete
 delete from extensions where extension = $1 returning extension
 

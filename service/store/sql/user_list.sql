@@ -1,5 +1,5 @@
 -- name: page
--- One page of users, and how many there are in all, as of one moment. $1 to $3 filter; null: any. $4 to $7 are what
+-- One page of users, and how many there are in all, as of one moment. $1 to $3 and $11 filter; null: any. $4 to $7 are what
 -- people did of which this process has not written yet, as `record_activity` takes it; $8 is since when somebody must
 -- have been seen to be online. Without users on the page there is one row, with the total and nothing else.
 -- The comment that says `order` is replaced by the wanted order; ties are by user_id, so that pages do not overlap.
@@ -29,6 +29,10 @@ found as not materialized (
     where ($1::text is null or user_type = $1)
         and ($2::boolean is null or active = $2)
         and ($3::integer is null or is_online = $3)
+        and (
+            $11::text is null
+            or strpos(lower(concat_ws(E'\n', name, email, fullname, concat_ws(' ', first_name, last_name))), lower($11)) > 0
+        )
 )
 select (select count(*) from found) as total, item.*
 from (values (true)) as always

@@ -1,0 +1,218 @@
+"""Extensions made, changed and removed by an admin: calls that Rocket.Chat's connector did not have."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+
+from service.api import arguments
+from service.api.agents import heard
+from service.api.answers import answered
+from service.api.auth import caller
+from service.api.errors import BODY_ERRORS, BadArgument
+from service.api.operation import Operation, Success, Yes
+from service.api.permissions import Permission, demand
+from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
+from service.keys import DATABASE, SETTINGS
+from service.model import Person
+from service.store import extension_changes, extensions
+from service.store.extension_changes import Kept
+
+log = structlog.get_logger(__name__)
+
+PATH = "/api/v1/connector.extension"
+_SECRET = re.compile(r"[ -~]{12,80}")
+
+Number = Annotated[
+    str, Meta(min_length=1, description="Its number.", extra_json_schema={"pattern": "^[A-Za-z0-9_-]{1,40}$"})
+]
+Secret = Annotated[str, Meta(description="The SIP password.", extra_json_schema={"pattern": f"^{_SECRET.pattern}$"})]
+Profile = Literal["webrtc", "sip"]
+
+
+class NewExtension(msgspec.Struct, frozen=True, rename="camel"):
+    """A new extension; of nobody, unless `userId` or `username` says whose."""
+
+    extension: Number
+    call_server: Annotated[
+        str | None, Meta(description="Its call server's name in the settings; needed where there are several.")
+    ] = None
+    profile: Annotated[Profile, Meta(description="`webrtc` for browsers, `sip` for other phones.")] = "webrtc"
+    secret: Annotated[Secret | None, Meta(description="The SIP password; random, if it is not given.")] = None
+    user_id: Annotated[str | None, Meta(description="The uid of whoever gets it, instead of what they had.")] = None
+    username: Annotated[str | None, Meta(description="Or their name.")] = None
+
+    def __repr__(self) -> str:
+        return f"NewExtension({self.extension})"  # no log may hold a secret
+
+
+class ExtensionChange(msgspec.Struct, frozen=True):
+    """What to change; what is not given stays."""
+
+    extension: Number
+    profile: Profile | None = None
+    enabled: Annotated[bool | None, Meta(description="Whether it may register.")] = None
+    secret: Secret | None = None
+
+    def __repr__(self) -> str:
+        return f"ExtensionChange({self.extension})"
+
+
+class ExtensionToDelete(msgspec.Struct, frozen=True):
+    """Which one."""
+
+    extension: arguments.NotEmpty
+
+
+class KeptExtension(msgspec.Struct, frozen=True, rename="camel"):
+    """An extension as it is stored; its SIP password is told by `connector.extension.getDetails`."""
+
+    extension: str
+    call_server: str
+    profile: Profile
+    enabled: bool
+    user_id: str | UnsetType = UNSET
+    username: str | UnsetType = UNSET
+
+
+class KeptExtensionAnswer(msgspec.Struct, frozen=True):
+    """The extension as it is now."""
+
+    extension: KeptExtension
+    success: Yes = True
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /api/v1/connector.extension.create"""
+    by = await _admin(request)
+    given = await arguments.of_body(request, NewExtension)
+    number, call_server = _number(given.extension), _call_server(request, given.call_server)
+    kept, freed = await extension_changes.create(
+        request.app[DATABASE],
+        number,
+        call_server,
+        given.profile,
+        _secret(given.secret) or "",
+        uid=given.user_id or "",
+        name=given.username or "",
+    )
+    log.info("an extension was made", extension=number, by=by.user_id)
+    await heard(request, number, *freed)
+    return _answer(request, kept)
+
+
+async def update(request: web.Request) -> web.Response:
+    """POST /api/v1/connector.extension.update"""
+    by = await _admin(request)
+    given = await arguments.of_body(request, ExtensionChange)
+    kept = await extension_changes.change(
+        request.app[DATABASE],
+        _number(given.extension),
+        profile=given.profile,
+        enabled=given.enabled,
+        secret=_secret(given.secret),
+    )
+    log.info("an extension was changed", extension=kept.extension, by=by.user_id)
+    await heard(request, kept.extension)
+    return _answer(request, kept)
+
+
+async def delete(request: web.Request) -> web.Response:
+    """POST /api/v1/connector.extension.delete"""
+    by = await _admin(request)
+    number = (await arguments.of_body(request, ExtensionToDelete)).extension
+    if not extensions.NUMBER.fullmatch(number):
+        raise NoSuchExtension(number)
+    await extensions.delete(request.app[DATABASE], number)
+    log.info("an extension was deleted", extension=number, by=by.user_id)
+    await heard(request, number)
+    return answered(request, Success())
+
+
+async def _admin(request: web.Request) -> Person:
+    person = await caller(request)
+    demand(person, Permission.MANAGE_CALL_SETTINGS)
+    return person
+
+
+def _number(text: str) -> str:
+    if not extensions.NUMBER.fullmatch(text):
+        raise BadArgument("Expected 1 to 40 of A-Z a-z 0-9 _ - in field extension")
+    return text
+
+
+def _secret(text: str | None) -> str | None:
+    if text is not None and not _SECRET.fullmatch(text):
+        raise BadArgument("Expected 12 to 80 printable ASCII characters in field secret")
+    return text
+
+
+def _call_server(request: web.Request, given: str | None) -> str:
+    names = sorted(request.app[SETTINGS].call_servers)
+    if given is None and len(names) == 1:
+        return names[0]
+    if given is None and names:
+        raise BadArgument("Missing key 'callServer'")
+    if given not in names:
+        raise BadArgument(f"Expected one of {', '.join(names)} in field callServer")
+    return given
+
+
+def _answer(request: web.Request, kept: Kept) -> web.Response:
+    shown = KeptExtension(
+        extension=kept.extension,
+        call_server=kept.call_server,
+        profile="sip" if kept.profile == "sip" else "webrtc",
+        enabled=kept.enabled,
+        user_id=kept.uid or UNSET,
+        username=kept.username or UNSET,
+    )
+    return answered(request, KeptExtensionAnswer(shown))
+
+
+_WRONG = BadArgument("Expected 12 to 80 printable ASCII characters in field secret")
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=f"{PATH}.create",
+        handler=create,
+        summary="Make an extension, for a person if one is named",
+        details="All of it happens or nothing. What that person had before is free then, with another SIP password.",
+        body=NewExtension,
+        answer=KeptExtensionAnswer,
+        permission=Permission.MANAGE_CALL_SETTINGS,
+        errors=(
+            _WRONG,
+            NoSuchUser,
+            ExtensionExists("12342"),
+            CallServerUnavailable,
+            DatabaseUnavailable,
+            *BODY_ERRORS,
+        ),
+    ),
+    Operation(
+        method="POST",
+        path=f"{PATH}.update",
+        handler=update,
+        summary="Change an extension's profile, SIP password, or whether it may register",
+        body=ExtensionChange,
+        answer=KeptExtensionAnswer,
+        permission=Permission.MANAGE_CALL_SETTINGS,
+        errors=(_WRONG, NoSuchExtension, DatabaseUnavailable, *BODY_ERRORS),
+    ),
+    Operation(
+        method="POST",
+        path=f"{PATH}.delete",
+        handler=delete,
+        summary="Remove an extension; its phone is refused from then on",
+        body=ExtensionToDelete,
+        answer=Success,
+        permission=Permission.MANAGE_CALL_SETTINGS,
+        errors=(BadArgument("Missing key 'extension'"), NoSuchExtension, DatabaseUnavailable, *BODY_ERRORS),
+    ),
+)
