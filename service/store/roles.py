@@ -25,6 +25,13 @@ from service.store.schema import READ, SEQUENCES, WRITTEN
 VIEWS = ("ps_endpoints", "ps_auths", "ps_aors")
 OF_THE_RELEASE_BEFORE = ("alembic_version",)
 """What its `check` reads."""
+ACLS = {
+    "database": "select datacl from pg_database where datname = $2",
+    "schema": "select nspacl from pg_namespace where nspname = $2",
+    "table": "select relacl from pg_class where oid = to_regclass($2)",
+    "sequence": "select relacl from pg_class where oid = to_regclass($2)",
+}
+"""Where each kind of object keeps what is granted on it."""
 SCRAM_ROUNDS = 4096
 
 
@@ -100,10 +107,20 @@ async def ensure(connection: asyncpg.Connection, settings: Settings, opened: fro
 
 
 async def _grant(connection: asyncpg.Connection, role: str, kind: str, name: str, *privileges: str) -> None:
-    """Grant what is not granted yet."""
-    has = " and ".join(f"has_{kind}_privilege($1, $2, '{privilege}')" for privilege in privileges)
-    if not await connection.fetchval(f"select {has}", role, name):
-        await _run(connection, f"grant {', '.join(privileges)} on {kind} %I to %I", name, role)
+    """Grant what is not granted to this very role yet: what everybody has may be taken from everybody."""
+    missing = await connection.fetchval(
+        f"""
+        select string_agg(wanted, ', ') from unnest($3::text[]) as wanted where wanted not in (
+            select lower(privilege_type) from aclexplode(({ACLS[kind]}))
+            where grantee = (select oid from pg_roles where rolname = $1)
+        )
+        """,  # noqa: S608 - from this module
+        role,
+        name,
+        privileges,
+    )
+    if missing:
+        await _run(connection, f"grant {missing} on {kind} %I to %I", name, role)
 
 
 async def _login_role(connection: asyncpg.Connection, role: str, password: SecretStr | None) -> None:

@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
 
 from tests.support import command_line
-from tests.support.database import OWNER, PASSWORD, TestDatabase
+from tests.support.database import TestDatabase
+from tests.support.release_before import PEOPLE, made_by, migrated
 from tests.support.served import Served, served
-from tests.support.traffic import FREE_PHONE, Traffic
+from tests.support.traffic import Traffic
 
 MANY = "1000000"
-PEOPLE = 500
-"""Users and extensions in the database of the last release, beside the demo's."""
-
-
-@asynccontextmanager
-async def made_by(root: Path, postgres: TestDatabase, name: str) -> AsyncIterator[TestDatabase]:
-    """A database as the release in `root` makes it, with data."""
-    postgres.server.create_database(name, OWNER, PASSWORD)
-    database = TestDatabase(postgres.server, name)
-    variables = command_line.environment(database)
-    for command in ("migrate", "demo"):
-        done = await asyncio.to_thread(command_line.command, variables, command, root=root)
-        assert done.returncode == 0, done.stderr
-    await database.execute(
-        """
-        with made as (
-            insert into users (name, email, passwd, user_type, uid)
-            select 'Person ' || n, 'person' || n || '@example.com', 'x', 'agent',
-                'ABCDEFGHJKLMN' || translate((1000 + n)::text, '01', 'ab')
-            from generate_series(1, $1) as n returning user_id
-        ), held as (
-            insert into extensions (extension, secret, call_server, user_id)
-            select 'phone-' || user_id, md5(user_id::text), 'main', user_id from made
-        ), tokens_ as (
-            insert into tokens (token_hash, user_id, expires_at)
-            select sha256(user_id::text::bytea), user_id, now() + interval '1 day' from made
-        )
-        insert into activity (user_id, last_seen) select user_id, now() from made
-        """,
-        PEOPLE,
-    )
-    await database.execute(
-        "insert into extensions (extension, secret, call_server) values ($1, 'a-secret-of-12', 'main')", FREE_PHONE
-    )
-    try:
-        yield database
-    finally:
-        postgres.server.sql(f"drop database {name} with (force)")
-
-
-async def migrated(database: TestDatabase, root: Path = command_line.ROOT) -> str:
-    """What `migrate` logged; it must succeed."""
-    variables = command_line.environment(database)
-    done = await asyncio.to_thread(command_line.ended, command_line.started(variables, "migrate", root=root), within=90)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
 
 
 async def stopped(service: Served) -> None:
