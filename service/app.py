@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from time import time
 
 import structlog
@@ -29,6 +29,7 @@ from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher
 from service.errors import ConfigurationError
+from service.link_feed import LinkFeed
 from service.live.directory import Directory
 from service.live.held_answers import HeldAnswers
 from service.settings import Settings
@@ -63,7 +64,8 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         directory = Directory(uptime, time, usable_for=settings.directory_grace)
         feed = BoardFeed(directory)
         feed.follow(links)
-        reader = DirectoryReader(database, directory, lambda numbers: _follow(directory, links, feed, numbers))
+        followed = LinkFeed(directory, links, asyncio.get_running_loop().call_soon)
+        reader = DirectoryReader(database, directory, (feed.directory_changed, followed.directory_changed))
         changes = Changes(database.login, reader)
         logins = Logins(database, hasher, activity, settings.login_failures_per_process)
 
@@ -115,14 +117,6 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
 async def _end_what_takes_long(app: web.Application) -> None:
     """Streams and long-polls end at once, or a shutdown would wait for their readers."""
     app[keys.WATCH].end_all()
-
-
-def _follow(directory: Directory, links: Mapping[str, Link], feed: BoardFeed, numbers: frozenset[str] | None) -> None:
-    """Tell each link which extensions it has now, and the board what may have changed."""
-    if numbers is None or numbers:
-        for name, link in links.items():
-            link.want(directory.of_call_server(name))
-    feed.directory_changed(numbers)
 
 
 async def _read_once(changes: Changes, supervisor: Supervisor, deadline: float) -> None:

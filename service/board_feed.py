@@ -49,14 +49,10 @@ class BoardFeed:
 
         return changed
 
-    def directory_changed(self, extensions: frozenset[str] | None) -> None:
-        """The directory was read anew: these extensions, or all when None; and tokens may have ended."""
+    def directory_changed(self, extensions: frozenset[str]) -> None:
+        """The directory was read anew: of these extensions, and perhaps of tokens, which may have ended."""
         self._directory_changed.set()
-        if extensions is None:
-            self.board.touch(self._directory.numbers())
-            self.board.touch([item.extension for item in self.board.items()])
-        else:
-            self.board.touch(extensions)
+        self.board.touch(extensions)
 
     async def run(self) -> None:
         """Watch for links that fall silent or are heard of again, and for tokens that end, until cancelled."""

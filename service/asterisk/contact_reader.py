@@ -14,7 +14,7 @@ device does not depend on them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Set
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -53,7 +53,7 @@ class ContactReader:
         self._done = read
         self._contacts = contacts
         self._states = states
-        self._wanted: frozenset[str] = frozenset()
+        self._wanted: set[str] = set()
         self._missing: set[str] = set()
         self._unknown: set[str] = set()  # were read, to no avail
         self._told: set[str] = set()  # a contact of theirs came of which little is known
@@ -68,14 +68,15 @@ class ContactReader:
         self._begun.set()
         self._wake.set()
 
-    def want(self, endpoints: frozenset[str]) -> None:
-        """These are the endpoints now."""
-        for gone in self._wanted - endpoints:
+    def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
+        """These are endpoints from now on, and these are none. What could not be known is tried again."""
+        for gone in self._wanted & unwanted:
             self._contacts.forget(gone)
-        self._missing |= (endpoints - self._wanted) | self._unknown
-        self._missing &= endpoints
+        self._missing |= (wanted - self._wanted) | self._unknown
+        self._missing -= unwanted
         self._unknown.clear()
-        self._wanted = endpoints
+        self._wanted |= wanted
+        self._wanted -= unwanted
         self._wake.set()
 
     def read(self, endpoint: str) -> None:

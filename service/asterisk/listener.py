@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from panoramisk.message import Message
@@ -59,10 +59,13 @@ class Listener:
         self._stale = False  # a snapshot is due
         self._wake = asyncio.Event()
 
-    def want(self, extensions: frozenset[str]) -> None:
-        """These are the call server's extensions now: their devices and contacts are to be known."""
-        self.tracker.want(extensions)
-        self._reader.want(extensions)
+    def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
+        """These are the call server's extensions from now on, and these are not: what is wanted is to be known.
+
+        Of no other extension that changes anything.
+        """
+        self.tracker.follow(wanted, unwanted)
+        self._reader.follow(wanted, unwanted)
 
     # --- what everybody asks -----------------------------------------------------------------------------------
 

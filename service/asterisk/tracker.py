@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import structlog
 
@@ -67,7 +67,7 @@ class Tracker:
         self._contacts = contacts
         self._reread = reread
         self._sync = sync
-        self._wanted: frozenset[str] = frozenset()
+        self._wanted: set[str] = set()
         self._asking: dict[str, asyncio.Event] = {}  # set once a contact showed up meanwhile
         self._queue: deque[str] = deque()
         self._perhaps_booting: set[str] = set()
@@ -75,12 +75,13 @@ class Tracker:
         self._due = asyncio.Event()
         self._complaints = Complaints(log.bind(call_server=call_server))
 
-    def want(self, extensions: frozenset[str]) -> None:
-        """These are the extensions of this call server now."""
-        for gone in self._wanted - extensions:
+    def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
+        """These are extensions of this call server from now on, and these are none."""
+        for gone in self._wanted & unwanted:
             self._reloaded.pop(gone, None)
             self._complaints.over(gone)
-        self._wanted = extensions
+        self._wanted |= wanted
+        self._wanted -= unwanted
 
     def look(self, extension: str) -> None:
         """Its contacts were read: now it can be asked about, if need be."""

@@ -10,21 +10,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from service.errors import DirectoryUnavailable
+from service.live.tables import Rereading, Tables, Token
 from service.model import Extension, Person
 from service.names import folded
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """Whose a token is, and when it ends, in seconds since the epoch."""
-
-    user_id: int
-    expires_at: float
-
 
 ENDED = 10_000
 """Tokens that ended and are remembered as such: whoever goes on asking with one is refused without a proof."""
@@ -50,13 +41,9 @@ class Directory:
         self._noticed_within = noticed_within
         self._usable_for = usable_for
         self._proven_until = self._usable_until = float("-inf")
-        self._people: dict[int, Person] = {}
-        self._by_uid: dict[str, int] = {}
-        self._by_name: dict[str, int] = {}  # folded
-        self._tokens: dict[bytes, Token] = {}
-        self._ended: OrderedDict[bytes, None] = OrderedDict()  # oldest first
-        self._extensions: dict[str, Extension] = {}
-        self._held: dict[int, str] = {}
+        self._tables = Tables()
+        self._rereading: Rereading | None = None
+        self._ended: OrderedDict[bytes, None] = OrderedDict()  # tokens, oldest first
         self._in_order: list[str] | None = None
         self._unreadable_people: set[int] = set()
         self.version = 0
@@ -66,61 +53,53 @@ class Directory:
 
     # --- what the feed says ------------------------------------------------------------------------------------
 
-    def replace(
-        self,
-        people: Iterable[Person],
-        tokens: Iterable[tuple[bytes, Token]],
-        extensions: Iterable[Extension],
-    ) -> None:
-        """Everything was read anew."""
-        self._people = {person.user_id: person for person in people}
-        self._by_uid = {person.uid: person.user_id for person in self._people.values()}
-        self._by_name = {folded(person.name): person.user_id for person in self._people.values()}
-        before, self._tokens = self._tokens, dict(tokens)
-        for token_hash in before.keys() - self._tokens.keys():
+    def reread(self) -> Rereading:
+        """Everything is about to be read anew: fill what this returns, then `replace`. One that was begun is void."""
+        self._rereading = Rereading(self._tables)
+        return self._rereading
+
+    def give_up(self, rereading: Rereading) -> None:
+        """It could not be read to the end."""
+        if self._rereading is rereading:
+            self._rereading = None
+
+    def replace(self, rereading: Rereading) -> frozenset[str]:
+        """Everything was read anew, and is so from now on. Returns the extensions that may read differently now."""
+        assert rereading is self._rereading, "another one was begun since"
+        before, self._tables, self._rereading = self._tables, rereading.finish(), None
+        ended = before.tokens.keys() - self._tables.tokens.keys()
+        for token_hash in ended:
             self._end(token_hash)
-        self._extensions = {extension.number: extension for extension in extensions}
-        self._held = {
-            extension.user_id: extension.number
-            for extension in self._extensions.values()
-            if extension.user_id is not None
-        }
         self._in_order = None
-        self.version += 1
+        if rereading.differs or ended:
+            self.version += 1
+        return frozenset(rereading.concerned)
 
     def put_person(self, user_id: int, person: Person | None) -> None:
         """One person was read; None: there is none any more."""
         self.version += 1
-        before = self._people.pop(user_id, None)
-        if before is not None:
-            for index, key in ((self._by_uid, before.uid), (self._by_name, folded(before.name))):
-                if index.get(key) == user_id:
-                    del index[key]
-        if person is not None:
-            self._people[user_id] = person
-            self._by_uid[person.uid] = user_id
-            self._by_name[folded(person.name)] = user_id
+        self._tables.put_person(user_id, person)
+        if self._rereading is not None:
+            self._rereading.touched_people.add(user_id)
 
     def put_token(self, token_hash: bytes, token: Token | None) -> None:
         """One token was read; None: it is revoked."""
         self.version += 1
+        was_there = self._tables.put_token(token_hash, token)
         if token is not None:
-            self._tokens[token_hash] = token
             self._ended.pop(token_hash, None)
-        elif self._tokens.pop(token_hash, None) is not None:
+        elif was_there:
             self._end(token_hash)
+        if self._rereading is not None:
+            self._rereading.touched_tokens.add(token_hash)
 
     def put_extension(self, number: str, extension: Extension | None) -> None:
         """One extension was read; None: it is gone."""
-        before = self._extensions.pop(number, None)
-        if before is not None and before.user_id is not None and self._held.get(before.user_id) == number:
-            del self._held[before.user_id]
-        if (before is None) is not (extension is None):
+        was_there = self._tables.put_extension(number, extension)
+        if was_there is (extension is None):
             self._in_order = None
-        if extension is not None:
-            self._extensions[number] = extension
-            if extension.user_id is not None:
-                self._held[extension.user_id] = number
+        if self._rereading is not None:
+            self._rereading.touched_extensions.add(number)
 
     def left_out(self, rows: int, people: set[int]) -> None:
         """So many rows cannot be read in all; these people are among them."""
@@ -156,40 +135,40 @@ class Directory:
     def holder(self, token_hash: bytes) -> Person | None:
         """The active person who holds this token. Raises DirectoryUnavailable."""
         self._check()
-        token = self._tokens.get(token_hash)
+        token = self._tables.tokens.get(token_hash)
         if token is None or token.expires_at <= self.now():
             return None
-        person = self._people.get(token.user_id)
+        person = self._tables.people.get(token.user_id)
         if person is None and token.user_id in self._unreadable_people:
             raise DirectoryUnavailable("this release cannot read the row of the token's holder")
         return person if person is not None and person.active else None
 
     def has_ended(self, token_hash: bytes) -> bool:
         """Whether this token is known to be of no use any more, rather than not known."""
-        token = self._tokens.get(token_hash)
+        token = self._tables.tokens.get(token_hash)
         if token is None:
             return token_hash in self._ended
-        person = self._people.get(token.user_id)
+        person = self._tables.people.get(token.user_id)
         return token.expires_at <= self.now() or (person is not None and not person.active)
 
     def expires_at(self, token_hash: bytes) -> float:
         """When a token expires, in seconds since the epoch: long ago, where there is none."""
-        token = self._tokens.get(token_hash)
+        token = self._tables.tokens.get(token_hash)
         return token.expires_at if token is not None else 0.0
 
     def person(self, uid: str) -> Person | None:
         """The person with this id, active or not."""
-        user_id = self._by_uid.get(uid)
-        return None if user_id is None else self._people.get(user_id)
+        user_id = self._tables.by_uid.get(uid)
+        return None if user_id is None else self._tables.people.get(user_id)
 
     def named(self, name: str) -> Person | None:
         """The person with this name, as `names.folded` has it, active or not."""
-        user_id = self._by_name.get(folded(name))
-        return None if user_id is None else self._people.get(user_id)
+        user_id = self._tables.by_name.get(folded(name))
+        return None if user_id is None else self._tables.people.get(user_id)
 
     def people(self) -> Iterable[Person]:
         """Everybody, active or not, in no order."""
-        return self._people.values()
+        return self._tables.people.values()
 
     def extension_of(self, uid: str) -> Extension | None:
         """The extension that this person may register now. Raises DirectoryUnavailable."""
@@ -197,55 +176,53 @@ class Directory:
         person = self.person(uid)
         if person is None or not person.active:
             return None
-        number = self._held.get(person.user_id)
-        extension = self._extensions.get(number) if number is not None else None
+        number = self._tables.held.get(person.user_id)
+        extension = self._tables.extensions.get(number) if number is not None else None
         return extension if extension is not None and extension.enabled else None
 
     def extension(self, number: str) -> Extension | None:
         """An extension that may register, by its number."""
-        extension = self._extensions.get(number)
+        extension = self._tables.extensions.get(number)
         return extension if extension is not None and self._may_register(extension) else None
 
     def holder_of(self, extension: Extension) -> Person | None:
         """Whose extension it is."""
-        return self._people.get(extension.user_id) if extension.user_id is not None else None
+        return self._tables.people.get(extension.user_id) if extension.user_id is not None else None
 
     def number_of(self, user_id: int) -> str | None:
         """The extension that a person holds, whether they may register it or not."""
-        return self._held.get(user_id)
+        return self._tables.held.get(user_id)
 
     def numbers(self) -> Sequence[str]:
         """All extensions, whether they may register or not, in order."""
         if self._in_order is None:
-            self._in_order = sorted(self._extensions)
+            self._in_order = sorted(self._tables.extensions)
         return self._in_order
 
     def is_held(self, number: str) -> bool:
         """Whether an extension is somebody's, who may be inactive."""
-        extension = self._extensions.get(number)
+        extension = self._tables.extensions.get(number)
         return extension is not None and extension.user_id is not None
 
     def that_may_register(self) -> list[Extension]:
         """The extensions that Asterisk knows, in order of their numbers."""
-        found = map(self._extensions.__getitem__, self.numbers())
+        found = map(self._tables.extensions.__getitem__, self.numbers())
         return [extension for extension in found if self._may_register(extension)]
 
-    def of_call_server(self, call_server: str) -> frozenset[str]:
-        """The numbers of the extensions that may register with this call server."""
-        return frozenset(
-            extension.number
-            for extension in self._extensions.values()
-            if extension.call_server == call_server and self._may_register(extension)
-        )
+    def call_server_of(self, number: str) -> str | None:
+        """The call server with which an extension may register; None: it may not register, or there is none."""
+        extension = self.extension(number)
+        return extension.call_server if extension is not None else None
 
     def counts(self) -> dict[str, int]:
         """How much it holds."""
-        return {"people": len(self._people), "tokens": len(self._tokens), "extensions": len(self._extensions)}
+        tables = self._tables
+        return {"people": len(tables.people), "tokens": len(tables.tokens), "extensions": len(tables.extensions)}
 
     def _may_register(self, extension: Extension) -> bool:
         if not extension.enabled or extension.user_id is None:
             return extension.enabled
-        person = self._people.get(extension.user_id)
+        person = self._tables.people.get(extension.user_id)
         return person is not None and person.active
 
     def _end(self, token_hash: bytes) -> None:

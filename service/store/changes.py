@@ -1,6 +1,7 @@
 """What changes in PostgreSQL, heard through LISTEN: each notification is a hint to read rows again, nothing more.
 
-A dedicated connection listens first, then everything is read, then hints are followed, by one task, in order. Nothing
+A dedicated connection listens first, then everything is read. Hints are followed meanwhile and from then on, in order:
+rows by one task, and everything, which takes a while, by another one (`lanes`). Nothing
 tells of a half-open connection, and a pooler can swallow LISTEN, so a notification to oneself must come back every few
 seconds. When one that was sent at a time has come back, and all hints before it have been read, then everything that
 was committed before that time has been read. Whoever cannot wait for the next one has one sent (`proved`).
@@ -13,7 +14,7 @@ import contextlib
 import random
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import asyncpg
@@ -23,6 +24,7 @@ from service.clock import uptime
 from service.errors import DatabaseUnavailable
 from service.store.driver_errors import not_now
 from service.store.hints import Hints, Rows
+from service.store.lanes import Lanes
 from service.store.login import Login
 from service.store.proofs import Proofs
 
@@ -76,7 +78,9 @@ class Changes:
         self._clock = clock
         self._proofs = Proofs(clock)
         self._hints = Hints(clock)
-        self._waiting: list[asyncio.Future[None]] = []
+        self._hinted = asyncio.Event()
+        self._lanes = Lanes()
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
         self._confirmed_at: float | None = None
         self._due = asyncio.Event()
         self._away = False
@@ -93,8 +97,9 @@ class Changes:
         """Have a row read now, in its turn. False when that did not happen within so many seconds."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._hints.add(hint)
-        self._waiting.append(done)
+        self._waiting.append((hint, done))
         self._due.set()
+        self._hinted.set()
         try:
             async with asyncio.timeout(within):
                 await done
@@ -127,63 +132,81 @@ class Changes:
             with not_now():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.add_listener(CHANNEL, self._notified)
-            await self._read(everything=True, confirmed_at=self._clock())
+            self._hints.at_once()
+            self._lanes.later(self._lanes.needed(behind=True), self._clock(), [])
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._heartbeat(connection), name="listener heartbeat")
                 tasks.create_task(self._follow(), name="read after changes")
+                tasks.create_task(self._read_everything(), name="read everything")
         finally:
             connection.terminate()
 
     async def _follow(self) -> None:
-        read_again_at = self._clock() + READ_AGAIN_EVERY
+        """Read rows as hints name them, also while everything is read, which takes a while."""
         rested_at = self._clock()
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._hints.due_in()):
-                    await self._due.wait()
+            await self._due.wait()
             if not self._waiting:
                 # At least a turn of the loop: what one transaction changed comes as many notifications at once.
                 await asyncio.sleep(max(0.0, rested_at - self._clock()))
-            everything = self._clock() > read_again_at
-            if everything:
-                read_again_at = self._clock() + READ_AGAIN_EVERY
-            if await self._read(everything=everything, confirmed_at=self._confirmed_at):
+            if await self._read_rows():
                 rested_at = self._clock() + GATHER
 
-    async def _read(self, *, everything: bool, confirmed_at: float | None) -> bool:
-        """Read what is due by now; False: nothing was. What fails stays due, what comes meanwhile is for later."""
+    async def _read_rows(self) -> bool:
+        """Read the rows that are due; False: none were. What fails stays due, what comes meanwhile is for later."""
         self._due.clear()
-        if everything:
-            self._hints.at_once()
-        rows = self._hints.take()
-        behind = self._hints.behind
-        waiting, self._waiting = self._waiting, []
+        rows, needed = self._hints.take(), self._lanes.needed(behind=self._hints.behind)
+        waiting, self._waiting, confirmed_at = self._waiting, [], self._confirmed_at
         try:
-            with not_now():
-                if rows is None:
-                    began = self._clock()
-                    await self._reader.read_all()
-                    self._hints.everything_was_read(self._clock() - began)
-                elif len(rows):
+            if len(rows):
+                with not_now():
                     await self._reader.read(rows)
         except BaseException:
             self._hints.put_back(rows)
             self._waiting = waiting + self._waiting
             raise
-        if behind:
-            self._waiting = waiting + self._waiting
-        else:
-            self._caught_up(confirmed_at, waiting)
-        return rows is None or len(rows) > 0
+        _tell(done for hint, done in waiting if not hint.endswith("*"))
+        others = [done for hint, done in waiting if hint.endswith("*")]
+        if not self._lanes.later(needed, confirmed_at, others):
+            self._caught_up(confirmed_at, others)
+        return len(rows) > 0
 
-    def _caught_up(self, confirmed_at: float | None, waiting: list[asyncio.Future[None]]) -> None:
+    async def _read_everything(self) -> None:
+        """Read everything whenever a hint, or the time, says so."""
+        read_again_at = self._clock() + READ_AGAIN_EVERY
+        while True:
+            self._hinted.clear()
+            behind, by_time = self._hints.behind, self._clock() > read_again_at
+            if self._hints.take_everything() or by_time:
+                await self._read_all(behind)
+                read_again_at = self._clock() + READ_AGAIN_EVERY
+                continue
+            due_in = self._hints.due_in()
+            rest = read_again_at - self._clock()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest if due_in is None else min(rest, due_in)):
+                    await self._hinted.wait()
+
+    async def _read_all(self, behind: bool) -> None:
+        """Read everything now; `behind`: a hint that is understood said so. Where it fails it stays due."""
+        self._lanes.begin(counts=behind)
+        began = self._clock()
+        try:
+            with not_now():
+                await self._reader.read_all()
+        except BaseException:
+            self._hints.everything()
+            raise
+        self._hints.everything_was_read(self._clock() - began)
+        for confirmed_at, waiting in self._lanes.end():
+            self._caught_up(confirmed_at, waiting)
+        self.following.set()
+
+    def _caught_up(self, confirmed_at: float | None, waiting: Iterable[asyncio.Future[None]]) -> None:
         if confirmed_at is not None:
             self._reader.confirmed(confirmed_at)
             self._proofs.given(confirmed_at)
-        for done in waiting:
-            if not done.done():
-                done.set_result(None)
-        self.following.set()
+        _tell(waiting)
 
     async def _heartbeat(self, connection: asyncpg.Connection) -> None:
         while True:
@@ -215,3 +238,10 @@ class Changes:
                 self._reminded_at = self._clock()
                 log.warning("a notification is not understood, so everything is read", hint=hint[:80])
             self._due.set()
+            self._hinted.set()
+
+
+def _tell(waiting: Iterable[asyncio.Future[None]]) -> None:
+    for done in waiting:
+        if not done.done():
+            done.set_result(None)

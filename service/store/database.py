@@ -61,7 +61,8 @@ class Database:
         self.login = login
         self._any_schema = any_schema
         self._size = size
-        self._deadline = deadline
+        self.deadline = deadline
+        """Seconds that one use of a connection may take."""
         self._start_deadline = start_deadline
         self._pool: asyncpg.Pool | None = None
 
@@ -129,26 +130,26 @@ class Database:
             self._pool.terminate()
 
     @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-        """A connection, whose whole use must end within the deadline. Raises DatabaseUnavailable.
+    async def connection(self, within: float | None = None) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """A connection, whose whole use must end within the deadline, or `within`. Raises DatabaseUnavailable.
 
         On a deadline the connection is thrown away: a frozen server would keep `release` waiting too.
         """
         assert self._pool is not None, "the database is used before it was opened"
         with translated():
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(within or self.deadline):
                 with translated(lambda: True):
                     connection = await self._acquired(self._pool)
                 try:
                     with translated(lambda: _lost(connection)), self._judged(connection):
                         yield connection
                 finally:
-                    await self._pool.release(connection, timeout=self._deadline)
+                    await self._pool.release(connection, timeout=self.deadline)
 
     async def _acquired(self, pool: asyncpg.Pool) -> asyncpg.pool.PoolConnectionProxy:
         """One that leads to the primary of now, and takes changes if the server does: others are thrown away."""
         while True:
-            connection = await pool.acquire(timeout=self._deadline)
+            connection = await pool.acquire(timeout=self.deadline)
             behind_it = cast(Connection, connection)
             outdated = is_read_only(behind_it) and self.login.write_access.read_only_since is None
             if behind_it.host == self.login.host and not outdated:
@@ -172,7 +173,7 @@ class Database:
     async def _connect(self, *_: Any, **options: Any) -> Connection:
         """What the pool calls for a new connection."""
         return await self.login.connect(
-            **options, command_timeout=self._deadline, server_settings={"application_name": "asterisk-connector"}
+            **options, command_timeout=self.deadline, server_settings={"application_name": "asterisk-connector"}
         )
 
 

@@ -5,14 +5,15 @@ A row that this release cannot make sense of, perhaps a newer one's, is left out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
 import structlog
 
-from service.live.directory import Directory, Token
+from service.live.directory import Directory
+from service.live.tables import Rereading, Token
 from service.model import Extension
 from service.store import sql
 from service.store.database import Database, again_on_fresh_statements
@@ -24,20 +25,24 @@ log = structlog.get_logger(__name__)
 SQL = sql.load("directory")
 LINES = 10
 """Rows that are named in the log at each reading; of more only the number is told."""
+BATCH = 250
+"""Rows that are taken in one turn of the loop when everything is read: a few milliseconds."""
+READ_ALL_DEADLINE = 60.0
+"""Seconds that reading everything may take: hundreds of thousands of rows, on a busy machine."""
 T = TypeVar("T")
 Key = tuple[str, Any]
 """What kind of row, and its key."""
 
 
 class DirectoryReader:
-    """Used by one task at a time, so that what is read is written in the order of reading.
+    """Rows are read by one task at a time, so that what is read is written in the order of reading.
 
-    `changed` is called after the directory changed, with the extensions concerned, or None for all; with none of them
-    after tokens did.
+    So is everything; both may go on at once, see `Rereading`. Each of `changed` is called after the directory changed,
+    with the extensions concerned, which may be none.
     """
 
     def __init__(
-        self, database: Database, directory: Directory, changed: Callable[[frozenset[str] | None], None]
+        self, database: Database, directory: Directory, changed: Sequence[Callable[[frozenset[str]], None]]
     ) -> None:
         self._database = database
         self._directory = directory
@@ -46,22 +51,40 @@ class DirectoryReader:
 
     @again_on_fresh_statements
     async def read_all(self) -> None:
-        """Read everything, as of one moment."""
+        """Read everything, as of one moment, a few rows in each turn of the loop; all of it counts from its end on."""
+        rereading = self._directory.reread()
+        try:
+            left_out = await self._read_into(rereading)
+        except BaseException:
+            self._directory.give_up(rereading)
+            raise
+        concerned = self._directory.replace(rereading)
+        touched = _keys(rereading.touched_people, rereading.touched_tokens, rereading.touched_extensions)
+        untouched = {key: error for key, error in left_out.items() if key not in touched}
+        self._tell(untouched, self._left_out - touched)
+        self._report(concerned)
+
+    async def _read_into(self, rereading: Rereading) -> dict[Key, Exception]:
+        left_out: dict[Key, Exception] = {}
         async with (
-            self._database.connection() as connection,
+            self._database.connection(READ_ALL_DEADLINE) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            people = await connection.fetch(SQL["all_people"])
-            tokens = await connection.fetch(SQL["all_tokens"])
-            extensions = await connection.fetch(SQL["all_extensions"])
-        left_out: dict[Key, Exception] = {}
-        self._directory.replace(
-            (person for _, person in _made("user", people, person_of, left_out)),
-            (token for _, token in _made("token", tokens, _token, left_out)),
-            (extension for _, extension in _made("extension", extensions, _extension, left_out)),
-        )
-        self._tell(left_out, self._left_out)
-        self._changed(None)
+            async for rows in self._batches(connection, SQL["all_people"]):
+                rereading.add_people(person for _, person in _made("user", rows, person_of, left_out))
+            async for rows in self._batches(connection, SQL["all_tokens"]):
+                rereading.add_tokens(token for _, token in _made("token", rows, _token, left_out))
+            async for rows in self._batches(connection, SQL["all_extensions"]):
+                rereading.add_extensions(found for _, found in _made("extension", rows, _extension, left_out))
+        return left_out
+
+    async def _batches(
+        self, connection: asyncpg.pool.PoolConnectionProxy, statement: str
+    ) -> AsyncIterator[list[asyncpg.Record]]:
+        """What a statement finds, a few rows at a time: between two others have their turns."""
+        cursor = await connection.cursor(statement, timeout=self._database.deadline)
+        while rows := await cursor.fetch(BATCH, timeout=self._database.deadline):
+            yield rows
 
     async def read(self, rows: Rows) -> None:
         """Read the rows that hints named."""
@@ -81,14 +104,17 @@ class DirectoryReader:
         found_extensions = dict(_made("extension", extensions, _extension, left_out))
         for number in numbers:
             self._directory.put_extension(number, found_extensions.get(number))
-        asked: set[Key] = {("user", key) for key in user_ids} | {("token", key) for key in hashes}
-        self._tell(left_out, self._left_out & (asked | {("extension", key) for key in numbers}))
+        self._tell(left_out, self._left_out & _keys(user_ids, hashes, numbers))
         held = {mine for user_id in user_ids if (mine := self._directory.number_of(user_id))}
-        self._changed(frozenset(rows.extensions | held))
+        self._report(frozenset(rows.extensions | held))
 
     def confirmed(self, at: float) -> None:
         """What was committed before this moment has been read."""
         self._directory.confirmed(at)
+
+    def _report(self, concerned: frozenset[str]) -> None:
+        for changed in self._changed:
+            changed(concerned)
 
     def _tell(self, left_out: dict[Key, Exception], before: set[Key]) -> None:
         """Log what is left out from now on, once; `before`: what had been, of all that was read."""
@@ -100,6 +126,11 @@ class DirectoryReader:
             log.error("a row cannot be read and is left out", kind=kind, key=told, error=str(left_out[kind, key]))
         if len(new) > LINES:
             log.error("more rows cannot be read and are left out", rows=len(new) - LINES)
+
+
+def _keys(people: Iterable[int], tokens: Iterable[bytes], extensions: Iterable[str]) -> set[Key]:
+    of_each = (("user", people), ("token", tokens), ("extension", extensions))
+    return {(kind, key) for kind, keys in of_each for key in keys}
 
 
 def _made(

@@ -89,35 +89,34 @@ class Hints:
         return self._everything
 
     def due_in(self) -> float | None:
-        """Seconds until something may be read, 0 for now; None: there is nothing to be read."""
-        if len(self._rows):
-            return 0.0
+        """Seconds until everything may be read, 0 for now; None: it need not be."""
         wanted = [self._everything_from] if self._everything else []
         wanted += [max(self._misunderstood_from, self._everything_from)] if self._misunderstood else []
         return max(0.0, min(wanted) - self._clock()) if wanted else None
 
-    def take(self) -> Rows | None:
-        """What may be read now, which is forgotten here. None: everything."""
+    def take(self) -> Rows:
+        """The rows to read now, which are forgotten here."""
+        rows, self._rows = self._rows, Rows()
+        return rows
+
+    def take_everything(self) -> bool:
+        """Whether everything is to be read now, which is forgotten here then."""
         now = self._clock()
         because = self._everything or (self._misunderstood and now >= self._misunderstood_from)
-        rows, self._rows = self._rows, Rows()
         if not because or now < self._everything_from:
-            return rows
+            return False
         if self._misunderstood:
             self._misunderstood_from = now + MISUNDERSTOOD_EVERY
         self._everything = self._misunderstood = False
-        return None
+        return True
 
     def at_once(self) -> None:
         """Everything is to be read now, however soon after the last time."""
         self._everything_from = float("-inf")
         self.everything()
 
-    def put_back(self, rows: Rows | None) -> None:
+    def put_back(self, rows: Rows) -> None:
         """These were taken and could not be read."""
-        if rows is None:
-            self.everything()
-            return
         self._rows |= rows
         if len(self._rows) > MOST:
             self.everything()

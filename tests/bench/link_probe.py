@@ -99,7 +99,7 @@ async def ours(port: int, extensions: frozenset[str]) -> None:
     echo = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
     tell(echo=echo.sockets[0].getsockname()[1])
     link = WatchedLink(Account("127.0.0.1", port, "monitor", os.environ["AMI_SECRET"]), watch)
-    link.want(extensions)
+    link.follow(extensions, set())
     watch.begin()
     await link.run()
 

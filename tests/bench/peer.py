@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -15,7 +16,7 @@ _ID = re.compile(rb"^ActionID: (\S+)", re.MULTILINE | re.IGNORECASE)
 
 
 class Peer:
-    """Serves one client, in a thread: lets it in, has booted, lists these devices as not in use, answers pings.
+    """Serves one client at a time, in a thread: lets it in, has booted, lists these devices as not in use.
 
     Of contacts it knows only the first device's: that is enough to be believed, and nothing is known of the others.
     """
@@ -49,13 +50,23 @@ class Peer:
         with self._writing:
             self._client.sendall(data)
 
+    def cut(self) -> None:
+        """End the client's line. It may come again."""
+        assert self._client is not None
+        self._client.shutdown(socket.SHUT_RDWR)
+
     def _serve(self) -> None:
-        self._client, _ = self._listener.accept()
-        self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.say(b"Asterisk Call Manager/11.0.0\r\n")
+        with contextlib.suppress(OSError):  # the listener is closed
+            while True:
+                self._client, _ = self._listener.accept()
+                self._serve_one(self._client)
+
+    def _serve_one(self, client: socket.socket) -> None:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         rest = b""
         try:
-            while data := self._client.recv(65536):
+            self.say(b"Asterisk Call Manager/11.0.0\r\n")
+            while data := client.recv(65536):
                 *actions, rest = (rest + data).split(b"\r\n\r\n")
                 for action in actions:
                     self.say(self._answer(action))

@@ -330,10 +330,10 @@ NEW = {"name": "new", "email": "new@example.com", "passwd": "a long password", "
 async def test_a_feeder_that_dies_during_the_start_ends_it_at_once_with_the_true_reason(
     database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_: Changes, **__: object) -> bool:
+    async def broken(_: Changes, __: bool) -> None:
         raise ZeroDivisionError("broken on purpose")
 
-    monkeypatch.setattr(Changes, "_read", broken)
+    monkeypatch.setattr(Changes, "_read_all", broken)
     with pytest.raises(RuntimeError, match=r"'changes' ended by itself: ZeroDivisionError\('broken on purpose'\)"):
         async with asyncio.timeout(15), composition.running(settings(database)):
             pass

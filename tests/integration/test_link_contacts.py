@@ -91,5 +91,5 @@ async def test_a_phone_that_vanished_is_registered_but_not_reachable(pbx: Pbx, w
 async def test_of_an_extension_that_is_no_more_no_contact_is_known(pbx: Pbx, watch: Watch) -> None:
     link = watch(pbx, want=WANT)
     await eventually(lambda: link.contacts_of(NUMBER) == ())
-    link.want(frozenset())
+    link.follow(set(), set(WANT))
     assert link.contacts_of(NUMBER) is None

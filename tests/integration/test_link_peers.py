@@ -37,7 +37,7 @@ class Linked:
         self.link = Link(
             "scripted", Account("127.0.0.1", port, "monitor", "secret"), deadline=deadline, delays=impatient
         )
-        self.link.want(frozenset([want] if want else []))
+        self.link.follow({want} if want else set(), set())
 
     async def __aenter__(self) -> Link:
         self._supervisor = Supervisor()

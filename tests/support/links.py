@@ -95,7 +95,7 @@ async def watch() -> AsyncIterator[Watch]:
         made = account or Account("127.0.0.1", port or config.ami_port, "monitor", config.monitor_secret)
         sync_account = Account("127.0.0.1", config.ami_port, "sync", config.sync_secret) if sync else None
         link = Link("main", made, sync=sync_account, deadline=deadline, delays=impatient)
-        link.want(frozenset(want))
+        link.follow(set(want), set())
         supervisor.start("the link under test", link.run())
         return link
 

@@ -22,6 +22,7 @@ from service.live.directory import Directory
 from service.live.presences import Presences
 from service.live.sight import Sight
 from service.model import DeviceState, Extension, Person, Role
+from tests.support.directories import fill
 from tests.unit.test_board import World, _apply
 
 ADMIN = Person(1, "u1", "ann", Role.ADMIN, True, "Ann", None, False)
@@ -135,7 +136,7 @@ async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_exte
     now = 1000.0
     directory = Directory(lambda: now, lambda: now)
     numbers = [str(number) for number in range(50)]
-    directory.replace([], [], [Extension(number, "main", "secret", True, None) for number in numbers])
+    fill(directory, [], [], [Extension(number, "main", "secret", True, None) for number in numbers])
     states = DeviceStates(lambda: now, deadline=10.0)
     link = SimpleNamespace(states=states, contacts=Contacts(), presences=Presences(), changed=None)
     feed = BoardFeed(directory)

@@ -7,8 +7,10 @@ import time
 import pytest
 
 from service.errors import DirectoryUnavailable
-from service.live.directory import ENDED, Directory, Token
+from service.live.directory import ENDED, Directory
+from service.live.tables import Token
 from service.model import Extension, Person, Role
+from tests.support.directories import fill
 
 HASH = b"h" * 32
 
@@ -37,7 +39,7 @@ def clock() -> Clock:
 @pytest.fixture
 def directory(clock: Clock) -> Directory:
     made = Directory(clock, time.time)
-    made.replace([person()], [(HASH, Token(1, time.time() + 60))], [extension()])
+    fill(made, [person()], [(HASH, Token(1, time.time() + 60))], [extension()])
     made.confirmed(clock.now)
     return made
 
@@ -49,8 +51,8 @@ def test_it_knows_who_holds_a_token_and_whose_extension_is_which(directory: Dire
     found = directory.extension_of("u1")
     assert found is not None
     assert found.number == "101"
-    assert directory.of_call_server("main") == {"101"}
-    assert directory.of_call_server("other") == frozenset()
+    assert directory.call_server_of("101") == "main"
+    assert directory.call_server_of("102") is None
 
 
 def test_a_token_that_expired_is_refused_although_nobody_told(directory: Directory) -> None:
@@ -64,7 +66,7 @@ def test_whoever_is_inactive_or_gone_holds_nothing(directory: Directory, gone: P
     directory.put_person(1, gone)
     assert directory.holder(HASH) is None
     assert directory.extension_of("u1") is None
-    assert directory.of_call_server("main") == frozenset()
+    assert directory.call_server_of("101") is None
 
 
 def test_an_extension_that_moves_to_another_person_is_only_theirs(directory: Directory) -> None:
@@ -96,7 +98,7 @@ def test_a_disabled_extension_may_not_register(directory: Directory) -> None:
 
 def test_an_extension_of_nobody_may_register_but_is_nobodys(directory: Directory) -> None:
     directory.put_extension("101", extension(user_id=None))
-    assert directory.of_call_server("main") == {"101"}
+    assert directory.call_server_of("101") == "main"
     assert directory.extension_of("u1") is None
 
 
@@ -147,13 +149,13 @@ def test_numbers_are_in_order_whatever_comes_and_goes(directory: Directory) -> N
     directory.put_extension("9", None)
     directory.put_extension("8", None)
     assert directory.numbers() == ["101", "70001"]
-    directory.replace([], [], [])
+    fill(directory, [], [], [])
     assert directory.numbers() == []
 
 
 def test_tokens_that_ended_are_remembered_as_such_and_are_bounded(directory: Directory) -> None:
     assert not directory.has_ended(HASH)
-    directory.replace([person()], [], [])
+    fill(directory, [person()], [], [])
     assert directory.has_ended(HASH)
     directory.put_token(HASH, Token(1, time.time() + 60))
     assert not directory.has_ended(HASH)

@@ -17,7 +17,7 @@ class Clock:
         return self.now
 
 
-def taken(*hints: str) -> Rows | None:
+def taken(*hints: str) -> Rows:
     made = Hints(Clock())
     for hint in hints:
         made.add(hint)
@@ -34,7 +34,13 @@ def test_the_rows_of_hints_are_read() -> None:
 
 def test_a_star_means_everything() -> None:
     for kind in ("user", "token", "extension"):
-        assert taken(f"{kind} *", "user 5") is None
+        hints = Hints(Clock())
+        hints.add("user 5")
+        assert (hints.due_in(), hints.take_everything()) == (None, False)
+        hints.add(f"{kind} *")
+        assert (hints.due_in(), hints.behind, hints.take_everything()) == (0.0, True, True)
+        assert (hints.due_in(), hints.behind, hints.take_everything()) == (None, False, False)
+        assert hints.take() == Rows({5}), "it need not wait for that"
 
 
 ALMOST = st.builds(
@@ -55,11 +61,10 @@ def test_whatever_comes_is_a_row_that_can_be_asked_for_or_means_everything(hints
     understood = [made.add(hint) for hint in hints]
     rows = made.take()
     if not all(understood):
-        assert rows is None
-    if rows is not None:
-        assert all(0 <= user_id < 2**63 for user_id in rows.user_ids)
-        assert all(len(hash_) == 32 for hash_ in rows.token_hashes)
-        assert all(number.isascii() and len(number) <= 40 for number in rows.extensions)
+        assert made.take_everything()
+    assert all(0 <= user_id < 2**63 for user_id in rows.user_ids)
+    assert all(len(hash_) == 32 for hash_ in rows.token_hashes)
+    assert all(number.isascii() and len(number) <= 40 for number in rows.extensions)
 
 
 def test_what_is_not_understood_reads_everything_once_in_a_while_however_much_comes() -> None:
@@ -68,7 +73,7 @@ def test_what_is_not_understood_reads_everything_once_in_a_while_however_much_co
     for number in range(100_000):
         assert not hints.add(f"user x{number}")
         clock.now += 0.001
-        if hints.due_in() == 0.0 and hints.take() is None:
+        if hints.due_in() == 0.0 and hints.take_everything():
             read += 1
             hints.everything_was_read(0.05)
     assert read == 100 / MISUNDERSTOOD_EVERY
@@ -81,8 +86,8 @@ def test_many_keys_become_one_reading_of_everything() -> None:
     for number in range(100_000):
         hints.add(f"user {number}")
         assert len(hints._rows) <= MOST
-    assert hints.take() is None
-    assert hints.take() == Rows()
+    assert hints.take_everything()
+    assert not hints.take_everything()
 
 
 def test_a_flood_of_stars_reads_everything_for_a_fifth_of_the_time_at_most() -> None:
@@ -95,7 +100,7 @@ def test_a_flood_of_stars_reads_everything_for_a_fifth_of_the_time_at_most() -> 
         assert wait is not None
         assert wait <= LONGEST_PAUSE
         clock.now += wait
-        assert hints.take() is None
+        assert hints.take_everything()
         clock.now += 0.3
         spent += 0.3
         hints.everything_was_read(0.3)
@@ -106,25 +111,25 @@ def test_a_single_row_does_not_wait_for_everything() -> None:
     clock = Clock()
     hints = Hints(clock)
     hints.add("user *")
-    assert hints.take() is None
+    assert hints.take_everything()
     hints.everything_was_read(1.0)
     hints.add("user *")
     hints.add("user 5")
-    assert hints.due_in() == 0.0
+    assert not hints.take_everything()
     assert hints.take() == Rows({5})
     assert hints.behind, "everything is still to be read, so nothing is proven"
     clock.now += LONGEST_PAUSE
-    assert hints.take() is None
+    assert hints.take_everything()
     assert not hints.behind
 
 
 def test_what_is_not_understood_proves_nothing_wrong() -> None:
     hints = Hints(Clock())
     hints.add("role 5")
-    assert hints.take() is None
+    assert hints.take_everything()
     hints.everything_was_read(0.1)
     hints.add("role 6")
-    assert hints.take() == Rows()
+    assert not hints.take_everything()
     assert not hints.behind
 
 
@@ -135,8 +140,9 @@ def test_what_could_not_be_read_stays_due() -> None:
     hints.add("user 6")
     hints.put_back(rows)
     assert hints.take() == Rows({5, 6})
-    hints.put_back(None)
-    assert hints.take() is None
+    hints.everything()
+    assert hints.take_everything()
     hints.put_back(Rows(set(range(MOST))))
+    assert not hints.take_everything()
     hints.put_back(Rows({MOST}))
-    assert hints.take() is None
+    assert hints.take_everything()

@@ -15,7 +15,7 @@ FLOORS = [
     {"demo_data"},
     {"live", "logs", "loop", "garbage", "signals"},
     {"asterisk", "store"},
-    {"api", "keys", "board_feed"},
+    {"api", "keys", "board_feed", "link_feed"},
     {"app", "sockets", "lifeline"},
     {"listening"},
     {"serving"},

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from service.live.directory import Directory, Token
+from service.live.directory import Directory
+from service.live.tables import Token
 from service.live.token_watch import AT_ONCE, TokenWatch
 from service.model import Person, Role
+from tests.support.directories import fill
 
 ANN = Person(1, "u1", "ann", Role.AGENT, True, "Ann", None, False)
 HASH, OTHER = b"h" * 32, b"o" * 32
@@ -15,7 +17,7 @@ HASH, OTHER = b"h" * 32, b"o" * 32
 
 def held(many: int, due: list[Callable[[], None]]) -> tuple[Directory, TokenWatch, list[object]]:
     directory = Directory(lambda: 0.0, lambda: 0.0)
-    directory.replace([ANN], [(HASH, Token(1, 1e9)), (OTHER, Token(1, 1e9))], [])
+    fill(directory, [ANN], [(HASH, Token(1, 1e9)), (OTHER, Token(1, 1e9))], [])
     directory.confirmed(0.0)
     watch, ended = TokenWatch(directory, due.append), list[object]()
     for number in range(many):

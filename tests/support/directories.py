@@ -1,0 +1,23 @@
+"""A directory that holds what a test wants, read as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from service.live.directory import Directory
+from service.live.tables import Token
+from service.model import Extension, Person
+
+
+def fill(
+    directory: Directory,
+    people: Iterable[Person] = (),
+    tokens: Iterable[tuple[bytes, Token]] = (),
+    extensions: Iterable[Extension] = (),
+) -> frozenset[str]:
+    """Everything is this now. Returns what `replace` does."""
+    rereading = directory.reread()
+    rereading.add_people(people)
+    rereading.add_tokens(tokens)
+    rereading.add_extensions(extensions)
+    return directory.replace(rereading)
