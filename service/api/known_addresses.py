@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from service.errors import ServiceError
 from service.networks import prefix
 from service.store import users
 from service.store.database import Database
@@ -59,14 +58,14 @@ class KnownAddresses:
         return prefix in self._prefixes
 
     async def refresh(self, database: Database) -> None:
-        """Read what was written since the last time, if that is long ago. Without PostgreSQL it stays as it is."""
+        """Read what was written since the last time, if that is long ago.
+
+        Raises DatabaseUnavailable: who logs in needs PostgreSQL next, and would wait for it a second time.
+        """
         if self._clock() < self._read_at + READ_EVERY:
             return
         self._read_at = self._clock()
-        try:
-            found = await users.login_addresses(database, self._since, self._most)
-        except ServiceError:
-            return
+        found = await users.login_addresses(database, self._since, self._most)
         for number, (user_id, address, at) in enumerate(reversed(found)):
             self.add(user_id, prefix(address))
             self._since = max(self._since, at - OVERLAP)
