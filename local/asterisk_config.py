@@ -29,6 +29,9 @@ class Database:
     user: str
     password: str = field(repr=False)
     host: str = ports.LOOPBACK
+    """Or several, with commas between."""
+    target: str = ""
+    """Which of several hosts it reads: the primary, unless said otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,7 @@ class Config:
             "RTP_END": str(self.rtp_ports.stop - 1),
             "DB_HOST": self.database.host,
             "DB_PORT": str(self.database.port),
+            "DB_TARGET": self.database.target or ("primary" if "," in self.database.host else "any"),
             "DB_NAME": self.database.name,
             "DB_USER": self.database.user,
             "DB_PASSWORD": self.database.password,

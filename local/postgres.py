@@ -35,12 +35,13 @@ class Postgres:
         self,
         folder: Path,
         *,
+        host: str = ports.LOOPBACK,
         port: int | None = None,
         options: Mapping[str, str] | None = None,
         log: IO[bytes] | int | None = None,
     ) -> None:
         self.folder = folder.absolute()
-        self.host = ports.LOOPBACK
+        self.host = host
         self.port = port or ports.free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._cluster = self.folder / "cluster"
@@ -100,7 +101,7 @@ class Postgres:
         except FileNotFoundError:
             return False
         own = self.is_running() and self.process is not None and lines[:1] == [str(self.process.pid)]
-        return own and len(lines) > 7 and lines[7].strip() == "ready"
+        return own and len(lines) > 7 and lines[7].strip() in ("ready", "standby")
 
     def stop(self) -> None:
         """A fast shutdown: connections are cut, everything is written."""

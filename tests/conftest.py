@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.support.database",
     "tests.support.pbx",
+    "tests.support.standby",
     "tests.support.links",
     "tests.support.server",
     "tests.support.user_calls",

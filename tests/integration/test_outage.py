@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -19,6 +16,7 @@ from tests.support.database import TestDatabase, make_database
 from tests.support.eventually import eventually
 from tests.support.raw import RawAnswer, raw, request
 from tests.support.server import ADMIN, REGISTRATION, Server, Start, told
+from tests.support.standby import frozen
 
 DEADLINE = 1.0
 NOTICED = 5.0
@@ -105,22 +103,6 @@ async def answers_again(server: Server) -> None:
 async def connections(database: TestDatabase) -> int:
     rows = await database.rows("select count(*) from pg_stat_activity where usename = 'connector_service'")
     return int(rows[0]["count"])
-
-
-@contextmanager
-def frozen(server: Postgres) -> Iterator[None]:
-    """The server and all its children stopped: connections stay open, and nobody answers."""
-    assert server.process is not None
-    postmaster = server.process.pid
-    os.kill(postmaster, signal.SIGSTOP)  # first, so that it makes no more children
-    family = [postmaster, *map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())]
-    for pid in family[1:]:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in reversed(family):
-            os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_killed_server_is_a_503_and_its_return_heals(fragile: TestDatabase, start: Start) -> None:
