@@ -137,9 +137,9 @@ async def test_what_keeps_the_first_worker_from_starting_is_told_once(database: 
     await database.execute("drop table service_keys")
     async with served(database, tmp_path, WORKERS="3") as service:
         assert await service.ended() == 2
-        assert service.log.splitlines() == [
-            "error: the database has no tables yet: run `python -m service migrate` first"
-        ]
+        (line,) = service.log.splitlines()
+        assert line.startswith("error: the service's role may not")
+        assert "service_keys" in line
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
