@@ -26,7 +26,7 @@ async def of_query(request: web.Request, shape: type[S]) -> S:
     """The arguments of a GET. Raises BadArgument."""
     query = {name: request.query.getall(name) for name in request.query}
     raw = await body.read(request)
-    return parsed(shape, query, body.parse_object(raw) if raw else {})
+    return parsed(shape, query, body.parse_optional(raw))
 
 
 async def text(request: web.Request, name: str) -> str:
@@ -42,7 +42,7 @@ async def optional_text(request: web.Request, name: str) -> str | None:
     raw, values = await body.read(request), request.query.getall(name, [])
     if len(values) == 1 and values[0] and not raw:
         return values[0]  # as polls ask
-    given = _given({name: values}, body.parse_object(raw) if raw else {}, name, NotEmpty)
+    given = _given({name: values}, body.parse_optional(raw), name, NotEmpty)
     return given[0] if given else None
 
 

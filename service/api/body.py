@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,6 +13,8 @@ from aiohttp import web
 from service.api.errors import BadArgument, BodyTooLarge, BodyTooSlow, BodyUnsupported
 from service.keys import SETTINGS
 
+DEEPEST = 32
+"""Arrays and objects in one another. No call needs four, and what walks through a value should not run out of stack."""
 _NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
@@ -49,6 +52,11 @@ def parse_form(raw: bytes) -> dict[str, Any]:
         raise BadArgument("the body is not a valid form") from None
 
 
+def parse_optional(raw: bytes) -> dict[str, Any]:
+    """The object sent with a GET, if any. axios sends the word `null` where it is given no body. Raises BadArgument."""
+    return parse_object(raw) if raw and raw.strip() != b"null" else {}
+
+
 def parse_object(raw: bytes) -> dict[str, Any]:
     """A JSON object from bytes, each key once. Raises BadArgument."""
     try:
@@ -59,7 +67,23 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise BadArgument("the body is not valid JSON") from None
     if not isinstance(value, dict):
         raise BadArgument(f"Expected object, got {type_name(value)}")
+    if raw.count(b"{") + raw.count(b"[") > DEEPEST and _is_deeper(value, DEEPEST):
+        raise BadArgument("the body is nested too deeply")
     return value
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    """Whether there are more arrays and objects in one another than this."""
+    level = [value]
+    for _ in range(depth):
+        level = [item for each in level for item in _items(each) if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def type_name(value: object) -> str:

@@ -17,6 +17,7 @@ LINES = tuple(f"{name}: {value}" for name, value in ADMIN.items())
 TOO_LARGE = {"success": False, "error": "The request's body is too large"}
 TOO_SLOW = {"success": False, "error": "The request's body did not come in time"}
 TEN_MB = 10 << 20
+JSON = "Content-Type: application/json"
 
 
 async def test_a_body_of_10_mb_is_refused_before_it_is_read(shared: Server) -> None:
@@ -190,6 +191,59 @@ async def test_json_nested_100_000_deep_is_a_400(database: TestDatabase, start: 
     for body in (b"[" * 100_000, b'{"id":' * 100_000, b'{"id":' + b"[" * 100_000 + b"]" * 100_000 + b"}"):
         answer = await server.raw(REGISTRATION, *LINES, body=body)
         assert (answer.status, answer.json["success"]) == (400, False)
+
+
+DEEP = [33, 200, 900, 975, 983, 990, 1000, 10_000]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PATCH", "/user/1795"), ("POST", "/user/create"), ("POST", "/auth"), ("POST", "/api/v1/login"),
+        ("PUT", "/api/v1/presence"), ("POST", "/api/v1/omnichannel/agent/extension"), ("GET", REGISTRATION),
+        ("GET", "/api/v1/omnichannel/extensions"),
+    ],
+)  # fmt: skip
+async def test_json_that_is_nested_deeply_is_a_400_wherever_it_comes(shared: Server, method: str, path: str) -> None:
+    """As arrays, as objects, beside what is right, in a known field and in one that nobody knows."""
+    for depth in DEEP:
+        for name in ("id", "auth_ip", "nobody"):
+            for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
+                value = opening * depth + b"1" + closing * depth
+                answer = await shared.raw(path, *LINES, JSON, method=method, body=b'{"%b":%b}' % (name.encode(), value))
+                assert (answer.status, answer.json["success"]) == (400, False), (depth, name, opening)
+
+
+async def test_brackets_in_text_and_many_side_by_side_are_no_depth(shared: Server) -> None:
+    values: list[object] = ["[" * 1000, [[]] * 1000, {str(n): {} for n in range(1000)}]
+    for value in values:
+        body = json.dumps({"id": AGENT_UID, "more": value}).encode()
+        assert (await shared.raw(REGISTRATION, *LINES, JSON, body=body)).status == 200
+
+
+@pytest.mark.parametrize("body", [b"null", b" null\r\n"])
+@pytest.mark.parametrize("kind", [JSON, "Content-Type: application/x-www-form-urlencoded", "X-None: 1"])
+async def test_a_body_of_null_sent_with_a_get_is_none(shared: Server, body: bytes, kind: str) -> None:
+    """axios sends it where no body is given."""
+    for path in (
+        f"{REGISTRATION}?id={AGENT_UID}",
+        "/api/v1/connector.extension.getDetails?extension=12342",
+        "/api/v1/omnichannel/extensions?count=1",
+        "/api/v1/omnichannel/agents/available?text=a",
+    ):
+        assert (await shared.raw(path, *LINES, kind, body=body)).status == 200, path
+    answer = await shared.raw(REGISTRATION, *LINES, kind, body=body)
+    assert (answer.status, answer.json["error"]) == (400, "Match error: Missing key 'id'")
+
+
+@pytest.mark.parametrize("body", [b"nul", b"nullnull", b"[null]", b'"null"', b"NULL", b" "])
+async def test_what_only_looks_like_null_is_no_object(shared: Server, body: bytes) -> None:
+    assert (await shared.raw(f"{REGISTRATION}?id={AGENT_UID}", *LINES, JSON, body=body)).status == 400
+
+
+async def test_a_body_of_null_is_no_object_where_the_arguments_come_in_it(shared: Server) -> None:
+    for method, path in (("POST", "/api/v1/login"), ("PATCH", "/user/1795"), ("PUT", "/api/v1/presence")):
+        assert (await shared.raw(path, *LINES, JSON, method=method, body=b"null")).status == 400
 
 
 @pytest.mark.parametrize("path", ["/api/v1/login", "/auth"])
