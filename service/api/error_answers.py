@@ -161,6 +161,10 @@ def user(error: Exception) -> Answer:
 def plain(error: Exception) -> Answer:
     """Everything outside the two families."""
     match error:
+        case TokenMissing() | TokenWrong():
+            return 401, _failed("You must be logged in to do this.")
+        case Forbidden():
+            return 403, _failed("Only an admin may do this")
         case RouteNotFound():
             return 404, _failed("Resource not found")
         case WrongMethod():

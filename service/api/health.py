@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from service.api import operators
 from service.api.errors import encode
 from service.api.health_shapes import Alive, DatabaseReport, DirectoryReport, LinkReport, Readiness, Report, Status
 from service.api.metrics import METRICS
@@ -33,7 +34,7 @@ async def readyz(request: web.Request) -> web.Response:
     followed = directory.stale_since is None and all(link.states.current for link in request.app[LINKS].values())
     status: Status = "ready" if followed and writable else "degraded" if directory.usable else "unavailable"
     answer = Readiness(status)
-    if status != "ready" and request.app[SETTINGS].metrics_port is None:
+    if status != "ready" and request.app[SETTINGS].metrics_port is None and operators.may_see(request):
         parts = _parts(request.app)
         answer = Readiness(status, parts.database, parts.directory, parts.call_servers)
     return _answer(200 if directory.usable else 503, answer)
@@ -42,6 +43,12 @@ async def readyz(request: web.Request) -> web.Response:
 async def details(request: web.Request) -> web.Response:
     """The whole of what `readyz` knows, on the port for operators."""
     return _answer(200, _parts(request.app))
+
+
+async def public_metrics(request: web.Request) -> web.Response:
+    """The same on the port for clients, for operators only."""
+    operators.demand(request)
+    return await metrics(request)
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -118,7 +125,7 @@ OPERATIONS = (
         handler=readyz,
         summary="Whether this process can answer, and what is not as it should be",
         details="503 only while it cannot answer registration at all; a dead Asterisk, or a read-only PostgreSQL, only "
-        "degrades it.",
+        "degrades it. What is not as it should be is told on this machine, and to an admin's token.",
         auth=Auth.NONE,
         answer=Readiness,
         other_answers={503: Readiness},
@@ -127,9 +134,10 @@ OPERATIONS = (
 METRICS_OPERATION = Operation(
     method="GET",
     path="/metrics",
-    handler=metrics,
+    handler=public_metrics,
     summary="Prometheus's text format",
-    auth=Auth.NONE,
+    details="On this machine for everybody; from elsewhere with an admin's token.",
+    auth=Auth.TOKEN_ELSEWHERE,
     answer=None,
     media_type="text/plain",
 )

@@ -32,6 +32,7 @@ class Auth(enum.Enum):
 
     NONE = "none"
     TOKEN = "X-Auth-Token"  # noqa: S105 - a header's name
+    TOKEN_ELSEWHERE = "X-Auth-Token, but none on the service's own machine"  # noqa: S105
     TOKEN_AND_UID = "X-Auth-Token and X-User-Id"  # noqa: S105
     TOKEN_AND_UID_OR_TICKET = "X-Auth-Token and X-User-Id, or a ticket"  # noqa: S105
 

@@ -38,6 +38,7 @@ SECURITY_SCHEMES = {
 SECURITY: dict[Auth, list[dict[str, list[str]]]] = {
     Auth.NONE: [],
     Auth.TOKEN: [{"token": []}],
+    Auth.TOKEN_ELSEWHERE: [{"token": []}, {}],
     Auth.TOKEN_AND_UID: [{"token": [], "uid": []}],
     Auth.TOKEN_AND_UID_OR_TICKET: [{"token": [], "uid": []}, {"ticket": []}],
 }

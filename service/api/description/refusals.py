@@ -12,6 +12,7 @@ from service.api.error_answers import family_of
 from service.api.errors import (
     BODY_ERRORS,
     BadArgument,
+    Forbidden,
     NotPermitted,
     TokenMissing,
     TokenWrong,
@@ -79,7 +80,9 @@ def response(refusals: list[Refusal], schemas: Schemas) -> dict[str, Any]:
 
 def _facts(operation: Operation, allowed: set[str]) -> Iterator[type[Exception] | Exception]:
     yield WrongMethod(allowed)
-    if operation.auth is not Auth.NONE:
+    if operation.auth is Auth.TOKEN_ELSEWHERE:
+        yield from (TokenMissing, TokenWrong, Forbidden, Unavailable)
+    elif operation.auth is not Auth.NONE:
         yield from (TokenMissing, TokenWrong, TooManyRequests, Unavailable)
     if operation.permission is not None:
         yield NotPermitted

@@ -1,0 +1,44 @@
+"""Who may see what the service is made of, and how it fares: whoever is on this machine, and admins.
+
+Strangers learn from `/readyz` whether it answers, as proxies must, and not why.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from aiohttp import web
+
+from service.api.auth import hash_of, known_holder, presented_token
+from service.api.errors import Forbidden, RequestError, TokenWrong
+from service.errors import Unavailable
+from service.networks import address_of
+
+FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+"""Headers with which a proxy on this machine says that somebody else asks, whether it is a trusted one or not."""
+
+
+def demand(request: web.Request) -> None:
+    """Costs no query, whatever token is tried. Raises TokenMissing, TokenWrong, Forbidden, DirectoryUnavailable."""
+    if _is_loopback(request.remote or "") and not any(name in request.headers for name in FORWARDED):
+        return
+    person = known_holder(request, hash_of(presented_token(request)))
+    if person is None:
+        raise TokenWrong
+    if not person.is_admin:
+        raise Forbidden
+
+
+def may_see(request: web.Request) -> bool:
+    """The same where others get a shorter answer."""
+    try:
+        demand(request)
+    except (RequestError, Unavailable):
+        return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool:
+    found = address_of(address)
+    return found is not None and found.is_loopback
