@@ -61,9 +61,13 @@ class Watcher:
     def __init__(self, eye: asyncpg.Connection, work: asyncpg.Connection) -> None:
         self._eye = eye
         self._work = work
-        self._pid = work.get_server_pid()
+        self._pid = 0
         self.holders = ""
         """Who blocked the work when it was seen to wait last."""
+
+    async def follow(self) -> None:
+        """Learn the process that works now: a pooler tells the driver another one, and may change it."""
+        self._pid = await self._work.fetchval("select pg_backend_pid()")
 
     async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Do the work; while it takes long, note who blocks it. Raises what `work` does, or what the look raises.

@@ -35,6 +35,8 @@ READ_COMMITTED: Literal["read_committed"] = "read_committed"
 """Whatever the database's default is: each look must see what is there now."""
 WORD_DEADLINE = 10.0
 """Seconds that PostgreSQL may take for what is no work."""
+WORK_DEADLINE = 86400.0
+"""Seconds that one statement of a migration may take, while PostgreSQL answers at all."""
 
 _GONE = ("08", "53", "57")
 """Classes of SQLSTATE that say nothing about the migration: the connection, resources, an operator."""
@@ -51,21 +53,19 @@ async def migrate(settings: Settings) -> None:
     await wait_until_reachable(owner, settings.database_start_deadline)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(translated(lambda: True))
-        guard = await stack.enter_async_context(_connection(owner, command_timeout=WORD_DEADLINE))
+        guard = await stack.enter_async_context(_connection(owner))
         await _refuse_other_encodings(guard)
         await stack.enter_async_context(_locked(guard, settings.migrate_deadline))
         work = await stack.enter_async_context(_connection(owner))
-        eye = await stack.enter_async_context(_connection(owner, command_timeout=WORD_DEADLINE))
+        eye = await stack.enter_async_context(_connection(owner))
         await Migrator(work, Watcher(eye, work), settings).run()
     log.info("the database is up to date", call_servers=sorted(settings.call_servers))
 
 
 @contextlib.asynccontextmanager
-async def _connection(login: Login, **options: float) -> AsyncIterator[asyncpg.Connection]:
-    """Without statement_timeout, whatever the role's own is: what has to end has a deadline here."""
-    connection = await login.connect(server_settings={"application_name": APPLICATION}, **options)
+async def _connection(login: Login) -> AsyncIterator[asyncpg.Connection]:
+    connection = await login.connect(command_timeout=WORD_DEADLINE, server_settings={"application_name": APPLICATION})
     try:
-        await connection.execute("set statement_timeout = 0")
         yield connection
     finally:
         connection.terminate()
@@ -150,24 +150,28 @@ class Migrator:
     async def _apply(self, migration: Migration) -> None:
         """All statements and the note in one transaction, whose waits for locks are bounded together."""
         async with self._work.transaction(isolation=READ_COMMITTED):
+            await self._watcher.follow()
+            await self._work.execute("set local statement_timeout = 0")
             budget = LockBudget(self._settings.database_deadline)
             for statement in migration.statements:
                 await self._work.execute(f"set local lock_timeout = {budget.milliseconds()}")
-                await self._watcher.run(self._work.execute(statement))
+                await self._watcher.run(self._work.execute(statement, timeout=WORK_DEADLINE))
                 if not budget.holding and await self._watcher.holds_what_others_wait_for():
                     budget.hold()
             await self._note(migration)
 
     async def _apply_apart(self, migration: Migration) -> None:
         """Statement by statement. They take no lock that a request waits for, so they may wait for theirs."""
-        await self._work.execute(f"set lock_timeout = '{self._settings.migrate_deadline:.0f}s'")
+        await self._watcher.follow()
+        milliseconds = max(1, int(self._settings.migrate_deadline * 1000))
+        await self._work.execute(f"set lock_timeout = {milliseconds}; set statement_timeout = 0")
         try:
             for statement in migration.statements:
-                await self._watcher.run(self._work.execute(statement))
+                await self._watcher.run(self._work.execute(statement, timeout=WORK_DEADLINE))
             await self._note(migration)
         finally:
             if not self._work.is_closed():
-                await self._work.execute("reset lock_timeout")
+                await self._work.execute("reset lock_timeout; reset statement_timeout")
 
     async def _note(self, migration: Migration) -> None:
         await self._work.execute(

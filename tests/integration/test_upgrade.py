@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -59,3 +60,13 @@ async def test_the_last_release_serves_on_while_this_one_takes_over_and_back(
         people = await database.rows("select count(*) from users where name like 'Person %'")
         assert people[0]["count"] == PEOPLE
         assert len(await database.rows("select from tokens")) >= PEOPLE
+
+
+async def test_the_last_release_starts_on_a_database_that_this_one_made(
+    database: TestDatabase, release_before: Path
+) -> None:
+    await migrated(database, release_before)
+    for command, told in (("check", "schema 0001, needed 0001"), ("user list", "dnhai")):
+        variables = command_line.environment(database)
+        done = await asyncio.to_thread(command_line.command, variables, *command.split(), root=release_before)
+        assert told in done.stdout, done.stderr
