@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from local import demo as demo_data
@@ -12,11 +14,20 @@ from tests.compose.project import DEMO_ADMIN, HEALED_WITHIN_S, SERVERS, Project
 
 EAST = """
 CONNECTOR_CALL_SERVERS__EAST__HOST=east.example.com
-CONNECTOR_CALL_SERVERS__EAST__AMI_HOST=asterisk
-CONNECTOR_CALL_SERVERS__EAST__MONITOR_SECRET={monitor}
+CONNECTOR_CALL_SERVERS__EAST__AMI_HOST=east
+CONNECTOR_CALL_SERVERS__EAST__MONITOR_SECRET=of-the-account-of-east
+CONNECTOR_CALL_SERVERS__EAST__PRESENCE_SECRET=of-the-other-account-of-east
 CONNECTOR_CALL_SERVERS__EAST__DATABASE_ROLE=asterisk_east
 CONNECTOR_CALL_SERVERS__EAST__DATABASE_PASSWORD=the-password-of-east
 """
+
+
+EAST_ASTERISK = {
+    "DB_USER": "asterisk_east",
+    "DB_PASSWORD": "the-password-of-east",
+    "MONITOR_SECRET": "of-the-account-of-east",
+    "PRESENCE_SECRET": "of-the-other-account-of-east",
+}
 
 
 def new_secrets() -> dict[str, str]:
@@ -78,30 +89,44 @@ def test_volumes_of_secrets_that_are_lost_are_made_anew(demo: Project) -> None:
 
 
 def test_settings_and_a_second_call_server_reach_the_service(demo: Project, tmp_path: Path) -> None:
-    (tmp_path / "more.env").write_text(EAST.format(monitor="of-the-monitor-account"))
+    (tmp_path / "more.env").write_text(EAST)
     settings = {
         "CALL_SERVERS_FILE": str(tmp_path / "more.env"),
-        "AMI_MONITOR_SECRET": "of-the-monitor-account",
         "CONNECTOR_CORS_ORIGINS": '["https://phone.example.com"]',
         "CONNECTOR_METRICS_PORT": "9100",
         "CONNECTOR_POLL_INTERVAL": "7",
         "CONNECTOR_ROCKETCHAT_STATES": "true",
     }
-    with demo.given(**settings):
+    with demo.given(**settings), east(demo):
         demo.compose("up", "--detach")
+        demo.command("extension", "create", "30001", "--call-server", "east")
         eventually(demo.ready, HEALED_WITHIN_S, "both call servers are live")
-        assert [
-            line for line in demo.command("check").splitlines() if "asterisk east" in line and "MISSING" in line
-        ] == []
-        assert "call server east reads as role asterisk_east" in demo.command("check")
+        told = demo.command("check")
+        assert [line for line in told.splitlines() if "asterisk east" in line and " ok " not in line] == []
+        assert "call server east reads as role asterisk_east" in told
+        assert "30001" in docker("exec", f"{demo.name}-east", "asterisk", "-rx", "pjsip show endpoints")
         path = f"{demo_data.REGISTRATION_PATH}?id={demo_data.AGENT_UID}"
         answer = demo.request("GET", path, headers={**DEMO_ADMIN, "Origin": "https://phone.example.com"})
         assert answer.headers["x-poll-interval"] == "7"
         assert answer.headers["access-control-allow-origin"] == "https://phone.example.com"
         assert json.loads(answer.text)["extensionDetails"]["state"] == "unregistered"
         assert demo.request("GET", "/metrics").status == 404
+        demo.command("extension", "delete", "30001")
     demo.compose("up", "--detach")
     demo.replay()
+
+
+@contextlib.contextmanager
+def east(project: Project) -> Iterator[None]:
+    """A second Asterisk, of the same image, which waits for its role in PostgreSQL as the first one does."""
+    name = f"{project.name}-east"
+    variables = [f"--env={name}={value}" for name, value in EAST_ASTERISK.items()]
+    network = (f"--network={project.name}_default", "--network-alias=east")
+    docker("run", "--detach", f"--name={name}", *network, *variables, "--restart=always", f"{project.name}-asterisk")
+    try:
+        yield
+    finally:
+        docker("rm", "--force", "--volumes", name)
 
 
 def test_what_would_be_ignored_is_refused_before_anything_stops(demo: Project, tmp_path: Path) -> None:
