@@ -41,6 +41,7 @@ from service.store.login import watch_write_access
 from service.store.service_keys import tag_key
 from service.store.tickets import Tickets
 from service.store.user_reads import UserReads
+from service.unknown_call_servers import UnknownCallServers
 
 log = structlog.get_logger(__name__)
 
@@ -58,13 +59,20 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         activity = Activity(database)
         stack.push_async_callback(activity.flush)  # the last batch, when all tasks have ended
         links = {
-            name: Link(name, Account.monitor(server), sync=Account.sync(server), deadline=settings.watchdog_deadline)
+            name: Link(
+                name,
+                Account.monitor(server),
+                sync=Account.sync(server),
+                presence=Account.presence(server),
+                deadline=settings.watchdog_deadline,
+            )
             for name, server in settings.call_servers.items()
         }
         directory = Directory(uptime, time, usable_for=settings.directory_grace)
         feed = BoardFeed(directory)
         feed.follow(links)
-        followed = LinkFeed(directory, links, asyncio.get_running_loop().call_soon)
+        unknown = UnknownCallServers(links)
+        followed = LinkFeed(directory, links, asyncio.get_running_loop().call_soon, unknown.follow)
         reader = DirectoryReader(database, directory, (feed.directory_changed, followed.directory_changed))
         changes = Changes(database.login, reader)
         logins = Logins(database, hasher, activity, settings.login_failures_per_process)
@@ -74,6 +82,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.DATABASE] = database
         app[keys.USER_READS] = UserReads(database, settings.database_deadline)
         app[keys.LINKS] = links
+        app[keys.UNKNOWN_CALL_SERVERS] = unknown
         app[keys.LOGINS] = logins
         app[keys.HASHER] = hasher
         app[keys.ACTIVITY] = activity

@@ -21,6 +21,7 @@ from service.store.changes import Changes
 from service.store.database import Database
 from service.store.tickets import Tickets
 from service.store.user_reads import UserReads
+from service.unknown_call_servers import UnknownCallServers
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
@@ -42,4 +43,5 @@ CHANGES = web.AppKey("changes", Changes)
 TICKETS = web.AppKey("tickets", Tickets)
 LIMITS = web.AppKey("limits", Limits)
 TAG_KEY = web.AppKey("tag_key", bytes)
+UNKNOWN_CALL_SERVERS = web.AppKey("unknown_call_servers", UnknownCallServers)
 USER_READS = web.AppKey("user_reads", UserReads)

@@ -12,14 +12,19 @@ SLICE = 1_000
 
 
 class LinkFeed:
-    """`soon` runs a function in a later turn of the loop."""
+    """`soon` runs a function in a later turn of the loop; `follow` hears of all, those without a link among them."""
 
     def __init__(
-        self, directory: Directory, links: Mapping[str, Link], soon: Callable[[Callable[[], None]], object]
+        self,
+        directory: Directory,
+        links: Mapping[str, Link],
+        soon: Callable[[Callable[[], None]], object],
+        follow: Callable[[Mapping[str, str | None]], None] = lambda _: None,
     ) -> None:
         self._directory = directory
         self._links = links
         self._soon = soon
+        self._follow = follow
         self._changed: set[str] = set()
         self._turning = False
 
@@ -32,6 +37,7 @@ class LinkFeed:
     def _turn(self) -> None:
         changed = [self._changed.pop() for _ in range(min(SLICE, len(self._changed)))]
         belongs = {number: self._directory.call_server_of(number) for number in changed}
+        self._follow(belongs)
         for name, link in self._links.items():
             wanted = {number for number, call_server in belongs.items() if call_server == name}
             link.follow(wanted, belongs.keys() - wanted)

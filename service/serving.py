@@ -170,6 +170,7 @@ def _for_operators(app: web.Application) -> web.Application:
     operators[keys.DATABASE] = app[keys.DATABASE]
     operators[keys.DIRECTORY] = app[keys.DIRECTORY]
     operators[keys.LINKS] = app[keys.LINKS]
+    operators[keys.UNKNOWN_CALL_SERVERS] = app[keys.UNKNOWN_CALL_SERVERS]
     operators[OUTAGE] = app[OUTAGE]
     operators[DRAINING] = app[DRAINING]
     operators[UNSENT] = app[UNSENT]

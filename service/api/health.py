@@ -15,7 +15,7 @@ from service.api.health_shapes import Alive, DatabaseReport, DirectoryReport, Li
 from service.api.metrics import METRICS
 from service.api.operation import Auth, Operation
 from service.asterisk.link import Link
-from service.keys import DATABASE, DIRECTORY, LINKS, SETTINGS
+from service.keys import DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
 from service.live.device_states import Freshness
 
 
@@ -31,8 +31,10 @@ async def readyz(request: web.Request) -> web.Response:
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
-    followed = directory.stale_since is None and all(link.states.current for link in request.app[LINKS].values())
-    status: Status = "ready" if followed and writable else "degraded" if directory.usable else "unavailable"
+    linked = all(link.states.current and not link.accounts.refused for link in request.app[LINKS].values())
+    named = not request.app[UNKNOWN_CALL_SERVERS].counts
+    well = directory.stale_since is None and linked and named and writable
+    status: Status = "ready" if well else "degraded" if directory.usable else "unavailable"
     answer = Readiness(status)
     if status != "ready" and request.app[SETTINGS].metrics_port is None and operators.may_see(request):
         parts = _parts(request.app)
@@ -75,6 +77,7 @@ def described(link: Link) -> LinkReport:
         corrections=facts.corrections,
         why_ended=facts.why_ended,
         refused=facts.refused,
+        refused_accounts=link.accounts.refused,
     )
 
 
@@ -92,6 +95,7 @@ def _parts(app: web.Application) -> Report:
             stale_since=_told(stale_since.timestamp()) if stale_since else None,
             left_out=directory.rows_left_out,
             **directory.counts(),
+            unknown_call_servers=app[UNKNOWN_CALL_SERVERS].counts,
         ),
         {name: described(link) for name, link in app[LINKS].items()},
     )

@@ -28,6 +28,8 @@ class DirectoryReport(msgspec.Struct, frozen=True, rename="camel"):
     extensions: int
     left_out: int
     """Rows that this release cannot read."""
+    unknown_call_servers: dict[str, int]
+    """Extensions by call servers that the settings do not name: nobody can register those."""
 
 
 class DatabaseReport(msgspec.Struct, frozen=True, rename="camel"):
@@ -54,6 +56,8 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
     corrections: int
     why_ended: str | None
     refused: bool
+    refused_accounts: dict[str, str]
+    """Why an account beside `monitor` is not let in, or may not do what it is for, by kind."""
 
 
 class Report(msgspec.Struct, frozen=True, rename="camel"):

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import time
 
-import structlog
-
 from service.api.headers import why_not_live
 from service.api.ready import Ready, lines
 from service.asterisk.link import Link
@@ -17,8 +15,6 @@ from service.live.registration import JWT_RENEWED_EVERY, Registration, registrat
 from service.live.spelling import ASTERISK, ROCKETCHAT
 from service.model import CallServerAddress, Extension, Reading
 from service.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,6 @@ class Registrations:
         """What can be answered now. Raises CallServerUnavailable."""
         found = self._servers.get(extension.call_server)
         if found is None:
-            log.error("an extension's call server is not in the settings", call_server=extension.call_server)
             raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
         server, link = found
         reading = link.states.read(extension.device)

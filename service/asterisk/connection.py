@@ -125,9 +125,13 @@ class Connection:
         if answer.response != "Success":
             raise LoginRefused(f"AMI refuses the account {account.username!r}: {answer.message}")
 
-    async def ping(self, deadline: float) -> None:
+    async def ping(self, deadline: float) -> Message:
         """Ask for a Pong; once it is here, so is every event that Asterisk queued for us before it."""
-        await self._wire.ask(Request({"Action": "Ping"}), deadline)
+        return await self._wire.ask(Request({"Action": "Ping"}), deadline)
+
+    async def core_status(self) -> Message:
+        """When Asterisk started, among other things."""
+        return await self._permitted(Request({"Action": "CoreStatus"}))
 
     async def device_states(self) -> dict[str, DeviceState]:
         """All devices that Asterisk tracks, with their states."""

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import structlog
+from panoramisk.message import Message
 
+from service.asterisk.accounts import Accounts
+from service.asterisk.booting import has_run_for
 from service.asterisk.connection import Account, Connection, NotPermitted, connected
 from service.asterisk.listener import Listener
 from service.asterisk.retry import delays, foremost, is_refusal
@@ -21,11 +24,13 @@ from service.live.device_states import Freshness
 log = structlog.get_logger(__name__)
 
 BOOT_PATIENCE = 120.0
-"""Seconds to wait for FullyBooted after a login. An account without read class `system` never hears it."""
+"""Seconds that a boot may take. An account without read class `system` never hears FullyBooted."""
 REFUSED_DELAY = 30.0
 """Seconds until the next try after a refusal, which only an operator can mend."""
 COMPARE_EVERY = 300.0
 """Seconds between two snapshots of a link that gives no reason for doubt."""
+UNHEARD_EVERY = 5.0
+"""Seconds until the first comparison of a link that has heard of no change yet: perhaps it never will. They double."""
 
 
 class Link(Listener):
@@ -37,6 +42,7 @@ class Link(Listener):
         account: Account,
         *,
         sync: Account | None = None,
+        presence: Account | None = None,
         deadline: float,
         clock: Callable[[], float] = uptime,
         delays: Callable[[], Iterator[float]] = delays,
@@ -47,6 +53,8 @@ class Link(Listener):
         self._clock = clock
         self._delays = delays
         self._compared_at = clock()
+        self._compare_in = COMPARE_EVERY
+        self.accounts = Accounts(name, {"presence": presence, "sync": sync})
         self._log = log.bind(call_server=name)
 
     # --- the loop --------------------------------------------------------------------------------------------
@@ -80,7 +88,7 @@ class Link(Listener):
         getattr(self._log, level)("the link to asterisk is down", error=str(error))
 
     async def _session(self) -> None:
-        self._booted = self._stale = False
+        self._booted = self._stale = self.heard = False
         async with connected(self._account, self) as self._connection:
             self.states.synchronising()
             try:
@@ -89,6 +97,7 @@ class Link(Listener):
                     tasks.create_task(self.tracker.run(self._connection), name=f"track {self.name}")
                     tasks.create_task(self._reader.run(self._connection), name=f"contacts {self.name}")
                     tasks.create_task(self._queues.run(self._connection), name=f"queues {self.name}")
+                    tasks.create_task(self.accounts.run(), name=f"accounts {self.name}")
             finally:
                 self._connection = None
 
@@ -99,15 +108,18 @@ class Link(Listener):
             self._wake.clear()
             if connection.why_ended is not None:
                 raise CallServerUnavailable(connection.why_ended)
-            if self._clock() - self._compared_at > COMPARE_EVERY:
+            if self._clock() - self._compared_at > (COMPARE_EVERY if self.heard else self._compare_in):
                 self._stale = True
             if self._booted and self._stale:
                 await self._resynchronise(connection)
             else:
                 await self._ping(connection)
                 self._tell_corrections()
-            if not self._booted and self._clock() > boot_ends:
-                raise NotPermitted("no FullyBooted: Asterisk still boots, or the account lacks read class `system`")
+            if not self._booted and (self._clock() > boot_ends or await has_run_for(connection, BOOT_PATIENCE)):
+                raise NotPermitted(
+                    "Asterisk runs and FullyBooted was not heard: the account lacks read class `system`, "
+                    "or its eventfilter leaves the event out"
+                )
             if not self._stale or not self._booted:
                 await self._pause(self._deadline / 4)
 
@@ -115,6 +127,7 @@ class Link(Listener):
         """The snapshot rule: see `service.live.device_states`."""
         self._stale = False
         self._compared_at = self._clock()
+        self._compare_in = min(2 * self._compare_in, COMPARE_EVERY)
         first = self.states.freshness is not Freshness.LIVE
         self.states.begin_snapshot()
         self.presences.begin_snapshot()
@@ -131,9 +144,21 @@ class Link(Listener):
         if first:
             self.facts.why_ended, self.facts.refused = None, False
             self._reader.begin()
+            self.accounts.begin()
+            self._compare_in = UNHEARD_EVERY
             self._log.info("the link to asterisk is live", devices=len(self.states))
 
+    def _contact_status(self, endpoint: str, message: Message) -> None:
+        if not self.heard:  # a phone came or went, so a state should have changed
+            self._compare_in = UNHEARD_EVERY
+        super()._contact_status(endpoint, message)
+
     def _tell_corrections(self) -> None:
+        if self.states.differed and not self.heard:
+            raise NotPermitted(
+                "states change and no DeviceStateChange is heard: the account lacks read class `call`, "
+                "or its eventfilter leaves the event out"
+            )
         corrected = self.states.take_corrections()
         if corrected:
             self.facts.corrections += corrected

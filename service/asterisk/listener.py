@@ -55,6 +55,8 @@ class Listener:
         self.tracker = Tracker(name, self.states, self.contacts, self._reader.read, sync)
         self._queues = QueueFollower(name, deadline)
         self._connection: Connection | None = None
+        self.heard = False
+        """Whether this link has heard of a change of a state, without having asked."""
         self._booted = False
         self._stale = False  # a snapshot is due
         self._wake = asyncio.Event()
@@ -87,6 +89,7 @@ class Listener:
     # --- what the wire tells -----------------------------------------------------------------------------------
 
     def device_state(self, device: str, state: DeviceState) -> None:
+        self.heard = True
         self._note_event()
         self.states.apply(device, state)
 

@@ -113,6 +113,11 @@ class DeviceStates:
         self._states, self._touched = states, None
         self._become(Freshness.LIVE)
 
+    @property
+    def differed(self) -> bool:
+        """Whether a snapshot corrected a device that it holds, and no event came for it since."""
+        return any(device in self._states for device in self._corrected)
+
     def take_corrections(self) -> int:
         """How many devices a snapshot corrected while the link was live, and no event came for since; once for each.
 

@@ -27,7 +27,10 @@ async def test_without_asterisk_it_is_degraded_and_tells_which(shared: Server) -
     assert "since" in body["callServers"]["main"]
 
 
-async def test_without_any_call_server_it_is_ready(database: TestDatabase, start: Start) -> None:
+async def test_without_any_call_server_it_is_ready_if_there_is_no_extension(
+    database: TestDatabase, start: Start
+) -> None:
+    await database.execute("delete from extensions")
     server = await start(database.settings(call_servers={}))
     assert await told(await server.client.get("/readyz")) == (200, {"status": "ready"})
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from service.asterisk import accounts
 from service.asterisk import link as links
-from service.asterisk.connection import Account
+from service.asterisk.booting import QUARTER, has_run_for
+from service.asterisk.connection import Account, Deaf, connected
+from service.keys import UNKNOWN_CALL_SERVERS
+from service.model import DeviceState
 from tests.support.eventually import eventually
-from tests.support.links import SECRET, Watch, is_live, live
+from tests.support.links import SECRET, Watch, is_live, live, storm
 from tests.support.pbx import Pbx
-from tests.support.server import Server, Start
+from tests.support.server import ADMIN_UID, Server, Start
 
 
 def manager_conf(pbx: Pbx) -> Path:
@@ -60,11 +66,102 @@ async def test_without_read_class_system_no_boot_is_heard_so_nothing_is_live(
     stormy: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(links, "BOOT_PATIENCE", 0.5)
-    link = watch(stormy, account=Account("127.0.0.1", stormy.asterisk.config.ami_port, "deaf", SECRET))
-    await eventually(lambda: link.facts.failures)
+    monkeypatch.setattr(links, "REFUSED_DELAY", 0.1)
+    with capture_logs() as logs:
+        link = watch(stormy, account=Account("127.0.0.1", stormy.asterisk.config.ami_port, "deaf", SECRET))
+        await eventually(lambda: link.facts.failures > 1)
+    assert [entry["log_level"] for entry in logs if entry["log_level"] != "debug"] == ["error"]
     assert link.facts.refused
     assert "read class `system`" in str(link.facts.why_ended)
     assert link.facts.resynchronisations == 0
+
+
+async def test_how_long_asterisk_runs_tells_a_boot_from_a_class_that_is_missing(stormy: Pbx) -> None:
+    account = Account("127.0.0.1", stormy.asterisk.config.ami_port, "deaf", SECRET)
+    async with connected(account, Deaf()) as connection:
+
+        async def runs_longer_than(seconds: float) -> bool:
+            return await has_run_for(connection, seconds)
+
+        await eventually(lambda: runs_longer_than(0.5))
+        assert not await runs_longer_than(QUARTER - 1)
+
+
+async def test_without_read_class_call_no_change_is_heard_which_is_found_out(
+    stormy: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "UNHEARD_EVERY", 0.1)
+    async with storm(stormy) as ami:
+        await ami.set_states([("Custom:unheard", "NOT_INUSE")])
+        with capture_logs() as logs:
+            link = watch(stormy, account=Account("127.0.0.1", stormy.asterisk.config.ami_port, "uncalled", SECRET))
+            hears = watch(stormy)
+            await live(link)
+            await live(hears)
+            await ami.set_states([("Custom:unheard", "INUSE")])
+            await eventually(lambda: link.facts.refused)
+    assert "read class `call`" in str(link.facts.why_ended)
+    assert link.states.read("Custom:unheard").state is DeviceState.UNKNOWN
+    assert [entry["log_level"] for entry in logs if entry["log_level"] not in ("debug", "info")] == ["error"]
+    assert hears.states.read("Custom:unheard").state is DeviceState.INUSE
+
+
+async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
+    stormy: Pbx, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "REFUSED_EVERY", 0.1)
+    conf = manager_conf(stormy)
+    right = conf.read_text()
+    server_settings = stormy.settings()
+    main = server_settings.call_servers["main"]
+    wrong = main.model_copy(update={"presence_secret": SecretStr("another-secret")})
+    server_settings.call_servers["main"] = wrong
+    with capture_logs() as logs:
+        server = await start(server_settings)
+        await eventually(lambda: server.link.accounts.refused)
+        await eventually(lambda: len(said(logs)) == 1)
+        shown = await readyz(server)
+    assert shown["status"] == "degraded"
+    assert "refuses the account 'presence'" in shown["callServers"]["main"]["refusedAccounts"]["presence"]
+    assert "another-secret" not in str(logs)
+    await server.shows("Unavailable")
+
+    conf.write_text(right.replace(stormy.asterisk.config.presence_secret, "another-secret").replace("write = call\n", "write = agent\n"))
+    await asyncio.to_thread(stormy.asterisk.rx, "manager reload")
+    await eventually(lambda: "may not do what it is for" in server.link.accounts.refused.get("presence", ""))
+    conf.write_text(right.replace(stormy.asterisk.config.presence_secret, "another-secret"))
+    await asyncio.to_thread(stormy.asterisk.rx, "manager reload")
+    await eventually(lambda: not server.link.accounts.refused)
+    assert await readyz(server) == {"status": "ready"}
+    conf.write_text(right)
+    await asyncio.to_thread(stormy.asterisk.rx, "manager reload")
+
+
+def said(logs: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [entry["account"] for entry in logs if entry["event"] == "an AMI account is refused"]
+
+
+async def test_a_call_server_that_the_settings_do_not_name_is_told_once_and_shown(stormy: Pbx, start: Start) -> None:
+    await stormy.database.execute("insert into call_servers (name) values ('west')")
+    with capture_logs() as logs:
+        server = await start(stormy.settings())
+        await server.shows("Unavailable")
+        statement = "insert into extensions (extension, secret, call_server, user_id) values ($1, 's', 'west', $2)"
+        await stormy.database.execute(statement, "900", 1)
+        await eventually(lambda: server.app[UNKNOWN_CALL_SERVERS].counts == {"west": 1})
+        await stormy.database.execute(statement, "901", None)
+        await eventually(lambda: server.app[UNKNOWN_CALL_SERVERS].counts == {"west": 2})
+        shown = await readyz(server)
+        assert shown["status"] == "degraded"
+        assert shown["directory"]["unknownCallServers"] == {"west": 2}
+        for _ in range(2):
+            answer = await server.registration(ADMIN_UID)
+            assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+        await stormy.database.execute("delete from extensions where call_server = 'west'")
+        await eventually(lambda: server.app[UNKNOWN_CALL_SERVERS].counts == {})
+    assert await readyz(server) == {"status": "ready"}
+    (told,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert told["call_servers"] == {"west": 1}
 
 
 async def test_without_write_class_reporting_nothing_can_be_listed_so_nothing_is_live(

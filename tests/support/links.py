@@ -57,6 +57,14 @@ permit = 127.0.0.1/32
 read = call
 write = reporting
 
+; Without read class `call` it hears of no state.
+[uncalled]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/32
+read = system,agent
+write = reporting
+
 ; Without write class `reporting` it may list nothing.
 [mute]
 secret = {secret}

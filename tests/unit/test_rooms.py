@@ -15,6 +15,7 @@ FLOORS = [
     {"demo_data"},
     {"live", "logs", "loop", "garbage", "signals"},
     {"asterisk", "store"},
+    {"unknown_call_servers"},
     {"api", "keys", "board_feed", "link_feed"},
     {"app", "sockets", "lifeline"},
     {"listening"},
