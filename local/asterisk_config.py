@@ -46,6 +46,7 @@ class Config:
     monitor_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     presence_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     sync_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    """Empty: there is no such account."""
 
     def parameters(self) -> dict[str, str]:
         """For asterisk/render, without the directories."""

@@ -17,7 +17,7 @@ DATABASE = "connector"
 OWNER_ROLE = "connector_owner"
 SERVICE_ROLE = "connector_service"
 ASTERISK_ROLE = "asterisk_main"
-SECRETS = ("owner_database", "service_database", "asterisk_database", "ami_monitor", "ami_presence", "ami_sync")
+SECRETS = ("owner_database", "service_database", "asterisk_database", "ami_monitor", "ami_presence")
 SINGLE_PORTS = ("postgres", "sip", "websocket", "ami")
 
 STOP_TIMEOUT_S = 15.0
@@ -46,7 +46,7 @@ class Plan:
             rtp_ports=range(first, first + asterisk.RTP_PORTS),
             monitor_secret=self.secrets["ami_monitor"],
             presence_secret=self.secrets["ami_presence"],
-            sync_secret=self.secrets["ami_sync"],
+            sync_secret="",
         )
 
     def service_settings(self) -> dict[str, str]:
@@ -60,7 +60,6 @@ class Plan:
             "AMI_PORT": str(self.ports["ami"]),
             "MONITOR_SECRET": self.secrets["ami_monitor"],
             "PRESENCE_SECRET": self.secrets["ami_presence"],
-            "SYNC_SECRET": self.secrets["ami_sync"],
             "DATABASE_ROLE": ASTERISK_ROLE,
             "DATABASE_PASSWORD": self.secrets["asterisk_database"],
         }

@@ -126,7 +126,11 @@ async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
     assert "another-secret" not in str(logs)
     await server.shows("Unavailable")
 
-    conf.write_text(right.replace(stormy.asterisk.config.presence_secret, "another-secret").replace("write = call\n", "write = agent\n"))
+    conf.write_text(
+        right.replace(stormy.asterisk.config.presence_secret, "another-secret").replace(
+            "write = call\n", "write = agent\n"
+        )
+    )
     await asyncio.to_thread(stormy.asterisk.rx, "manager reload")
     await eventually(lambda: "may not do what it is for" in server.link.accounts.refused.get("presence", ""))
     conf.write_text(right.replace(stormy.asterisk.config.presence_secret, "another-secret"))

@@ -72,6 +72,26 @@ def test_a_refusal_does_not_repeat_the_secret(source: Path, tmp_path: Path) -> N
     assert "hunter2" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "given", [{}, {"EXTRA": ""}, {"EXTRA_FILE": ""}, {"EXTRA_FILE": "/nowhere"}, {"EXTRA_FILE": "/dev/null"}]
+)
+def test_a_template_that_needs_a_value_is_left_out_without_it(
+    source: Path, tmp_path: Path, given: dict[str, str]
+) -> None:
+    (source / "extra.conf").write_text(";@needs EXTRA\nsecret = @EXTRA@\n")
+    assert render(source, tmp_path / "out", {**GOOD, "EXTRA": "x"}).returncode == 0
+    assert (tmp_path / "out/extra.conf").read_text() == ";@needs EXTRA\nsecret = x\n"
+    done = render(source, tmp_path / "out", {**GOOD, **given})
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "out/extra.conf").exists()
+    assert render(source, tmp_path / "out", {**GOOD, "EXTRA": "a;b"}).returncode == 65
+
+
+def test_the_account_that_equals_a_shell_is_there_only_when_it_is_asked_for() -> None:
+    assert "[sync]" not in (TEMPLATES / "etc/manager.conf").read_text()
+    assert (TEMPLATES / "etc/manager_sync.conf").read_text().startswith(";@needs SYNC_SECRET\n")
+
+
 def test_modules_that_let_ami_read_secrets_are_not_loaded() -> None:
     loaded = set(re.findall(r"^load = (\S+)\.so", (TEMPLATES / "etc/modules.conf").read_text(), re.MULTILINE))
     dangerous = {"func_sorcery", "func_config", "func_realtime", "func_shell", "func_env", "app_system"}
