@@ -14,6 +14,7 @@ device does not depend on them.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Iterable, Set
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -34,6 +35,8 @@ LIST_EVERY = 10.0
 """Seconds from one list to the next, at least."""
 PER_SECOND = 100
 """Of many endpoints, while the list proves nothing: that takes Asterisk and PostgreSQL a tenth of a core."""
+COMPARED = 2000
+"""Endpoints that one comparison has read again, at most: where contacts are kept elsewhere, it finds all to differ."""
 PROOFS = 3
 """So many contacts of the list are asked for at most, until Asterisk knows one."""
 SLICE = 200
@@ -58,6 +61,7 @@ class ContactReader:
         self._unknown: set[str] = set()  # were read, to no avail
         self._told: set[str] = set()  # a contact of theirs came of which little is known
         self._list_after = 0.0
+        self._comparing = False
         self._wake = asyncio.Event()
         self._begun = asyncio.Event()
 
@@ -85,17 +89,33 @@ class ContactReader:
             self._told.add(endpoint)
             self._wake.set()
 
+    def reread(self, endpoint: str) -> None:
+        """Read this endpoint's contacts when there is time: they may have changed without a word."""
+        if endpoint in self._wanted:
+            self._missing.add(endpoint)
+            self._wake.set()
+
+    def compare(self) -> None:
+        """Find out whether all that is known of contacts is what Asterisk's registrar keeps."""
+        self._comparing = True
+        self._wake.set()
+
     async def run(self, connection: Connection) -> None:
         """Work for one connection, until it ends. Raises CallServerUnavailable then."""
         self._begun.clear()
         self._told.clear()
         self._list_after = 0.0
+        self._comparing = False
         await self._begun.wait()
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._told or self._missing:
-                await self._read_some(connection)
+            while self._told or self._missing or self._comparing:
+                if self._told or self._missing:
+                    await self._read_some(connection)
+                else:
+                    self._comparing = False
+                    await self._compare(connection)
 
     async def _read_some(self, connection: Connection) -> None:
         now = asyncio.get_running_loop().time()
@@ -130,6 +150,20 @@ class ContactReader:
         if wanted and contacts is None:
             self._unknown.add(endpoint)
         self._done(endpoint)
+
+    async def _compare(self, connection: Connection) -> None:
+        try:
+            listed = await connection.contacts()
+        except CallServerUnavailable:
+            if connection.why_ended is not None:
+                raise
+            return
+        differ = []
+        async for endpoint in _in_slices(list(self._wanted)):
+            known = self._contacts.told(endpoint)
+            if known is not None and {each.uri for each in known} != _uris(listed.get(endpoint, {})):
+                differ.append(endpoint)
+        self._missing.update(self._wanted.intersection(random.sample(differ, min(len(differ), COMPARED))))
 
     # --- from the list -----------------------------------------------------------------------------------------
 
@@ -191,6 +225,10 @@ class ContactReader:
             else:  # a contact that nobody registered: it is in Asterisk's configuration
                 self._contacts.end_reading(endpoint, None)
                 self.read(endpoint)
+
+
+def _uris(kept: Kept) -> set[str | None]:
+    return {contact.uri if contact is not None else None for contact in kept.values()}
 
 
 def _lasts(contact: Contact | None) -> bool:

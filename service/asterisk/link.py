@@ -97,6 +97,7 @@ class Link(Listener):
                     tasks.create_task(self.tracker.run(self._connection), name=f"track {self.name}")
                     tasks.create_task(self._reader.run(self._connection), name=f"contacts {self.name}")
                     tasks.create_task(self._queues.run(self._connection), name=f"queues {self.name}")
+                    tasks.create_task(self._contradictions.run(self.changed), name=f"contradictions {self.name}")
                     tasks.create_task(self.accounts.run(), name=f"accounts {self.name}")
             finally:
                 self._connection = None
@@ -141,7 +142,9 @@ class Link(Listener):
         self.facts.last_resynchronisation = time.time()
         self.tracker.snapshot_taken(first=first)
         self._queues.doubt()
-        if first:
+        if not first:
+            self._reader.compare()
+        else:
             self.facts.why_ended, self.facts.refused = None, False
             self._reader.begin()
             self.accounts.begin()

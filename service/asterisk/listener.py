@@ -11,6 +11,7 @@ from panoramisk.message import Message
 
 from service.asterisk.connection import Account, Connection
 from service.asterisk.contact_reader import ContactReader
+from service.asterisk.contradictions import Contradictions
 from service.asterisk.presence_messages import parse_presence
 from service.asterisk.queue_follower import DEVICES, QueueFollower
 from service.asterisk.tracker import Tracker
@@ -53,6 +54,7 @@ class Listener:
         self.facts = LinkFacts()
         self._reader = ContactReader(self.contacts, self.states, self._contacts_read)
         self.tracker = Tracker(name, self.states, self.contacts, self._reader.read, sync)
+        self._contradictions = Contradictions(self.contacts, self.states, self._reader.reread, self._doubt)
         self._queues = QueueFollower(name, deadline)
         self._connection: Connection | None = None
         self.heard = False
@@ -116,6 +118,7 @@ class Listener:
         self.states.lost()
         self.contacts.lost()
         self.presences.lost()
+        self._contradictions.lost()
         self._queues.lost()
         self.changed(None)
         self._wake.set()
@@ -125,17 +128,21 @@ class Listener:
         if self.contacts.apply(endpoint, uri, status, int(took) if NUMBER.fullmatch(took) else None):
             self._reader.read(endpoint)
         self.tracker.contact(endpoint)
+        self._contradictions.look(endpoint)
         self.changed(endpoint)
 
     def _contacts_read(self, endpoint: str) -> None:
         self.tracker.look(endpoint)
+        self._contradictions.look(endpoint)
         self.changed(endpoint)
 
     def _device_changed(self, device: str | None) -> None:
         if device is None:
             self.changed(None)
         elif device.startswith(PJSIP):
-            self.changed(device[len(PJSIP) :])
+            endpoint = device[len(PJSIP) :]
+            self._contradictions.look(endpoint)
+            self.changed(endpoint)
         elif device.startswith(DEVICES):
             self._queues.doubt()
 

@@ -51,6 +51,7 @@ class Contacts:
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, Contact]] = {}
+        self._doubted: set[str] = set()
         self._reading: dict[str, dict[str, _Told]] = {}  # what events told of an endpoint that is being read
 
     def __len__(self) -> int:
@@ -88,15 +89,29 @@ class Contacts:
     def forget(self, endpoint: str) -> None:
         """Nothing is known of an endpoint any more."""
         self._known.pop(endpoint, None)
+        self._doubted.discard(endpoint)
+
+    def doubt(self, endpoint: str) -> None:
+        """They cannot be true, as something else is told that contradicts them."""
+        self._doubted.add(endpoint)
+
+    def trust(self, endpoint: str) -> None:
+        """Nothing contradicts them any more."""
+        self._doubted.discard(endpoint)
 
     def lost(self) -> None:
         """The link is gone, and with it all knowledge."""
         self._known.clear()
+        self._doubted.clear()
         self._reading.clear()
 
     # --- what everybody asks -----------------------------------------------------------------------------------
 
     def of(self, endpoint: str) -> tuple[Contact, ...] | None:
-        """The contacts of an endpoint, or None when they are not known."""
+        """The contacts of an endpoint, or None when they are not known, or cannot be true."""
+        return None if endpoint in self._doubted else self.told(endpoint)
+
+    def told(self, endpoint: str) -> tuple[Contact, ...] | None:
+        """The same, true or not."""
         contacts = self._known.get(endpoint)
         return None if contacts is None else tuple(contacts.values())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from service.asterisk import tracker
+from service.asterisk import contradictions, tracker
+from service.asterisk import link as links
 from service.asterisk.link import Link
 from service.cli.demo import SIP_PASSWORD
 from service.live.contacts import Contact
@@ -112,6 +114,34 @@ async def test_whether_it_is_registered_is_not_known_of_what_asterisk_does_not_k
         await eventually(lambda: registered(link, "12342") and registered(link, "12343") is False, 20)
         assert registered(link, "nobody") is None
         await phone.register(0)
+
+
+async def test_contacts_that_asterisk_lost_without_a_word_are_doubted_until_it_makes_sense_again(
+    pbx: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asterisk goes on to call the phone NOT_INUSE, and tells nothing when it registers with the same contact again."""
+    monkeypatch.setattr(links, "COMPARE_EVERY", 0.5)
+    monkeypatch.setattr(contradictions, "AT_MOST", 0.5)
+    number, other = await extension(pbx, "40005"), await extension(pbx, "40006")
+    config = pbx.asterisk.config
+    async with (
+        odd_phone(number, SECRET, config.sip_port, answers=True) as phone,
+        odd_phone(other, SECRET, config.sip_port, answers=False) as silent,
+    ):
+        await phone.register()
+        await silent.register()
+        link = watch(pbx, want=(number, other))
+        await eventually(lambda: registered(link, number) and reads(link, number, DeviceState.NOT_INUSE), NOTICED)
+        await eventually(lambda: registered(link, other) and reads(link, other, DeviceState.UNAVAILABLE), NOTICED)
+        await asyncio.to_thread(pbx.asterisk.rx, "database deltree registrar/contact")
+        await eventually(lambda: registered(link, number) is None, NOTICED)
+        assert reads(link, number, DeviceState.NOT_INUSE)
+        await eventually(lambda: registered(link, other) is False, NOTICED)
+        await phone.register()
+        await eventually(lambda: registered(link, number), NOTICED)
+        assert reads(link, number, DeviceState.NOT_INUSE)
+        await phone.register(0)
+        await eventually(lambda: registered(link, number) is False, NOTICED)
 
 
 def registered(link: Link, number: str) -> bool | None:
