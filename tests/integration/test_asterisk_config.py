@@ -175,6 +175,19 @@ def test_a_number_that_is_nobody_s_rings_nobody(pbx: Pbx, number: str) -> None:
             phone.wait_for("CALL_INCOMING", timeout_s=0.2)
 
 
+def test_its_command_line_asks_for_nothing_that_the_views_lack(pbx: Pbx) -> None:
+    log = pbx.asterisk.folder / "asterisk.log"
+    before = len(log.read_text())
+    kinds = ("contacts", "aors", "endpoints", "auths", "channels", "identifies", "registrations")
+    for command in ("show", "list"):
+        for kind in kinds:
+            pbx.asterisk.rx(f"pjsip {command} {kind}")
+            pbx.asterisk.rx(f"pjsip {command} {kind} like 1")
+    for what in ("endpoint 12342", "aor 12342", "auth 12342", "contact 12342"):
+        pbx.asterisk.rx(f"pjsip show {what}")
+    assert [line for line in log.read_text()[before:].splitlines() if "ERROR" in line] == []
+
+
 def test_its_log_and_its_files_keep_the_secrets(pbx: Pbx) -> None:
     config = pbx.asterisk.config
     log = (pbx.asterisk.folder / "asterisk.log").read_text()
