@@ -18,6 +18,7 @@ from service.store import sql
 SQL = sql.load("demo")
 
 SIP_PASSWORD = "my$up3erP@ssw0rd"  # noqa: S105 - the seed's, public
+SECOND_SIP_PASSWORD = "an0ther$up3erP@ssw0rd"  # noqa: S105 - 12343's, as public
 PEOPLE = (
     ("admin", "demo-admin-password"),
     ("dnhai", "demo-agent-password"),
@@ -57,7 +58,7 @@ async def load(settings: Settings) -> None:
             await connection.execute(SQL["users"], *hashes)
             await connection.execute(SQL["sequence"])
             await connection.execute(SQL["token"], ADMIN_TOKEN_HASH)
-            await connection.execute(SQL["extensions"], call_server, SIP_PASSWORD)
+            await connection.execute(SQL["extensions"], call_server, SIP_PASSWORD, SECOND_SIP_PASSWORD)
 
 
 async def refuse_if_published(settings: Settings) -> None:

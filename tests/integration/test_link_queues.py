@@ -10,7 +10,7 @@ import pytest
 
 from service.asterisk.checks import check
 from service.asterisk.connection import Account
-from service.cli.demo import SIP_PASSWORD
+from service.cli.demo import SECOND_SIP_PASSWORD
 from service.model import DeviceState
 from tests.support.cutter import cutting
 from tests.support.database import call_server
@@ -32,7 +32,7 @@ async def test_calls_members_and_pauses_show_up_right_and_in_time(stormy: Pbx, w
     await live(link)
     await shows(link, logged_in=0, available=0, callers=0)
     async with supervising(stormy) as ami:
-        with stormy.phone("12343", SIP_PASSWORD) as agent, stormy.phone(CALLER, SECRET_OF_CALLER) as caller:
+        with stormy.phone("12343", SECOND_SIP_PASSWORD) as agent, stormy.phone(CALLER, SECRET_OF_CALLER) as caller:
             await asyncio.to_thread(agent.wait_registered)
             await shows(link, logged_in=1, available=1)
             await ami.ask("QueuePause", Queue="demo", Interface="PJSIP/12343", Paused="true", Reason="tea")

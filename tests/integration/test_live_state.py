@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from local.sip import PhoneError
-from service.cli.demo import SIP_PASSWORD
+from service.cli.demo import SECOND_SIP_PASSWORD, SIP_PASSWORD
 from service.keys import DATABASE
 from service.store import extensions
 from tests.support.eventually import eventually
@@ -125,7 +125,7 @@ async def test_a_phone_whose_extension_is_taken_cannot_register_with_what_it_kne
     server = await start(pbx.settings())
     await server.shows("Unavailable", SECOND_UID)
     assert (await server.client.delete(f"{AGENT}/agent2", headers=ADMIN)).status == 200
-    phone = pbx.phone("12343", SIP_PASSWORD)
+    phone = pbx.phone("12343", SECOND_SIP_PASSWORD)
     await asyncio.to_thread(phone.start)
     try:
         with pytest.raises(PhoneError, match="refused the registration"):

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from local.asterisk import Asterisk, Config, Database
-from service.cli.demo import SIP_PASSWORD
+from service.cli.demo import SECOND_SIP_PASSWORD
 from service.settings import Settings
 from service.store.migrate import migrate
 from tests.support.database import PASSWORD, call_server
@@ -58,7 +58,7 @@ async def test_calls_that_wait_and_who_may_take_them(stormy: Pbx, start: Start) 
         for number in ("2343", "112343", "demo", "PJSIP/12343", "1"):
             await answers(server, CALLS, {**calls, "queueCount": 0, "callWaitingCount": 0, "extension": number},
                           extension=number)  # fmt: skip
-        with stormy.phone("12343", SIP_PASSWORD) as phone:
+        with stormy.phone("12343", SECOND_SIP_PASSWORD) as phone:
             await asyncio.to_thread(phone.wait_for, "CALL_INCOMING")
             there = {**waiting, "loggedin": "1"}
             await answers(server, SUMMARY, {"summary": [there], "success": True})

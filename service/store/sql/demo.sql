@@ -36,4 +36,4 @@ insert into tokens (token_hash, user_id, expires_at, label) values ($1, 1, now()
 
 -- name: extensions
 insert into extensions (extension, secret, call_server, profile, user_id)
-values ('12342', $2, $1, 'webrtc', 1795), ('12343', $2, $1, 'sip', 1796)
+values ('12342', $2, $1, 'webrtc', 1795), ('12343', $3, $1, 'sip', 1796)
