@@ -32,7 +32,7 @@ CONFIG = """\
 poll_method epoll
 sip_listen {bind}:0
 net_interface {bind}
-call_max_calls 4
+call_max_calls {calls}
 audio_source aubridge,echo
 audio_player aubridge,echo
 audio_alert aubridge,bell
@@ -52,14 +52,19 @@ class PhoneError(Exception):
 
 @dataclass(frozen=True)
 class Event:
-    """What baresip tells, such as `REGISTER_OK` with detail `200 OK`."""
+    """What baresip tells, such as `REGISTER_OK` with detail `200 OK`; of a call, who is at its other end."""
 
     type: str
     detail: str
+    peer: str = ""
+    peer_name: str = ""
 
 
 class Phone:
-    """One extension's phone. `on_event` is called from a thread of its own with each Event."""
+    """One extension's phone. `on_event` is called from a thread of its own with each Event.
+
+    `name` is what it calls itself; it has so many `calls` at once.
+    """
 
     def __init__(
         self,
@@ -69,6 +74,8 @@ class Phone:
         port: int,
         *,
         bind: str = ports.LOOPBACK,
+        name: str = "",
+        calls: int = 4,
         log: IO[bytes] | int = subprocess.DEVNULL,
         on_event: Callable[[Event], None] = lambda _: None,
     ) -> None:
@@ -77,6 +84,8 @@ class Phone:
         self._password = password
         self._server = f"{server}:{port}"
         self._bind = bind
+        self._name = name
+        self._calls = calls
         self._log = log
         self._on_event = on_event
         self._events: list[Event] = []
@@ -90,10 +99,10 @@ class Phone:
         control_port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="phone-"))
         modules = root / "usr/lib/baresip/modules"
-        config = CONFIG.format(bind=self._bind, control_port=control_port, modules=modules)
+        config = CONFIG.format(bind=self._bind, control_port=control_port, modules=modules, calls=self._calls)
         (self._folder / "config").write_text(config)
         user, server = self.extension, self._server
-        account = f"<sip:{user}@{server};transport=udp>;auth_user={user};regint={REGISTRATION_S}\n"
+        account = f"{self._name}<sip:{user}@{server};transport=udp>;auth_user={user};regint={REGISTRATION_S}\n"
         (self._folder / "accounts").write_text(account)
         self._events.clear()
         self.process = subprocess.Popen(
@@ -210,10 +219,11 @@ class Phone:
 def _event(message: dict[str, object]) -> Event | None:
     """An event, also one that stands in the answer to `reginfo`."""
     if message.get("event"):
-        return Event(str(message.get("type")), str(message.get("param") or ""))
-    told = str(message.get("data"))
+        told = (str(message.get(key) or "") for key in ("type", "param", "peeruri", "peerdisplayname"))
+        return Event(*told)
+    answer = str(message.get("data"))
     for word, type_ in zip(("mOK ", "mERR"), OUTCOMES, strict=True):  # behind the colour's escape sequence
-        if word in told:
+        if word in answer:
             return Event(type_, "reginfo")
     return None
 

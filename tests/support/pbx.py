@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,9 +35,9 @@ class Pbx:
         server |= {name: values.pop(name) for name in names if name in values}
         return self.database.settings(call_servers={"main": call_server(**server)}, **values)
 
-    def phone(self, extension: str, password: str) -> Phone:
+    def phone(self, extension: str, password: str, **options: Any) -> Phone:
         """A phone that is not started yet."""
-        return Phone(extension, password, "127.0.0.1", self.asterisk.config.sip_port)
+        return Phone(extension, password, "127.0.0.1", self.asterisk.config.sip_port, **options)
 
 
 OLDEST = "bullseye"
