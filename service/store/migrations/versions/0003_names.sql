@@ -1,4 +1,5 @@
--- One person per name and e-mail, whatever the database's locale: people are found by a key that the service makes too.
+-- People are found by a key that the service makes too, whatever the database's locale (the unique indexes on it: 0006).
+-- And callees see who really calls: the number and its person's name, whatever a phone says of itself.
 
 -- The key of a name or an e-mail. `service/names.py` has the same function with the same data: both change together, in a
 -- migration. It asks neither a locale nor what this release of PostgreSQL knows of Unicode: the data is of Unicode 12.1,
@@ -88,3 +89,40 @@ begin
 end $$;
 
 grant execute on function folded(text) to public;
+
+-- What callees see of a call: Asterisk believes `callerid` rather than the phone's own From. It takes at most 79 bytes of a
+-- name, and reads quotes, brackets and backslashes as its own.
+create function caller_id(number text, name text) returns text language plpgsql immutable parallel safe as $$
+declare
+    unseen constant text := E'[\\u0001-\\u001F\\u007F-\\u009F\\u2028-\\u202E\\u2066-\\u2069]+';
+    shown text := left(regexp_replace(coalesce(name, '') collate "C", unseen, ' ', 'g'), 79);
+begin
+    shown := btrim(translate(shown, E'"<>\\', E'\'()/'));
+    while octet_length(shown) > 79 loop
+        shown := left(shown, -1);
+    end loop;
+    return case when shown = '' then '' else '"' || shown || '" ' end || '<' || number || '>';
+end $$;
+grant execute on function caller_id(text, text) to public;
+
+create or replace view ps_endpoints with (security_barrier) as
+select
+    e.extension as id,
+    e.extension as aors,
+    e.extension as auth,
+    'extensions'::text as context,
+    'g722,ulaw,alaw'::text as allow,
+    'all'::text as disallow,
+    'no'::text as direct_media,
+    'yes'::text as rewrite_contact,
+    'yes'::text as rtp_symmetric,
+    'yes'::text as force_rport,
+    case e.profile when 'webrtc' then 'yes' else 'no' end as webrtc,
+    case e.profile when 'webrtc' then 'yes' else 'no' end as dtls_auto_generate_cert,
+    replace(replace(caller_id(e.extension, coalesce(
+        nullif(e.fullname, ''), nullif(concat_ws(' ', nullif(e.first_name, ''), nullif(e.last_name, '')), ''), e.name
+    )), '^', '^5E'), ';', '^3B') as callerid,
+    'no'::text as trust_id_inbound
+from live_extensions as e
+join call_servers as c on c.name = e.call_server
+where c.database_role = current_user;
