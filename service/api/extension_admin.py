@@ -42,7 +42,9 @@ class NewExtension(msgspec.Struct, frozen=True, rename="camel"):
     call_server: Annotated[
         str | None, Meta(description="Its call server's name in the settings; needed where there are several.")
     ] = None
-    profile: Annotated[Profile, Meta(description="`webrtc` for browsers, `sip` for other phones.")] = "webrtc"
+    profile: Annotated[
+        Profile | None, Meta(description="`webrtc`, if it is not given, for browsers; `sip` for other phones.")
+    ] = None
     secret: Annotated[Secret | None, Meta(description="The SIP password; random, if it is not given.")] = None
     user_id: Annotated[str | None, Meta(description="The uid of whoever gets it, instead of what they had.")] = None
     username: Annotated[str | None, Meta(description="Or their name.")] = None
@@ -96,7 +98,7 @@ async def create(request: web.Request) -> web.Response:
         request.app[DATABASE],
         number,
         call_server,
-        given.profile,
+        given.profile or "webrtc",
         _secret(given.secret) or "",
         uid=given.user_id or "",
         name=given.username or "",

@@ -1,4 +1,4 @@
-"""Numbers as clients write them: ASCII digits and nothing else. Python's own `int` and `float` take far more."""
+"""Numbers as JSON writes them, in ASCII digits: Python's own `int` and `float` take far more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 LARGEST = 2**53 - 1
 """The largest whole number that every JSON reader has exactly; what is larger counts as this."""
 _WHOLE = re.compile("[0-9]+")
-_DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 def whole(text: str) -> int | None:
@@ -19,5 +19,5 @@ def whole(text: str) -> int | None:
 
 
 def decimal(text: str) -> float | None:
-    """A number of 0 or more, perhaps with a point; infinite for one with hundreds of digits, None for anything else."""
+    """A number of 0 or more, perhaps with a point and an exponent; it may be infinite. None for anything else."""
     return float(text) if _DECIMAL.fullmatch(text) else None

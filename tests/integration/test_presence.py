@@ -153,7 +153,7 @@ async def test_a_long_poll_ends_with_its_token(database: TestDatabase, server: S
         assert (await waiting)["presence"] == []
 
 
-@pytest.mark.parametrize("wait", ["x", "-1", "nan", "inf", "", "٣", "٤", "+3", " 3", "1_0", "1e1", "0x1", ".5", "1 "])
+@pytest.mark.parametrize("wait", ["x", "-1", "nan", "inf", "", "٣", "٤", "+3", " 3", "1_0", "1e", "0x1", ".5", "1 "])
 async def test_a_wait_that_is_no_number_of_seconds_is_refused(server: Server, wait: str) -> None:
     answer = await server.client.get(PATH, headers=ADMIN, params={"since": "x", "wait": wait})
     assert await told(answer) == (400, {"success": False, "error": "Match error: Expected seconds in field wait"})

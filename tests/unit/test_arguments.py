@@ -47,16 +47,26 @@ def test_a_list_of_nothing_is_none(empty: dict[str, list[str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("0", 0.0), ("20", 20.0), ("0.25", 0.25), ("007", 7.0), ("9" * 5000, float("inf"))]
+    ("text", "number"),
+    [
+        ("0", 0.0),
+        ("20", 20.0),
+        ("0.25", 0.25),
+        ("007", 7.0),
+        ("9" * 5000, float("inf")),
+        ("1e1", 10.0),
+        ("5E-1", 0.5),
+        ("1e-999", 0.0),
+    ],
 )
-def test_seconds_may_have_a_point(text: str, number: float) -> None:
+def test_seconds_may_have_a_point_and_an_exponent(text: str, number: float) -> None:
     assert decimal(text) == number
 
 
 @settings(deadline=None)
 @given(st.text(st.one_of(st.sampled_from("0123456789.+-_eEx ,٣９²½"), st.characters()), max_size=8))
 def test_only_ascii_digits_make_a_number(text: str) -> None:
-    assert (decimal(text) is not None) is bool(re.fullmatch(r"[0-9]+(\.[0-9]+)?", text))
+    assert (decimal(text) is not None) is bool(re.fullmatch(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text))
 
 
 @pytest.mark.parametrize(
