@@ -24,6 +24,7 @@ from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.api.unsent import UNSENT, Unsent
 from service.asterisk.connection import Account
+from service.asterisk.kept_connection import KeptConnection
 from service.asterisk.link import Link
 from service.board_feed import BoardFeed
 from service.clock import uptime
@@ -83,6 +84,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[keys.USER_READS] = UserReads(database, settings.database_deadline)
         app[keys.LINKS] = links
         app[keys.UNKNOWN_CALL_SERVERS] = unknown
+        app[keys.PRESENCE_ACCOUNTS] = _presence_accounts(settings, stack)
         app[keys.LOGINS] = logins
         app[keys.HASHER] = hasher
         app[keys.ACTIVITY] = activity
@@ -121,6 +123,16 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor.start("write access", watch_write_access(database.login))
         await _read_once(changes, supervisor, settings.database_start_deadline)
         yield app, supervisor
+
+
+def _presence_accounts(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, KeptConnection]:
+    """A connection for each account that sets presence, until the stack ends."""
+    made = {}
+    for name, server in settings.call_servers.items():
+        if (account := Account.presence(server)) is not None:
+            made[name] = KeptConnection(account)
+            stack.push_async_callback(made[name].close)
+    return made
 
 
 async def _end_what_takes_long(app: web.Application) -> None:

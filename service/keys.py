@@ -9,6 +9,7 @@ from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.api.wholes import JsonList
+from service.asterisk.kept_connection import KeptConnection
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
 from service.live.board import Board
@@ -26,6 +27,8 @@ from service.unknown_call_servers import UnknownCallServers
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LINKS = web.AppKey("links", dict[str, Link])
+PRESENCE_ACCOUNTS = web.AppKey("presence_accounts", dict[str, KeptConnection])
+"""By call server, where it has one."""
 LOGINS = web.AppKey("logins", Logins)
 ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)

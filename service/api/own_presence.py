@@ -12,9 +12,8 @@ from service.api import body
 from service.api.auth import caller
 from service.api.errors import BadArgument, ExtensionNotFound, encode
 from service.api.operation import Operation, Success
-from service.asterisk.connection import Account, Deaf, connected
 from service.errors import CallServerUnavailable
-from service.keys import DIRECTORY, SETTINGS
+from service.keys import DIRECTORY, PRESENCE_ACCOUNTS
 from service.live.presences import Presence, PresenceState
 
 LONGEST_MESSAGE = 200
@@ -28,12 +27,10 @@ async def put(request: web.Request) -> web.Response:
     extension = request.app[DIRECTORY].extension_of(person.uid)
     if extension is None:
         raise ExtensionNotFound
-    server = request.app[SETTINGS].call_servers.get(extension.call_server)
-    account = Account.presence(server) if server is not None else None
+    account = request.app[PRESENCE_ACCOUNTS].get(extension.call_server)
     if account is None:
         raise CallServerUnavailable(f"call server {extension.call_server} has no account that sets presence")
-    async with connected(account, Deaf()) as connection:
-        await connection.set_presence(extension.number, presence)
+    await account.use(lambda connection: connection.set_presence(extension.number, presence))
     return web.Response(body=encode({"success": True}), content_type="application/json")
 
 

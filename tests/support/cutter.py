@@ -19,6 +19,7 @@ class Cutter:
         self._open.set()
         self._cut_after: int | None = None
         self._held: dict[asyncio.StreamWriter, bytearray] = {}
+        self._refusing = False
         self.port = 0
         self.said = bytearray()
         """What the server said on the newest connection, as far as it was forwarded."""
@@ -40,6 +41,10 @@ class Cutter:
         """Whether that cut is still to come."""
         return self._cut_after is not None
 
+    def refuse(self) -> None:
+        """End each new connection at once; those that are open go on."""
+        self._refusing = True
+
     def hold(self) -> None:
         """Forward nothing more in either direction; the sockets stay open, and new ones are accepted."""
         self._open.clear()
@@ -58,6 +63,9 @@ class Cutter:
 
     async def connected(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        if self._refusing:
+            to_client.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         ends = self._lines[task] = [to_client]
