@@ -16,9 +16,10 @@ from service.api.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
 from service.api.operation import Operation, Yes
 from service.api.permissions import Permission, demand
 from service.api.ready import Ready
+from service.api.slices import in_slices
 from service.keys import DIRECTORY
 from service.live.registration import AUTHTYPE
-from service.model import Extension
+from service.model import Extension, Reading
 
 PATH = "/api/v1/connector"
 
@@ -61,12 +62,14 @@ async def list_(request: web.Request) -> web.Response:
     """GET /api/v1/connector.extension.list"""
     demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
     found = request.app[DIRECTORY].that_may_register()
-    readings, words = [reading_of(request, extension) for extension in found], spelling(request)
-    listed = [
-        ListedExtension(extension.number, words[reading.state])
-        for extension, reading in zip(found, readings, strict=True)
-    ]
-    return answered(request, ExtensionList(listed), readings)
+    words = spelling(request)
+
+    def shown(extension: Extension) -> tuple[Reading, ListedExtension]:
+        reading = reading_of(request, extension)
+        return reading, ListedExtension(extension.number, words[reading.state])
+
+    made = await in_slices(shown, found)
+    return answered(request, ExtensionList([each for _, each in made]), [reading for reading, _ in made])
 
 
 async def get_details(request: web.Request) -> web.Response:

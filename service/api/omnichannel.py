@@ -16,6 +16,7 @@ from service.api.errors import BODY_ERRORS, BadArgument
 from service.api.operation import Operation, Yes
 from service.api.paging import Paging
 from service.api.permissions import Permission, demand
+from service.api.slices import in_slices
 from service.errors import QueuesNotKnown
 from service.keys import DIRECTORY, LINKS
 from service.live.directory import Directory
@@ -81,9 +82,14 @@ async def extensions(request: web.Request) -> web.Response:
     asked = await arguments.of_query(request, ExtensionFilters)
     found = _filtered(request, asked)
     page = asked.of(found)
-    readings = [reading_of(request, extension) for extension in page]
-    listed = [_shown(request, extension, reading) for extension, reading in zip(page, readings, strict=True)]
-    return answered(request, AgentsExtensions(listed, asked.offset, asked.most, len(found)), readings)
+
+    def shown(extension: Extension) -> tuple[Reading, AgentsExtension]:
+        reading = reading_of(request, extension)
+        return reading, _shown(request, extension, reading)
+
+    made = await in_slices(shown, page)
+    answer = AgentsExtensions([each for _, each in made], asked.offset, asked.most, len(found))
+    return answered(request, answer, [reading for reading, _ in made])
 
 
 async def numbers(request: web.Request) -> web.Response:

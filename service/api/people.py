@@ -114,7 +114,7 @@ def _presence(request: web.Request, person: Person) -> Ready:
     elif since is None:
         users = app[PEOPLE].joined()
     else:
-        users = app[PEOPLE].where(lambda item: item.as_of > since)
+        users = app[PEOPLE].changed_after(since)
     return as_json({"users": msgspec.Raw(users), "full": since is None, "success": True})
 
 

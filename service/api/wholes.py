@@ -5,13 +5,16 @@ Very many changes are taken in slices, a turn of the loop each; until then it is
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
+from service.api.blocks import Blocks
 from service.live.board import SLICE, Board
 from service.live.presence import Item
+
+SLICE_OF_BLOCKS = 16
+"""Blocks that are joined in one turn of the loop: a few milliseconds."""
 
 
 class _Whole:
@@ -27,7 +30,7 @@ class _Whole:
         self._board.catch_up()
         if not self._turning:
             self._turn()
-        return not self._altered and not self._board.behind
+        return not self._turning and not self._altered and not self._board.behind
 
     def _turn(self) -> None:
         altered, board = self._altered, self._board
@@ -35,13 +38,17 @@ class _Whole:
         for _ in range(min(SLICE, len(altered))):
             extension = altered.pop()
             self._take(extension, board.get(extension))
-        if altered:
+        if altered or not self._finish_some():
             self._turning = True
             board.soon(self._turn)
 
     def _take(self, extension: str, item: Item | None) -> None:
         """An extension's item is another, or there is none any more."""
         raise NotImplementedError
+
+    def _finish_some(self) -> bool:
+        """Do a part of what is to be done when all is taken. Returns whether that is all of it."""
+        return True
 
 
 class JsonList(_Whole):
@@ -50,34 +57,27 @@ class JsonList(_Whole):
     def __init__(self, board: Board, render: Callable[[Item], msgspec.Raw | None], *, trips: bool) -> None:
         super().__init__(board, trips=trips)
         self._render = render
-        self._parts: dict[str, msgspec.Raw] = {}
-        self._order: list[str] = []
-        self._joined: bytes | None = None
+        self._blocks = Blocks()
 
     def joined(self) -> bytes:
         """All of it, once it is ready."""
-        if self._joined is None:
-            self._joined = _list(map(self._parts.__getitem__, self._order))
-        return self._joined
+        return self._blocks.joined()
 
-    def where(self, chosen: Callable[[Item], bool]) -> bytes:
-        """Those items for which `chosen` says so."""
-        found = ((number, self._board.get(number)) for number in self._order)
-        return _list(self._parts[number] for number, item in found if item is not None and chosen(item))
+    def changed_after(self, moment: str) -> bytes:
+        """Those items that changed after this moment, which is told as theirs are."""
+        get = self._board.get
+        found = [number for number in self._blocks if (item := get(number)) is not None and item.as_of > moment]
+        return self._blocks.of(found) if len(found) < len(self._blocks) else self._blocks.joined()
 
     def _take(self, extension: str, item: Item | None) -> None:
         part = None if item is None else self._render(item)
-        self._joined = None
         if part is not None:
-            if extension not in self._parts:
-                insort(self._order, extension)
-            self._parts[extension] = part
-        elif self._parts.pop(extension, None) is not None:
-            del self._order[bisect_left(self._order, extension)]
+            self._blocks.put(extension, part)
+        else:
+            self._blocks.drop(extension)
 
-
-def _list(parts: Iterable[msgspec.Raw]) -> bytes:
-    return b"[" + b",".join(parts) + b"]"
+    def _finish_some(self) -> bool:
+        return self._blocks.join(SLICE_OF_BLOCKS)
 
 
 class Sum(_Whole):

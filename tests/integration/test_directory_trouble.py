@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import asyncpg
 import pytest
 
 from local.postgres import Postgres
-from service.keys import BOARD, DIRECTORY
+from service.credentials import token_hash
+from service.keys import BOARD, CHANGES, DIRECTORY
 from service.settings import Settings
 from tests.support.database import SERVICE, TestDatabase, make_database
 from tests.support.deaf_pooler import DeafPooler, pooling
@@ -148,6 +150,54 @@ async def test_ten_thousand_rows_changed_at_once_are_all_there_and_all_gone(
         )
         await server.answers(200, within=5)
         assert await secret(server) == "back"
+
+
+async def test_changes_take_effect_while_everything_is_read_again_and_again(
+    database: TestDatabase, start: Start
+) -> None:
+    server = await start(settings(database))
+    await database.execute(MANY, ROWS)
+    await eventually(lambda: len(server.app[BOARD]) == ROWS + 2, 10)
+    connection = await database.connect()
+    again = asyncio.create_task(read_again(connection))
+    async with polling(server):
+        for number in range(20):
+            await rotate(database, f"secret {number}")
+            await answers_secret(server, f"secret {number}", 2)
+            headers = await server.headers_of()
+            assert (await server.registration(headers=headers)).status == 200
+            await database.execute("delete from tokens where token_hash = $1", token_hash(headers["X-Auth-Token"]))
+            await server.answers(401, headers)
+    again.cancel()
+    await asyncio.gather(again, return_exceptions=True)
+    await connection.close()
+    await server.app[CHANGES].proved(10)
+    assert await secret(server) == "secret 19"
+    assert server.app[DIRECTORY].stale_since is None
+
+
+async def read_again(connection: asyncpg.Connection) -> None:
+    """Somebody goes on to say that many rows have changed."""
+    while True:
+        await connection.execute("select pg_notify('connector_changes', 'extension *')")
+        await asyncio.sleep(0.01)
+
+
+async def test_after_a_suspended_machine_wakes_nothing_is_told_unmarked(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test can suspend the machine: the clock that counts on meanwhile is moved, and the loop's own is not."""
+    real, slept = time.clock_gettime, 0.0
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: real(clock) + slept)
+    assert "X-Directory-Stale-Since" not in (await server.registration()).headers
+    slept = 30.0
+    assert "X-Directory-Stale-Since" in (await server.registration()).headers
+    unknown = {**ADMIN, "X-Auth-Token": "u" * 43}
+    assert (await server.registration(headers=unknown)).status == 503
+    await eventually(lambda: server.app[DIRECTORY].stale_since is None, NOTICED)
+    assert (await server.registration(headers=unknown)).status == 401
+    slept = 300.0
+    assert (await server.registration()).status == 503
 
 
 async def test_everything_truncated_leaves_nobody(database: TestDatabase, start: Start) -> None:

@@ -1,0 +1,103 @@
+"""Parts of a JSON list in order of their keys, joined block by block: a change costs one block, not all of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+SIZE = 256
+"""Parts of a block at first; it is split at twice as many."""
+
+
+class _Block:
+    __slots__ = ("joined", "keys")
+
+    def __init__(self, keys: list[str]) -> None:
+        self.keys = keys
+        self.joined: bytes | None = None
+
+
+class Blocks:
+    """The parts by their keys."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, msgspec.Raw] = {}
+        self._blocks: list[_Block] = []  # none is empty
+        self._firsts: list[str] = []  # the first key of each
+        self._dirty: dict[_Block, None] = {}
+        self._all: bytes | None = None
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[str]:
+        for block in self._blocks:
+            yield from block.keys
+
+    def put(self, key: str, part: msgspec.Raw) -> None:
+        """This is the part of this key now."""
+        if not self._blocks:
+            self._blocks.append(_Block([]))
+            self._firsts.append(key)
+        at = max(bisect_right(self._firsts, key) - 1, 0)
+        block = self._blocks[at]
+        if key not in self._parts:
+            insort(block.keys, key)
+            self._firsts[at] = block.keys[0]
+            if len(block.keys) > 2 * SIZE:
+                self._split(at)
+        self._parts[key] = part
+        self._touch(block)
+
+    def drop(self, key: str) -> None:
+        """This key has no part any more, if it had one."""
+        if self._parts.pop(key, None) is None:
+            return
+        at = bisect_right(self._firsts, key) - 1
+        block = self._blocks[at]
+        del block.keys[bisect_left(block.keys, key)]
+        self._touch(block)
+        if block.keys:
+            self._firsts[at] = block.keys[0]
+        else:
+            del self._blocks[at], self._firsts[at], self._dirty[block]
+
+    def join(self, blocks: int) -> bool:
+        """Join so many blocks at most whose parts changed. Returns whether all are joined."""
+        while self._dirty and blocks > 0:
+            block = next(iter(self._dirty))
+            block.joined = b",".join([self._parts[key] for key in block.keys])
+            del self._dirty[block]
+            blocks -= 1
+        return not self._dirty
+
+    def joined(self) -> bytes:
+        """The whole list."""
+        if self._all is None:
+            self.join(len(self._blocks))
+            self._all = listed(block.joined for block in self._blocks if block.joined is not None)
+        return self._all
+
+    def of(self, keys: Iterable[str]) -> bytes:
+        """The list of the parts of these keys."""
+        return listed([self._parts[key] for key in keys])
+
+    def _split(self, at: int) -> None:
+        block = self._blocks[at]
+        other = _Block(block.keys[SIZE:])
+        del block.keys[SIZE:]
+        self._blocks.insert(at + 1, other)
+        self._firsts.insert(at + 1, other.keys[0])
+        self._touch(other)
+        self._touch(block)
+
+    def _touch(self, block: _Block) -> None:
+        self._dirty[block] = None
+        self._all = None
+
+
+def listed(parts: Iterable[msgspec.Raw | bytes]) -> bytes:
+    """A JSON list of these."""
+    return b"[" + b",".join(parts) + b"]"
