@@ -10,6 +10,7 @@ import pytest
 
 from service.errors import ConfigurationError
 from service.store.migrate import migrate
+from service.store.migrations import all_migrations
 from tests.support import command_line
 from tests.support.database import OWNER, PASSWORD, TestDatabase
 
@@ -24,6 +25,10 @@ select 'grant', table_name, grantee, privilege_type, '' from information_schema.
 where table_schema = 'public'
 order by 1, 2, 3, 4
 """
+
+LOCKS = {"0014": ["AccessExclusiveLock on ps_aors"]}
+"""The strong locks that a migration takes on what others use. One on a table that requests use is listed with a reason
+why it is held for a moment only."""
 
 
 @pytest.fixture
@@ -81,3 +86,30 @@ async def test_what_cannot_work_is_said_and_nothing_is_changed(
     with pytest.raises(ConfigurationError, match=what):
         await migrate(empty.settings(**changed))
     assert await empty.rows("select from information_schema.tables where table_schema = 'public'") == []
+
+
+async def test_a_migration_takes_no_strong_lock_that_is_not_listed(empty: TestDatabase) -> None:
+    """Asked of PostgreSQL just before each commit; the other connection does not see what the migration itself made."""
+    work, eye = await empty.connect(), await empty.connect()
+    taken: dict[str, list[str]] = {}
+    for migration in all_migrations():
+        transaction = work.transaction()
+        if migration.in_transaction:
+            await transaction.start()
+        for statement in migration.statements:
+            await work.execute(statement)
+        rows = await eye.fetch(
+            """
+            select distinct l.mode || ' on ' || c.relname as lock from pg_locks as l
+            join pg_class as c on c.oid = l.relation and c.relkind in ('r', 'v', 'S') and c.oid >= 16384
+            where l.pid = $1 and l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
+            """,
+            work.get_server_pid(),
+        )
+        if rows:
+            taken[migration.revision] = sorted(row["lock"] for row in rows)
+        if migration.in_transaction:
+            await transaction.commit()
+    await work.close()
+    await eye.close()
+    assert taken == LOCKS
