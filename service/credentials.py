@@ -140,7 +140,8 @@ class PasswordHasher:
         if len(self._waiting) > self._most:
             last = max(self._waiting, key=self._waiting.__getitem__)
             del self._waiting[last]
-            last.set_exception(Overloaded("too many passwords are waiting to be checked"))
+            if not last.done():
+                last.set_exception(Overloaded("too many passwords are waiting to be checked"))
         taken = False
         try:
             async with asyncio.timeout(WAIT_DEADLINE):
@@ -154,12 +155,13 @@ class PasswordHasher:
                 self._next(place)  # its turn came when it had gone
 
     def _next(self, _: object) -> None:
-        if not self._waiting:
-            self._free += 1
-            return
-        first = min(self._waiting, key=self._waiting.__getitem__)
-        del self._waiting[first]
-        first.set_result(None)
+        while self._waiting:
+            first = min(self._waiting, key=self._waiting.__getitem__)
+            del self._waiting[first]
+            if not first.done():  # else whoever waited has given up, and has not had a turn of the loop yet
+                first.set_result(None)
+                return
+        self._free += 1
 
 
 def _compared(password: bytes, hashed: str, rounds: int) -> bool:

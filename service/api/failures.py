@@ -42,6 +42,8 @@ class Failures:
         since = self._clock() - self._seconds
         while times and times[0] <= since:
             times.popleft()
+        if not times:
+            del self._failed[key]
         return len(times)
 
     def wait(self, key: bytes, limit: int) -> float:

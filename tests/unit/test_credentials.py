@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from random import Random, randrange
 from time import process_time
 
 import bcrypt
@@ -145,3 +146,21 @@ async def test_the_time_does_not_tell_what_is_stored(stored: str | None) -> None
             return min(times)
 
         assert 0.5 < await quickest(stored) / await quickest(own) < 2
+
+
+async def test_clients_that_give_up_at_any_moment_leave_every_thread_free() -> None:
+    seed = randrange(2**32)
+    print("seed", seed)
+    random = Random(seed)
+    with PasswordHasher(threads=2, waiting=8, rounds=4) as hasher:
+        checks: list[asyncio.Task[bool]] = []
+        for _ in range(1_500):
+            checks.append(asyncio.create_task(hasher.verify("x", None, (random.randrange(3), 0))))
+            if random.random() < 0.5:
+                random.choice(checks[-10:]).cancel()
+            if random.random() < 0.6:
+                await asyncio.sleep(0)
+        await asyncio.gather(*checks, return_exceptions=True)
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(hasher.hash("a password") for _ in range(4)))
+        assert hasher._free == 2
