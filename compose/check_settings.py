@@ -5,6 +5,7 @@ service's own settings are loaded, so that unknown names and bad values are told
 """
 
 import os
+import re
 import sys
 
 from service import settings
@@ -29,6 +30,8 @@ INSTEAD = {
     "CALL_SERVERS__MAIN__DATABASE_PASSWORD": "ASTERISK_DATABASE_PASSWORD",
 }
 """What compose sets itself, each with what an operator sets instead. A secret may also come by the name of its file."""
+BESIDES = 10.0
+"""Seconds that the service takes after its deadline to give up links and connections."""
 OWN = f"{settings.PREFIX}CALL_SERVERS__MAIN__"
 
 
@@ -41,7 +44,7 @@ def main() -> int:
             mistakes.append(f"  {name}: further call servers belong in call-servers.env")
             del os.environ[name]
     try:
-        settings.load()
+        mistakes += too_short_a_grace(settings.load().shutdown_deadline, os.environ.get("STOP_GRACE_PERIOD", ""))
     except ConfigurationError as error:
         mistakes += str(error).splitlines()[1:]
     if mistakes:
@@ -49,6 +52,17 @@ def main() -> int:
         return 2
     print("the settings can be used")
     return 0
+
+
+def too_short_a_grace(deadline: float, period: str) -> list[str]:
+    """Whether Docker would kill the service before its deadline is over. `period` is in Docker's spelling."""
+    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", period)
+    if parts is None or not period:
+        return [f"  STOP_GRACE_PERIOD: {period!r} is no period such as 20s or 1m30s"]
+    hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    if hours * 3600 + minutes * 60 + seconds >= deadline + BESIDES:
+        return []
+    return [f"  STOP_GRACE_PERIOD: {period} is not {BESIDES:g} s more than CONNECTOR_SHUTDOWN_DEADLINE, {deadline:g} s"]
 
 
 def known(name: str) -> str:

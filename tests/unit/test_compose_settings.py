@@ -64,13 +64,16 @@ def test_the_example_lists_every_other_variable_of_the_project() -> None:
         ({"CONNECTOR_CALL_SERVERS__EAST__HOST": "h"}, ["CONNECTOR_CALL_SERVERS__EAST__HOST: further call servers"]),
         ({f"{MAIN}NONSENSE": "x"}, [f"{MAIN}NONSENSE: "]),
         ({"CONNECTOR_JWT_SECRET": "hunter2"}, ["jwt_secret has less than 32 bytes"]),
+        ({"CONNECTOR_SHUTDOWN_DEADLINE": "11"}, ["STOP_GRACE_PERIOD: 20s is not 10 s more"]),
+        ({"CONNECTOR_SHUTDOWN_DEADLINE": "70", "STOP_GRACE_PERIOD": "1m20s"}, []),
+        ({"STOP_GRACE_PERIOD": "soon"}, ["STOP_GRACE_PERIOD: 'soon' is no period"]),
         ({}, []),
     ],
 )
 def test_what_would_be_ignored_is_told_by_name(given: dict[str, str], told: list[str]) -> None:
     """The step `settings`, with the environment that compose gives it."""
     main = {f"{MAIN}{name}": "x" for name in ("HOST", "AMI_HOST", "MONITOR_SECRET")}
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **main, **given}
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "STOP_GRACE_PERIOD": "20s", **main, **given}
     done = subprocess.run([sys.executable, CHECK], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == (2 if told else 0), done.stderr
     lines = done.stderr.splitlines()[1:]
