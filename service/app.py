@@ -12,6 +12,7 @@ from aiohttp import web
 
 from service import keys
 from service.api import routes
+from service.api.connection_limit import CONNECTIONS, ConnectionLimit
 from service.api.description.site import DESCRIPTION, Description
 from service.api.front import AT_ONCE, DRAINING, OUTAGE, Outage
 from service.api.limits import Limits
@@ -106,6 +107,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()
         app[UNSENT] = Unsent()
+        app[CONNECTIONS] = ConnectionLimit(settings.trusted_proxies)
         app[METRICS] = Metrics(
             Parts(links, logins, directory, database.login.write_access, app[keys.STREAMS], feed.watch)
         )

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
+from service.api.connection_limit import ConnectionLimit
 from service.sockets import cannot_listen
 
 log = structlog.get_logger(__name__)
@@ -21,21 +22,26 @@ BACKLOG = 1024
 """Clients that may wait to be accepted."""
 AT_ONCE, PAUSE = 4, 0.001
 """Clients taken in one turn of the loop, and the seconds that other workers have then, where more wait."""
-BREATH = 1.0
-"""Seconds without accepting when there is no file descriptor or memory left for a client."""
+BREATH = 0.1
+"""Seconds without accepting when there is no room, no file descriptor or no memory left for a client."""
 
 Factory = Callable[[], asyncio.Protocol]
 
 
 class Listener:
-    """Accepts on one socket, a few clients at a time; `factory` makes what talks to one."""
+    """Accepts on one socket, a few clients at a time; `factory` makes what talks to one.
 
-    def __init__(self, one: socket.socket, factory: Factory) -> None:
+    Where there is no room, and nobody makes any, clients wait for it in the kernel.
+    """
+
+    def __init__(self, one: socket.socket, factory: Factory, limit: ConnectionLimit) -> None:
         self._socket = one
         self._factory = factory
+        self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._greetings: set[asyncio.Task[None]] = set()
         self._resting: asyncio.TimerHandle | None = None
+        self._refused = False  # the last one that came, for want of a file or of memory
 
     def start(self) -> None:
         """Raises OSError when another program listens there."""
@@ -56,11 +62,16 @@ class Listener:
     def _some_wait(self) -> None:
         try:
             for _ in range(AT_ONCE):
+                if not self._limit.has_room():
+                    self._rest(BREATH)
+                    return
                 self._accept()
         except BlockingIOError:  # nobody waits any more
-            pass
+            self._refused = False
         except OSError as error:
-            log.error("no client can be accepted", error=error.strerror)
+            (log.debug if self._refused else log.error)("no client can be accepted", error=error.strerror)
+            self._refused = True
+            self._limit.make_room()
             self._rest(BREATH)
         else:
             self._rest(PAUSE)
@@ -88,11 +99,11 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def listening(sockets: Sequence[socket.socket], factory: Factory) -> AsyncIterator[None]:
+async def listening(sockets: Sequence[socket.socket], factory: Factory, limit: ConnectionLimit) -> AsyncIterator[None]:
     """Accept clients until the block ends. Raises ConfigurationError."""
     async with contextlib.AsyncExitStack() as stack:
         for one in sockets:
-            listener = Listener(one, factory)
+            listener = Listener(one, factory, limit)
             try:
                 listener.start()
             except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from service import demo_data, garbage, keys, signals
+from service import demo_data, files, garbage, keys, signals
 from service.api import routes
+from service.api.connection_limit import CONNECTIONS, LEAST
 from service.api.front import DRAINING, OUTAGE
 from service.api.metrics import METRICS
 from service.api.server import Runner
@@ -48,7 +48,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
     if not settings.call_servers:
         log.warning("no call server is configured: no registration can be answered")
-    _raise_file_limit()
+    files.raise_limit()
     stop = Stop()
     if worker is None:
         asyncio.get_running_loop().add_signal_handler(signals.RENEWS, _log_hangup)
@@ -61,6 +61,8 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
             return
         demo = await stack.enter_async_context(_without_demo(app[keys.DIRECTORY], settings, sockets, stop))
         garbage.settle()
+        connections = app[CONNECTIONS]
+        connections.most = min(connections.most, max(LEAST, files.left_for_clients(settings)))
         supervisor.failed.add_done_callback(lambda _: stop.set())
         if worker is not None:
             app[METRICS].siblings = worker.siblings
@@ -156,14 +158,6 @@ class Stop:
             self._block = None
 
 
-def _raise_file_limit() -> None:
-    """Each client takes a file descriptor, and the usual soft limit of 1024 is for programs that use select()."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def _for_operators(app: web.Application) -> web.Application:
     operators = web.Application()
     operators[keys.SETTINGS] = app[keys.SETTINGS]
@@ -174,6 +168,7 @@ def _for_operators(app: web.Application) -> web.Application:
     operators[OUTAGE] = app[OUTAGE]
     operators[DRAINING] = app[DRAINING]
     operators[UNSENT] = app[UNSENT]
+    operators[CONNECTIONS] = app[CONNECTIONS]
     operators[METRICS] = app[METRICS]
     operators.add_routes(routes.operators())
     return operators
@@ -189,7 +184,7 @@ async def _answering(
     await runner.setup()
     assert runner.server is not None
     try:
-        async with listening(sockets, runner.server):
+        async with listening(sockets, runner.server, app[CONNECTIONS]):
             yield
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger):

@@ -13,6 +13,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.streams import StreamReader
 
+from service.api.connection_limit import ConnectionLimit
 from service.api.deadlines import Deadlines
 from service.api.errors import HeadTooLarge, HeadTooSlow, RequestError
 from service.api.front import Front
@@ -29,15 +30,19 @@ HEAD_LIMIT = 1 << 16
 class Bounds:
     """Those of a server, for all its connections."""
 
-    def __init__(self, unsent: Unsent) -> None:
+    def __init__(self, unsent: Unsent, connections: ConnectionLimit) -> None:
         self.unsent = unsent
+        self.connections = connections
         self.heads: Deadlines[BoundedConnection] = Deadlines(HEAD_DEADLINE, BoundedConnection.head_is_late)
 
 
 class BoundedConnection(web.RequestHandler):
     """One client."""
 
-    __slots__ = ("_ahead", "_body", "_bounds", "_front", "_half_closed", "_head", "_line", "_on_lost", "reading_head")
+    __slots__ = (
+        "_ahead", "_body", "_bounds", "_front", "_half_closed", "_head", "_line", "_on_lost", "number", "place",
+        "reading_head",
+    )  # fmt: skip
 
     def __init__(self, front: Front, server: web.Server, bounds: Bounds, **options: Any) -> None:
         super().__init__(server, **options)
@@ -47,6 +52,7 @@ class BoundedConnection(web.RequestHandler):
         self._body: StreamReader | None = None  # of the request that aiohttp's task is at
         self._half_closed = False
         self.reading_head = False
+        self.place, self.number = "", -1  # as `ConnectionLimit` asks
         self._head = self._ahead = 0  # bytes, of an unfinished head, and behind the request that is being answered
 
     def tell_lost(self, on_lost: Callable[[], None] | None) -> None:
@@ -61,11 +67,14 @@ class BoundedConnection(web.RequestHandler):
         self._line = cast(asyncio.Transport, transport)
         self._line.set_write_buffer_limits(high=0)  # so that `pause_writing` tells of every byte that is held back
         self._expect_head()
+        self.place = self._bounds.connections.place_of(str((self.peername or ("",))[0]))
+        self._bounds.connections.begin(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client is gone."""
         super().connection_lost(exc)
         self._line = None
+        self._bounds.connections.end(self)
         self._bounds.unsent.end(self)
         self._bounds.heads.end(self)
         if self._on_lost is not None:
@@ -102,6 +111,11 @@ class BoundedConnection(web.RequestHandler):
         """Drop the client, with all that it has not taken: it can see that its answer is not whole."""
         if self._line is not None:
             self._line.abort()
+
+    def rests_since(self) -> float | None:
+        """As `ConnectionLimit` asks; aiohttp knows when the last answer ended."""
+        at_rest = self._waiter is not None and not self._waiter.done() and not self._paused
+        return self._next_keepalive_close_time - self.keepalive_timeout if at_rest else None
 
     def begin(self, body: StreamReader) -> None:
         """aiohttp's task is at a request from now on."""

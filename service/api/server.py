@@ -15,6 +15,7 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from service.api.bounds import READ_AHEAD, BoundedConnection, Bounds
+from service.api.connection_limit import CONNECTIONS
 from service.api.front import Front
 from service.api.unsent import UNSENT
 from service.keys import SETTINGS
@@ -41,7 +42,7 @@ class Server(web.Server):
     def __init__(self, app: web.Application, *, handler_cancellation: bool = False, **options: Any) -> None:
         self._front, self._options = Front(app), options
         self._loop, self._body_limit = asyncio.get_running_loop(), app[SETTINGS].body_limit
-        self._bounds = Bounds(app[UNSENT])
+        self._bounds = Bounds(app[UNSENT], app[CONNECTIONS])
         super().__init__(self._front.answer, request_factory=self.begun, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
 
     def begun(self, message: Any, payload: Any, protocol: Connection, writer: Any, task: Any) -> web.Request:

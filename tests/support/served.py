@@ -79,20 +79,32 @@ class Served:
         return await asyncio.to_thread(self.process.wait, within)
 
 
+def _limited(files: int | None) -> list[str]:
+    """What a command is started with, so that it may not open more files."""
+    return [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
+
+
 @contextlib.asynccontextmanager
 async def served(
-    database: TestDatabase, folder: Path, path: Path | None = None, root: Path = command_line.ROOT, /, **settings: str
+    database: TestDatabase,
+    folder: Path,
+    path: Path | None = None,
+    root: Path = command_line.ROOT,
+    files: int | None = None,
+    /,
+    **settings: str,
 ) -> AsyncIterator[Served]:
     """Start it; kill what is left of it at the end.
 
-    `path` is a folder where Python looks for modules first, `root` the one where the service itself is.
+    `path` is a folder where Python looks for modules first, `root` the one where the service itself is, `files` how
+    many it may open.
     """
     port = int(settings.setdefault("HTTP_PORT", str(ports.free_port())))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
     variables = command_line.environment(database, **settings)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - it takes a millisecond
-            [sys.executable, "-m", "service", "serve"],
+            [*_limited(files), sys.executable, "-m", "service", "serve"],
             cwd=root,
             env=inherited | variables | ({"PYTHONPATH": str(path)} if path else {}),
             stdin=subprocess.DEVNULL,

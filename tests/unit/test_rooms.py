@@ -13,7 +13,7 @@ FLOORS = [
     {"errors", "hosts", "model", "database_url", "name_table", "names"},
     {"settings", "credentials", "networks", "clock"},
     {"demo_data"},
-    {"live", "logs", "loop", "garbage", "signals"},
+    {"live", "logs", "loop", "garbage", "files", "signals"},
     {"asterisk", "store"},
     {"unknown_call_servers"},
     {"api", "keys", "board_feed", "link_feed"},
