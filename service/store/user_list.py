@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.model import Role
-from service.names import composed
+from service.names import folded
 from service.store import sql
 from service.store.activity import Seen, columns
 from service.store.database import Database
@@ -103,7 +103,7 @@ async def page(
             online_since,
             wanted.per_page,
             wanted.page * wanted.per_page,
-            composed(wanted.search) if wanted.search else None,
+            folded(wanted.search) if wanted.search else None,
         )
     items = [Listed(shown_of(row), row["is_online"]) for row in rows if row["user_id"] is not None]
     return items, rows[0]["total"]

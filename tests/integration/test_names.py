@@ -19,7 +19,7 @@ from service.store.migrate import migrate
 from tests.support.command_line import Done, environment, in_this_process
 from tests.support.database import OWNER, PASSWORD, TestDatabase
 from tests.support.server import ADMIN, Server, told
-from tests.support.user_calls import NEW, asked, made, refused
+from tests.support.user_calls import NEW, asked, listed, made, refused
 
 LOCALES = {
     "c": "lc_collate 'C' lc_ctype 'C'",
@@ -111,6 +111,8 @@ async def test_a_name_in_any_form_is_the_same_person_everywhere(server: Server) 
 @pytest.mark.usefixtures("quick_hashes")
 async def test_two_people_are_never_one(database: TestDatabase, server: Server) -> None:
     await made(server, name=SOPHIA, email="σ@example.com")
+    for text in ("σοφος", "οφοΣ", "σοφοσ\u200d"):
+        assert [item["name"] for item in (await listed(server, search=text))["items"]] == [SOPHIA]
     errors = await refused(server, "POST", "/user/create", {**NEW, "name": "σοφος", "email": "Σ@example.com"})
     assert errors.keys() == {"name", "email"}
     for write in (

@@ -31,7 +31,7 @@ found as not materialized (
         and ($3::integer is null or is_online = $3)
         and (
             $11::text is null
-            or strpos(lower(concat_ws(E'\n', name, email, fullname, concat_ws(' ', first_name, last_name))), lower($11)) > 0
+            or strpos(folded(left(concat_ws(E'\n', name, email, fullname, concat_ws(' ', first_name, last_name)), 2000)), $11) > 0
         )
 )
 select (select count(*) from found) as total, item.*
