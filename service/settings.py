@@ -119,11 +119,14 @@ class Settings(BaseSettings):
     trusted_proxies: list[Network] = Field([], description="networks whose `X-Forwarded-For` is believed, a JSON list")
 
     database_url: str = Field(
-        "postgresql://connector_service@127.0.0.1:5432/connector", description="PostgreSQL, as the service"
+        "postgresql://connector_service@127.0.0.1:5432/connector",
+        description="PostgreSQL, as the service; a cluster's hosts with commas between",
     )
     database_password: SecretStr | None = Field(None, description="its password")
     database_password_file: Path | None = Field(None, description="or the file that holds it")
-    owner_database_url: str | None = Field(None, description="PostgreSQL, as the owner: `migrate` only")
+    owner_database_url: str | None = Field(
+        None, description="PostgreSQL, as the owner, its hosts likewise: `migrate` only"
+    )
     owner_database_password: SecretStr | None = Field(None, description="its password")
     owner_database_password_file: Path | None = Field(None, description="or the file that holds it")
     database_pool: int = Field(10, ge=2, le=100, description="connections of one process")
