@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.store.migrations import VERSIONS, Migration, all_migrations, split
 from service.store.schema import WRITTEN, Schema
@@ -72,6 +74,29 @@ def written(folder: Path, **files: str) -> list[Migration]:
 )
 def test_a_script_is_split_into_its_statements(script: str, statements: list[str]) -> None:
     assert split(script) == statements
+
+
+def quoted(text: str, quote: str) -> str:
+    return quote + text.replace(quote, quote * 2) + quote
+
+
+TEXT = st.text(alphabet=st.sampled_from("ab;'\"$-/*\\ \nEe"), max_size=8)
+PIECE = st.one_of(
+    st.sampled_from(["select", "1", "a$b", "$1", "-", "/", "(", "x"]),
+    TEXT.map(lambda text: quoted(text, "'")),
+    TEXT.map(lambda text: quoted(text, '"')),
+    TEXT.map(lambda text: "E" + quoted(text.replace("\\", r"\\"), "'")),
+    TEXT.filter(lambda text: "$" not in text).map(lambda text: f"$tag${text}$tag$"),
+    TEXT.filter(lambda text: "$" not in text).map(lambda text: f"$${text}$$"),
+    TEXT.filter(lambda text: "*" not in text).map(lambda text: f"/*{text}*/"),
+    TEXT.map(lambda text: "--" + text.replace("\n", " ") + "\n"),
+)
+
+
+@given(st.lists(st.lists(PIECE, min_size=1, max_size=6), max_size=5))
+def test_a_script_of_any_statements_is_split_where_they_end(pieces: list[list[str]]) -> None:
+    written = [" ".join(["select", *statement]) for statement in pieces]
+    assert split(";".join(written)) == [statement.strip() for statement in written]
 
 
 def test_marks_count_among_the_comments_at_the_top_only(tmp_path: Path) -> None:
