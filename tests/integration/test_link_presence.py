@@ -12,7 +12,9 @@ from service.live.presences import Presence, PresenceState
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
 from tests.support.pbx import Pbx
+from tests.support.server import ADMIN, Start
 
+PATH = "/api/v1/presence"
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=200)
 ESCAPED = st.text("\\'\"?abfnrtv \a\b\f\n\r\t\v,;|%{}$", min_size=1, max_size=20)
 
@@ -48,3 +50,19 @@ async def test_a_message_is_told_as_it_was_put_by_event_and_by_list(pbx: Pbx, wa
     later = watch(pbx)
     await live(later)
     assert {extension: later.presences.get(extension) for extension in put} == put
+
+
+async def test_what_a_person_puts_is_what_everybody_gets(pbx: Pbx, start: Start) -> None:
+    server = await start(pbx.settings())
+    await server.shows("Unavailable")
+    message = 'I\'m at "lunch"? C:\\n'
+    answer = await server.client.put(
+        PATH, headers=await server.headers_of(), json={"presence": "away", "message": message}
+    )
+    assert answer.status == 200, await answer.text()
+
+    async def shown() -> bool:
+        answer = await server.client.get(f"{PATH}/12342", headers=ADMIN)
+        return bool((await answer.json())["presence"]["message"] == message)
+
+    await eventually(shown)
