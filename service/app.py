@@ -109,7 +109,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[UNSENT] = Unsent()
         app[CONNECTIONS] = ConnectionLimit(settings.trusted_proxies)
         app[METRICS] = Metrics(
-            Parts(links, logins, directory, database.login.write_access, app[keys.STREAMS], feed.watch)
+            Parts(links, logins, directory, database.login.write_access, app[keys.STREAMS], feed.watch, unknown)
         )
         families = routes.families(with_metrics=settings.metrics_port is None)
         app[DESCRIPTION] = Description(families)

@@ -17,6 +17,7 @@ from service.live.device_states import Freshness
 from service.live.directory import Directory
 from service.live.token_watch import TokenWatch
 from service.store.write_access import WriteAccess
+from service.unknown_call_servers import UnknownCallServers
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
 
@@ -32,7 +33,9 @@ class Parts(Collector):
         write_access: WriteAccess,
         streams: Streams,
         watch: TokenWatch,
+        unknown: UnknownCallServers,
     ) -> None:
+        self._unknown = unknown
         self._directory = directory
         self._write_access = write_access
         self._links = links
@@ -50,6 +53,11 @@ class Parts(Collector):
                 "database_read_only",
                 "1 while PostgreSQL takes no changes.",
                 int(self._write_access.read_only_since is not None),
+            ),
+            (
+                "directory_unknown_call_server_extensions",
+                "Extensions of call servers that the settings do not name.",
+                sum(self._unknown.counts.values()),
             ),
             ("streams_open", "Open event streams.", len(self._streams)),
             ("held_open", "Streams and long-polls that are held open.", len(self._watch)),
@@ -72,6 +80,7 @@ class Parts(Collector):
                 ("devices", "Devices in the live map."),
                 ("untracked", "Extensions whose device Asterisk does not track."),
                 ("queues", "Queues that are known; -1 while they are not known."),
+                ("refused_accounts", "AMI accounts that are refused, or may not do what they are for."),
                 ("last_pong_timestamp_seconds", "When Asterisk last proved itself."),
             )
         }
@@ -91,6 +100,7 @@ class Parts(Collector):
             gauges["devices"].add_metric((name,), len(link.states))
             gauges["untracked"].add_metric((name,), len(link.tracker.untracked()))
             gauges["queues"].add_metric((name,), len(link.queues) if link.queues is not None else -1)
+            gauges["refused_accounts"].add_metric((name,), int(link.facts.refused) + len(link.accounts.refused))
             gauges["last_pong_timestamp_seconds"].add_metric((name,), link.facts.last_pong or 0)
             counters["events"].add_metric((name,), link.facts.events)
             counters["failures"].add_metric((name,), link.facts.failures)

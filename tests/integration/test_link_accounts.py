@@ -121,6 +121,7 @@ async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
         await eventually(lambda: server.link.accounts.refused)
         await eventually(lambda: len(said(logs)) == 1)
         shown = await readyz(server)
+        assert 'connector_link_refused_accounts{call_server="main"} 1.0' in await metrics(server)
     assert shown["status"] == "degraded"
     assert "refuses the account 'presence'" in shown["callServers"]["main"]["refusedAccounts"]["presence"]
     assert "another-secret" not in str(logs)
@@ -141,6 +142,10 @@ async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
     await asyncio.to_thread(stormy.asterisk.rx, "manager reload")
 
 
+async def metrics(server: Server) -> list[str]:
+    return (await (await server.client.get("/metrics")).text()).splitlines()
+
+
 def said(logs: Iterable[Mapping[str, Any]]) -> list[str]:
     return [entry["account"] for entry in logs if entry["event"] == "an AMI account is refused"]
 
@@ -158,6 +163,7 @@ async def test_a_call_server_that_the_settings_do_not_name_is_told_once_and_show
         shown = await readyz(server)
         assert shown["status"] == "degraded"
         assert shown["directory"]["unknownCallServers"] == {"west": 2}
+        assert "connector_directory_unknown_call_server_extensions 2.0" in await metrics(server)
         for _ in range(2):
             answer = await server.registration(ADMIN_UID)
             assert (answer.status, "Retry-After" in answer.headers) == (503, True)
