@@ -63,11 +63,16 @@ async def available(request: web.Request) -> web.Response:
     demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     asked = await arguments.of_query(request, AgentSearch)
     order, directory = _order(asked.sort), request.app[DIRECTORY]
-    found = _found(directory, folded(asked.text.strip()), asked.include_extension)
+    found = _found(directory, _searchable(asked.text.strip()), asked.include_extension)
     for field, backwards in reversed(order):
         found.sort(key=lambda person: folded(getattr(person, field)), reverse=backwards)
     agents = [_agent(directory, person) for person in asked.of(found)]
     return answered(request, AvailableAgents(agents, asked.offset, asked.most, len(found)))
+
+
+def _searchable(text: str) -> str:
+    """The key of a name, wider: who looks for STRASSE finds Straße."""
+    return folded(text).casefold()
 
 
 def _found(directory: Directory, text: str, including: str) -> list[Person]:
@@ -78,7 +83,7 @@ def _found(directory: Directory, text: str, including: str) -> list[Person]:
         if person.role is Role.AGENT
         and person.active
         and directory.number_of(person.user_id) in (None, including)
-        and (text in folded(person.name) or text in folded(person.display_name))
+        and (text in _searchable(person.name) or text in _searchable(person.display_name))
     ]
     return sorted(found, key=lambda person: person.uid)
 
