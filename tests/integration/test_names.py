@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from local.postgres import Postgres
 from service.errors import Refused
 from service.names import folded
+from service.store.checks import check
+from service.store.database import Database
 from service.store.migrate import migrate
 from tests.support.command_line import Done, environment, in_this_process
 from tests.support.database import OWNER, PASSWORD, TestDatabase
@@ -212,3 +214,19 @@ async def test_a_name_that_looks_like_anothers_is_given_to_nobody(
 
     done = await asyncio.to_thread(create)
     assert (done.returncode, done.stderr[:14]) == (1, "error: a name ")
+
+
+async def test_a_name_from_before_the_rule_goes_on_and_check_tells_of_it(
+    database: TestDatabase, server: Server
+) -> None:
+    async def told() -> list[str]:
+        found = [finding async for finding in check(server.settings, Database.of(server.settings))]
+        return [finding.what for finding in found if "looks like another" in finding.what and not finding.needed]
+
+    assert await told() == []
+    await database.execute("update users set name = $1 where user_id = 1795", "ad\u200bmin")
+    await database.execute("update users set email = $1 where user_id = 1796", "a\u202e@example.com")
+    assert await told() == ["a name or e-mail that looks like another: user_id 1795, 1796, 2 in all"]
+    headers = await server.login("AD\u200bmin", "demo-agent-password")
+    answer = await server.client.get("/api/v1/me", headers=headers)
+    assert (await answer.json())["username"] == "ad\u200bmin"
