@@ -159,6 +159,11 @@ async def test_a_wait_that_is_no_number_of_seconds_is_refused(server: Server, wa
     assert await told(answer) == (400, {"success": False, "error": "Match error: Expected seconds in field wait"})
 
 
+async def test_a_wait_is_given_once(server: Server) -> None:
+    answer = await server.client.get(PATH, headers=ADMIN, params=[("wait", "1"), ("wait", "2")])
+    assert await told(answer) == (400, {"success": False, "error": "Match error: Key 'wait' is given more than once"})
+
+
 async def test_nobody_sees_anything_without_a_token(server: Server) -> None:
     for path in (PATH, f"{PATH}/12342", f"{PATH}/stream"):
         assert (await server.client.get(path)).status == 401
