@@ -113,9 +113,11 @@ class Migrator:
         self._settings = settings
 
     async def run(self) -> None:
-        done = await self._prepared()
+        found = await self._prepared()
+        if (why := found.too_new(schema.known_revisions())) is not None:
+            raise ConfigurationError(why)
         for migration in all_migrations():
-            if migration.revision in done:
+            if migration.revision in found.revisions:
                 continue
             apply = self._apply if migration.in_transaction else self._apply_apart
             with _named(migration):
@@ -124,11 +126,11 @@ class Migrator:
         opened = await roles.opened(Login.of_owner(self._settings), self._settings, self._work)
         await self._until_no_lock_is_missed("roles and grants", partial(self._ensure_roles, opened))
 
-    async def _prepared(self) -> frozenset[str]:
-        """The revisions that are there. Makes the table that notes them, and takes the first release's note over."""
+    async def _prepared(self) -> schema.Schema:
+        """What is there. Makes the table that notes them, and takes the first release's note over."""
         if not await self._work.fetchval("select to_regclass('schema_migrations') is not null"):
             await self._until_no_lock_is_missed("schema_migrations", self._make_table)
-        return (await schema.read(self._work)).revisions
+        return await schema.read(self._work)
 
     async def _make_table(self) -> None:
         async with self._work.transaction(isolation=READ_COMMITTED):
@@ -194,6 +196,7 @@ class Migrator:
         """Try again after pauses in which those who waited behind us come through. Raises LocksHeld in the end."""
         end = asyncio.get_running_loop().time() + self._settings.migrate_deadline
         told = False
+        self._watcher.holders = ""
         while True:
             try:
                 await attempt()

@@ -52,12 +52,16 @@ class Schema:
         needed = max(known)
         if self.missing(known):
             return f"the schema has revision {self.newest}, this release needs {needed}: {REMEDY}"
-        if self.oldest > needed:
-            return (
-                f"the schema has revision {self.newest}, which releases before revision {self.oldest} cannot use; "
-                f"this one knows {needed}: start a newer release"
-            )
-        return None
+        return self.too_new(known)
+
+    def too_new(self, known: Iterable[str]) -> str | None:
+        """The same for what no `migrate` of that release can mend."""
+        if self.oldest <= (newest := max(known)):
+            return None
+        return (
+            f"the schema has revision {self.newest}, which releases before revision {self.oldest} cannot use; "
+            f"this one knows {newest}: start a newer release"
+        )
 
 
 def known_revisions() -> list[str]:

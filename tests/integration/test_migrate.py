@@ -26,7 +26,7 @@ where table_schema = 'public'
 order by 1, 2, 3, 4
 """
 
-LOCKS = {"0014": ["AccessExclusiveLock on ps_aors"]}
+LOCKS = {"0003": ["AccessExclusiveLock on ps_endpoints"], "0014": ["AccessExclusiveLock on ps_aors"]}
 """The strong locks that a migration takes on what others use. One on a table that requests use is listed with a reason
 why it is held for a moment only."""
 

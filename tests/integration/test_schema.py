@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import ConfigurationError
 from service.store.migrate import migrate
 from service.store.schema import known_revisions
 from tests.support import command_line
@@ -62,6 +63,13 @@ async def test_a_service_ends_with_one_line_and_starts_after_migrate(
         assert await service.ended(within=40) == 2
         assert f"error: {REFUSALS[OF_THE_FIRST_RELEASE]}\n" in service.log
         assert "Traceback" not in service.log
+
+
+async def test_migrate_of_a_release_that_the_schema_has_left_behind_changes_nothing(database: TestDatabase) -> None:
+    await database.execute(NEWER.format("'9001'"))
+    await database.execute("drop table stream_tickets")  # as a contract step would
+    with pytest.raises(ConfigurationError, match=r"before revision 9001 cannot use; .* start a newer release"):
+        await migrate(database.settings())
 
 
 async def test_what_is_right_already_is_not_touched(database: TestDatabase) -> None:
