@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from itertools import compress
+from operator import attrgetter, itemgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +19,7 @@ from service.api.errors import BODY_ERRORS, BadArgument, BadParameter
 from service.api.operation import Operation, Yes
 from service.api.paging import Paging
 from service.api.permissions import Permission, demand
+from service.api.slices import in_slices
 from service.keys import DIRECTORY
 from service.live.directory import Directory
 from service.model import Person, Role
@@ -63,10 +67,12 @@ async def available(request: web.Request) -> web.Response:
     demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     asked = await arguments.of_query(request, AgentSearch)
     order, directory = _order(asked.sort), request.app[DIRECTORY]
-    found = _found(directory, _searchable(asked.text.strip()), asked.include_extension)
+    found = await _found(directory, _searchable(asked.text.strip()), asked.include_extension)
     for field, backwards in reversed(order):
-        found.sort(key=lambda person: folded(getattr(person, field)), reverse=backwards)
-    agents = [_agent(directory, person) for person in asked.of(found)]
+        keys = await in_slices(_folded_of(field), found)
+        by_key = sorted(zip(keys, found, strict=True), key=itemgetter(0), reverse=backwards)
+        found = [person for _, person in by_key]
+    agents = await in_slices(lambda person: _agent(directory, person), asked.of(found))
     return answered(request, AvailableAgents(agents, asked.offset, asked.most, len(found)))
 
 
@@ -75,17 +81,24 @@ def _searchable(text: str) -> str:
     return folded(text).casefold()
 
 
-def _found(directory: Directory, text: str, including: str) -> list[Person]:
+async def _found(directory: Directory, text: str, including: str) -> list[Person]:
     """Agents with the text in a name, who have no extension or the one to include; in order of their ids."""
-    found = [
-        person
-        for person in directory.people()
-        if person.role is Role.AGENT
-        and person.active
-        and directory.number_of(person.user_id) in (None, including)
-        and (text in _searchable(person.name) or text in _searchable(person.display_name))
-    ]
-    return sorted(found, key=lambda person: person.uid)
+
+    def wanted(person: Person) -> bool:
+        return (
+            person.role is Role.AGENT
+            and person.active
+            and directory.number_of(person.user_id) in (None, including)
+            and (text in _searchable(person.name) or text in _searchable(person.display_name))
+        )
+
+    everybody = list(directory.people())
+    found = list(compress(everybody, await in_slices(wanted, everybody)))
+    return sorted(found, key=attrgetter("uid"))
+
+
+def _folded_of(field: str) -> Callable[[Person], str]:
+    return lambda person: folded(getattr(person, field))
 
 
 def _agent(directory: Directory, person: Person) -> Agent:
