@@ -143,6 +143,11 @@ class Directory:
             raise DirectoryUnavailable("this release cannot read the row of the token's holder")
         return person if person is not None and person.active else None
 
+    def knows(self, token_hash: bytes) -> bool:
+        """Whether it knows this token and who holds it, whether it is of use or not."""
+        token = self._tables.tokens.get(token_hash)
+        return token is not None and token.user_id in self._tables.people
+
     def has_ended(self, token_hash: bytes) -> bool:
         """Whether this token is known to be of no use any more, rather than not known."""
         token = self._tables.tokens.get(token_hash)

@@ -107,12 +107,13 @@ class Changes:
             return False
         return True
 
-    async def proved(self, within: float = PROOF_DEADLINE) -> None:
+    async def proved(self, within: float = PROOF_DEADLINE, known: Callable[[], bool] = lambda: False) -> None:
         """Return once everything that was committed before this call, by whichever replica, has been read.
 
+        Also once what is asked about is `known`: while everything is read a proof takes as long as that.
         However many call, PostgreSQL is asked once in PROOF_EVERY seconds. Raises DirectoryUnavailable, Overloaded.
         """
-        await self._proofs.next(within)
+        await self._proofs.next(within, known)
 
     async def run(self) -> None:
         """Follow until cancelled, reconnecting as often as it takes. Only a bug of ours ends it."""
@@ -165,6 +166,8 @@ class Changes:
             self._hints.put_back(rows)
             self._waiting = waiting + self._waiting
             raise
+        if len(rows):
+            self._proofs.look()
         _tell(done for hint, done in waiting if not hint.endswith("*"))
         others = [done for hint, done in waiting if hint.endswith("*")]
         if not self._lanes.later(needed, confirmed_at, others):

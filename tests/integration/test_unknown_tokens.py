@@ -130,6 +130,14 @@ async def test_a_stale_directory_does_not_call_a_token_unknown_but_knows_which_h
     assert (await server.client.get("/api/v1/me", headers={**valid, "X-User-Id": ADMIN_UID})).status == 401
 
 
+async def test_a_token_that_is_read_meanwhile_does_not_wait_for_a_proof(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While everything is read, as after a change of many rows, a proof takes as long as that."""
+    monkeypatch.setattr(server.app[CHANGES]._proofs, "given", lambda _: None)
+    assert (await server.registration(headers=await server.headers_of())).status == 200
+
+
 async def test_a_token_of_a_person_who_is_not_known_yet_is_not_called_wrong(server: Server) -> None:
     """As when both were made elsewhere, and of many people who were made at once the reading takes a while."""
     headers = await server.headers_of()
