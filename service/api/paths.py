@@ -16,6 +16,8 @@ NOWHERE = "none"
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 """A part of a path that says the same whether it is unquoted or not."""
 _SLASHES = re.compile(r"/{2,}")
+MOST_PARTS = 16
+"""Parts of a path that are looked at: no route has as many, and aiohttp's router takes the square of their number."""
 
 
 class Found(NamedTuple):
@@ -68,8 +70,13 @@ class Paths:
         url = request.rel_url
         if "//" in url.raw_path:
             path = _SLASHES.sub("/", url.raw_path)
-            request = request.clone(rel_url=url.build(path=path, query_string=url.raw_query_string, encoded=True))
-        return request, self._found(await self._app.router.resolve(request))
+            url = url.build(path=path, query_string=url.raw_query_string, encoded=True)
+            request = request.clone(rel_url=url)
+        parts = url.raw_path.split("/", MOST_PARTS + 1)
+        looked_up = request
+        if len(parts) > MOST_PARTS + 1:
+            looked_up = request.clone(rel_url=url.build(path="/".join(parts[:-1]), encoded=True))
+        return request, self._found(await self._app.router.resolve(looked_up))
 
     def _found(self, match: web.UrlMappingMatchInfo) -> Found:
         self._complete(match)

@@ -18,7 +18,7 @@ from tests.bench.rig import Rig
 
 SUBJECTS = (
     "link", "latency", "snapshot", "polls", "asked", "workers", "users", "presence", "scale", "storm", "streams",
-    "softphones", "revoked", "turns", "start", "reconnect", "devices",
+    "softphones", "revoked", "turns", "stranger", "start", "reconnect", "devices",
 )  # fmt: skip
 """Modules of this package: each has a TITLE and `run(rig)`, which returns rows. Each leaves more behind it."""
 

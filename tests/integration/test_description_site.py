@@ -62,3 +62,11 @@ async def test_the_first_page_leads_to_what_is_there(shared: Server) -> None:
     assert {"docs", "openapi.json", "readyz", "livez"} <= set(links)
     for link in links:
         assert (await shared.client.get(f"/{link}")).status == 200, link
+
+
+async def test_a_tag_among_kilobytes_of_others_is_not_looked_for(shared: Server) -> None:
+    """It would take milliseconds, without a token."""
+    tag = (await shared.raw("/docs")).headers["etag"]
+    for others, status in ((10, 304), (2000, 200)):
+        told = ", ".join([*[f'"{number}"' for number in range(others)], tag])
+        assert (await shared.raw("/docs", f"If-None-Match: {told[-8000:].lstrip(', ')}")).status == status

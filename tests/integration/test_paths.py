@@ -103,6 +103,17 @@ async def test_a_wrong_method_is_told_in_the_paths_own_envelope(shared: Server, 
     assert (answer.status in (404, 405), next(iter(answer.json))) == (True, envelope)
 
 
+@pytest.mark.parametrize("count", [12, 13, 14, 15, 16, 17, 3_900])
+@pytest.mark.parametrize(
+    ("start", "error"), [("", "Resource not found"), ("/api/v1", "Resource not found"), ("/user", "")]
+)
+async def test_a_path_of_many_parts_is_nowhere(shared: Server, start: str, error: str, count: int) -> None:
+    """However many: aiohttp's router would take milliseconds for the last one."""
+    for slash in ("/", "//"):
+        answer = await shared.raw(start + f"{slash}a" * (count // len(slash)), *LINES)
+        assert (answer.status, answer.json.get("error", "")) == (404, error)
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "PUT", "POST"])
 async def test_another_method_is_told_which_there_are(shared: Server, method: str) -> None:
     answer = await shared.raw("/v1/user/1795", *LINES, method=method)

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from service.api.conditional import known
 from service.api.description.document import document
 from service.api.errors import encode
 from service.api.operation import Auth, Operation
@@ -98,8 +99,7 @@ def _html(policy: str) -> dict[str, str]:
 def _cached(request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
     tag = hashlib.blake2b(body, digest_size=16).hexdigest()
     headers |= {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
-    known = request.if_none_match
-    if known is not None and any(each.value in ("*", tag) for each in known):
+    if known(request, headers["ETag"]):
         return web.Response(status=304, headers={**headers})
     return web.Response(body=body, headers=headers)
 
