@@ -55,7 +55,7 @@ async def odd(pbx: Pbx) -> AsyncIterator[None]:
     await pbx.database.execute("delete from extensions where extension = any($1)", list(ODD))
 
 
-ODD = ("h", "i", "t", "s", "12-34", "-5", "_7", "1_2", "alice", "e")
+ODD = ("h", "t", "12-34", "-5", "_7")
 
 
 @pytest.mark.parametrize("number", ODD)
