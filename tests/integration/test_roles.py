@@ -150,7 +150,7 @@ async def test_a_cheap_function_of_the_asker_is_shown_no_others_rows(asterisk: a
     heard: list[str] = []
     asterisk.add_log_listener(lambda _, message: heard.append(message.message))
     await asterisk.fetch("select id from ps_auths where leak(password) and leak(id)")
-    assert sorted(set(heard)) == ["12342", "12343", "free", "my$up3erP@ssw0rd", "s1"]
+    assert sorted(set(heard)) == ["12342", "12343", "an0ther$up3erP@ssw0rd", "free", "my$up3erP@ssw0rd", "s1"]
 
 
 async def test_strangers_may_not_even_connect(two_servers: TestDatabase) -> None:
