@@ -63,17 +63,19 @@ class Directory:
         if self._rereading is rereading:
             self._rereading = None
 
-    def replace(self, rereading: Rereading) -> frozenset[str]:
-        """Everything was read anew, and is so from now on. Returns the extensions that may read differently now."""
+    def replace(self, rereading: Rereading) -> Tables:
+        """Everything was read anew, and is so from now on. Returns what was before: nobody looks at that any more.
+
+        `rereading.concerned` are the extensions that may read differently now.
+        """
         assert rereading is self._rereading, "another one was begun since"
         before, self._tables, self._rereading = self._tables, rereading.finish(), None
-        ended = before.tokens.keys() - self._tables.tokens.keys()
-        for token_hash in ended:
+        for token_hash in rereading.ended:
             self._end(token_hash)
         self._in_order = None
-        if rereading.differs or ended:
+        if rereading.differs or rereading.ended:
             self.version += 1
-        return frozenset(rereading.concerned)
+        return before
 
     def put_person(self, user_id: int, person: Person | None) -> None:
         """One person was read; None: there is none any more."""

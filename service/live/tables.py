@@ -66,6 +66,14 @@ class Tables:
                 self.held[extension.user_id] = number
         return before is not None
 
+    def empty_some(self, many: int) -> bool:
+        """Forget so many of what they hold: that takes time too. Returns whether anything is left."""
+        for table in (self.people, self.by_uid, self.by_name, self.tokens, self.extensions, self.held):
+            while table and many > 0:
+                table.popitem()
+                many -= 1
+        return many == 0
+
 
 class Rereading:
     """Everything, being read anew: people first, then tokens, then extensions."""
@@ -81,10 +89,14 @@ class Rereading:
         """Extensions that read differently then, or whose holder does."""
         self.differs = False
         """Whether a person or a token does."""
+        self._gone_people = set(now.people)  # who was not read yet; in the end, who is gone. And so the two below
+        self._gone_tokens = set(now.tokens)
+        self._gone_extensions = set(now.extensions)
 
     def add_people(self, people: Iterable[Person]) -> None:
         """More people, as of the moment. Who reads the same stays the same object, and so does what was made of it."""
         for person in people:
+            self._gone_people.discard(person.user_id)
             known = self._now.people.get(person.user_id)
             if known != person:
                 self._other_person(person.user_id)
@@ -93,6 +105,7 @@ class Rereading:
     def add_tokens(self, tokens: Iterable[tuple[bytes, Token]]) -> None:
         """More tokens."""
         for token_hash, token in tokens:
+            self._gone_tokens.discard(token_hash)
             known = self._now.tokens.get(token_hash)
             if known != token:
                 self.differs = True
@@ -101,6 +114,7 @@ class Rereading:
     def add_extensions(self, extensions: Iterable[Extension]) -> None:
         """More extensions."""
         for extension in extensions:
+            self._gone_extensions.discard(extension.number)
             known = self._now.extensions.get(extension.number)
             if known != extension:
                 self.concerned.add(extension.number)
@@ -116,10 +130,15 @@ class Rereading:
             new.put_token(token_hash, now.tokens.get(token_hash))
         for number in self.touched_extensions:
             new.put_extension(number, now.extensions.get(number))
-        for user_id in now.people.keys() - new.people.keys():
+        for user_id in self._gone_people - self.touched_people:
             self._other_person(user_id)
-        self.concerned |= now.extensions.keys() - new.extensions.keys()
+        self.concerned |= self._gone_extensions - self.touched_extensions
         return new
+
+    @property
+    def ended(self) -> set[bytes]:
+        """The tokens that there were, and that were not read."""
+        return self._gone_tokens - self.touched_tokens
 
     def _other_person(self, user_id: int) -> None:
         self.differs = True

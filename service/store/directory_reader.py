@@ -5,6 +5,7 @@ A row that this release cannot make sense of, perhaps a newer one's, is left out
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -58,11 +59,13 @@ class DirectoryReader:
         except BaseException:
             self._directory.give_up(rereading)
             raise
-        concerned = self._directory.replace(rereading)
+        before = self._directory.replace(rereading)
         touched = _keys(rereading.touched_people, rereading.touched_tokens, rereading.touched_extensions)
         untouched = {key: error for key, error in left_out.items() if key not in touched}
         self._tell(untouched, self._left_out - touched)
-        self._report(concerned)
+        self._report(frozenset(rereading.concerned))
+        while before.empty_some(BATCH):  # noqa: ASYNC110 - it takes turns of the loop
+            await asyncio.sleep(0)
 
     async def _read_into(self, rereading: Rereading) -> dict[Key, Exception]:
         left_out: dict[Key, Exception] = {}

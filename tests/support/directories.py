@@ -20,4 +20,5 @@ def fill(
     rereading.add_people(people)
     rereading.add_tokens(tokens)
     rereading.add_extensions(extensions)
-    return directory.replace(rereading)
+    directory.replace(rereading)
+    return frozenset(rereading.concerned)

@@ -102,7 +102,11 @@ class Rows:
         if self.rereading is not None:
             while self.slices:
                 self.slice()
-            self.told(self.directory.replace(self.rereading))
+            before = self.directory.replace(self.rereading)
+            self.told(frozenset(self.rereading.concerned))
+            while before.empty_some(3):
+                pass
+            assert not any((before.people, before.tokens, before.extensions, before.held))
             self.rereading = None
 
     def told(self, concerned: frozenset[str]) -> None:
