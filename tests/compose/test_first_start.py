@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from local import demo as demo_data
-from tests.compose.project import DEMO_ADMIN, Project
+from tests.compose.project import DEMO_ADMIN, SERVERS, Project
 
 
 def test_it_is_ready_and_asterisk_is_live(plain: Project) -> None:
@@ -31,6 +31,12 @@ def test_check_finds_everything_in_place(plain: Project) -> None:
     told = plain.command("check").splitlines()[1:]
     assert told
     assert [line for line in told if " ok " not in line] == []
+
+
+def test_an_up_that_changes_nothing_restarts_nothing(plain: Project) -> None:
+    before = [plain.container(server)["State"]["StartedAt"] for server in SERVERS]
+    plain.compose("up", "--detach", "--build", timeout_s=600)
+    assert [plain.container(server)["State"]["StartedAt"] for server in SERVERS] == before
 
 
 def test_the_demo_refuses_to_be_published_beyond_this_machine(plain: Project) -> None:
