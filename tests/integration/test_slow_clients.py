@@ -305,3 +305,22 @@ async def test_a_bug_in_front_of_all_handlers_is_a_500_without_a_word_of_it(
     answer = await shared.raw("/livez")
     assert (answer.status, answer.json) == (500, {"success": False, "error": "Internal server error"})
     assert answer.headers["server"] == "asterisk-connector"
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "h2c", "TLS/1.2", "websocket, h2c"])
+async def test_another_protocol_is_not_spoken_and_the_connection_goes_on(shared: Server, protocol: str) -> None:
+    upgrade = ("Connection: Upgrade", f"Upgrade: {protocol}")
+    async with line_to(shared.port) as (reader, writer):
+        for target in (POLL, "/user/1795", "/nowhere"):
+            writer.write(request(target, *LINES, *upgrade))
+            assert (await answer_on(reader, within=5)).status == (404 if target == "/nowhere" else 200)
+            writer.write(request("/livez"))
+            assert (await answer_on(reader)).json == {"status": "alive"}
+
+
+async def test_a_tunnel_is_refused_whatever_goes_through_it(hasty: Server) -> None:
+    async with line_to(hasty.port) as (reader, writer):
+        writer.write(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n" + b"\x16\x03\x01" * 40_000)
+        assert (await answer_on(reader)).status in (400, 404, 405)
+        writer.write_eof()
+        await rest_of(reader)
