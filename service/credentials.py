@@ -36,6 +36,9 @@ _NOBODY = "rVHDygCt5QKVt7OgK.D9KuQZHhpQnMP75Sg.8TgLMfw50bTQ8R2K."
 
 _HASH = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
 
+MOST_ROUNDS = 16
+"""The cost of the most expensive hash that is compared, which takes seconds. Each more doubles it: 31 takes a day."""
+
 Rank = tuple[int, int]
 """Who comes first where many wait: the smallest."""
 FIRST: Rank = (-1, 0)
@@ -116,7 +119,8 @@ class PasswordHasher:
         """Whether the password fits.
 
         It takes as long for an unknown user (`hashed` None), a hash that is none, and one that costs less than ours, as
-        for a known one. Raises Overloaded when too many wait already, or for too long.
+        for a known one. A hash of more than MOST_ROUNDS fits nothing: a thread that compares it cannot be stopped.
+        Raises Overloaded when too many wait already, or for too long.
         """
         raw = password.encode("utf-8", "surrogatepass")
         usable = bool(raw) and len(raw) <= PASSWORD_BYTES and b"\0" not in raw
@@ -166,7 +170,10 @@ class PasswordHasher:
 
 def _compared(password: bytes, hashed: str, rounds: int) -> bool:
     """Whether the password fits the hash; in the time that a hash of so many rounds takes, if it has no more."""
-    cost = int(found[1]) if (found := _HASH.fullmatch(hashed)) else rounds
+    found = _HASH.fullmatch(hashed)
+    cost = int(found[1]) if found else rounds
+    if cost > max(rounds, MOST_ROUNDS):
+        found, cost = None, rounds
     stored = hashed if found else f"$2b${rounds:02}${_NOBODY}"
     try:
         fits = bcrypt.checkpw(password, stored.encode())

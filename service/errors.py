@@ -4,7 +4,7 @@ ServiceError
 ├── Unavailable             a part we need is out of reach; `retry_after` seconds is a fair guess
 │   ├── DatabaseUnavailable     PostgreSQL does not answer within the deadline, or not as we need it
 │   │   ├── DatabaseReadOnly        it takes no changes
-│   │   ├── RowUnreadable           a row holds what this release cannot read: a newer one's, or no date of ours
+│   │   ├── RowUnreadable           a row holds what this release cannot read, perhaps a newer one's
 │   │   └── StatementOutdated       tables or types have changed since the statement was prepared: the next try is well
 │   ├── DirectoryUnavailable    PostgreSQL could not be followed for so long that memory may not answer any more
 │   ├── CallServerUnavailable   this Asterisk does not answer within the deadline

@@ -65,10 +65,11 @@ class KnownAddresses:
         if self._clock() < self._read_at + READ_EVERY:
             return
         self._read_at = self._clock()
+        now = datetime.now(UTC)
         found = await users.login_addresses(database, self._since, self._most)
         for number, (user_id, address, at) in enumerate(reversed(found)):
             self.add(user_id, prefix(address))
-            self._since = max(self._since, at - OVERLAP)
+            self._since = max(self._since, min(at, now) - OVERLAP)  # a stray one in the future hides none that come
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
 

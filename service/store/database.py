@@ -17,6 +17,7 @@ from service.settings import Settings
 from service.store import schema
 from service.store.driver_errors import translated
 from service.store.login import CONNECT_DEADLINE, Connection, Login, is_read_only, wait_until_reachable
+from service.store.times import read_all_moments
 
 log = structlog.get_logger(__name__)
 
@@ -172,9 +173,11 @@ class Database:
 
     async def _connect(self, *_: Any, **options: Any) -> Connection:
         """What the pool calls for a new connection."""
-        return await self.login.connect(
+        connection = await self.login.connect(
             **options, command_timeout=self.deadline, server_settings={"application_name": "asterisk-connector"}
         )
+        await read_all_moments(connection)
+        return connection
 
 
 def _end(connection: asyncpg.pool.PoolConnectionProxy) -> None:

@@ -247,15 +247,27 @@ async def test_a_row_that_this_release_cannot_read_is_left_out_and_heals(
     assert [(line["kind"], line["key"]) for line in told] == [("user", 1795), ("user", 1795)], "once by each process"
 
 
-async def test_a_user_whose_date_no_program_can_hold_spoils_nobody_elses_answer(
-    database: TestDatabase, server: Server
+@pytest.mark.parametrize("moment", ["4000-01-01 BC", "20000-01-01", "infinity", "-infinity"])
+async def test_a_moment_that_no_program_can_hold_spoils_no_answer(
+    database: TestDatabase, server: Server, moment: str
 ) -> None:
-    await database.execute("update users set create_time = '4000-01-01 BC' where user_id = 1796")
-    async with asyncio.TaskGroup() as tasks:
-        asked = [
-            tasks.create_task(server.client.get(f"/user/{user_id}", headers=ADMIN)) for user_id in (1, 1795, 1796, 1797)
-        ]
-    assert [answer.result().status for answer in asked] == [200, 200, 503, 200]
+    dates = (
+        "update users set create_time = $1::text::timestamptz, cdr_expire = $1::text::timestamptz where user_id = 1796"
+    )
+    await database.execute(dates, moment)
+    seen = "insert into activity (user_id, last_login_time, login_ip, last_seen)"
+    seen += " select 1796, at, '10.0.0.1', at from (select $1::text::timestamptz) as given (at)"
+    await database.execute(seen, moment)
+    login = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "demo-agent-password"})
+    assert login.status == 200, "where people logged in from is read with the first login"
+    late = moment in ("20000-01-01", "infinity")
+    nearest = "9999-12-31T23:59:59.999999+00:00" if late else "0001-01-01T00:00:00.000000+00:00"
+    for path in ("/user/1796", "/user/1795", "/user/list?order_by=last_seen"):
+        answer = await server.client.get(path, headers=ADMIN)
+        assert answer.status == 200, path
+        if path == "/user/1796":
+            payload = (await answer.json())["payload"]
+            assert {payload[key] for key in ("create_time", "cdr_expire", "last_login_time", "last_seen")} == {nearest}
 
 
 async def test_no_setting_of_a_session_changes_what_a_hint_says(database: TestDatabase, server: Server) -> None:

@@ -92,6 +92,13 @@ async def test_a_stored_hash_that_is_none_fits_nothing(hasher: PasswordHasher, s
     assert not await hasher.verify("x", stored)
 
 
+async def test_a_hash_that_takes_hours_to_compare_fits_nothing_and_holds_no_thread(hasher: PasswordHasher) -> None:
+    nobody = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ12345"
+    async with asyncio.timeout(5):
+        for cost in range(17, 32):
+            assert not await hasher.verify("x", f"$2b${cost}${nobody}")
+
+
 async def test_the_seeds_hash_can_be_checked(hasher: PasswordHasher) -> None:
     assert not await hasher.verify("wrong", "$2b$12$Z4Rs3ZKUzJwnoqaRS472D.UF5ZBMdAmAWd8umjZHMud3ulAh/GSgi")
 
