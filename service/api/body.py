@@ -15,16 +15,21 @@ from service.keys import SETTINGS
 
 DEEPEST = 32
 """Arrays and objects in one another. No call needs four, and what walks through a value should not run out of stack."""
+OF_STRANGERS = 8192
+"""Bytes of a body that anybody may send, as a login: parsing takes the loop. The longest name, escaped, takes half."""
 _NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
-async def read(request: web.Request) -> bytes:
-    """The whole body. Raises BodyTooLarge, BodyTooSlow, BadArgument for one whose chunks make no sense."""
+async def read(request: web.Request, most: int | None = None) -> bytes:
+    """The whole body. Raises BodyTooLarge, BodyTooSlow, BadArgument for one whose chunks make no sense.
+
+    `most`: bytes, where a call takes less than all others do; then it can be read only once.
+    """
     if not request.body_exists:
         return b""
     try:
         async with asyncio.timeout(request.app[SETTINGS].body_deadline):
-            return await request.read()
+            return await (request.read() if most is None else _read_at_most(request, most))
     except TimeoutError:
         raise BodyTooSlow from None
     except web.HTTPRequestEntityTooLarge:
@@ -33,12 +38,23 @@ async def read(request: web.Request) -> bytes:
         raise BadArgument("the body cannot be decoded") from None
 
 
-async def read_object(request: web.Request, *, form: bool = False) -> dict[str, Any]:
+async def _read_at_most(request: web.Request, most: int) -> bytes:
+    if (request.content_length or 0) > most:
+        raise BodyTooLarge
+    found = bytearray()
+    while some := await request.content.readany():
+        found += some
+        if len(found) > most:
+            raise BodyTooLarge
+    return bytes(found)
+
+
+async def read_object(request: web.Request, *, form: bool = False, most: int | None = None) -> dict[str, Any]:
     """The body as an object: JSON, or a form where that is allowed; the wrong content type is BodyUnsupported."""
     kind = request.content_type
     if form and kind == "application/x-www-form-urlencoded":
-        return parse_form(await read(request))
-    raw = await read(request)
+        return parse_form(await read(request, most))
+    raw = await read(request, most)
     if raw and kind not in ("application/json", "application/octet-stream"):  # the latter: none was given
         raise BodyUnsupported
     return parse_object(raw) if raw else {}

@@ -25,7 +25,7 @@ AnyMe = TypeVar("AnyMe", bound=Me)
 
 async def login(request: web.Request) -> web.Response:
     """POST /api/v1/login: a name or e-mail with a password, or a token to resume."""
-    given = await body.read_object(request, form=True)
+    given = await body.read_object(request, form=True, most=body.OF_STRANGERS)
     resume = given.get("resume")
     if isinstance(resume, str):
         try:

@@ -48,7 +48,7 @@ def asked_user(request: web.Request) -> int:
 
 async def authenticate(request: web.Request) -> Ready:
     """POST /auth: a name or e-mail and a password for a token."""
-    given = await body.read_object(request)
+    given = await body.read_object(request, most=body.OF_STRANGERS)
     longest = int(request.app[SETTINGS].token_days * 24 * 60)
     minutes = given.get("expire_after_minutes")
     wrong = {key: ["a string is required"] for key in ("email_or_name", "password") if not _is_text(given.get(key))}
