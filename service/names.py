@@ -26,8 +26,9 @@ _DOTTED_I = re.compile("i\u0307+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _JOINERS = "\u200c\u200d"
 _NOT_IN_NAMES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters, marks and a symbol that show as nothing: fillers, the grapheme joiner, Braille's blank."""
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180f\u2800\u3164\uffa0\U00016fe4\U0001d159")
+"""Letters, marks and symbols that show as nothing: fillers, the grapheme joiner, Braille's blank, a note without a
+head, and Mongolian's fourth variation selector, which is newer than the data of `name_table`."""
 
 
 def folded(text: str) -> str:
