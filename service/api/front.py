@@ -15,11 +15,12 @@ from time import monotonic
 
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http_exceptions import LineTooLong
 from multidict import istr
 
 from service.api import cors, heads
 from service.api.error_answers import family_of, plain, response
-from service.api.errors import BadArgument, RequestError, RouteNotFound, WrongMethod
+from service.api.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
 from service.api.metrics import METRICS
 from service.api.operation import AtOnce
 from service.api.paths import NOWHERE, Found, Paths
@@ -106,7 +107,8 @@ class Front:
                 self._demand_room(answer)
         except Exception as error:
             if request.writer.output_size > 0:  # a second head would be taken for what the first one announced
-                log.error("an answer broke off", request_id=request_id, path=request.path, exc_info=error)
+                if not _has_gone(request, error):
+                    log.error("an answer broke off", request_id=request_id, path=request.path, exc_info=error)
                 raise
             answer = self._refusal(request, error, request_id)
         if forbidden is not None:
@@ -114,9 +116,12 @@ class Front:
         self._finish(request, found, answer, request_id)
         return Sending(answer) if isinstance(answer, Ready) else answer
 
-    def malformed(self) -> web.StreamResponse:
+    def malformed(self, error: BaseException | None) -> web.StreamResponse:
         """The answer to what is no HTTP: nobody knows to which path. It is its connection's last."""
-        return Sending(self._outside_of_requests(BadArgument("The request is not valid HTTP")))
+        too_large = isinstance(error, LineTooLong)
+        return Sending(
+            self._outside_of_requests(HeadTooLarge() if too_large else BadArgument("The request is not valid HTTP"))
+        )
 
     def failed(self, error: BaseException | None) -> web.StreamResponse:
         """The answer where this class itself failed."""
@@ -142,6 +147,8 @@ class Front:
 
     def _refusal(self, request: web.Request, error: Exception, request_id: str) -> Ready:
         """The answer to what went wrong. Only a bug is logged with its traceback."""
+        if _has_gone(request, error):
+            error = BadArgument("the request broke off")
         if not isinstance(error, RequestError | ServiceError | web.HTTPException):
             log.error("a bug", request_id=request_id, path=request.path, exc_info=error)
             return response(family_of(request.rel_url.raw_path), RuntimeError())
@@ -161,6 +168,12 @@ class Front:
             answer.force_close()
         if origin := request.headers.get(ORIGIN):
             cors.allow(request, answer, origin)
+
+
+def _has_gone(request: web.Request, error: Exception) -> bool:
+    """Whether the client went away in the middle of its request. Anybody can do so at any time: that is no bug."""
+    line = request.transport
+    return isinstance(error, OSError) and (line is None or line.is_closing())
 
 
 def _id_of(request: web.Request) -> str:

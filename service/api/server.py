@@ -127,7 +127,7 @@ class Connection(BoundedConnection):
         if request.writer.output_size > 0:
             self.abort()
             raise ConnectionResetError("an answer broke off")
-        return self._front.malformed() if status == 400 else self._front.failed(exc)
+        return self._front.malformed(exc) if status == 400 else self._front.failed(exc)
 
 
 def connection_of(request: web.Request) -> Connection:

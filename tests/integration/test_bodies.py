@@ -9,6 +9,8 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from service.api.body import OF_STRANGERS
 from tests.support.database import TestDatabase
@@ -289,3 +291,27 @@ async def test_a_form_that_cannot_be_read_is_a_refusal_and_no_bug(shared: Server
     assert answer.status in (400, 401)
     told = json.loads(await answer.read())
     assert told.get("success") is False or told["status"] == "error"
+
+
+BREAKING_OFF = (
+    ("POST", "/api/v1/login", "Content-Length: 50", b'{"user":'),
+    ("POST", "/auth", "Transfer-Encoding: chunked", b"5\r\nab"),
+    ("PATCH", "/user/1795", "Content-Length: 50", b'{"fullname":'),
+    ("GET", REGISTRATION, "Content-Length: 50", b"{"),
+    ("POST", "/api/v1/login", "Content-Length: 50\r\nExpect: 100-continue", b""),
+)
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["half-closed", "reset"])
+async def test_a_client_that_goes_away_within_its_request_is_no_bug(shared: Server, reset: bool) -> None:
+    structlog.configure(cache_logger_on_first_use=False)
+    with capture_logs() as logs:
+        for method, path, line, body in BREAKING_OFF:
+            async with line_to(shared.port) as (reader, writer):
+                writer.write(request(path, *LINES, JSON, line, method=method) + body)
+                if not reset:
+                    writer.write_eof()
+                    async with asyncio.timeout(5):
+                        await reader.read()  # until the service closes it
+        assert (await shared.raw("/livez")).status == 200  # later than those
+    assert [line for line in logs if line["log_level"] == "error"] == []

@@ -168,6 +168,12 @@ async def test_headers_without_end_are_a_431(shared: Server) -> None:
     assert answer.result().status in (431, 400)  # or there were too many
 
 
+@pytest.mark.parametrize("target", ["/livez", f"/livez?x={'y' * 20_000}"])
+async def test_a_line_that_is_too_long_is_a_431(shared: Server, target: str) -> None:
+    answer = await shared.raw(target, *(["X-Long: " + "y" * 20_000] if target == "/livez" else []))
+    assert (answer.status, answer.json["error"]) == (431, "The request's headers are too large")
+
+
 async def test_what_comes_behind_a_request_that_takes_long_is_not_taken_without_end(shared: Server) -> None:
     """Neither whole requests nor the head of one; all of them are answered in the end, in order."""
     async with line_to(shared.port) as (reader, writer):
