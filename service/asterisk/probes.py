@@ -28,6 +28,7 @@ _STEALS = {
     "func_realtime": "SIP passwords in the database",
     "func_shell": "whatever a command can, once Asterisk lives dangerously or the account has class system",
     "func_env": "Asterisk's environment",
+    "func_curl": "every file that Asterisk can, with all secrets, and what its network answers",
 }
 _ALWAYS = {
     "func_sorcery": [
@@ -36,6 +37,7 @@ _ALWAYS = {
     ],
     "func_config": ["AST_CONFIG(manager.conf,general,enabled)", "AST_CONFIG(asterisk.conf,directories,astetcdir)"],
     "func_env": ["ENV(PATH)", "ENV(PWD)", "ENV(HOME)", "ENV(LANG)", "ENV(LC_ALL)"],
+    "func_curl": ["CURL(file:///proc/version)"],
 }
 _PER_ENDPOINT = {
     "func_sorcery": "AST_SORCERY(res_pjsip,endpoint,{},context)",

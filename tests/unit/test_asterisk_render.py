@@ -94,5 +94,5 @@ def test_the_account_that_equals_a_shell_is_there_only_when_it_is_asked_for() ->
 
 def test_modules_that_let_ami_read_secrets_are_not_loaded() -> None:
     loaded = set(re.findall(r"^load = (\S+)\.so", (TEMPLATES / "etc/modules.conf").read_text(), re.MULTILINE))
-    dangerous = {"func_sorcery", "func_config", "func_realtime", "func_shell", "func_env", "app_system"}
+    dangerous = {"func_sorcery", "func_config", "func_realtime", "func_shell", "func_env", "func_curl", "app_system"}
     assert loaded.isdisjoint(dangerous)
