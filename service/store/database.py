@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -142,8 +142,9 @@ class Database:
                 with translated(lambda: True):
                     connection = await self._acquired(self._pool)
                 try:
-                    with translated(lambda: _lost(connection)), self._judged(connection):
-                        yield connection
+                    with translated(lambda: _lost(connection)):
+                        async with self._judged(connection):
+                            yield connection
                 finally:
                     await self._pool.release(connection, timeout=self.deadline)
 
@@ -158,13 +159,17 @@ class Database:
             connection.terminate()
             await pool.release(connection)
 
-    @contextlib.contextmanager
-    def _judged(self, connection: asyncpg.pool.PoolConnectionProxy) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def _judged(self, connection: asyncpg.pool.PoolConnectionProxy) -> AsyncIterator[None]:
         """What happens to a connection is the last that it is used for, when nobody can go on with it."""
         try:
             yield
         except (TimeoutError, asyncio.CancelledError):
             _end(connection)
+            raise
+        except (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError):
+            # The driver forgets what it prepared, in the whole pool, for its own calls; not where a cursor found out.
+            await connection.reload_schema_state()  # asks the server nothing
             raise
         except asyncpg.ReadOnlySQLTransactionError:
             self.login.write_access.found(read_only=True)

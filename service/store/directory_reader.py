@@ -13,11 +13,13 @@ import asyncpg
 import msgspec
 import structlog
 
+from service.errors import RowUnreadable
 from service.live.directory import Directory
 from service.live.tables import Rereading, Token
 from service.model import Extension
 from service.store import sql
 from service.store.database import Database, again_on_fresh_statements
+from service.store.extensions import NUMBER
 from service.store.hints import Rows
 from service.store.users import person_of
 
@@ -155,4 +157,6 @@ def _token(row: asyncpg.Record) -> tuple[bytes, Token]:
 
 def _extension(row: asyncpg.Record) -> Extension:
     values = dict(row)
+    if not NUMBER.fullmatch(row["extension"]):  # Asterisk is asked for it by name: a line end would be another header
+        raise RowUnreadable("the number of an extension is not 1 to 40 of A-Z a-z 0-9 _ -")
     return msgspec.convert({**values, "number": values["extension"]}, Extension)

@@ -18,7 +18,7 @@ from service.errors import ConfigurationError, DatabaseUnavailable
 from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY
 from service.settings import Settings
 from service.store.changes import Changes
-from service.store.directory_reader import DirectoryReader
+from service.store.directory_reader import SQL, DirectoryReader
 from service.store.migrate import migrate
 from tests.integration.test_directory_trouble import polling
 from tests.support import command_line
@@ -222,6 +222,21 @@ async def test_a_column_whose_type_changes_while_serving_is_read_again_on_a_fres
     assert not [line for line in logged if "not followed" in str(line["event"])]
 
 
+async def test_what_every_connection_prepared_before_a_change_is_forgotten_by_all_at_once(
+    database: TestDatabase, start: Start, logged: list[dict[str, object]]
+) -> None:
+    server = await start(settings(database))
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(4):
+            connection = await stack.enter_async_context(server.app[DATABASE].connection())
+            async with connection.transaction():
+                assert await (await connection.cursor(SQL["all_people"])).fetch(1)
+    await database.execute("alter table users alter column email type varchar(320)")
+    await database.execute("select pg_notify('connector_changes', 'user *')")
+    await is_followed(server, database, "after the change")
+    assert not [line for line in logged if "not followed" in str(line["event"])]
+
+
 async def test_a_row_that_this_release_cannot_read_is_left_out_and_heals(
     database: TestDatabase, start: Start, logged: list[dict[str, object]]
 ) -> None:
@@ -245,6 +260,22 @@ async def test_a_row_that_this_release_cannot_read_is_left_out_and_heals(
     assert "connector_directory_left_out_rows 0.0" in await (await server.client.get("/metrics")).text()
     told = [line for line in logged if line["event"] == "a row cannot be read and is left out"]
     assert [(line["kind"], line["key"]) for line in told] == [("user", 1795), ("user", 1795)], "once by each process"
+
+
+@pytest.mark.parametrize("number", ["1\r\nAction: Ping", "7 1", "7.1", "", "é", "7" * 5000])
+async def test_an_extension_whose_number_asterisk_cannot_be_asked_for_is_left_out(
+    database: TestDatabase, server: Server, number: str
+) -> None:
+    await database.execute("alter table extensions drop constraint extensions_extension_check")
+    made = "insert into extensions (extension, secret, call_server) values ($1, 'a secret of ours', 'main')"
+    await database.execute(made, number)
+
+    async def left_out() -> bool:
+        return "connector_directory_left_out_rows 1.0" in await (await server.client.get("/metrics")).text()
+
+    await eventually(left_out, 5)
+    listed = await (await server.client.get("/api/v1/presence", headers=ADMIN)).json()
+    assert [item["extension"] for item in listed["presence"]] == ["12342", "12343"]
 
 
 @pytest.mark.parametrize("moment", ["4000-01-01 BC", "20000-01-01", "infinity", "-infinity"])
