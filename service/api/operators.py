@@ -14,8 +14,12 @@ from service.api.errors import Forbidden, RequestError, TokenWrong
 from service.errors import Unavailable
 from service.networks import address_of
 
-FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
-"""Headers with which a proxy on this machine says that somebody else asks, whether it is a trusted one or not."""
+FORWARDED = (
+    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server"),
+    *("Forwarded", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Via"),
+)
+"""Headers with which a proxy on this machine says that somebody else asks, whether it is a trusted one or not. One that
+adds none of them cannot be told from a program here."""
 
 
 def demand(request: web.Request) -> None:

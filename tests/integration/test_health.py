@@ -42,7 +42,8 @@ async def test_details_and_metrics_move_to_a_port_of_their_own(database: TestDat
 
 
 PROXIED = ["X-Forwarded-For: 203.0.113.9", "x-real-ip: 127.0.0.1", "Forwarded: for=127.0.0.1", "Via: 1.1 nginx",
-           "X-Forwarded-For: 127.0.0.1", "X-Forwarded-For:"]  # fmt: skip
+           "X-Forwarded-For: 127.0.0.1", "X-Forwarded-For:", "X-Forwarded-Proto: https",
+           "X-Forwarded-Host: example.com", "CF-Connecting-IP: 203.0.113.9"]  # fmt: skip
 
 
 @pytest.mark.parametrize("header", PROXIED)
