@@ -45,7 +45,7 @@ def main() -> int:
             end_with_parent(signal.SIGTERM)  # when make is killed, nobody else tells
             http_port = chosen_http_port()
             folder = data_dir()
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             with locked(folder):
                 run(folder, make_plan(folder, http_port))
     except Stopped:
@@ -54,6 +54,14 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def make_folder(folder: Path) -> None:
+    """Raises RunError where something else is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise RunError(f"DATA_DIR must be a folder, and {folder} cannot be one: a file is in the way") from None
 
 
 def run(folder: Path, plan: Plan) -> None:
@@ -148,7 +156,7 @@ def announce(http_port: int) -> None:
 def chosen_http_port() -> int:
     """`HTTP_PORT`, or 8080. Raises RunError when it is not to be had."""
     text = os.environ.get("HTTP_PORT") or str(DEFAULT_HTTP_PORT)
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
         raise RunError(f"HTTP_PORT must be a port's number, not {text!r}")
     if not ports.is_free(int(text), kinds=(socket.SOCK_STREAM,)):
         raise RunError(f"port {text} is in use; `HTTP_PORT={int(text) + 1} make run` takes another one")

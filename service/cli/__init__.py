@@ -15,7 +15,7 @@ from typing import Any
 
 from service import __version__, logs, loop, settings
 from service.cli import extension, token, user
-from service.cli.common import EPILOG, Command, add_command
+from service.cli.common import EPILOG, JSON_HELP, Command, add_command
 from service.cli.output import Json, Text
 from service.errors import ConfigurationError, ServiceError
 from service.settings import Settings
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     root = argparse.ArgumentParser(prog=_program(), description=__doc__.splitlines()[0], epilog=EPILOG)
     root.add_argument("--version", action="version", version=f"asterisk-connector {__version__}")
-    root.add_argument("--json", action="store_true", help="print JSON, for programs")
+    root.add_argument("--json", action="store_true", help=JSON_HELP)
     root.set_defaults(run=_in("serve"), place=None)
     commands = root.add_subparsers(title="commands", metavar="COMMAND")
     for name, help_, more in (

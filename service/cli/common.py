@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.store.database import Database
 
 PERSON = "a name, e-mail, uid or user_id; `name:`, `email:`, `uid:` or `id:` before it says which it is"
+JSON_HELP = "print JSON, for programs"
 EPILOG = (
     "Settings come from environment variables that begin with CONNECTOR_. Results go to standard output, logs and "
     "errors to standard error. Exit codes: 0 done; 1 refused; 2 wrong usage or settings."
@@ -27,7 +28,7 @@ def add_command(commands: Any, name: str, help_: str, run: Command, more: str = 
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}. {more}".strip(), epilog=EPILOG
     )
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON, for programs")
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=JSON_HELP)
     parser.set_defaults(run=run)
     return parser
 
@@ -35,6 +36,7 @@ def add_command(commands: Any, name: str, help_: str, run: Command, more: str = 
 def group(commands: Any, name: str, help_: str) -> Callable[..., argparse.ArgumentParser]:
     """A command with subcommands; the result adds one, as `add_command` does."""
     parser = commands.add_parser(name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}.", epilog=EPILOG)
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=JSON_HELP)
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     return functools.partial(add_command, subcommands)
 

@@ -59,11 +59,19 @@ def test_a_port_in_use_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "٨٠٨٠"])
 def test_what_is_no_port_is_refused_in_one_line(run: Run, port: str) -> None:
     done = run.make("run", HTTP_PORT=port)
     assert done.returncode
     assert lines_of_its_own(done.stderr) == [f"error: HTTP_PORT must be a port's number, not '{port}'"]
+
+
+def test_a_data_folder_that_is_a_file_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run.make("run", DATA_DIR=str(tmp_path / "file"), HTTP_PORT=str(ports.free_port()))
+    assert done.returncode
+    told = f"error: DATA_DIR must be a folder, and {tmp_path / 'file'} cannot be one: a file is in the way"
+    assert lines_of_its_own(done.stderr) == [told]
 
 
 def test_ctrl_c_while_it_sets_itself_up_ends_it_without_a_traceback(run: Run, tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def test_programs_read_json(
     }  # fmt: skip
     assert not [name for name in shown if "passw" in name]
     assert [row["name"] for row in told("--json", "user", "list")][:2] == ["admin", "dnhai"]
+    assert len(told("user", "--json", "list")) == 5
     assert {row["extension"] for row in told("extension", "list", "--json")} == {"12342", "12343"}
     assert told("user", "deactivate", "agent2", "--json")["active"] is False
     issued = told("token", "issue", "dnhai", "--json")
