@@ -27,13 +27,14 @@ async def livez(_: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """503 only while this process cannot answer registration at all; a dead Asterisk only degrades it.
 
-    So does a PostgreSQL that takes no changes.
+    So does a PostgreSQL that takes no changes, and one with rows that cannot be read.
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
     linked = all(link.states.current and not link.accounts.refused for link in request.app[LINKS].values())
     named = not request.app[UNKNOWN_CALL_SERVERS].counts
-    well = directory.stale_since is None and linked and named and writable
+    whole = directory.stale_since is None and not directory.rows_left_out
+    well = whole and linked and named and writable
     status: Status = "ready" if well else "degraded" if directory.usable else "unavailable"
     answer = Readiness(status)
     if status != "ready" and request.app[SETTINGS].metrics_port is None and operators.may_see(request):

@@ -56,9 +56,9 @@ class Logins:
     """One per process. The limits live in its memory: workers share them, N replicas let N times as many through.
 
     A name has so many failures a minute at each address, an address so many in all; a name from everywhere has CROWD
-    times as many. Beyond an address's or a name's limit a person who logged in from this address before still gets in,
-    so nobody can lock others out. Everybody else gets the 429 there, whatever the password: it is looked at all the
-    same, so that the time does not tell who is known.
+    times as many. Beyond an address's or a name's limit a person who logged in from this address before still gets in.
+    Only CROWD times as many failures at one address lock those who share it out, for a minute. Everybody else gets the
+    429 at the limit, whatever the password: it is looked at all the same, so that the time does not tell who is known.
     """
 
     def __init__(

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import asyncpg
@@ -27,6 +26,7 @@ from service.store.hints import Hints, Rows
 from service.store.lanes import Lanes
 from service.store.login import Login
 from service.store.proofs import Proofs
+from service.store.retry import delays
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,8 @@ PROOF_DEADLINE = 2.0
 """Seconds that one waits for a proof: a healthy PostgreSQL takes a few milliseconds."""
 READ_AGAIN_EVERY = 300.0
 """Seconds: even without a hint everything is read again, slowly, all the time."""
+RETRY_EVERY = 10.0
+"""Seconds between two tries to read the rows that were left out. A repaired column's type notifies nobody."""
 GATHER = 0.01
 """Seconds between two readings. A hint after a rest is followed at once; those of a burst are read together."""
 
@@ -57,16 +59,7 @@ class Reader(Protocol):
 
     def confirmed(self, at: float) -> None: ...
 
-
-def delays() -> Iterator[float]:
-    """Seconds to wait before each next try: from a third of a second to two, with jitter so that replicas part.
-
-    Short, because who was promoted a moment ago is to be followed within seconds.
-    """
-    longest = 0.4
-    while True:
-        yield random.uniform(0.2, longest)  # noqa: S311 - jitter
-        longest = min(longest * 1.5, 2.0)
+    def left_out(self) -> Rows: ...
 
 
 class Changes:
@@ -175,20 +168,28 @@ class Changes:
         return len(rows) > 0
 
     async def _read_everything(self) -> None:
-        """Read everything whenever a hint, or the time, says so."""
-        read_again_at = self._clock() + READ_AGAIN_EVERY
+        """Read everything whenever a hint, or the time, says so; and now and then what was left out."""
+        read_again_at, retry_at = self._clock() + READ_AGAIN_EVERY, self._clock() + RETRY_EVERY
         while True:
             self._hinted.clear()
+            if self._clock() >= retry_at:
+                retry_at = self._clock() + RETRY_EVERY
+                self._retry(self._reader.left_out())
             behind, by_time = self._hints.behind, self._clock() > read_again_at
             if self._hints.take_everything() or by_time:
                 await self._read_all(behind)
                 read_again_at = self._clock() + READ_AGAIN_EVERY
                 continue
             due_in = self._hints.due_in()
-            rest = read_again_at - self._clock()
+            rest = min(read_again_at, retry_at) - self._clock()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest if due_in is None else min(rest, due_in)):
                     await self._hinted.wait()
+
+    def _retry(self, left_out: Rows) -> None:
+        if len(left_out):
+            self._hints.put_back(left_out)
+            self._due.set()
 
     async def _read_all(self, behind: bool) -> None:
         """Read everything now; `behind`: a hint that is understood said so. Where it fails it stays due."""

@@ -117,6 +117,11 @@ class DirectoryReader:
         """What was committed before this moment has been read."""
         self._directory.confirmed(at)
 
+    def left_out(self) -> Rows:
+        """The rows that could not be read the last time."""
+        of = {kind: {key for each, key in self._left_out if each == kind} for kind in ("user", "token", "extension")}
+        return Rows(of["user"], of["token"], of["extension"])
+
     def _report(self, concerned: frozenset[str]) -> None:
         for changed in self._changed:
             changed(concerned)

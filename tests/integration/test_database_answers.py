@@ -17,6 +17,7 @@ from service import app as composition
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY
 from service.settings import Settings
+from service.store import changes
 from service.store.changes import Changes
 from service.store.directory_reader import SQL, DirectoryReader
 from service.store.migrate import migrate
@@ -260,6 +261,23 @@ async def test_a_row_that_this_release_cannot_read_is_left_out_and_heals(
     assert "connector_directory_left_out_rows 0.0" in await (await server.client.get("/metrics")).text()
     told = [line for line in logged if line["event"] == "a row cannot be read and is left out"]
     assert [(line["kind"], line["key"]) for line in told] == [("user", 1795), ("user", 1795)], "once by each process"
+
+
+async def test_rows_that_an_unheard_change_repaired_are_read_again_soon(
+    database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`alter table` notifies nobody: neither of the damage nor of the repair."""
+    monkeypatch.setattr(changes, "RETRY_EVERY", 0.2)
+    server = await start(settings(database))
+    headers = await server.headers_of()
+    await database.execute("alter table users alter email_verified drop default")
+    await database.execute("alter table users alter email_verified type text using 'maybe'")
+    await database.execute("select pg_notify('connector_changes', 'user *')")
+    await server.answers(503, headers)
+    ready = await (await server.client.get("/readyz")).json()
+    assert (ready["status"], ready["directory"]["leftOut"]) == ("degraded", 5)
+    await database.execute("alter table users alter email_verified type boolean using false")
+    await server.answers(200, headers, within=5)
 
 
 @pytest.mark.parametrize("number", ["1\r\nAction: Ping", "7 1", "7.1", "", "é", "7" * 5000])
