@@ -101,8 +101,9 @@ def check(schema: dict[str, Any], value: Any) -> None:
 def test_every_operation_has_an_example_that_is_as_it_is_described(method: str, path: str) -> None:
     described = DOCUMENT["paths"][path][method.lower()]
     answer = next(each for status, each in responses(described).items() if status.startswith("2"))
-    (content,) = answer["content"].values()
-    check(content["schema"], content["example"])
+    for content in answer.get("content", {}).values():
+        check(content["schema"], content["example"])
+    assert len(answer.get("content", {})) == (0 if "an image" in answer["description"] else 1)
     bodies = described.get("requestBody", {}).get("content", {})
     for kind, body in bodies.items():
         assert "example" in body, kind

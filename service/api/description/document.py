@@ -201,13 +201,11 @@ def _responses(operation: Operation, schemas: Schemas, allowed: set[str], exampl
     answer: Json = {"schema": schemas.of(operation.answer) if operation.answer is not None else {"type": "string"}}
     if "answer" in example:
         answer["example"] = example["answer"]
-    found: Json = {
-        str(operation.status): {
-            "description": "OK.",
-            "headers": headers.references(*carried),
-            "content": {operation.media_type: answer},
-        }
-    }
+    found: Json = {str(operation.status): {"description": "OK.", "headers": headers.references(*carried)}}
+    if operation.media_type.startswith("image/"):  # which client generators cannot read, and leave the call out
+        found[str(operation.status)]["description"] = f"OK: an image, `{operation.media_type}`."
+    else:
+        found[str(operation.status)]["content"] = {operation.media_type: answer}
     if operation.conditional:
         found["304"] = {"description": "Not modified.", "headers": headers.references(*carried)}
     for status, kind in operation.other_answers.items():
