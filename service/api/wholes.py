@@ -24,23 +24,26 @@ class _Whole:
         self._board = board
         self._altered = board.altered(trips=trips)
         self._turning = False
+        self._finished = False
 
     def ready(self) -> bool:
         """Whether it is as of now; if not, it is being made. It stays so until the turn of the loop ends."""
         self._board.catch_up()
-        if not self._turning:
+        if not self._turning and (self._altered or not self._finished):
             self._turn()
-        return not self._turning and not self._altered and not self._board.behind
+        return self._finished and not self._altered and not self._board.behind
 
     def _turn(self) -> None:
         altered, board = self._altered, self._board
-        self._turning = False
+        self._turning = self._finished = False
         for _ in range(min(SLICE, len(altered))):
             extension = altered.pop()
             self._take(extension, board.get(extension))
         if altered or not self._finish_some():
             self._turning = True
             board.soon(self._turn)
+        else:
+            self._finished = True
 
     def _take(self, extension: str, item: Item | None) -> None:
         """An extension's item is another, or there is none any more."""

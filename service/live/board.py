@@ -128,6 +128,8 @@ class Board:
     def catch_up(self, extensions: frozenset[str] | None = None) -> None:
         """Compose what was touched of these, so that they are as of now; of all (None), unless it is `behind` then."""
         self._look()
+        if not self._touched:
+            return
         if len(self._touched) <= SLICE:
             self.flush()
         elif extensions is not None and (due := self._touched & extensions):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ import pytest
 
 from local import asterisk_programs, node
 from local.asterisk_programs import Programs
-from tests.support.pbx import Pbx
-from tests.support.seeds import REGISTRATION
-from tests.support.server import Server, serving
+from tests.support.server import Server
 
 GENERATOR_TIMEOUT_S = 120
 
@@ -34,20 +32,6 @@ def programs() -> Programs:
     return asterisk_programs.find()
 
 
-@pytest.fixture(scope="module")
-async def served(pbx: Pbx) -> AsyncIterator[Server]:
-    """A service with the demo data, and a phone that is registered."""
-    async with serving(pbx.settings(host="127.0.0.1", websocket_port=pbx.asterisk.config.http_port)) as server:
-        phone = pbx.phone("12342", REGISTRATION["extensionDetails"]["password"])
-        await asyncio.to_thread(phone.start)
-        try:
-            await asyncio.to_thread(phone.wait_registered)
-            await server.shows("Not in use", within=30)
-            yield server
-        finally:
-            await asyncio.to_thread(phone.stop)
-
-
 @pytest.fixture(scope="session")
 async def modules() -> Path:
     """The node_modules that the lock file here names."""
@@ -55,10 +39,10 @@ async def modules() -> Path:
 
 
 @pytest.fixture
-async def description(served: Server, tmp_path: Path) -> Path:
+async def description(phoned: Server, tmp_path: Path) -> Path:
     """The description as the service answers it, in a file."""
     file = tmp_path / "openapi.json"
-    file.write_bytes(await (await served.client.get("/openapi.json")).read())
+    file.write_bytes(await (await phoned.client.get("/openapi.json")).read())
     return file
 
 

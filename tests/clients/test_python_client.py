@@ -34,7 +34,7 @@ print(info.extension_details.extension, info.extension_details.state, item.state
 """
 
 
-async def test_login_registration_info_and_presence(served: Server, description: Path, tmp_path: Path) -> None:
+async def test_login_registration_info_and_presence(phoned: Server, description: Path, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")  # no formatter
     generator = ["-m", "openapi_python_client", "generate", "--meta", "none", "--config", "config.yaml"]
     folder = tmp_path / PACKAGE
@@ -45,6 +45,6 @@ async def test_login_registration_info_and_presence(served: Server, description:
 
     (tmp_path / "program.py").write_text(PROGRAM)
     await run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "mypy", "program.py"], tmp_path)
-    base = f"http://127.0.0.1:{served.port}"
+    base = f"http://127.0.0.1:{phoned.port}"
     printed = await run([sys.executable, "-W", "error", "program.py", base], tmp_path)
     assert printed.split("\n")[0] == "12342 Not in use Not in use True"

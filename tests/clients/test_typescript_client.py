@@ -38,14 +38,14 @@ export const id: Info["parameters"]["query"]["id"] = "ByehQjC44FwMeiLbX";
 
 
 async def test_login_registration_info_and_presence(
-    served: Server, description: Path, modules: Path, tmp_path: Path
+    phoned: Server, description: Path, modules: Path, tmp_path: Path
 ) -> None:
     generator = modules / "@hey-api/openapi-ts/bin/run.js"
     await run_node(generator, "-i", description, "-o", "sdk", folder=tmp_path)
     found = re.findall(r"^export const \w+ = <ThrowOnError", (tmp_path / "sdk/sdk.gen.ts").read_text(), re.MULTILINE)
     assert len(found) == len(operations(description))
 
-    (tmp_path / "program.ts").write_text(PROGRAM.replace("BASE", f"http://127.0.0.1:{served.port}"))
+    (tmp_path / "program.ts").write_text(PROGRAM.replace("BASE", f"http://127.0.0.1:{phoned.port}"))
     await run_node(modules / "typescript/bin/tsc", *STRICT, "program.ts", folder=tmp_path)
     bundle = ("--bundle", "--platform=node", "--format=esm", "--outfile=program.mjs")
     await run_node(modules / "esbuild/bin/esbuild", "program.ts", *bundle, folder=tmp_path)

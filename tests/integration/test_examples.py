@@ -5,11 +5,10 @@ What differs from run to run is replaced by one that looks like it. `make exampl
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +22,7 @@ from service.api.description.examples import EXAMPLES, FILE
 from service.keys import BOARD
 from service.live.presence import Item
 from tests.support.eventually import eventually
-from tests.support.pbx import Pbx
-from tests.support.seeds import REGISTRATION
-from tests.support.server import ADMIN, AGENT_UID, Server, serving
+from tests.support.server import ADMIN, AGENT_UID, Server
 
 Json = Any
 WRITE = os.environ.get("WRITE_EXAMPLES") == "1"
@@ -121,23 +118,8 @@ def programs() -> Programs:
     return asterisk_programs.find()
 
 
-@pytest.fixture(scope="module")
-async def example(pbx: Pbx) -> AsyncIterator[Server]:
-    """A service with the demo's data, and a phone that is registered."""
-    reached = {"host": "127.0.0.1", "websocket_port": pbx.asterisk.config.http_port, "websocket_scheme": "ws"}
-    async with serving(pbx.settings(**reached)) as server:
-        phone = pbx.phone("12342", REGISTRATION["extensionDetails"]["password"])
-        await asyncio.to_thread(phone.start)
-        try:
-            await asyncio.to_thread(phone.wait_registered)
-            await server.shows("Not in use", within=30)
-            yield server
-        finally:
-            await asyncio.to_thread(phone.stop)
-
-
-async def test_the_examples_are_what_a_real_service_answers(example: Server) -> None:
-    found = {name: await exchanged(example, name, exchange) for name, exchange in EXCHANGES.items()}
+async def test_the_examples_are_what_a_real_service_answers(phoned: Server) -> None:
+    found = {name: await exchanged(phoned, name, exchange) for name, exchange in EXCHANGES.items()}
     if WRITE:
         FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for name, each in found.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from service.settings import Settings
 from service.store import tokens
 from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually
+from tests.support.pbx import Pbx
 from tests.support.raw import RawAnswer, raw, request
+from tests.support.seeds import REGISTRATION as REGISTRATION_INFO
 
 ADMIN_UID, AGENT_UID = "6vHSSqdBHdm2R4gfi", "ByehQjC44FwMeiLbX"
 REGISTRATION = "/api/v1/connector.extension.getRegistrationInfoByUserId"
@@ -133,6 +136,21 @@ async def shared(template: TestDatabase) -> AsyncIterator[Server]:
     with cloned(template) as database:
         async with serving(database.settings()) as server:
             yield server
+
+
+@pytest.fixture(scope="module")
+async def phoned(pbx: Pbx) -> AsyncIterator[Server]:
+    """A service with the demo's data, in front of an Asterisk at which the demo's first phone is registered."""
+    reached = {"host": "127.0.0.1", "websocket_port": pbx.asterisk.config.http_port, "websocket_scheme": "ws"}
+    async with serving(pbx.settings(**reached)) as server:
+        phone = pbx.phone("12342", REGISTRATION_INFO["extensionDetails"]["password"])
+        await asyncio.to_thread(phone.start)
+        try:
+            await asyncio.to_thread(phone.wait_registered)
+            await server.shows("Not in use", within=30)
+            yield server
+        finally:
+            await asyncio.to_thread(phone.stop)
 
 
 async def told(answer: ClientResponse) -> tuple[int, Any]:
