@@ -18,7 +18,7 @@ from aiohttp import web
 from service.api.conditional import known
 from service.api.description.document import document
 from service.api.errors import encode
-from service.api.operation import Auth, Operation
+from service.api.operation import Auth, Handler, Operation
 
 FOLDER = Path(__file__).parent
 
@@ -125,44 +125,22 @@ def _digest(name: str) -> str:
     return f"sha256-{b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()}"
 
 
+def _for_everybody(path: str, handler: Handler, summary: str, media_type: str, answer: Any = None) -> Operation:
+    return Operation(
+        method="GET",
+        path=path,
+        handler=handler,
+        summary=summary,
+        auth=Auth.NONE,
+        answer=answer,
+        media_type=media_type,
+        conditional=True,
+    )
+
+
 OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/openapi.json",
-        handler=openapi,
-        summary="This description",
-        auth=Auth.NONE,
-        answer=dict[str, Any],
-        conditional=True,
-    ),
-    Operation(
-        method="GET",
-        path="/docs",
-        handler=docs,
-        summary="This description, as a page",
-        auth=Auth.NONE,
-        answer=None,
-        media_type="text/html",
-        conditional=True,
-    ),
-    Operation(
-        method="GET",
-        path="/",
-        handler=home,
-        summary="What there is, as a page",
-        auth=Auth.NONE,
-        answer=None,
-        media_type="text/html",
-        conditional=True,
-    ),
-    Operation(
-        method="GET",
-        path="/favicon.ico",
-        handler=icon,
-        summary="The icon of the pages",
-        auth=Auth.NONE,
-        answer=None,
-        media_type="image/svg+xml",
-        conditional=True,
-    ),
+    _for_everybody("/openapi.json", openapi, "This description", "application/json", dict[str, Any]),
+    _for_everybody("/docs", docs, "This description, as a page", "text/html"),
+    _for_everybody("/", home, "What there is, as a page", "text/html"),
+    _for_everybody("/favicon.ico", icon, "The icon of the pages", "image/svg+xml"),
 )
