@@ -20,6 +20,7 @@ from service.settings import Settings
 from service.store import changes
 from service.store.changes import Changes
 from service.store.directory_reader import SQL, DirectoryReader
+from service.store.hints import Rows
 from service.store.migrate import migrate
 from tests.integration.test_directory_trouble import polling
 from tests.support import command_line
@@ -282,8 +283,19 @@ async def test_rows_that_an_unheard_change_repaired_are_read_again_soon(
 
 @pytest.mark.parametrize("number", ["1\r\nAction: Ping", "7 1", "7.1", "", "é", "7" * 5000])
 async def test_an_extension_whose_number_asterisk_cannot_be_asked_for_is_left_out(
-    database: TestDatabase, server: Server, number: str
+    database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch, number: str
 ) -> None:
+    """Also when it is read again and again."""
+    monkeypatch.setattr(changes, "RETRY_EVERY", 0.1)
+    tries: list[DirectoryReader] = []
+    rows_left_out = DirectoryReader.left_out
+
+    def counted(reader: DirectoryReader) -> Rows:
+        tries.append(reader)
+        return rows_left_out(reader)
+
+    monkeypatch.setattr(DirectoryReader, "left_out", counted)
+    server = await start(settings(database))
     await database.execute("alter table extensions drop constraint extensions_extension_check")
     made = "insert into extensions (extension, secret, call_server) values ($1, 'a secret of ours', 'main')"
     await database.execute(made, number)
@@ -292,6 +304,9 @@ async def test_an_extension_whose_number_asterisk_cannot_be_asked_for_is_left_ou
         return "connector_directory_left_out_rows 1.0" in await (await server.client.get("/metrics")).text()
 
     await eventually(left_out, 5)
+    wanted = len(tries) + 3
+    await eventually(lambda: len(tries) >= wanted, 5, "it is read again")
+    assert await left_out()
     listed = await (await server.client.get("/api/v1/presence", headers=ADMIN)).json()
     assert [item["extension"] for item in listed["presence"]] == ["12342", "12343"]
 
