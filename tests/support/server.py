@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+from structlog.testing import capture_logs
 
 from service.api.server import Runner
 from service.app import running
@@ -151,6 +153,14 @@ async def phoned(pbx: Pbx) -> AsyncIterator[Server]:
             yield server
         finally:
             await asyncio.to_thread(phone.stop)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[dict[str, object]]]:
+    """What the service logs."""
+    structlog.configure(cache_logger_on_first_use=False)
+    with capture_logs() as lines:
+        yield lines  # type: ignore[misc]
 
 
 async def told(answer: ClientResponse) -> tuple[int, Any]:
