@@ -30,10 +30,11 @@ from service.asterisk.link import Link
 from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher
+from service.domain.directory import Directory
+from service.domain.held_request_quota import HeldAnswers
+from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.link_feed import LinkFeed
-from service.live.directory import Directory
-from service.live.held_answers import HeldAnswers
 from service.settings import Settings
 from service.store.activity import Activity
 from service.store.changes import Changes
@@ -43,7 +44,6 @@ from service.store.login import watch_write_access
 from service.store.service_keys import tag_key
 from service.store.tickets import Tickets
 from service.store.user_reads import UserReads
-from service.unknown_call_servers import UnknownCallServers
 
 log = structlog.get_logger(__name__)
 

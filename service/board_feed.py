@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from service.asterisk.link import Link
-from service.live.board import Board
-from service.live.device_states import Freshness
-from service.live.directory import Directory
-from service.live.presence import CallServerView, Item, item
-from service.live.token_watch import TokenWatch
+from service.domain.device_states import Freshness
+from service.domain.directory import Directory
+from service.domain.presence.feed import Board
+from service.domain.presence.item import CallServerView, Item, item
+from service.domain.session_watch import TokenWatch
 
 LOOK_EVERY, LOOK_AFTER = 1.0, 0.25
 """Seconds between two looks at what the passing of time changes, which nobody tells; and at least between any two."""

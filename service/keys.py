@@ -12,17 +12,17 @@ from service.api.wholes import JsonList
 from service.asterisk.kept_connection import KeptConnection
 from service.asterisk.link import Link
 from service.credentials import PasswordHasher
-from service.live.board import Board
-from service.live.directory import Directory
-from service.live.held_answers import HeldAnswers
-from service.live.token_watch import TokenWatch
+from service.domain.directory import Directory
+from service.domain.held_request_quota import HeldAnswers
+from service.domain.presence.feed import Board
+from service.domain.session_watch import TokenWatch
+from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
 from service.store.activity import Activity
 from service.store.changes import Changes
 from service.store.database import Database
 from service.store.tickets import Tickets
 from service.store.user_reads import UserReads
-from service.unknown_call_servers import UnknownCallServers
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from service.asterisk.link import Link
-from service.live.directory import Directory
+from service.domain.directory import Directory
 
 SLICE = 1_000
 """Extensions that links are told of in one turn of the loop: a few milliseconds."""

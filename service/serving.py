@@ -20,9 +20,9 @@ from service.api.server import Runner
 from service.api.siblings import Siblings
 from service.api.unsent import UNSENT
 from service.app import running
+from service.domain.directory import Directory
 from service.lifeline import Lifeline
 from service.listening import listening
-from service.live.directory import Directory
 from service.settings import Settings
 from service.sockets import Sockets
 

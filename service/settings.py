@@ -25,8 +25,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from service import database_url, hosts
+from service.domain.models import CallServerAddress
 from service.errors import ConfigurationError
-from service.model import CallServerAddress
 
 PREFIX = "CONNECTOR_"
 JWT_SECRET_BYTES = 32

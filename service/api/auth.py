@@ -13,10 +13,10 @@ from service.api.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
 from service.api.operation import AtOnce, Handler
 from service.api.ready import Ready
 from service.credentials import is_token, token_hash
+from service.domain.models import Person
+from service.domain.networks import Address, address_of, network
 from service.errors import DirectoryUnavailable, NotFound
 from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, LIMITS, LOGINS, SETTINGS
-from service.model import Person
-from service.networks import Address, address_of, network
 from service.settings import Network
 from service.store import tokens
 

@@ -20,10 +20,10 @@ from service.api.operation import Operation, Yes
 from service.api.paging import Paging
 from service.api.permissions import Permission, demand
 from service.api.slices import in_slices
+from service.domain.directory import Directory
+from service.domain.models import Person, Role
+from service.domain.names import folded
 from service.keys import DIRECTORY
-from service.live.directory import Directory
-from service.model import Person, Role
-from service.names import folded
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
 """By what they can be sorted, and where a person has it."""

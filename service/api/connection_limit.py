@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
-from service.networks import address_of, prefix
+from service.domain.networks import address_of, prefix
 
 log = structlog.get_logger(__name__)
 

@@ -17,9 +17,9 @@ from service.api.operation import Operation, Yes
 from service.api.permissions import Permission, demand
 from service.api.ready import Ready
 from service.api.slices import in_slices
+from service.domain.models import Extension, Reading
+from service.domain.registration_info import AUTHTYPE
 from service.keys import DIRECTORY
-from service.live.registration import AUTHTYPE
-from service.model import Extension, Reading
 
 PATH = "/api/v1/connector"
 

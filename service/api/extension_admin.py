@@ -17,9 +17,9 @@ from service.api.auth import caller
 from service.api.errors import BODY_ERRORS, BadArgument
 from service.api.operation import Operation, Success, Yes
 from service.api.permissions import Permission, demand
+from service.domain.models import Person
 from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
 from service.keys import DATABASE, SETTINGS
-from service.model import Person
 from service.store import extension_changes, extensions
 from service.store.extension_changes import Kept
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from service.model import Reading
+from service.domain.models import Reading
 
 EXPOSED = ", ".join(
     (

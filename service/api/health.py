@@ -15,8 +15,8 @@ from service.api.health_shapes import Alive, DatabaseReport, DirectoryReport, Li
 from service.api.metrics import METRICS
 from service.api.operation import Auth, Operation
 from service.asterisk.link import Link
+from service.domain.device_states import Freshness
 from service.keys import DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
-from service.live.device_states import Freshness
 
 
 async def livez(_: web.Request) -> web.Response:

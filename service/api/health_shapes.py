@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from service.live.device_states import Freshness
+from service.domain.device_states import Freshness
 
 Status = Literal["ready", "degraded", "unavailable"]
 

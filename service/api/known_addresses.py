@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from service.networks import prefix
+from service.domain.networks import prefix
 from service.store import users
 from service.store.database import Database
 

@@ -17,10 +17,10 @@ from service.api.errors import LoginFailed, TooManyRequests
 from service.api.failures import Failures
 from service.api.known_addresses import KnownAddresses
 from service.credentials import PasswordHasher, Rank
+from service.domain.models import Person
+from service.domain.names import folded
+from service.domain.networks import may_come_from, prefix
 from service.errors import Overloaded
-from service.model import Person
-from service.names import folded
-from service.networks import may_come_from, prefix
 from service.store import users
 from service.store.activity import Activity
 from service.store.database import Database

@@ -17,10 +17,10 @@ from service.api.operation import Operation, Yes
 from service.api.paging import Paging
 from service.api.permissions import Permission, demand
 from service.api.slices import in_slices
+from service.domain.directory import Directory
+from service.domain.models import Extension, Reading
 from service.errors import QueuesNotKnown
 from service.keys import DIRECTORY, LINKS
-from service.live.directory import Directory
-from service.model import Extension, Reading
 
 PATH = "/api/v1/omnichannel"
 

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from service.api.auth import hash_of, known_holder, presented_token
 from service.api.errors import Forbidden, RequestError, TokenWrong
+from service.domain.networks import address_of
 from service.errors import Unavailable
-from service.networks import address_of
 
 FORWARDED = (
     *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server"),

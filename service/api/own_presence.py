@@ -12,9 +12,9 @@ from service.api import body
 from service.api.auth import caller
 from service.api.errors import BadArgument, ExtensionNotFound, encode
 from service.api.operation import Operation, Success
+from service.domain.presence_state import Presence, PresenceState
 from service.errors import CallServerUnavailable
 from service.keys import DIRECTORY, PRESENCE_ACCOUNTS
-from service.live.presences import Presence, PresenceState
 
 LONGEST_MESSAGE = 200
 

@@ -15,12 +15,12 @@ from service.api.errors import BadArgument, UserNotFound, encode
 from service.api.operation import Operation, Yes
 from service.api.ready import Ready, as_json
 from service.api.wholes import JsonList
+from service.domain.models import Person
+from service.domain.presence.feed import Board
+from service.domain.presence.item import Item, rfc3339_ms
+from service.domain.presence.scope import Sight
+from service.domain.presence.visibility import may_see, sees_all
 from service.keys import BOARD, DIRECTORY, PEOPLE
-from service.live.board import Board
-from service.live.presence import Item, rfc3339_ms
-from service.live.sight import Sight
-from service.live.visibility import may_see, sees_all
-from service.model import Person
 
 Status = Literal["online", "away", "busy", "offline"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 
 from service.api.errors import NotPermitted
-from service.model import Person, Role
+from service.domain.models import Person, Role
 
 
 class Permission(enum.StrEnum):

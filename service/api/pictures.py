@@ -10,9 +10,9 @@ import msgspec
 
 from service.api.errors import encode
 from service.api.wholes import JsonList, Sum
-from service.live.board import Board
-from service.live.presence import Item
-from service.live.sight import Sight
+from service.domain.presence.feed import Board
+from service.domain.presence.item import Item
+from service.domain.presence.scope import Sight
 
 TAGS, LARGEST = 5_000, 50
 """Groups of extensions whose tags are remembered, as softphones ask for the same again; and the size of such one."""

@@ -21,10 +21,10 @@ from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePat
 from service.api.ready import Ready, as_json, lines
 from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
+from service.domain.models import Person
+from service.domain.presence.scope import Changes, Sight
+from service.domain.presence.visibility import may_see
 from service.keys import BOARD, DIRECTORY, HELD_POLLS, PICTURES, SETTINGS, WATCH
-from service.live.sight import Changes, Sight
-from service.live.visibility import may_see
-from service.model import Person
 
 
 def many_at_once(request: web.Request) -> Ready | None:

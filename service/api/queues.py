@@ -21,10 +21,10 @@ from service.api.errors import BODY_ERRORS, BadArgument, NotPermitted
 from service.api.operation import Operation, Yes
 from service.api.permissions import Permission, demand, has
 from service.asterisk.link import Link
+from service.domain.models import DeviceState, Reading, device_of
+from service.domain.queues import Queues, Summary
 from service.errors import QueuesNotKnown
 from service.keys import DIRECTORY, LINKS
-from service.live.queues import Queues, Summary
-from service.model import DeviceState, Reading, device_of
 
 PATH = "/api/v1/voip/queues"
 _LIVE = Reading(DeviceState.UNKNOWN)

@@ -9,11 +9,11 @@ from time import time
 from service.api.headers import why_not_live
 from service.api.ready import Ready, lines
 from service.asterisk.link import Link
+from service.domain.directory import Directory
+from service.domain.models import CallServerAddress, Extension, Reading
+from service.domain.registration_info import JWT_RENEWED_EVERY, Registration, registration, signed
+from service.domain.state_names import ASTERISK, ROCKETCHAT
 from service.errors import CallServerUnavailable
-from service.live.directory import Directory
-from service.live.registration import JWT_RENEWED_EVERY, Registration, registration, signed
-from service.live.spelling import ASTERISK, ROCKETCHAT
-from service.model import CallServerAddress, Extension, Reading
 from service.settings import Settings
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from service.api.operation import AnyOf, Yes
-from service.model import Role
+from service.domain.models import Role
 
 Name = Annotated[str, Meta(min_length=1)]
 

@@ -21,9 +21,9 @@ from service.api.ready import SERVER
 from service.api.unsent import UNSENT, WRITE_DEADLINE
 from service.api.waiting import Waiter
 from service.credentials import token_hash
+from service.domain.models import Person
+from service.domain.presence.scope import Sight
 from service.keys import EVENTS, PICTURES, SETTINGS, TICKETS
-from service.live.sight import Sight
-from service.model import Person
 
 TICKET_LIFETIME = 60
 

@@ -8,8 +8,8 @@ import msgspec
 
 from service.api.errors import encode
 from service.api.pictures import Pictures
-from service.live.mailbox import Mailbox
-from service.live.sight import Changes, Sight
+from service.domain.presence.scope import Changes, Sight
+from service.domain.presence.subscription import Mailbox
 
 HEARTBEAT = b":\n\n"
 """A comment: proxies close connections on which nothing is said."""

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from service.api.operation import Yes
-from service.model import Role
+from service.domain.models import Role
 from service.store.user_list import Direction, OrderBy
 from service.store.users import UserRow
 

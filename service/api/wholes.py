@@ -10,8 +10,8 @@ from collections.abc import Callable
 import msgspec
 
 from service.api.blocks import Blocks
-from service.live.board import SLICE, Board
-from service.live.presence import Item
+from service.domain.presence.feed import SLICE, Board
+from service.domain.presence.item import Item
 
 SLICE_OF_BLOCKS = 16
 """Blocks that are joined in one turn of the loop: a few milliseconds."""

@@ -12,8 +12,8 @@ from service.asterisk import extension_checks, probes
 from service.asterisk.connection import Account, Connection, Deaf, LoginRefused, NotPermitted, connected
 from service.asterisk.privileges import read_classes, write_class
 from service.asterisk.reach import OutOfReach
+from service.domain.models import PJSIP, DeviceState, Finding
 from service.errors import CallServerUnavailable
-from service.model import PJSIP, DeviceState, Finding
 from service.settings import CallServer
 
 BOOTED_WITHIN = 5.0

@@ -18,10 +18,10 @@ from service.asterisk.presence_messages import parse_presence
 from service.asterisk.queue_messages import ITEMS, parse_list
 from service.asterisk.reach import OutOfReach, Trouble, trouble_of
 from service.asterisk.wire import NOT_AMI, DeviceStateList, Events, Listing, Request, Wire, text
+from service.domain.models import DeviceState
+from service.domain.presence_state import PROVIDER, Presence
+from service.domain.queues import Listed
 from service.errors import CallServerUnavailable, ConfigurationError
-from service.live.presences import PROVIDER, Presence
-from service.live.queues import Listed
-from service.model import DeviceState
 from service.settings import CallServer
 
 CONNECT_DEADLINE = 5.0

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from service.asterisk.connection import Connection
 from service.asterisk.contact_list import address, moment
-from service.live.contacts import Contact
+from service.domain.contacts import Contact
 
 
 async def read_contacts(connection: Connection, endpoint: str) -> list[Contact] | None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from panoramisk.message import Message
 
 from service.asterisk.wire import NUMBER, Request, text
-from service.live.contacts import Contact
+from service.domain.contacts import Contact
 
 FAMILY = "registrar/contact"
 Kept = dict[str, Contact | None]

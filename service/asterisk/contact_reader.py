@@ -22,10 +22,10 @@ from itertools import islice
 from service.asterisk.connection import Connection
 from service.asterisk.contact_functions import contact_field, read_contacts, with_status
 from service.asterisk.contact_list import Kept
+from service.domain.contacts import Contact, Contacts
+from service.domain.device_states import DeviceStates
+from service.domain.models import DeviceState, device_of
 from service.errors import CallServerUnavailable
-from service.live.contacts import Contact, Contacts
-from service.live.device_states import DeviceStates
-from service.model import DeviceState, device_of
 
 AT_ONCE = 10
 """Endpoints read at one time: the device states come first."""

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from service.live.contacts import Contacts
-from service.live.device_states import DeviceStates
-from service.model import DeviceState, device_of
+from service.domain.contacts import Contacts
+from service.domain.device_states import DeviceStates
+from service.domain.models import DeviceState, device_of
 
 SETTLES_IN = 1.0
 """Seconds in which facts that belong together have come, surely."""

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 from service.asterisk.connection import Connection
+from service.domain.models import DeviceState, Finding, Verdict, device_of
 from service.errors import CallServerUnavailable, Invalid
-from service.model import DeviceState, Finding, Verdict, device_of
 
 AT_ONCE = 10
 PER_SECOND = 500

@@ -18,8 +18,8 @@ from service.asterisk.connection import Account, Connection, NotPermitted, conne
 from service.asterisk.listener import Listener
 from service.asterisk.retry import delays, foremost, is_refusal
 from service.clock import uptime
+from service.domain.device_states import Freshness
 from service.errors import CallServerUnavailable
-from service.live.device_states import Freshness
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +125,7 @@ class Link(Listener):
                 await self._pause(self._deadline / 4)
 
     async def _resynchronise(self, connection: Connection) -> None:
-        """The snapshot rule: see `service.live.device_states`."""
+        """The snapshot rule: see `service.domain.device_states`."""
         self._stale = False
         self._compared_at = self._clock()
         self._compare_in = min(2 * self._compare_in, COMPARE_EVERY)

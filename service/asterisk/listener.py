@@ -16,11 +16,11 @@ from service.asterisk.presence_messages import parse_presence
 from service.asterisk.queue_follower import DEVICES, QueueFollower
 from service.asterisk.tracker import Tracker
 from service.asterisk.wire import NUMBER, text
-from service.live.contacts import Contact, Contacts
-from service.live.device_states import DeviceStates
-from service.live.presences import Presences
-from service.live.queues import Queues
-from service.model import PJSIP, DeviceState, device_of
+from service.domain.contacts import Contact, Contacts
+from service.domain.device_states import DeviceStates
+from service.domain.models import PJSIP, DeviceState, device_of
+from service.domain.presence_state import Presences
+from service.domain.queues import Queues
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import re
 from panoramisk.message import Message
 
 from service.asterisk.wire import text
-from service.live.presences import Presence, parse
+from service.domain.presence_state import Presence, parse
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from service.asterisk.connection import Connection
-from service.model import Finding, Verdict
+from service.domain.models import Finding, Verdict
 
 WRITE = {"monitor": "reporting", "presence": "call", "sync": "command"}
 """The one write class that each kind of account needs."""

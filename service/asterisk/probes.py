@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from service.asterisk.connection import Connection
+from service.domain.models import Finding, Verdict
 from service.errors import CallServerUnavailable
-from service.model import Finding, Verdict
 
 SAMPLES = 5
 """So many endpoints are tried at most, of our own and of others."""

@@ -21,8 +21,8 @@ from panoramisk.message import Message
 from service.asterisk.connection import Connection
 from service.asterisk.queue_messages import parse_member
 from service.asterisk.wire import text
+from service.domain.queues import Queues
 from service.errors import CallServerUnavailable
-from service.live.queues import Queues
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +108,7 @@ class QueueFollower:
         await asyncio.sleep(pause)
 
     async def _read(self, connection: Connection) -> None:
-        """The snapshot rule: see `service.live.device_states`."""
+        """The snapshot rule: see `service.domain.device_states`."""
         self.queues.begin_snapshot()
         listed = await connection.queues()
         await connection.ping(self._deadline)

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from panoramisk.message import Message
 
 from service.asterisk.wire import NUMBER, text
-from service.live.queues import Averages, Listed, Member
-from service.model import DeviceState
+from service.domain.models import DeviceState
+from service.domain.queues import Averages, Listed, Member
 
 ITEMS = ("QueueParams", "QueueMember", "QueueEntry")
 """What `QueueStatus` lists: a queue, one of its members, a call that waits in it."""

@@ -30,10 +30,10 @@ import structlog
 
 from service.asterisk.complaints import Complaints
 from service.asterisk.connection import Account, Connection, Deaf, connected
+from service.domain.contacts import Contacts
+from service.domain.device_states import DeviceStates, Freshness
+from service.domain.models import DeviceState, device_of
 from service.errors import CallServerUnavailable, Invalid
-from service.live.contacts import Contacts
-from service.live.device_states import DeviceStates, Freshness
-from service.model import DeviceState, device_of
 
 log = structlog.get_logger(__name__)
 

@@ -16,8 +16,8 @@ from panoramisk.actions import Action
 from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
+from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable, Invalid
-from service.model import DeviceState
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from service.asterisk import checks as asterisk
 from service.cli.common import opened
+from service.domain.models import Finding
 from service.errors import ServiceError
-from service.model import Finding
 from service.settings import Settings
 from service.store import checks as store
 from service.store import extensions

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from service import networks
 from service.cli.common import group, opened, person_argument, read_secret
 from service.credentials import PasswordHasher
-from service.model import Role
+from service.domain import networks
+from service.domain.models import Role
 from service.settings import Settings
 from service.store import user_changes, users
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from service import demo_data
+from service.domain.models import Finding
+from service.domain.names import may_be_given
 from service.errors import ConfigurationError, DatabaseUnavailable
-from service.model import Finding
-from service.names import may_be_given
 from service.settings import Settings
 from service.store import schema, sql
 from service.store.database import Database

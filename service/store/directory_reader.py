@@ -13,10 +13,10 @@ import asyncpg
 import msgspec
 import structlog
 
+from service.domain.directory import Directory
+from service.domain.directory_tables import Rereading, Token
+from service.domain.models import Extension
 from service.errors import RowUnreadable
-from service.live.directory import Directory
-from service.live.tables import Rereading, Token
-from service.model import Extension
 from service.store import sql
 from service.store.database import Database, again_on_fresh_statements
 from service.store.extensions import NUMBER

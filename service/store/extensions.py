@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 
 from service.credentials import new_sip_secret
+from service.domain.names import folded
 from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
-from service.names import folded
 from service.store import sql
 from service.store.database import Database, again_on_fresh_statements
 

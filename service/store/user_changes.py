@@ -13,9 +13,9 @@ from typing import Any
 import asyncpg
 
 from service.credentials import new_uid
+from service.domain.models import Role
+from service.domain.names import folded
 from service.errors import LastAdmin, NotFound, UserTaken
-from service.model import Role
-from service.names import folded
 from service.store import sql, users
 from service.store.database import Database, again_on_fresh_statements
 from service.store.users import UserRow, shown_of

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.model import Role
-from service.names import folded
+from service.domain.models import Role
+from service.domain.names import folded
 from service.store import sql
 from service.store.activity import Seen, columns
 from service.store.database import Database

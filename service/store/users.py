@@ -12,9 +12,9 @@ import asyncpg
 import msgspec
 
 from service.credentials import is_uid, new_uid
+from service.domain.models import Person, Role
+from service.domain.names import folded, new_email, new_name
 from service.errors import Ambiguous, NoSuchUser, RowUnreadable
-from service.model import Person, Role
-from service.names import folded, new_email, new_name
 from service.store import sql
 from service.store.database import Database
 

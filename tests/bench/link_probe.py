@@ -25,7 +25,7 @@ from panoramisk.message import Message
 from service import loop
 from service.asterisk.connection import Account, Connection
 from service.asterisk.link import Link
-from service.model import DeviceState
+from service.domain.models import DeviceState
 from tests.bench.people import FIRST
 from tests.bench.processes import tell
 from tests.bench.ticks import TICK, Ticks

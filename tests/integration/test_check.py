@@ -13,7 +13,7 @@ from local.asterisk_programs import Programs
 from service.asterisk import extension_checks, probes
 from service.asterisk.checks import check
 from service.asterisk.connection import Account, Deaf, connected
-from service.model import Finding, Verdict
+from service.domain.models import Finding, Verdict
 from tests.support.database import TestDatabase, call_server, make_database
 from tests.support.links import SECRET, with_accounts
 from tests.support.pbx import Pbx, make_pbx

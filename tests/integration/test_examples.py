@@ -19,8 +19,8 @@ from local.asterisk_programs import Programs
 from service.api import routes
 from service.api.description.document import operation_id
 from service.api.description.examples import EXAMPLES, FILE
+from service.domain.presence.item import Item
 from service.keys import BOARD
-from service.live.presence import Item
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, AGENT_UID, Server
 

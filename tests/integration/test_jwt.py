@@ -7,8 +7,8 @@ import time
 
 import jwt
 
-from service.live.registration import JWT_LEEWAY, JWT_RENEWED_EVERY, Registration, signed
-from service.model import DeviceState, Reading
+from service.domain.models import DeviceState, Reading
+from service.domain.registration_info import JWT_LEEWAY, JWT_RENEWED_EVERY, Registration, signed
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Start
 

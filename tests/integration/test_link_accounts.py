@@ -15,8 +15,8 @@ from service.asterisk import accounts
 from service.asterisk import link as links
 from service.asterisk.booting import QUARTER, has_run_for
 from service.asterisk.connection import Account, Deaf, connected
+from service.domain.models import DeviceState
 from service.keys import UNKNOWN_CALL_SERVERS
-from service.model import DeviceState
 from tests.support.eventually import eventually
 from tests.support.links import SECRET, Watch, is_live, live, storm
 from tests.support.pbx import Pbx

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from service.asterisk.link import Link
 from service.cli.demo import SIP_PASSWORD
-from service.live.contacts import Contact
-from service.model import DeviceState
+from service.domain.contacts import Contact
+from service.domain.models import DeviceState
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
 from tests.support.pbx import Pbx

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from service.model import NotLive
+from service.domain.models import NotLive
 from tests.support.ami import Ami
 from tests.support.cutter import cutting
 from tests.support.eventually import eventually

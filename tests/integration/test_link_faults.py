@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from local.asterisk import AsteriskError
-from service.model import NotLive
+from service.domain.models import NotLive
 from tests.support.eventually import eventually
 from tests.support.links import Watch, agrees, is_live, live, storm
 from tests.support.pbx import Pbx

@@ -13,9 +13,9 @@ from service.asterisk import contradictions, tracker
 from service.asterisk import link as links
 from service.asterisk.link import Link
 from service.cli.demo import SIP_PASSWORD
-from service.live.contacts import Contact
-from service.live.presence import CallServerView, item
-from service.model import DeviceState, Extension, Reading
+from service.domain.contacts import Contact
+from service.domain.models import DeviceState, Extension, Reading
+from service.domain.presence.item import CallServerView, item
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
 from tests.support.odd_phone import odd_phone

@@ -11,7 +11,7 @@ from service.app import Supervisor
 from service.asterisk import connection, contact_reader, tracker
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
-from service.model import DeviceState
+from service.domain.models import DeviceState
 from tests.support.eventually import eventually
 from tests.support.links import impatient, live, told
 from tests.support.scripted import (

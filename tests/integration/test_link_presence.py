@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from service.asterisk.connection import Account, Deaf, connected
-from service.live.presences import Presence, PresenceState
+from service.domain.presence_state import Presence, PresenceState
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
 from tests.support.pbx import Pbx

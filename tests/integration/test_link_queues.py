@@ -11,7 +11,7 @@ import pytest
 from service.asterisk.checks import check
 from service.asterisk.connection import Account
 from service.cli.demo import SECOND_SIP_PASSWORD
-from service.model import DeviceState
+from service.domain.models import DeviceState
 from tests.support.cutter import cutting
 from tests.support.database import call_server
 from tests.support.eventually import eventually

@@ -14,7 +14,7 @@ from local.asterisk_programs import TEMPLATES, Programs
 from service.asterisk import contact_reader
 from service.asterisk.link import Link
 from service.cli.demo import SIP_PASSWORD
-from service.model import DeviceState, device_of
+from service.domain.models import DeviceState, device_of
 from tests.support.cutter import Cutter, cutting
 from tests.support.database import TestDatabase, make_database
 from tests.support.eventually import eventually

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.postgres import Postgres
+from service.domain.names import folded
 from service.errors import Refused
-from service.names import folded
 from service.store.checks import check
 from service.store.database import Database
 from service.store.migrate import migrate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.live.directory import Directory
-from service.live.tables import Token
-from service.model import Extension, Person
+from service.domain.directory import Directory
+from service.domain.directory_tables import Token
+from service.domain.models import Extension, Person
 
 
 def fill(

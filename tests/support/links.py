@@ -15,7 +15,7 @@ from local.asterisk_programs import TEMPLATES, Programs
 from service.app import Supervisor
 from service.asterisk.connection import Account
 from service.asterisk.link import Link
-from service.live.device_states import Freshness
+from service.domain.device_states import Freshness
 from tests.support.ami import Ami, logged_in
 from tests.support.database import TestDatabase, make_database
 from tests.support.eventually import eventually

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.live.board import Board
-from service.live.numbering import TOMBSTONES
-from service.live.presence import Item
+from service.domain.presence.change_numbers import TOMBSTONES
+from service.domain.presence.feed import Board
+from service.domain.presence.item import Item
 
 
 def item(extension: str, state: str = "Unknown", trip: float | None = None, as_of: str = "now") -> Item:

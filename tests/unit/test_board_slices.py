@@ -15,13 +15,13 @@ from service import board_feed
 from service.api import wholes
 from service.api.pictures import Pictures
 from service.board_feed import BoardFeed
-from service.live import board, mailbox
-from service.live.contacts import Contacts
-from service.live.device_states import DeviceStates
-from service.live.directory import Directory
-from service.live.presences import Presences
-from service.live.sight import Sight
-from service.model import DeviceState, Extension, Person, Role
+from service.domain.contacts import Contacts
+from service.domain.device_states import DeviceStates
+from service.domain.directory import Directory
+from service.domain.models import DeviceState, Extension, Person, Role
+from service.domain.presence import feed, subscription
+from service.domain.presence.scope import Sight
+from service.domain.presence_state import Presences
 from tests.support.directories import fill
 from tests.unit.test_board import World, _apply
 
@@ -40,9 +40,9 @@ STEPS = st.lists(
 @pytest.fixture(autouse=True, scope="module")
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(board, "SLICE", 2)
+        patch.setattr(feed, "SLICE", 2)
         patch.setattr(wholes, "SLICE", 2)
-        patch.setattr(mailbox, "LARGEST_NEWS", 3)
+        patch.setattr(subscription, "LARGEST_NEWS", 3)
         yield
 
 
@@ -126,8 +126,8 @@ def test_no_turn_composes_more_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> 
     while world.due:
         composed, turns = 0, turns + 1
         world.turn()
-        assert composed <= board.SLICE
-    assert turns > 100 // board.SLICE
+        assert composed <= feed.SLICE
+    assert turns > 100 // feed.SLICE
     assert len(world.board) == 101
 
 

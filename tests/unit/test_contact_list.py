@@ -10,7 +10,7 @@ import pytest
 from panoramisk.message import Message
 
 from service.asterisk.contact_list import ContactList, parse_kept
-from service.live.contacts import Contact
+from service.domain.contacts import Contact
 
 KEPT = {
     "uri": "sip:200@192.0.2.1:5060;transport=udp",

@@ -18,8 +18,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from service.api import routes
 from service.api.description import envelopes
 from service.api.description.document import document, operation_id
+from service.domain.names import new_name
 from service.errors import Invalid
-from service.names import new_name
 
 FAMILIES = routes.families(with_metrics=True)
 OPERATIONS = [each for family in FAMILIES.values() for each in family]

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.live.device_states import DeviceStates, Freshness
-from service.model import DeviceState, NotLive, Reading
+from service.domain.device_states import DeviceStates, Freshness
+from service.domain.models import DeviceState, NotLive, Reading
 
 A, B = "PJSIP/1", "PJSIP/2"
 IDLE, BUSY, AWAY = DeviceState.NOT_INUSE, DeviceState.INUSE, DeviceState.UNAVAILABLE

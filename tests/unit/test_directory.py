@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from service.domain.directory import ENDED, Directory
+from service.domain.directory_tables import Token
+from service.domain.models import Extension, Person, Role
 from service.errors import DirectoryUnavailable
-from service.live.directory import ENDED, Directory
-from service.live.tables import Token
-from service.model import Extension, Person, Role
 from tests.support.directories import fill
 
 HASH = b"h" * 32

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.api.failures import Failures
 from service.api.known_addresses import KnownAddresses
-from service.networks import prefix
+from service.domain.networks import prefix
 
 
 @given(st.lists(st.tuples(st.floats(0, 90), st.sampled_from([b"a", b"b", None])), max_size=60))

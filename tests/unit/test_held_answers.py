@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.held_request_quota import HeldAnswers
 from service.errors import Overloaded
-from service.live.held_answers import HeldAnswers
 
 OF_ONE, IN_ALL = 2, 5
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.name_table import CAPITALS, SMALL
+from service.domain.names import LONGEST, composed, folded, new_email, new_name
 from service.errors import Invalid
-from service.name_table import CAPITALS, SMALL
-from service.names import LONGEST, composed, folded, new_email, new_name
 
 MARKS = "\u0301\u0307\u0323\u0327\u0345\u3099\u05b0\u1160\u11a8"
 TEXTS = st.text(

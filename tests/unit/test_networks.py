@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.networks import Address, address_of, may_come_from, network
 from service.errors import Invalid
-from service.networks import Address, address_of, may_come_from, network
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.pictures import LARGEST, TAGS, Pictures
-from service.model import Role
+from service.domain.models import Role
 from tests.unit.test_sight import World
 
 ROLES = st.sampled_from([Role.ADMIN, Role.CLIENT])

@@ -11,8 +11,8 @@ from panoramisk.message import Message
 
 from service.asterisk import queue_messages
 from service.asterisk.queue_follower import QueueFollower
-from service.live.queues import Averages, Listed, Member, Queues
-from service.model import DeviceState
+from service.domain.models import DeviceState
+from service.domain.queues import Averages, Listed, Member, Queues
 
 NOWHERE = Averages(0, 0)
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from service.live.registration import registration
-from service.model import CallServerAddress, DeviceState, Extension, NotLive, Reading
+from service.domain.models import CallServerAddress, DeviceState, Extension, NotLive, Reading
+from service.domain.registration_info import registration
 from service.settings import CallServer
 
 KEY = b"k" * 32

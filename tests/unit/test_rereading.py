@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.live.directory import Directory
-from service.live.tables import Rereading, Token
-from service.model import Extension, Person, Role
+from service.domain.directory import Directory
+from service.domain.directory_tables import Rereading, Token
+from service.domain.models import Extension, Person, Role
 
 IDS, NUMBERS = (1, 2), ("101", "102")
 CHANGES = st.one_of(

@@ -14,8 +14,8 @@ import structlog
 from service import logs
 from service.api.user_body import NewUser, UserChanges
 from service.asterisk.connection import Account
-from service.live.registration import registration
-from service.model import CallServerAddress, DeviceState, Extension, Reading, Role
+from service.domain.models import CallServerAddress, DeviceState, Extension, Reading, Role
+from service.domain.registration_info import registration
 from service.settings import CallServer, Settings
 from service.store.login import Login
 from service.store.users import Login as UserLogin

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from service.live.board import Board
-from service.live.directory import Directory
-from service.live.presence import Item, item
-from service.live.sight import Sight
-from service.model import Extension, Person, Role
+from service.domain.directory import Directory
+from service.domain.models import Extension, Person, Role
+from service.domain.presence.feed import Board
+from service.domain.presence.item import Item, item
+from service.domain.presence.scope import Sight
 
 
 class World:

@@ -17,8 +17,8 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from service.live.device_states import DeviceStates, Freshness
-from service.model import DeviceState
+from service.domain.device_states import DeviceStates, Freshness
+from service.domain.models import DeviceState
 from tests.support.ami_wire import AmiWire
 
 DEVICES = st.sampled_from(["PJSIP/1", "PJSIP/2", "PJSIP/3"])

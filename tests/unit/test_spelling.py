@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.live.spelling import ROCKETCHAT
+from service.domain.state_names import ROCKETCHAT
 
 
 def test_rocketchat_had_five_words() -> None:

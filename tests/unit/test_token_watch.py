@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from service.live.directory import Directory
-from service.live.tables import Token
-from service.live.token_watch import AT_ONCE, TokenWatch
-from service.model import Person, Role
+from service.domain.directory import Directory
+from service.domain.directory_tables import Token
+from service.domain.models import Person, Role
+from service.domain.session_watch import AT_ONCE, TokenWatch
 from tests.support.directories import fill
 
 ANN = Person(1, "u1", "ann", Role.AGENT, True, "Ann", None, False)

@@ -13,8 +13,8 @@ from panoramisk.message import Message
 
 from service.asterisk.listener import Listener
 from service.asterisk.wire import MESSAGE_LIMIT, DeviceStateList, Request, Wire
+from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable, Invalid
-from service.model import DeviceState
 
 GREETING = b"Asterisk Call Manager/11.0.0\r\n"
 # Written by Asterisk 22.10, but for the names, the glitch with a lone LF, and a header that is Asterisk's to invent.

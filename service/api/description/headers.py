@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.model import NotLive
+from service.domain.models import NotLive
 
 _TIME = {"type": "string", "format": "date-time"}
 _TAG = {"type": "string", "pattern": '^(W/)?"[^"]*"$'}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from service.live.followed import Followed
+from service.domain.snapshot import Followed
 
 PROVIDER = "CustomPresence:"
 """Asterisk's presence provider for states that are set from outside; the extension's number follows."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import jwt
 import msgspec
 
-from service.live.spelling import ASTERISK, Spelling
-from service.model import CallServerAddress, Extension, Reading
+from service.domain.models import CallServerAddress, Extension, Reading
+from service.domain.state_names import ASTERISK, Spelling
 
 AUTHTYPE = "password"
 """The seed's word for how a phone proves itself."""

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
+from service.domain.directory import Directory
+from service.domain.models import Role
 from service.errors import DirectoryUnavailable
-from service.live.directory import Directory
-from service.model import Role
 
 AT_ONCE = 20
 """Answers that are ended in one turn of the loop: each then has some work to do, and thousands may end together."""

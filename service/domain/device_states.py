@@ -27,7 +27,7 @@ import enum
 from collections.abc import Callable, ItemsView, Mapping
 from datetime import UTC, datetime, timedelta
 
-from service.model import DeviceState, NotLive, Reading
+from service.domain.models import DeviceState, NotLive, Reading
 
 
 class Freshness(enum.StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from service.live.presence import Item
+from service.domain.presence.item import Item
 
 LARGEST_NEWS = 1_000
 """Changes that one who follows everything is given at a time."""

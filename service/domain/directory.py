@@ -12,10 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from service.domain.directory_tables import Rereading, Tables, Token
+from service.domain.models import Extension, Person
+from service.domain.names import folded
 from service.errors import DirectoryUnavailable
-from service.live.tables import Rereading, Tables, Token
-from service.model import Extension, Person
-from service.names import folded
 
 ENDED = 10_000
 """Tokens that ended and are remembered as such: whoever goes on asking with one is refused without a proof."""

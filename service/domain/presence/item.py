@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from service.live.contacts import Contact, Contacts
-from service.live.device_states import DeviceStates
-from service.live.presences import NOT_SET, Presences
-from service.model import DeviceState, Extension, Person
+from service.domain.contacts import Contact, Contacts
+from service.domain.device_states import DeviceStates
+from service.domain.models import DeviceState, Extension, Person
+from service.domain.presence_state import NOT_SET, Presences
 
 IN_CALL = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
 

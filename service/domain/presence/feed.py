@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from service.live.mailbox import Mailbox, WholeMailbox
-from service.live.mailboxes import Mailboxes
-from service.live.numbering import Numbering
-from service.live.presence import Item
+from service.domain.presence.change_numbers import Numbering
+from service.domain.presence.item import Item
+from service.domain.presence.subscription import Mailbox, WholeMailbox
+from service.domain.presence.subscription_index import Mailboxes
 
 SLICE = 256
 """Extensions that are composed in one turn of the loop: a few milliseconds."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from service.live.mailbox import Mailbox, WholeMailbox
-from service.live.presence import Item
+from service.domain.presence.item import Item
+from service.domain.presence.subscription import Mailbox, WholeMailbox
 
 
 class Mailboxes:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from service.domain.name_table import CAPITALS, DECOMPOSED, IGNORED, SMALL
 from service.errors import Invalid
-from service.name_table import CAPITALS, DECOMPOSED, IGNORED, SMALL
 
 LONGEST_NAME, LONGEST_EMAIL = 200, 320
 LONGEST = 2_000

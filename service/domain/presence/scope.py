@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from service.live.board import Board
-from service.live.directory import Directory
-from service.live.presence import Item
-from service.live.visibility import may_see, sees_all
-from service.model import Person
+from service.domain.directory import Directory
+from service.domain.models import Person
+from service.domain.presence.feed import Board
+from service.domain.presence.item import Item
+from service.domain.presence.visibility import may_see, sees_all
 
 Changes = list[tuple[str, Item | None]]
 EXTENSION = attrgetter("extension")

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from service.model import Extension, Person
-from service.names import folded
+from service.domain.models import Extension, Person
+from service.domain.names import folded
 
 
 @dataclass(frozen=True, slots=True)

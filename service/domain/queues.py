@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from service.live.followed import Followed
-from service.model import PJSIP, DeviceState
+from service.domain.models import PJSIP, DeviceState
+from service.domain.snapshot import Followed
 
 GONE = frozenset({DeviceState.UNAVAILABLE, DeviceState.INVALID})
 FREE = frozenset({DeviceState.NOT_INUSE, DeviceState.UNKNOWN})

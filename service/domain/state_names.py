@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.model import DeviceState
+from service.domain.models import DeviceState
 
 Spelling = Mapping[DeviceState, str]
 

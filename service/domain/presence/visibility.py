@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
-from service.live.presence import Item
-from service.model import Person, Role
+from service.domain.models import Person, Role
+from service.domain.presence.item import Item
 
 
 def sees_all(person: Person) -> bool:
