@@ -11,6 +11,9 @@ import structlog
 from aiohttp import web
 
 from service import keys
+from service.ami.client import Account
+from service.ami.link import Link
+from service.ami.persistent_client import KeptConnection
 from service.api import routes
 from service.api.connection_limit import CONNECTIONS, ConnectionLimit
 from service.api.description.site import DESCRIPTION, Description
@@ -24,9 +27,6 @@ from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.api.unsent import UNSENT, Unsent
-from service.asterisk.connection import Account
-from service.asterisk.kept_connection import KeptConnection
-from service.asterisk.link import Link
 from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
-from service.asterisk.link import Link
+from service.ami.link import Link
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.presence.feed import Board

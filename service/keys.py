@@ -2,6 +2,8 @@
 
 from aiohttp import web
 
+from service.ami.link import Link
+from service.ami.persistent_client import KeptConnection
 from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.pictures import Pictures
@@ -9,8 +11,6 @@ from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.api.wholes import JsonList
-from service.asterisk.kept_connection import KeptConnection
-from service.asterisk.link import Link
 from service.credentials import PasswordHasher
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldAnswers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from service.asterisk.link import Link
+from service.ami.link import Link
 from service.domain.directory import Directory
 
 SLICE = 1_000

@@ -19,8 +19,8 @@ import msgspec
 import structlog
 
 from service import signals
+from service.ami.link_failures import delays
 from service.api.siblings import meeting_point
-from service.asterisk.retry import delays
 from service.lifeline import BEAT_EVERY, Place
 from service.settings import Settings
 from service.sockets import Sockets

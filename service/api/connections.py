@@ -18,13 +18,13 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from service.ami.client import Account, Deaf, connected
 from service.api import arguments
 from service.api.answers import answered
 from service.api.auth import caller
 from service.api.errors import BODY_ERRORS, BadArgument, NotConnected
 from service.api.operation import Operation, Yes
 from service.api.permissions import Permission, demand
-from service.asterisk.connection import Account, Deaf, connected
 from service.errors import CallServerUnavailable, Invalid
 from service.keys import SETTINGS
 from service.settings import CallServer

@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.ami.link import Link
 from service.api.logins import Logins
 from service.api.siblings import Siblings
 from service.api.streams import Streams
-from service.asterisk.link import Link
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.session_watch import TokenWatch

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
+from service.ami.link import Link
 from service.api import arguments
 from service.api.answers import FRESHNESS, answered
 from service.api.auth import caller
@@ -20,7 +21,6 @@ from service.api.connector import ExtensionQuery
 from service.api.errors import BODY_ERRORS, BadArgument, NotPermitted
 from service.api.operation import Operation, Yes
 from service.api.permissions import Permission, demand, has
-from service.asterisk.link import Link
 from service.domain.models import DeviceState, Reading, device_of
 from service.domain.queues import Queues, Summary
 from service.errors import QueuesNotKnown

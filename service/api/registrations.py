@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import time
 
+from service.ami.link import Link
 from service.api.headers import why_not_live
 from service.api.ready import Ready, lines
-from service.asterisk.link import Link
 from service.domain.directory import Directory
 from service.domain.models import CallServerAddress, Extension, Reading
 from service.domain.registration_info import JWT_RENEWED_EVERY, Registration, registration, signed

@@ -6,7 +6,7 @@ import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from service.asterisk import checks as asterisk
+from service.ami.diagnostics import checks as asterisk
 from service.cli.common import opened
 from service.domain.models import Finding
 from service.errors import ServiceError

@@ -18,7 +18,7 @@ that event stays away (`take_corrections`).
 
 Liveness is said per device: a device is live once *this* link has seen it, in a snapshot or an event. A device that
 Asterisk does not track (an endpoint made while Asterisk runs) is in neither; `assume` takes Asterisk's answer about it
-on trust until the first sign of a phone, see `service.asterisk.tracker`.
+on trust until the first sign of a phone, see `service.ami.endpoint_tracker`.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ import structlog
 from panoramisk.message import Message
 
 from service import loop
-from service.asterisk.connection import Account, Connection
-from service.asterisk.link import Link
+from service.ami.client import Account, Connection
+from service.ami.link import Link
 from service.domain.models import DeviceState
 from tests.bench.people import FIRST
 from tests.bench.processes import tell

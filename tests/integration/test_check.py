@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from local.asterisk_programs import Programs
-from service.asterisk import extension_checks, probes
-from service.asterisk.checks import check
-from service.asterisk.connection import Account, Deaf, connected
+from service.ami.client import Account, Deaf, connected
+from service.ami.diagnostics import endpoint_checks, function_probes
+from service.ami.diagnostics.checks import check
 from service.domain.models import Finding, Verdict
 from tests.support.database import TestDatabase, call_server, make_database
 from tests.support.links import SECRET, with_accounts
@@ -148,14 +148,14 @@ async def test_where_func_module_is_missing_a_thief_s_way_finds_them_and_what_ca
 async def test_func_sorcery_is_found_by_an_endpoint_in_a_file_alone(
     checked: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "_ALWAYS", {})
+    monkeypatch.setattr(function_probes, "_ALWAYS", {})
     config = checked.asterisk.config
     account = Account("127.0.0.1", config.ami_port, "monitor", config.monitor_secret)
     await rx(checked, "module unload func_module.so")
     await rx(checked, "module load func_sorcery.so")
     try:
         async with connected(account, Deaf()) as connection:
-            found = await probes.probe("", "monitor", connection, probes.Samples(["1001"]), None)
+            found = await function_probes.probe("", "monitor", connection, function_probes.Samples(["1001"]), None)
             assert (
                 await connection.variable("AST_SORCERY(res_pjsip,auth,1001-auth,password)") == "the-secret-in-the-file"
             )
@@ -218,7 +218,7 @@ async def test_each_account_that_is_refused_is_told_and_the_others_are_looked_at
 
 
 async def test_each_extension_gets_its_verdict(checked: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extension_checks, "PER_SECOND", 100_000)
+    monkeypatch.setattr(endpoint_checks, "PER_SECOND", 100_000)
     strange = ("zz,1)", 'a"b', "x" * 300, "line\nend")
     found = await findings(checked, (*EXTENSIONS, "1001", "99999", *strange))
     assert ill(found) == {"does not know 5 of its 8 extensions": Verdict.MISSING}
@@ -236,7 +236,7 @@ async def test_each_extension_gets_its_verdict(checked: Pbx, monkeypatch: pytest
 async def test_thousands_of_extensions_are_asked_for_in_a_bounded_time(
     checked: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extension_checks, "WITHIN", 0.5)
+    monkeypatch.setattr(endpoint_checks, "WITHIN", 0.5)
     found = await findings(checked, (*EXTENSIONS, *map(str, range(20_000, 40_000))))
     (told,) = ill(found)
     assert told.startswith("does not know ")

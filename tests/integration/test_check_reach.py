@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from local import ports
-from service.asterisk import connection
-from service.asterisk.checks import check
-from service.asterisk.reach import Trouble
+from service.ami import client
+from service.ami.diagnostics.checks import check
+from service.ami.reachability import Trouble
 from tests.support.database import TestDatabase, call_server
 from tests.support.pbx import Pbx
 from tests.support.scripted import Line, peer
@@ -43,7 +43,7 @@ async def test_nobody_listens_or_the_name_is_wrong() -> None:
 
 async def test_packets_get_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket whose queue of connections is full drops what else comes, as a firewall does."""
-    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 0.5)
+    monkeypatch.setattr(client, "CONNECT_DEADLINE", 0.5)
     async with full() as port:
         assert await remedies(port) == [Trouble.TIMEOUT.value]
 
@@ -61,7 +61,7 @@ async def full() -> AsyncIterator[int]:
 
 
 async def test_something_else_listens(pbx: Pbx, database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 0.5)
+    monkeypatch.setattr(client, "CONNECT_DEADLINE", 0.5)
     for silent in (pbx.asterisk.config.http_port, database.server.port):
         assert await remedies(silent) == [Trouble.SILENT.value]
     async with peer(greets) as port:

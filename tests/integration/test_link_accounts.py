@@ -11,10 +11,10 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from service.asterisk import accounts
-from service.asterisk import link as links
-from service.asterisk.booting import QUARTER, has_run_for
-from service.asterisk.connection import Account, Deaf, connected
+from service.ami import account_checks
+from service.ami import link as links
+from service.ami.client import Account, Deaf, connected
+from service.ami.uptime import QUARTER, has_run_for
 from service.domain.models import DeviceState
 from service.keys import UNKNOWN_CALL_SERVERS
 from tests.support.eventually import eventually
@@ -109,7 +109,7 @@ async def test_without_read_class_call_no_change_is_heard_which_is_found_out(
 async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
     stormy: Pbx, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accounts, "REFUSED_EVERY", 0.1)
+    monkeypatch.setattr(account_checks, "REFUSED_EVERY", 0.1)
     conf = manager_conf(stormy)
     right = conf.read_text()
     server_settings = stormy.settings()

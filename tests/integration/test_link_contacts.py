@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from service.asterisk.link import Link
+from service.ami.link import Link
 from service.cli.demo import SIP_PASSWORD
 from service.domain.contacts import Contact
 from service.domain.models import DeviceState

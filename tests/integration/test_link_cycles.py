@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from service.asterisk.wire import Request, Wire
+from service.ami.protocol import Request, Wire
 from tests.support.ami import Ami
 from tests.support.eventually import eventually
 from tests.support.history import History

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.asterisk import contradictions, tracker
-from service.asterisk import link as links
-from service.asterisk.link import Link
+from service.ami import contradictions, endpoint_tracker
+from service.ami import link as links
+from service.ami.link import Link
 from service.cli.demo import SIP_PASSWORD
 from service.domain.contacts import Contact
 from service.domain.models import DeviceState, Extension, Reading
@@ -29,7 +29,7 @@ NOTICED = 20.0
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asks again soon, so that what would be asked for ever shows in a test."""
-    monkeypatch.setattr(tracker, "RETRY", 0.5)
+    monkeypatch.setattr(endpoint_tracker, "RETRY", 0.5)
 
 
 async def extension(pbx: Pbx, number: str) -> str:

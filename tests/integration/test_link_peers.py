@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.ami import client, contact_sync, endpoint_tracker
+from service.ami.client import Account
+from service.ami.link import Link
 from service.app import Supervisor
-from service.asterisk import connection, contact_reader, tracker
-from service.asterisk.connection import Account
-from service.asterisk.link import Link
 from service.domain.models import DeviceState
 from tests.support.eventually import eventually
 from tests.support.links import impatient, live, told
@@ -60,7 +60,7 @@ async def failed(link: Link, why: str) -> None:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines of a fraction of a second."""
     for name in ("CONNECT_DEADLINE", "LOGIN_DEADLINE", "LIST_DEADLINE"):
-        monkeypatch.setattr(connection, name, 0.3)
+        monkeypatch.setattr(client, name, 0.3)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -108,7 +108,7 @@ async def test_a_list_that_never_ends_is_never_live() -> None:
 async def test_a_list_of_queues_that_never_ends_leaves_the_link_live_and_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.asterisk.queue_follower.RETRY", 0.2)
+    monkeypatch.setattr("service.ami.queue_sync.RETRY", 0.2)
     whole = False
 
     def queues(action: Action) -> bytes:
@@ -186,9 +186,9 @@ async def test_a_contact_in_one_read_with_the_answer_that_there_is_none_is_not_o
     behind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asterisk answers that nobody is there, the phone registers, and both are read at once: nothing is assumed."""
-    monkeypatch.setattr(tracker, "QUALIFY_WAIT", 0.1)
-    monkeypatch.setattr(tracker, "RETRY", 0.1)
-    monkeypatch.setattr(contact_reader, "FEW", 0 if behind == "DBGetTree" else 1)
+    monkeypatch.setattr(endpoint_tracker, "QUALIFY_WAIT", 0.1)
+    monkeypatch.setattr(endpoint_tracker, "RETRY", 0.1)
+    monkeypatch.setattr(contact_sync, "FEW", 0 if behind == "DBGetTree" else 1)
     asked: list[str] = []
 
     def getvar(action: Action) -> bytes:

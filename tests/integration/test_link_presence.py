@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from service.asterisk.connection import Account, Deaf, connected
+from service.ami.client import Account, Deaf, connected
 from service.domain.presence_state import Presence, PresenceState
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live

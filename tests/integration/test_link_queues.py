@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from service.asterisk.checks import check
-from service.asterisk.connection import Account
+from service.ami.client import Account
+from service.ami.diagnostics.checks import check
 from service.cli.demo import SECOND_SIP_PASSWORD
 from service.domain.models import DeviceState
 from tests.support.cutter import cutting
@@ -190,7 +190,7 @@ async def test_an_account_that_hears_no_queue_event_knows_no_queues_once_somethi
 async def test_without_app_queue_queues_are_not_known_until_it_is_loaded(
     stormy: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.asterisk.queue_follower.RETRY", 0.2)
+    monkeypatch.setattr("service.ami.queue_sync.RETRY", 0.2)
     await asyncio.to_thread(stormy.asterisk.rx, "module unload app_queue.so")
     try:
         link = watch(stormy)

@@ -13,10 +13,10 @@ import pytest
 
 from local import ports
 from local.asterisk_programs import TEMPLATES, Programs
-from service.asterisk import connection
-from service.asterisk.checks import check
-from service.asterisk.connection import Account
-from service.asterisk.reach import Trouble
+from service.ami import client
+from service.ami.client import Account
+from service.ami.diagnostics.checks import check
+from service.ami.reachability import Trouble
 from service.errors import ConfigurationError
 from service.settings import Settings
 from tests.support.database import TestDatabase, call_server, make_database
@@ -102,7 +102,7 @@ def test_a_ca_that_cannot_be_read_is_told_in_one_line(ca: str) -> None:
 async def test_check_tells_a_certificate_that_is_not_believed_from_a_port_that_speaks_tls_only(
     tls_pbx: TlsPbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 1.0)
+    monkeypatch.setattr(client, "CONNECT_DEADLINE", 1.0)
     for values, trouble in (
         ({"ca": "other-ca.pem"}, Trouble.CERTIFICATE),
         ({"ca": "ca.pem", "ami_tls": False, "ami_ca_file": None}, Trouble.SILENT),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.asterisk import Asterisk
-from service.asterisk import tracker
+from service.ami import endpoint_tracker
 from service.cli.demo import SIP_PASSWORD
 from service.settings import CallServer
 from tests.support.database import call_server
@@ -27,8 +27,8 @@ async def test_a_registration_kept_over_a_boot_without_postgresql_is_never_calle
     pbx: Pbx, start: Start, sync: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asterisk itself calls it UNAVAILABLE then; only the `sync` account can make it look again."""
-    monkeypatch.setattr(tracker, "QUALIFY_WAIT", 0.5)
-    monkeypatch.setattr(tracker, "RETRY", 0.5)
+    monkeypatch.setattr(endpoint_tracker, "QUALIFY_WAIT", 0.5)
+    monkeypatch.setattr(endpoint_tracker, "RETRY", 0.5)
     with pbx.phone(NUMBER, SIP_PASSWORD) as phone:
         await asyncio.to_thread(phone.wait_registered)
         await eventually(lambda: kept(pbx.asterisk), what="the registration is in astdb")

@@ -15,7 +15,7 @@ from tests.support.pbx import OLDEST, Pbx
 from tests.support.server import ADMIN, Server, Start
 
 QUALIFIED = 10.0
-"""Seconds within which a new endpoint is surely live (see service.asterisk.tracker)."""
+"""Seconds within which a new endpoint is surely live (see service.ami.endpoint_tracker)."""
 AGENT = "/api/v1/omnichannel/agent/extension"
 SECOND_UID = "Sq7mWdXk3nPzT9cRb"
 

@@ -13,7 +13,7 @@ from tests.support.command_line import ROOT, environment
 from tests.support.database import TestDatabase
 
 PARTS = {
-    "a link": "from service.asterisk.link import Link as Part",
+    "a link": "from service.ami.link import Link as Part",
     "the listener": "from service.store.changes import Changes as Part",
     "the board": "from service.board_feed import BoardFeed as Part",
     "the activity": "from service.store.activity import Activity as Part",

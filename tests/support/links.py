@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from local.asterisk_programs import TEMPLATES, Programs
+from service.ami.client import Account
+from service.ami.link import Link
 from service.app import Supervisor
-from service.asterisk.connection import Account
-from service.asterisk.link import Link
 from service.domain.device_states import Freshness
 from tests.support.ami import Ami, logged_in
 from tests.support.database import TestDatabase, make_database

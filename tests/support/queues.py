@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.asterisk.link import Link
+from service.ami.link import Link
 from tests.support.ami import Ami, Answer
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx

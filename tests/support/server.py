@@ -15,9 +15,9 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
+from service.ami.link import Link
 from service.api.server import Runner
 from service.app import running
-from service.asterisk.link import Link
 from service.cli.demo import ADMIN_TOKEN
 from service.keys import DATABASE, LINKS
 from service.settings import Settings

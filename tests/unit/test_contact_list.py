@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from panoramisk.message import Message
 
-from service.asterisk.contact_list import ContactList, parse_kept
+from service.ami.contact_list import ContactList, parse_kept
 from service.domain.contacts import Contact
 
 KEPT = {

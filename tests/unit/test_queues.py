@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panoramisk.message import Message
 
-from service.asterisk import queue_messages
-from service.asterisk.queue_follower import QueueFollower
+from service.ami import queue_parsing
+from service.ami.queue_sync import QueueFollower
 from service.domain.models import DeviceState
 from service.domain.queues import Averages, Listed, Member, Queues
 
@@ -97,7 +97,7 @@ def test_without_a_line_nothing_is_known() -> None:
 
 
 def test_a_list_is_read_as_asterisk_writes_it() -> None:
-    listed = queue_messages.parse_list(
+    listed = queue_parsing.parse_list(
         Message(headers)
         for headers in (
             {"Event": "QueueParams", "Queue": "sales", "Holdtime": "7", "TalkTime": "61", "Completed": "3"},
@@ -134,7 +134,7 @@ def test_no_message_breaks_it(told: list[tuple[str, dict[str, object]]]) -> None
         follower.queues.begin_snapshot()
         for message in messages:
             follower.event(message.event, message)
-        follower.queues.end_snapshot(queue_messages.parse_list(messages))
+        follower.queues.end_snapshot(queue_parsing.parse_list(messages))
         for summary in follower.queues.summaries().values():
             assert 0 <= summary.available <= summary.logged_in
 

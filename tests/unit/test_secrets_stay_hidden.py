@@ -12,8 +12,8 @@ import pytest
 import structlog
 
 from service import logs
+from service.ami.client import Account
 from service.api.user_body import NewUser, UserChanges
-from service.asterisk.connection import Account
 from service.domain.models import CallServerAddress, DeviceState, Extension, Reading, Role
 from service.domain.registration_info import registration
 from service.settings import CallServer, Settings

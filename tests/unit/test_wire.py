@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panoramisk.message import Message
 
-from service.asterisk.listener import Listener
-from service.asterisk.wire import MESSAGE_LIMIT, DeviceStateList, Request, Wire
+from service.ami.events import Listener
+from service.ami.protocol import MESSAGE_LIMIT, DeviceStateList, Request, Wire
 from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable, Invalid
 

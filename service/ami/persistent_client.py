@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
 
-from service.asterisk.connection import Account, Connection, Deaf, LoginRefused, NotPermitted, connected
+from service.ami.client import Account, Connection, Deaf, LoginRefused, NotPermitted, connected
 from service.errors import CallServerUnavailable
 
 T = TypeVar("T")

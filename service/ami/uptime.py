@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from service.asterisk.connection import Connection
-from service.asterisk.wire import text
+from service.ami.client import Connection
+from service.ami.protocol import text
 
 QUARTER = 900.0
 """Seconds. Asterisk tells its start in a time zone of its own, and each is so many quarters of an hour from UTC."""

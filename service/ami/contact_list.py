@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from panoramisk.message import Message
 
-from service.asterisk.wire import NUMBER, Request, text
+from service.ami.protocol import NUMBER, Request, text
 from service.domain.contacts import Contact
 
 FAMILY = "registrar/contact"

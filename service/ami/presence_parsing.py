@@ -6,7 +6,7 @@ import re
 
 from panoramisk.message import Message
 
-from service.asterisk.wire import text
+from service.ami.protocol import text
 from service.domain.presence_state import Presence, parse
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

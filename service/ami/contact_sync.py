@@ -19,9 +19,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Set
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from service.asterisk.connection import Connection
-from service.asterisk.contact_functions import contact_field, read_contacts, with_status
-from service.asterisk.contact_list import Kept
+from service.ami.client import Connection
+from service.ami.contact_list import Kept
+from service.ami.contact_queries import contact_field, read_contacts, with_status
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.models import DeviceState, device_of

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from service.asterisk.connection import Connection
+from service.ami.client import Connection
 from service.domain.models import DeviceState, Finding, Verdict, device_of
 from service.errors import CallServerUnavailable, Invalid
 

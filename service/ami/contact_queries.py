@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.asterisk.connection import Connection
-from service.asterisk.contact_list import address, moment
+from service.ami.client import Connection
+from service.ami.contact_list import address, moment
 from service.domain.contacts import Contact
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from service.asterisk.connection import Connection
+from service.ami.client import Connection
 from service.domain.models import Finding, Verdict
 from service.errors import CallServerUnavailable
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from panoramisk.message import Message
 
-from service.asterisk.wire import NUMBER, text
+from service.ami.protocol import NUMBER, text
 from service.domain.models import DeviceState
 from service.domain.queues import Averages, Listed, Member
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from panoramisk.message import Message
 
-from service.asterisk.connection import Account, Connection
-from service.asterisk.contact_reader import ContactReader
-from service.asterisk.contradictions import Contradictions
-from service.asterisk.presence_messages import parse_presence
-from service.asterisk.queue_follower import DEVICES, QueueFollower
-from service.asterisk.tracker import Tracker
-from service.asterisk.wire import NUMBER, text
+from service.ami.client import Account, Connection
+from service.ami.contact_sync import ContactReader
+from service.ami.contradictions import Contradictions
+from service.ami.endpoint_tracker import Tracker
+from service.ami.presence_parsing import parse_presence
+from service.ami.protocol import NUMBER, text
+from service.ami.queue_sync import DEVICES, QueueFollower
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.models import PJSIP, DeviceState, device_of

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import structlog
 
-from service.asterisk.connection import Account, Deaf, connected
-from service.asterisk.privileges import write_class
-from service.asterisk.retry import is_refusal
+from service.ami.client import Account, Deaf, connected
+from service.ami.diagnostics.privileges import write_class
+from service.ami.link_failures import is_refusal
 from service.errors import CallServerUnavailable
 
 log = structlog.get_logger(__name__)

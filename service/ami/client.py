@@ -13,11 +13,11 @@ from typing import Any
 import panoramisk
 from panoramisk.message import Message
 
-from service.asterisk.contact_list import ContactList, Kept
-from service.asterisk.presence_messages import parse_presence
-from service.asterisk.queue_messages import ITEMS, parse_list
-from service.asterisk.reach import OutOfReach, Trouble, trouble_of
-from service.asterisk.wire import NOT_AMI, DeviceStateList, Events, Listing, Request, Wire, text
+from service.ami.contact_list import ContactList, Kept
+from service.ami.presence_parsing import parse_presence
+from service.ami.protocol import NOT_AMI, DeviceStateList, Events, Listing, Request, Wire, text
+from service.ami.queue_parsing import ITEMS, parse_list
+from service.ami.reachability import OutOfReach, Trouble, trouble_of
 from service.domain.models import DeviceState
 from service.domain.presence_state import PROVIDER, Presence
 from service.domain.queues import Listed

@@ -18,9 +18,9 @@ from time import monotonic
 import structlog
 from panoramisk.message import Message
 
-from service.asterisk.connection import Connection
-from service.asterisk.queue_messages import parse_member
-from service.asterisk.wire import text
+from service.ami.client import Connection
+from service.ami.protocol import text
+from service.ami.queue_parsing import parse_member
 from service.domain.queues import Queues
 from service.errors import CallServerUnavailable
 

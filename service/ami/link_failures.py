@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from service.asterisk.connection import LoginRefused, NotPermitted
+from service.ami.client import LoginRefused, NotPermitted
 from service.errors import CallServerUnavailable
 
 

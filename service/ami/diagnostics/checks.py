@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Collection
 
 from panoramisk.message import Message
 
-from service.asterisk import extension_checks, probes
-from service.asterisk.connection import Account, Connection, Deaf, LoginRefused, NotPermitted, connected
-from service.asterisk.privileges import read_classes, write_class
-from service.asterisk.reach import OutOfReach
+from service.ami.client import Account, Connection, Deaf, LoginRefused, NotPermitted, connected
+from service.ami.diagnostics import endpoint_checks, function_probes
+from service.ami.diagnostics.privileges import read_classes, write_class
+from service.ami.reachability import OutOfReach
 from service.domain.models import PJSIP, DeviceState, Finding
 from service.errors import CallServerUnavailable
 from service.settings import CallServer
@@ -100,17 +100,17 @@ async def _known(
         yield Finding(part, str(error), f"manager.conf: [{username}] needs write = reporting")
         return
     yield Finding(part, f"lists its devices ({len(devices)}) and qualifies phones")
-    found = await extension_checks.states(connection, devices, extensions)
-    for finding in extension_checks.findings(part, found):
+    found = await endpoint_checks.states(connection, devices, extensions)
+    for finding in endpoint_checks.findings(part, found):
         yield finding
     ours = [number for number, state in found.items() if state not in (None, DeviceState.INVALID)]
     if ours:
         known = await connection.contact_ids(ours[0]) is not None
         yield Finding(part, "tells who is registered", None if known else _CONTACTS)
     others = (device.removeprefix(PJSIP) for device in devices if device.startswith(PJSIP))
-    samples = probes.Samples.of(ours, (other for other in others if other not in found), ours=extensions)
+    samples = function_probes.Samples.of(ours, (other for other in others if other not in found), ours=extensions)
     listed = await sync.command(MODULES) if sync is not None else None
-    for finding in await probes.probe(part, username, connection, samples, listed):
+    for finding in await function_probes.probe(part, username, connection, samples, listed):
         yield finding
 
 

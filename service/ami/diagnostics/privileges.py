@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from service.asterisk.connection import Connection
+from service.ami.client import Connection
 from service.domain.models import Finding, Verdict
 
 WRITE = {"monitor": "reporting", "presence": "call", "sync": "command"}

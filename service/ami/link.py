@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 import structlog
 from panoramisk.message import Message
 
-from service.asterisk.accounts import Accounts
-from service.asterisk.booting import has_run_for
-from service.asterisk.connection import Account, Connection, NotPermitted, connected
-from service.asterisk.listener import Listener
-from service.asterisk.retry import delays, foremost, is_refusal
+from service.ami.account_checks import Accounts
+from service.ami.client import Account, Connection, NotPermitted, connected
+from service.ami.events import Listener
+from service.ami.link_failures import delays, foremost, is_refusal
+from service.ami.uptime import has_run_for
 from service.clock import uptime
 from service.domain.device_states import Freshness
 from service.errors import CallServerUnavailable

@@ -28,8 +28,8 @@ from collections.abc import Callable, Set
 
 import structlog
 
-from service.asterisk.complaints import Complaints
-from service.asterisk.connection import Account, Connection, Deaf, connected
+from service.ami.client import Account, Connection, Deaf, connected
+from service.ami.extension_warnings import Complaints
 from service.domain.contacts import Contacts
 from service.domain.device_states import DeviceStates, Freshness
 from service.domain.models import DeviceState, device_of

@@ -1,0 +1,1 @@
+"""Everything that speaks AMI: the only importer of panoramisk."""

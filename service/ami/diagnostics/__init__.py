@@ -1,0 +1,1 @@
+"""What `check` asks an Asterisk over AMI: reachability, privileges, dangerous functions, endpoints."""

@@ -1,1 +1,0 @@
-"""Everything that speaks AMI. The only room that imports panoramisk."""
