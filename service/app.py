@@ -30,20 +30,20 @@ from service.api.unsent import UNSENT, Unsent
 from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher
+from service.db.activity import Activity
+from service.db.change_listener import Changes
+from service.db.connection import watch_write_access
+from service.db.directory_loader import DirectoryReader
+from service.db.pool import Database
+from service.db.shared_keys import tag_key
+from service.db.stream_tickets import Tickets
+from service.db.user_loader import UserReads
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldAnswers
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.link_feed import LinkFeed
 from service.settings import Settings
-from service.store.activity import Activity
-from service.store.changes import Changes
-from service.store.database import Database
-from service.store.directory_reader import DirectoryReader
-from service.store.login import watch_write_access
-from service.store.service_keys import tag_key
-from service.store.tickets import Tickets
-from service.store.user_reads import UserReads
 
 log = structlog.get_logger(__name__)
 

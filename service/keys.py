@@ -12,17 +12,17 @@ from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.api.wholes import JsonList
 from service.credentials import PasswordHasher
+from service.db.activity import Activity
+from service.db.change_listener import Changes
+from service.db.pool import Database
+from service.db.stream_tickets import Tickets
+from service.db.user_loader import UserReads
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldAnswers
 from service.domain.presence.feed import Board
 from service.domain.session_watch import TokenWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
-from service.store.activity import Activity
-from service.store.changes import Changes
-from service.store.database import Database
-from service.store.tickets import Tickets
-from service.store.user_reads import UserReads
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)

@@ -17,11 +17,11 @@ from service.api.auth import caller
 from service.api.errors import BODY_ERRORS, BadArgument
 from service.api.operation import Operation, Success, Yes
 from service.api.permissions import Permission, demand
+from service.db import extension_admin, extensions
+from service.db.extension_admin import Kept
 from service.domain.models import Person
 from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
 from service.keys import DATABASE, SETTINGS
-from service.store import extension_changes, extensions
-from service.store.extension_changes import Kept
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +94,7 @@ async def create(request: web.Request) -> web.Response:
     by = await _admin(request)
     given = await arguments.of_body(request, NewExtension)
     number, call_server = _number(given.extension), _call_server(request, given.call_server)
-    kept, freed = await extension_changes.create(
+    kept, freed = await extension_admin.create(
         request.app[DATABASE],
         number,
         call_server,
@@ -112,7 +112,7 @@ async def update(request: web.Request) -> web.Response:
     """POST /api/v1/connector.extension.update"""
     by = await _admin(request)
     given = await arguments.of_body(request, ExtensionChange)
-    kept = await extension_changes.change(
+    kept = await extension_admin.change(
         request.app[DATABASE],
         _number(given.extension),
         profile=given.profile,

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+from service.db import users
+from service.db.pool import Database
 from service.domain.networks import prefix
-from service.store import users
-from service.store.database import Database
 
 MOST = 50_000
 """Pairs of a person and a prefix."""

@@ -17,13 +17,13 @@ from service.api.errors import LoginFailed, TooManyRequests
 from service.api.failures import Failures
 from service.api.known_addresses import KnownAddresses
 from service.credentials import PasswordHasher, Rank
+from service.db import users
+from service.db.activity import Activity
+from service.db.pool import Database
 from service.domain.models import Person
 from service.domain.names import folded
 from service.domain.networks import may_come_from, prefix
 from service.errors import Overloaded
-from service.store import users
-from service.store.activity import Activity
-from service.store.database import Database
 
 TURN_DEADLINE = 5.0
 """Seconds that an attempt waits for others of its account or address to be decided."""

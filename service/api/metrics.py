@@ -13,11 +13,11 @@ from service.ami.link import Link
 from service.api.logins import Logins
 from service.api.siblings import Siblings
 from service.api.streams import Streams
+from service.db.write_access import WriteAccess
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.session_watch import TokenWatch
 from service.domain.unknown_call_servers import UnknownCallServers
-from service.store.write_access import WriteAccess
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
 

@@ -15,10 +15,10 @@ from service.api.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequ
 from service.api.operation import Auth, Operation
 from service.api.session_shapes import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
 from service.credentials import token_hash
+from service.db import tokens
 from service.domain.models import Person
 from service.errors import Unavailable
 from service.keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
-from service.store import tokens
 
 AnyMe = TypeVar("AnyMe", bound=Me)
 

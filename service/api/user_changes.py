@@ -14,10 +14,10 @@ from service.api.user_body import NewUser, UserChanges
 from service.api.user_shapes import ONE_USER, UserAnswer
 from service.api.users import asked_user, shown
 from service.credentials import is_hash
+from service.db import user_admin
+from service.db.users import UserRow
 from service.errors import LastAdmin
 from service.keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS, USER_READS
-from service.store import user_changes
-from service.store.users import UserRow
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ async def create(request: web.Request) -> Ready:
     by = await admin(request)
     given = fields.of_body(NewUser, await body.read_object(request), user_rules.OF_NEW)
     values = {**given.values(), "passwd": await request.app[HASHER].hash(given.passwd)}
-    row = await user_changes.create(request.app[DATABASE], values, by.user_id)
+    row = await user_admin.create(request.app[DATABASE], values, by.user_id)
     log.info("a user was made", user_id=row.user_id, by=by.user_id)
     return await _shown(request, row)
 
@@ -40,7 +40,7 @@ async def modify(request: web.Request) -> Ready:
     values = given.values()
     if password := values.pop("passwd", ""):
         values |= await _new_hash(request, user_id, password)
-    row = await user_changes.change(request.app[DATABASE], user_id, values)
+    row = await user_admin.change(request.app[DATABASE], user_id, values)
     log.info("a user was changed", user_id=user_id, by=by.user_id, fields=sorted(values))
     return await _shown(request, row)
 
@@ -49,7 +49,7 @@ async def delete(request: web.Request) -> Ready:
     """DELETE /user/{user_id}: their tokens end, and their phone's secret."""
     by = await admin(request)
     user_id = asked_user(request)
-    await user_changes.delete(request.app[DATABASE], user_id)
+    await user_admin.delete(request.app[DATABASE], user_id)
     log.info("a user was deleted", user_id=user_id, by=by.user_id)
     await request.app[CHANGES].refresh(f"user {user_id}", within=1.0)
     return as_json({"success": True})

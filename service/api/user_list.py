@@ -13,10 +13,10 @@ from service.api.operation import Auth, Operation, under
 from service.api.ready import Ready, as_json
 from service.api.user_shapes import UserListAnswer, UserListQuery
 from service.api.users import shown
+from service.db import user_list
+from service.db.activity import ONLINE_FOR
+from service.db.user_list import Wanted
 from service.keys import ACTIVITY, DATABASE, SETTINGS
-from service.store import user_list
-from service.store.activity import ONLINE_FOR
-from service.store.user_list import Wanted
 
 
 async def get(request: web.Request) -> Ready:

@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from service.api.operation import Yes
+from service.db.user_list import Direction, OrderBy
+from service.db.users import UserRow
 from service.domain.models import Role
-from service.store.user_list import Direction, OrderBy
-from service.store.users import UserRow
 
 MOST_PER_PAGE = 200
 """So that one page never keeps the loop from softphones' polls for long."""

@@ -15,10 +15,10 @@ from service.api.errors import FieldsWrong, Forbidden, LoginFailed, TooManyReque
 from service.api.operation import Auth, Operation, under
 from service.api.ready import Ready, as_json
 from service.api.user_shapes import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
+from service.db.activity import ONLINE_FOR, Seen
+from service.db.users import UserRow
 from service.errors import Unavailable
 from service.keys import ACTIVITY, SETTINGS, USER_READS
-from service.store.activity import ONLINE_FOR, Seen
-from service.store.users import UserRow
 
 ONLINE, OFFLINE = 1, 2
 MOST_USER_ID = 2**63 - 1

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from service.ami.diagnostics import checks as asterisk
 from service.cli.common import opened
+from service.db import diagnostics as store
+from service.db import extensions
 from service.domain.models import Finding
 from service.errors import ServiceError
 from service.settings import Settings
-from service.store import checks as store
-from service.store import extensions
 
 SHOWN = 20
 """Extensions of one call server that are shown by themselves, without `--all`."""

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from service.db.pool import Database
 from service.errors import Invalid
 from service.settings import Settings
-from service.store.database import Database
 
 PERSON = "a name, e-mail, uid or user_id; `name:`, `email:`, `uid:` or `id:` before it says which it is"
 JSON_HELP = "print JSON, for programs"

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from service.cli.common import Command, group, opened, person_argument, read_secret
+from service.db import extensions, users
+from service.db.pool import Database
 from service.errors import NotFound
 from service.settings import Settings
-from service.store import extensions, users
-from service.store.database import Database
 
 
 def add_to(commands: Any) -> None:

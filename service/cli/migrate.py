@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from service.cli import demo
+from service.db.migrate import migrate
 from service.settings import Settings
-from service.store.migrate import migrate
 
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from service.api.numbers import decimal
 from service.cli.common import PERSON, group, opened, person_argument
+from service.db import tokens, users
 from service.errors import Refused
 from service.settings import Settings
-from service.store import tokens, users
 
 LONGEST_DAYS = 3650
 

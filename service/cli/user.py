@@ -7,10 +7,10 @@ from typing import Any
 
 from service.cli.common import group, opened, person_argument, read_secret
 from service.credentials import PasswordHasher
+from service.db import user_admin, users
 from service.domain import networks
 from service.domain.models import Role
 from service.settings import Settings
-from service.store import user_changes, users
 
 
 def add_to(commands: Any) -> None:
@@ -71,14 +71,14 @@ async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
 async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         person = await users.find(database, arguments.user)
-        await user_changes.change(database, person.user_id, {"active": False})
+        await user_admin.change(database, person.user_id, {"active": False})
     arguments.out.done(f"user {person.name} is not active", name=person.name, active=False)
 
 
 async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         person = await users.find(database, arguments.user)
-        await user_changes.delete(database, person.user_id)
+        await user_admin.delete(database, person.user_id)
     arguments.out.done(f"user {person.name} is gone", name=person.name)
 
 

@@ -14,7 +14,7 @@ import sys
 import asyncpg
 
 from service import loop
-from service.store.changes import CHANNEL
+from service.db.change_listener import CHANNEL
 from tests.bench.processes import tell
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.store import sql
+from service.db import sql
 from tests.bench import people
 from tests.bench.report import Row, ratio
 from tests.bench.rig import PEOPLE, Rig

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from service.db.activity import Activity
 from service.keys import ACTIVITY
-from service.store.activity import Activity
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, Server, Start, serving, told

@@ -11,12 +11,12 @@ import pytest
 
 from local.postgres import Postgres
 from service import app as composition
+from service.db.change_listener import Changes
+from service.db.directory_loader import SQL, DirectoryReader
+from service.db.migrate import migrate
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY
 from service.settings import Settings
-from service.store.changes import Changes
-from service.store.directory_reader import SQL, DirectoryReader
-from service.store.migrate import migrate
 from tests.integration.test_directory_trouble import polling
 from tests.support import command_line
 from tests.support.database import ASTERISK, OWNER, SERVICE, TestDatabase
@@ -250,8 +250,8 @@ async def test_no_setting_of_a_session_changes_what_a_hint_says(database: TestDa
 async def test_a_read_only_database_goes_on_answering_what_needs_no_change(
     database: TestDatabase, start: Start, logged: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.login.LOOK_EVERY", 0.2)
-    monkeypatch.setattr("service.store.login.LOOK_AGAIN_EVERY", 0.2)
+    monkeypatch.setattr("service.db.connection.LOOK_EVERY", 0.2)
+    monkeypatch.setattr("service.db.connection.LOOK_AGAIN_EVERY", 0.2)
     server = await start(settings(database))
     credentials = {"user": "dnhai", "password": "demo-agent-password"}
     superuser = await database.connect(Postgres.superuser)
@@ -322,7 +322,7 @@ async def test_a_mistake_of_ours_with_the_driver_is_a_bug_and_no_outage(
 ) -> None:
     """A statement with an argument too few, and one with a wrong type."""
     for statement in ("select $1::text, $2::text, $3::text, $4::text, $5::text", "selct"):
-        monkeypatch.setitem(__import__("service.store.users", fromlist=["SQL"]).SQL, "by_login", statement)
+        monkeypatch.setitem(__import__("service.db.users", fromlist=["SQL"]).SQL, "by_login", statement)
         answer = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "x"})
         assert answer.status == 500
     assert [line["event"] for line in logged if line["log_level"] == "error"] == ["a bug", "a bug"]

@@ -14,8 +14,8 @@ from aiohttp import ClientResponse
 from structlog.testing import capture_logs
 
 from local.postgres import Postgres
+from service.db import users
 from service.keys import ACTIVITY, DATABASE
-from service.store import users
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, Server, Start

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from service.db import sql
 from service.demo_data import UIDS
-from service.store import sql
 from tests.support.command_line import command, environment
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually

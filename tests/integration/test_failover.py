@@ -16,11 +16,11 @@ import pytest
 from local.asterisk import Asterisk, Config, Database
 from local.asterisk_programs import Programs
 from service.cli.demo import SIP_PASSWORD
+from service.db.connection import Login
+from service.db.migrate import migrate
 from service.errors import DatabaseUnavailable
 from service.keys import DIRECTORY
 from service.settings import Settings
-from service.store.login import Login
-from service.store.migrate import migrate
 from tests.integration.test_directory_trouble import polling
 from tests.support import command_line
 from tests.support.database import ASTERISK, OWNER, PASSWORD, TestDatabase, scratch

@@ -10,8 +10,8 @@ import pytest
 from local.asterisk import Asterisk, Config, Database
 from local.sip import Phone, PhoneError
 from service.cli.demo import SIP_PASSWORD
+from service.db.migrate import migrate
 from service.settings import Settings
-from service.store.migrate import migrate
 from tests.support.database import PASSWORD, call_server
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx

@@ -8,8 +8,8 @@ import pytest
 
 from local.sip import PhoneError
 from service.cli.demo import SECOND_SIP_PASSWORD, SIP_PASSWORD
+from service.db import extensions
 from service.keys import DATABASE
-from service.store import extensions
 from tests.support.eventually import eventually
 from tests.support.pbx import OLDEST, Pbx
 from tests.support.server import ADMIN, Server, Start

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from service.db.migrate import migrate
+from service.db.migrations import all_migrations
 from service.errors import ConfigurationError
-from service.store.migrate import migrate
-from service.store.migrations import all_migrations
 from tests.support import command_line
 from tests.support.database import OWNER, PASSWORD, TestDatabase
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from service.db import migrations
+from service.db.migrate import APPLICATION, migrate
+from service.db.pool import Database
 from service.errors import LocksHeld, Refused
-from service.store import migrations
-from service.store.database import Database
-from service.store.migrate import APPLICATION, migrate
 from tests.support.database import SERVICE, TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import Start

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.postgres import Postgres
+from service.db.diagnostics import check
+from service.db.migrate import migrate
+from service.db.pool import Database
 from service.domain.names import folded
 from service.errors import Refused
-from service.store.checks import check
-from service.store.database import Database
-from service.store.migrate import migrate
 from tests.support.command_line import Done, environment, in_this_process
 from tests.support.database import OWNER, PASSWORD, TestDatabase
 from tests.support.server import ADMIN, Server, told

@@ -10,8 +10,8 @@ from aiohttp import ClientResponse
 
 from local.asterisk import Asterisk, Config, Database
 from service.cli.demo import SECOND_SIP_PASSWORD
+from service.db.migrate import migrate
 from service.settings import Settings
-from service.store.migrate import migrate
 from tests.support.database import PASSWORD, call_server
 from tests.support.eventually import eventually
 from tests.support.links import supervising

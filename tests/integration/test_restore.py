@@ -13,9 +13,9 @@ import pytest
 from local.postgres import Postgres
 from local.postgres_binaries import environment, find_binaries
 from service.cli.demo import PEOPLE
+from service.db.migrate import migrate
+from service.db.pool import Database
 from service.errors import ConfigurationError
-from service.store.database import Database
-from service.store.migrate import migrate
 from tests.support import release_before as last
 from tests.support.database import ASTERISK, FAST, OWNER, PASSWORD, SERVICE, TestDatabase, cloned, scratch
 from tests.support.server import AGENT_UID, serving

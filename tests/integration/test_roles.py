@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from service.store.migrate import migrate
+from service.db.migrate import migrate
 from tests.support.database import ASTERISK, OWNER, PASSWORD, SERVICE, TestDatabase, call_server, cloned
 
 OTHER = "asterisk_other"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from service.db.migrate import migrate
+from service.db.schema import known_revisions
 from service.errors import ConfigurationError
-from service.store.migrate import migrate
-from service.store.schema import known_revisions
 from tests.support import command_line
 from tests.support.database import SERVICE, TestDatabase
 from tests.support.eventually import eventually

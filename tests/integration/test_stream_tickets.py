@@ -6,8 +6,8 @@ import asyncio
 import base64
 import secrets
 
+from service.db.stream_tickets import USED, Tickets
 from service.keys import TAG_KEY, TICKETS
-from service.store.tickets import USED, Tickets
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Server, Start, told
 

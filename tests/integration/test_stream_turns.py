@@ -9,10 +9,10 @@ import pytest
 
 from service.api import streams
 from service.api.stream_events import StreamEvents
+from service.db import extensions
 from service.domain.presence.scope import Sight
 from service.domain.presence.subscription import Mailbox
 from service.keys import BOARD, DATABASE, STREAMS, WATCH
-from service.store import extensions
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually

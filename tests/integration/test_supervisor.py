@@ -14,9 +14,9 @@ from tests.support.database import TestDatabase
 
 PARTS = {
     "a link": "from service.ami.link import Link as Part",
-    "the listener": "from service.store.changes import Changes as Part",
+    "the listener": "from service.db.change_listener import Changes as Part",
     "the board": "from service.board_feed import BoardFeed as Part",
-    "the activity": "from service.store.activity import Activity as Part",
+    "the activity": "from service.db.activity import Activity as Part",
 }
 BREAK = """
 import asyncio, sys

@@ -9,10 +9,10 @@ import bcrypt
 import pytest
 
 from service.credentials import token_hash
+from service.db import tokens
+from service.db.pool import Database
 from service.errors import NotFound
 from service.keys import DATABASE, STREAMS
-from service.store import tokens
-from service.store.database import Database
 from tests.support.database import TestDatabase
 from tests.support.events import events
 from tests.support.server import Server, Start

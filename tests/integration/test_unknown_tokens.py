@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from service.credentials import token_hash
+from service.db import read_barrier
+from service.db.change_listener import CHANNEL, HEARTBEAT_EVERY, PROOF_EVERY
 from service.keys import CHANGES, DIRECTORY
-from service.store import proofs
-from service.store.changes import CHANNEL, HEARTBEAT_EVERY, PROOF_EVERY
 from tests.support.database import TestDatabase
 from tests.support.deaf_pooler import pooling
 from tests.support.eventually import eventually
@@ -88,7 +88,7 @@ async def test_without_a_proof_an_unknown_token_is_a_503_in_time_and_so_is_one_t
     database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown = {**ADMIN, "X-Auth-Token": "u" * 43}
-    monkeypatch.setattr(proofs, "AT_MOST", 3)
+    monkeypatch.setattr(read_barrier, "AT_MOST", 3)
     async with pooling(database.server.port) as pooler:
         url = database.settings().database_url.replace(f":{database.server.port}/", f":{pooler.port}/")
         server = await start(database.settings(database_url=url))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.store import changes
-from service.store.directory_reader import DirectoryReader
-from service.store.hints import Rows
+from service.db import change_listener
+from service.db.change_hints import Rows
+from service.db.directory_loader import DirectoryReader
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, Server, Start
@@ -41,7 +41,7 @@ async def test_rows_that_an_unheard_change_repaired_are_read_again_soon(
     database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`alter table` notifies nobody: neither of the damage nor of the repair."""
-    monkeypatch.setattr(changes, "RETRY_EVERY", 0.2)
+    monkeypatch.setattr(change_listener, "RETRY_EVERY", 0.2)
     server = await start(database.settings(requests_per_minute=1_000_000))
     headers = await server.headers_of()
     await database.execute("alter table users alter email_verified drop default")
@@ -59,7 +59,7 @@ async def test_an_extension_whose_number_asterisk_cannot_be_asked_for_is_left_ou
     database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch, number: str
 ) -> None:
     """Also when it is read again and again."""
-    monkeypatch.setattr(changes, "RETRY_EVERY", 0.1)
+    monkeypatch.setattr(change_listener, "RETRY_EVERY", 0.1)
     tries: list[DirectoryReader] = []
     rows_left_out = DirectoryReader.left_out
 

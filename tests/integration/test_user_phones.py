@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from local.sip import Phone, PhoneError
+from service.db import extensions
 from service.keys import DATABASE, HASHER
-from service.store import extensions
 from tests.support.database import TestDatabase, make_database
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx, make_pbx

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from service.db import extensions
 from service.keys import DATABASE, HASHER
-from service.store import extensions
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Server, Start
 

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from service.db.pool import Database
+from service.db.user_loader import MOST, UserReads
+from service.db.users import UserRow
 from service.errors import DatabaseUnavailable
-from service.store.database import Database
-from service.store.user_reads import MOST, UserReads
-from service.store.users import UserRow
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 

@@ -16,8 +16,8 @@ import pytest
 from local import ports
 from local.postgres import Postgres
 from service.cli import demo
+from service.db.migrate import migrate
 from service.settings import CallServer, Settings
-from service.store.migrate import migrate
 
 OWNER, SERVICE, ASTERISK = "connector_owner", "connector_service", "asterisk_main"
 PASSWORD = "test-password"

@@ -13,6 +13,7 @@ from asyncpg import exceptions
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.db.errors import fact, not_now, translated
 from service.errors import (
     AlreadyExists,
     ConfigurationError,
@@ -24,7 +25,6 @@ from service.errors import (
     ServiceError,
     StatementOutdated,
 )
-from service.store.driver_errors import fact, not_now, translated
 
 SECRET = "hunter2"
 SERVER = sorted(

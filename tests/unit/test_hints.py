@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.store.hints import LARGEST_ID, LONGEST_PAUSE, MISUNDERSTOOD_EVERY, MOST, Hints, Rows
+from service.db.change_hints import LARGEST_ID, LONGEST_PAUSE, MISUNDERSTOOD_EVERY, MOST, Hints, Rows
 
 HASH = "ab" * 32
 

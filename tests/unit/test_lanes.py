@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.store.lanes import Lanes
+from service.db.reread_lanes import Lanes
 
 
 def test_nobody_waits_for_a_reading_that_no_hint_asked_for() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.store.migrations import VERSIONS, Migration, all_migrations, split
-from service.store.schema import WRITTEN, Schema
+from service.db.migrations import VERSIONS, Migration, all_migrations, split
+from service.db.schema import WRITTEN, Schema
 
 RELEASED = {"0001": "3737df18ec30f4aa473e90957fdd62a83ebb687f1ee1202483e36f74fdedb281"}
 """Files that a release has applied somewhere: nobody edits them. A mistake is mended by the next revision."""

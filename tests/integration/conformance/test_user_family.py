@@ -7,7 +7,7 @@ case says what this service does.
 
 from __future__ import annotations
 
-from service.store.user_list import OrderBy
+from service.db.user_list import OrderBy
 from tests.integration.conformance.table import CLIENT, NOBODY, Case, Json, replay
 from tests.integration.test_users import FIELDS
 from tests.support.database import TestDatabase

@@ -12,12 +12,12 @@ from typing import Any, ParamSpec, TypeVar, cast
 import asyncpg
 import structlog
 
+from service.db import schema
+from service.db.connection import CONNECT_DEADLINE, Connection, Login, is_read_only, wait_until_reachable
+from service.db.errors import translated
+from service.db.timestamps import read_all_moments
 from service.errors import ConfigurationError, DatabaseUnavailable, StatementOutdated
 from service.settings import Settings
-from service.store import schema
-from service.store.driver_errors import translated
-from service.store.login import CONNECT_DEADLINE, Connection, Login, is_read_only, wait_until_reachable
-from service.store.times import read_all_moments
 
 log = structlog.get_logger(__name__)
 

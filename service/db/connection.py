@@ -10,10 +10,10 @@ import asyncpg
 import structlog
 
 from service.database_url import Host, hosts, target
+from service.db.errors import not_now, translated
+from service.db.write_access import WriteAccess
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
-from service.store.driver_errors import not_now, translated
-from service.store.write_access import WriteAccess
 
 log = structlog.get_logger(__name__)
 

@@ -18,13 +18,13 @@ from typing import Literal
 import asyncpg
 import structlog
 
+from service.db import roles, schema
+from service.db.connection import Login, wait_until_reachable
+from service.db.errors import translated
+from service.db.migration_locks import LockBudget, Watcher
+from service.db.migrations import Migration, all_migrations
 from service.errors import ConfigurationError, LocksHeld, Refused
 from service.settings import Settings
-from service.store import roles, schema
-from service.store.driver_errors import translated
-from service.store.locks import LockBudget, Watcher
-from service.store.login import Login, wait_until_reachable
-from service.store.migrations import Migration, all_migrations
 
 log = structlog.get_logger(__name__)
 

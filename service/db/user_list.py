@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.db import sql
+from service.db.activity import Seen, columns
+from service.db.pool import Database
+from service.db.users import UserRow, shown_of
 from service.domain.models import Role
 from service.domain.names import folded
-from service.store import sql
-from service.store.activity import Seen, columns
-from service.store.database import Database
-from service.store.users import UserRow, shown_of
 
 SQL = sql.load("user_list")
 

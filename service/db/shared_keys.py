@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from service.db.pool import Database
 from service.errors import ConfigurationError
-from service.store.database import Database
 
 
 async def tag_key(database: Database) -> bytes:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from service.db import sql
+from service.db.errors import not_now
+from service.db.pool import Database
 from service.errors import DatabaseUnavailable
-from service.store import sql
-from service.store.database import Database
-from service.store.driver_errors import not_now
 
 log = structlog.get_logger(__name__)
 

@@ -9,10 +9,10 @@ from typing import Any
 import asyncpg
 
 from service.credentials import new_sip_secret
+from service.db import sql
+from service.db.pool import Database, again_on_fresh_statements
 from service.domain.names import folded
 from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
-from service.store import sql
-from service.store.database import Database, again_on_fresh_statements
 
 SQL = sql.load("extensions")
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)

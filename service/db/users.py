@@ -12,11 +12,11 @@ import asyncpg
 import msgspec
 
 from service.credentials import is_uid, new_uid
+from service.db import sql
+from service.db.pool import Database
 from service.domain.models import Person, Role
 from service.domain.names import folded, new_email, new_name
 from service.errors import Ambiguous, NoSuchUser, RowUnreadable
-from service.store import sql
-from service.store.database import Database
 
 SQL = sql.load("users")
 MOST_USER_ID = 2**63 - 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import asyncpg
 import structlog
 
-from service.store.migrations import all_migrations
+from service.db.migrations import all_migrations
 
 log = structlog.get_logger(__name__)
 

@@ -17,10 +17,10 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 from pydantic import SecretStr
 
+from service.db.connection import Login
+from service.db.schema import READ, SEQUENCES, WRITTEN
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
-from service.store.login import Login
-from service.store.schema import READ, SEQUENCES, WRITTEN
 
 VIEWS = ("ps_endpoints", "ps_auths", "ps_aors")
 OF_THE_RELEASE_BEFORE = ("alembic_version",)

@@ -13,15 +13,15 @@ import asyncpg
 import msgspec
 import structlog
 
+from service.db import sql
+from service.db.change_hints import Rows
+from service.db.extensions import NUMBER
+from service.db.pool import Database, again_on_fresh_statements
+from service.db.users import person_of
 from service.domain.directory import Directory
 from service.domain.directory_tables import Rereading, Token
 from service.domain.models import Extension
 from service.errors import RowUnreadable
-from service.store import sql
-from service.store.database import Database, again_on_fresh_statements
-from service.store.extensions import NUMBER
-from service.store.hints import Rows
-from service.store.users import person_of
 
 log = structlog.get_logger(__name__)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.credentials import new_token, token_hash
+from service.db import sql
+from service.db.pool import Database
 from service.errors import NotFound
-from service.store import sql
-from service.store.database import Database
 
 SQL = sql.load("tokens")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import asyncpg
 
 from service.credentials import new_sip_secret
+from service.db import extensions
+from service.db.pool import Database
 from service.errors import CallServerUnavailable, ExtensionExists, NoSuchExtension
-from service.store import extensions
-from service.store.database import Database
 
 SQL = extensions.SQL
 Connection = asyncpg.pool.PoolConnectionProxy

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from time import time
 
 from service.credentials import is_token, token_hash
-from service.store.database import Database
+from service.db.pool import Database
 
 ISSUE = """
 insert into stream_tickets (ticket_hash, token_hash, expires_at)

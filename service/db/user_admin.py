@@ -13,12 +13,12 @@ from typing import Any
 import asyncpg
 
 from service.credentials import new_uid
+from service.db import sql, users
+from service.db.pool import Database, again_on_fresh_statements
+from service.db.users import UserRow, shown_of
 from service.domain.models import Role
 from service.domain.names import folded
 from service.errors import LastAdmin, NotFound, UserTaken
-from service.store import sql, users
-from service.store.database import Database, again_on_fresh_statements
-from service.store.users import UserRow, shown_of
 
 SQL = sql.load("user_changes")
 _KEYS = {

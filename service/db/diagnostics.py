@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from service import demo_data
+from service.db import schema, sql
+from service.db.pool import Database
+from service.db.roles import VIEWS
+from service.db.schema import ENCODING, RECODE
 from service.domain.models import Finding
 from service.domain.names import may_be_given
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
-from service.store import schema, sql
-from service.store.database import Database
-from service.store.roles import VIEWS
-from service.store.schema import ENCODING, RECODE
 
 MIGRATE = schema.REMEDY
 PART = "postgresql"

@@ -20,13 +20,13 @@ import asyncpg
 import structlog
 
 from service.clock import uptime
+from service.db.change_hints import Hints, Rows
+from service.db.connection import Login
+from service.db.errors import not_now
+from service.db.read_barrier import Proofs
+from service.db.reread_lanes import Lanes
+from service.db.retry import delays
 from service.errors import DatabaseUnavailable
-from service.store.driver_errors import not_now
-from service.store.hints import Hints, Rows
-from service.store.lanes import Lanes
-from service.store.login import Login
-from service.store.proofs import Proofs
-from service.store.retry import delays
 
 log = structlog.get_logger(__name__)
 

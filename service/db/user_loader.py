@@ -11,9 +11,9 @@ from collections import deque
 
 import asyncpg
 
+from service.db.pool import Database
+from service.db.users import SQL, UserRow, shown_of
 from service.errors import DatabaseUnavailable, RowUnreadable
-from service.store.database import Database
-from service.store.users import SQL, UserRow, shown_of
 
 # The columns stand in one place.
 READ = SQL["get"].replace("= $1", "= any($1::bigint[])")

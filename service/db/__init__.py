@@ -1,0 +1,1 @@
+"""Everything that speaks PostgreSQL: the only importer of asyncpg."""
