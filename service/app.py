@@ -15,9 +15,7 @@ from service.ami.client import Account
 from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
 from service.api import routes
-from service.api.connection_limit import CONNECTIONS, ConnectionLimit
 from service.api.description.site import DESCRIPTION, Description
-from service.api.front import AT_ONCE, DRAINING, OUTAGE, Outage
 from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
@@ -26,7 +24,6 @@ from service.api.pictures import Pictures
 from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
-from service.api.unsent import UNSENT, Unsent
 from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher
@@ -44,6 +41,9 @@ from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.link_feed import LinkFeed
 from service.settings import Settings
+from service.web.server.connection_limit import CONNECTIONS, ConnectionLimit
+from service.web.server.dispatcher import AT_ONCE, DRAINING, OUTAGE, Outage
+from service.web.server.write_backlog import UNSENT, Unsent
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
-from service.api.connection_limit import ConnectionLimit
 from service.sockets import cannot_listen
+from service.web.server.connection_limit import ConnectionLimit
 
 log = structlog.get_logger(__name__)
 

@@ -13,18 +13,18 @@ from aiohttp import web
 
 from service import demo_data, files, garbage, keys, signals
 from service.api import routes
-from service.api.connection_limit import CONNECTIONS, LEAST
-from service.api.front import DRAINING, OUTAGE
 from service.api.metrics import METRICS
-from service.api.server import Runner
 from service.api.siblings import Siblings
-from service.api.unsent import UNSENT
 from service.app import running
 from service.domain.directory import Directory
 from service.lifeline import Lifeline
 from service.listening import listening
 from service.settings import Settings
 from service.sockets import Sockets
+from service.web.server.connection_limit import CONNECTIONS, LEAST
+from service.web.server.dispatcher import DRAINING, OUTAGE
+from service.web.server.protocol import Runner
+from service.web.server.write_backlog import UNSENT
 
 log = structlog.get_logger(__name__)
 

@@ -19,12 +19,12 @@ from service.api.operation import Operation
 from service.api.presence_question import asked, waiting_time
 from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
 from service.api.ready import Ready, as_json, lines
-from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Changes, Sight
 from service.domain.presence.visibility import may_see
 from service.keys import BOARD, DIRECTORY, HELD_POLLS, PICTURES, SETTINGS, WATCH
+from service.web.server.held_request import Waiter, while_connected
 
 
 def many_at_once(request: web.Request) -> Ready | None:

@@ -20,11 +20,11 @@ from service.api.presence_question import waiting_time
 from service.api.presence_shapes import Wait
 from service.api.ready import Ready
 from service.api.registrations import Made
-from service.api.waiting import Waiter, while_connected
 from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
 from service.keys import BOARD, DIRECTORY, HELD_POLLS, REGISTRATIONS, WATCH
+from service.web.server.held_request import Waiter, while_connected
 
 _PLAIN = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
 """The whole query of most polls: it says the same without being parsed."""

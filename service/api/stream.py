@@ -18,12 +18,12 @@ from service.api.operation import Auth, Operation, Yes
 from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
 from service.api.ready import SERVER
-from service.api.unsent import UNSENT, WRITE_DEADLINE
-from service.api.waiting import Waiter
 from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Sight
 from service.keys import EVENTS, PICTURES, SETTINGS, TICKETS
+from service.web.server.held_request import Waiter
+from service.web.server.write_backlog import UNSENT, WRITE_DEADLINE
 
 TICKET_LIFETIME = 60
 

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from service.api.front import Front
 from service.api.ready import Ready
-from service.api.server import Runner
 from service.app import running
 from service.keys import DIRECTORY, WATCH
+from service.web.server.dispatcher import Front
+from service.web.server.protocol import Runner
 from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually
 from tests.support.raw import RawAnswer, answer_on, line_to, request

@@ -11,7 +11,7 @@ from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
-from service.api.connection_limit import ConnectionLimit
+from service.web.server.connection_limit import ConnectionLimit
 from tests.support.command_line import ROOT
 from tests.support.cutter import Cutter, cutting
 from tests.support.database import SERVICE

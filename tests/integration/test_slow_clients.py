@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from service.api import bounds, unsent
-from service.api.front import Front
 from service.api.stream_events import StreamEvents
-from service.api.unsent import UNSENT
 from service.keys import BOARD, STREAMS, WATCH
+from service.web.server import connection_bounds, write_backlog
+from service.web.server.dispatcher import Front
+from service.web.server.write_backlog import UNSENT
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.raw import answer_on, line_to, request
@@ -114,8 +114,8 @@ async def test_a_body_that_breaks_off_ends_the_connection(shared: Server) -> Non
 @pytest.fixture
 async def hasty(database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A service that waits less long than it would."""
-    monkeypatch.setattr(bounds, "HEAD_DEADLINE", 0.5)
-    monkeypatch.setattr(unsent, "WRITE_DEADLINE", 1.0)
+    monkeypatch.setattr(connection_bounds, "HEAD_DEADLINE", 0.5)
+    monkeypatch.setattr(write_backlog, "WRITE_DEADLINE", 1.0)
     return await start(database.settings(requests_per_minute=1_000_000))
 
 
@@ -212,8 +212,8 @@ async def test_where_many_do_not_read_those_who_do_are_answered(
     database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Large answers are refused while there is no room, small ones never; and whoever takes too long makes room."""
-    monkeypatch.setattr(unsent, "MOST", 2 << 20)
-    monkeypatch.setattr(unsent, "GRACE", 3600.0)
+    monkeypatch.setattr(write_backlog, "MOST", 2 << 20)
+    monkeypatch.setattr(write_backlog, "GRACE", 3600.0)
     server = await start(database.settings())
     await database.execute(MANY, 2000)
     await eventually(lambda: len(server.app[BOARD]) > 2000, 10, "all are there")
@@ -227,7 +227,7 @@ async def test_where_many_do_not_read_those_who_do_are_answered(
         assert (await server.raw(POLL, *LINES)).status == 200
         assert (await server.raw("/api/v1/presence?extension=s1", *LINES)).status == 200
         assert server.app[UNSENT].bytes < 5 << 20
-        monkeypatch.setattr(unsent, "GRACE", 0.0)
+        monkeypatch.setattr(write_backlog, "GRACE", 0.0)
         assert (await server.raw("/api/v1/presence", *LINES)).status == 200
     await eventually(lambda: server.app[UNSENT].bytes == 0, 5, "all are gone")
 

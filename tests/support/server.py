@@ -16,12 +16,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
 from service.ami.link import Link
-from service.api.server import Runner
 from service.app import running
 from service.cli.demo import ADMIN_TOKEN
 from service.db import tokens
 from service.keys import DATABASE, LINKS
 from service.settings import Settings
+from service.web.server.protocol import Runner
 from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from service.api import routes
-from service.api.paths import Paths
+from service.web.server.path_table import Paths
 
 FAMILIES = routes.families(with_metrics=True)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -14,11 +14,11 @@ from aiohttp import HttpVersion11, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from service.api.bounds import READ_AHEAD, BoundedConnection, Bounds
-from service.api.connection_limit import CONNECTIONS
-from service.api.front import Front
-from service.api.unsent import UNSENT
 from service.keys import SETTINGS
+from service.web.server.connection_bounds import READ_AHEAD, BoundedConnection, Bounds
+from service.web.server.connection_limit import CONNECTIONS
+from service.web.server.dispatcher import Front
+from service.web.server.write_backlog import UNSENT
 
 LINGER = 2.0
 """Seconds in which an unwanted body is read and thrown away, so that its sender comes to read the answer."""

@@ -13,11 +13,11 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.streams import StreamReader
 
-from service.api.connection_limit import ConnectionLimit
-from service.api.deadlines import Deadlines
 from service.api.errors import HeadTooLarge, HeadTooSlow, RequestError
-from service.api.front import Front
-from service.api.unsent import Unsent
+from service.web.server.connection_limit import ConnectionLimit
+from service.web.server.deadlines import Deadlines
+from service.web.server.dispatcher import Front
+from service.web.server.write_backlog import Unsent
 
 READ_AHEAD = 1 << 16
 """Bytes of a body, or behind a request, that are buffered before a client is not read from any more; or twice this."""

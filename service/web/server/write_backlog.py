@@ -12,8 +12,8 @@ from typing import Protocol
 
 from aiohttp import web
 
-from service.api.deadlines import Deadlines
 from service.errors import Overloaded
+from service.web.server.deadlines import Deadlines
 
 WRITE_DEADLINE = 30.0
 """Seconds in which a client must have taken what was written for it; then its connection is aborted."""

@@ -23,11 +23,11 @@ from service.api.error_answers import family_of, plain, response
 from service.api.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
 from service.api.metrics import METRICS
 from service.api.operation import AtOnce
-from service.api.paths import NOWHERE, Found, Paths
 from service.api.ready import SERVER, Ready, Sending
-from service.api.unsent import LARGE, UNSENT
 from service.errors import ServiceError, Unavailable
 from service.keys import SETTINGS
+from service.web.server.path_table import NOWHERE, Found, Paths
+from service.web.server.write_backlog import LARGE, UNSENT
 
 log = structlog.get_logger(__name__)
 
