@@ -4,7 +4,6 @@ from aiohttp import web
 
 from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
-from service.api.limits import Limits
 from service.api.logins import Logins
 from service.api.pictures import Pictures
 from service.api.registrations import Registrations
@@ -23,6 +22,7 @@ from service.domain.presence.feed import Board
 from service.domain.session_watch import TokenWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
+from service.web.http.rate_limit import Limits
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)

@@ -7,15 +7,15 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from service.api import arguments
 from service.api.answers import answered
 from service.api.auth import caller
-from service.api.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
 from service.api.operation import AnyOf, Operation, Success, Yes
 from service.api.permissions import Permission, demand
 from service.db import extensions
 from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
 from service.keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
+from service.web.http import arguments
+from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
 
 PATH = "/api/v1/omnichannel/agent"
 _NOBODY = "Missing key 'userId' or 'username'"

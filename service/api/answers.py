@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import msgspec
 from aiohttp import web
 
-from service.api.errors import encode
-from service.api.headers import EXPOSED, rfc3339, why_not_live
 from service.domain.models import DeviceState, Extension, NotLive, Reading
 from service.domain.state_names import ASTERISK, ROCKETCHAT, Spelling
 from service.keys import DIRECTORY, LINKS, SETTINGS
+from service.web.http.errors import encode
+from service.web.http.headers import EXPOSED, rfc3339, why_not_live
 
 FRESHNESS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since")
 """The headers of an answer with states."""

@@ -12,18 +12,18 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api import arguments
 from service.api.answers import answered
 from service.api.auth import caller
-from service.api.errors import BODY_ERRORS, BadArgument, BadParameter
 from service.api.operation import Operation, Yes
-from service.api.paging import Paging
 from service.api.permissions import Permission, demand
-from service.api.slices import in_slices
 from service.domain.directory import Directory
 from service.domain.models import Person, Role
 from service.domain.names import folded
 from service.keys import DIRECTORY
+from service.web.http import arguments
+from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter
+from service.web.http.paging import Paging
+from service.web.http.slices import in_slices
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
 """By what they can be sorted, and where a person has it."""

@@ -9,17 +9,18 @@ from aiohttp import web
 from msgspec import Meta
 
 from service import __version__
-from service.api import arguments, registration
+from service.api import registration
 from service.api.answers import FRESHNESS, answered, reading_of, spelling
 from service.api.auth import caller
-from service.api.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
 from service.api.operation import Operation, Yes
 from service.api.permissions import Permission, demand
-from service.api.ready import Ready
-from service.api.slices import in_slices
 from service.domain.models import Extension, Reading
 from service.domain.registration_info import AUTHTYPE
 from service.keys import DIRECTORY
+from service.web.http import arguments
+from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
+from service.web.http.prebuilt_response import Ready
+from service.web.http.slices import in_slices
 
 PATH = "/api/v1/connector"
 

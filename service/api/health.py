@@ -11,12 +11,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.ami.link import Link
 from service.api import operators
-from service.api.errors import encode
 from service.api.health_shapes import Alive, DatabaseReport, DirectoryReport, LinkReport, Readiness, Report, Status
 from service.api.metrics import METRICS
 from service.api.operation import Auth, Operation
 from service.domain.device_states import Freshness
 from service.keys import DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
+from service.web.http.errors import encode
 
 
 async def livez(_: web.Request) -> web.Response:

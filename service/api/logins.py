@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
-from service.api.errors import LoginFailed, TooManyRequests
 from service.api.failures import Failures
 from service.api.known_addresses import KnownAddresses
 from service.credentials import PasswordHasher, Rank
@@ -24,6 +23,7 @@ from service.domain.models import Person
 from service.domain.names import folded
 from service.domain.networks import may_come_from, prefix
 from service.errors import Overloaded
+from service.web.http.errors import LoginFailed, TooManyRequests
 
 TURN_DEADLINE = 5.0
 """Seconds that an attempt waits for others of its account or address to be decided."""

@@ -9,18 +9,18 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api import arguments
 from service.api.answers import FRESHNESS, answered, reading_of, spelling
 from service.api.auth import caller
-from service.api.errors import BODY_ERRORS, BadArgument
 from service.api.operation import Operation, Yes
-from service.api.paging import Paging
 from service.api.permissions import Permission, demand
-from service.api.slices import in_slices
 from service.domain.directory import Directory
 from service.domain.models import Extension, Reading
 from service.errors import QueuesNotKnown
 from service.keys import DIRECTORY, LINKS
+from service.web.http import arguments
+from service.web.http.errors import BODY_ERRORS, BadArgument
+from service.web.http.paging import Paging
+from service.web.http.slices import in_slices
 
 PATH = "/api/v1/omnichannel"
 

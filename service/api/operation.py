@@ -16,7 +16,7 @@ from aiohttp import typedefs as aiohttp_types
 from aiohttp import web
 
 from service.api.permissions import Permission
-from service.api.ready import Ready
+from service.web.http.prebuilt_response import Ready
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse | Ready]]
 AtOnce = Callable[[web.Request], Ready | None]

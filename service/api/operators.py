@@ -10,9 +10,9 @@ from functools import lru_cache
 from aiohttp import web
 
 from service.api.auth import hash_of, known_holder, presented_token
-from service.api.errors import Forbidden, RequestError, TokenWrong
 from service.domain.networks import address_of
 from service.errors import Unavailable
+from service.web.http.errors import Forbidden, RequestError, TokenWrong
 
 FORWARDED = (
     *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server"),

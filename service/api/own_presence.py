@@ -8,13 +8,13 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.api import body
 from service.api.auth import caller
-from service.api.errors import BadArgument, ExtensionNotFound, encode
 from service.api.operation import Operation, Success
 from service.domain.presence_state import Presence, PresenceState
 from service.errors import CallServerUnavailable
 from service.keys import DIRECTORY, PRESENCE_ACCOUNTS
+from service.web.http import body
+from service.web.http.errors import BadArgument, ExtensionNotFound, encode
 
 LONGEST_MESSAGE = 200
 

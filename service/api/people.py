@@ -11,9 +11,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from service.api.auth import by_caller, by_known_caller, caller, known_caller
-from service.api.errors import BadArgument, UserNotFound, encode
 from service.api.operation import Operation, Yes
-from service.api.ready import Ready, as_json
 from service.api.wholes import JsonList
 from service.domain.models import Person
 from service.domain.presence.feed import Board
@@ -21,6 +19,8 @@ from service.domain.presence.item import Item, rfc3339_ms
 from service.domain.presence.scope import Sight
 from service.domain.presence.visibility import may_see, sees_all
 from service.keys import BOARD, DIRECTORY, PEOPLE
+from service.web.http.errors import BadArgument, UserNotFound, encode
+from service.web.http.prebuilt_response import Ready, as_json
 
 Status = Literal["online", "away", "busy", "offline"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import enum
 
-from service.api.errors import NotPermitted
 from service.domain.models import Person, Role
+from service.web.http.errors import NotPermitted
 
 
 class Permission(enum.StrEnum):

@@ -12,18 +12,18 @@ import msgspec
 from aiohttp import hdrs, web
 
 from service.api.auth import by_caller, by_known_caller, caller, known_caller, presented_token
-from service.api.conditional import known
-from service.api.errors import BadArgument, ExtensionNotFound
-from service.api.headers import rfc3339
 from service.api.operation import Operation
 from service.api.presence_question import asked, waiting_time
 from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
-from service.api.ready import Ready, as_json, lines
 from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Changes, Sight
 from service.domain.presence.visibility import may_see
 from service.keys import BOARD, DIRECTORY, HELD_POLLS, PICTURES, SETTINGS, WATCH
+from service.web.http.errors import BadArgument, ExtensionNotFound
+from service.web.http.etag import known
+from service.web.http.headers import rfc3339
+from service.web.http.prebuilt_response import Ready, as_json, lines
 from service.web.server.held_request import Waiter, while_connected
 
 

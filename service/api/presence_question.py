@@ -10,8 +10,8 @@ from functools import lru_cache
 from aiohttp import web
 from yarl import URL
 
-from service.api.errors import BadArgument
-from service.api.numbers import decimal
+from service.web.http.errors import BadArgument
+from service.web.http.numbers import decimal
 
 LONGEST_WAIT = 30.0
 REMEMBERED, LARGEST = 4_096, 512

@@ -10,20 +10,20 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.api import arguments
 from service.api.auth import caller, holder, known_caller, presented_token
-from service.api.conditional import known
-from service.api.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
-from service.api.headers import rfc3339
 from service.api.operation import AnyOf, Operation, Yes
 from service.api.presence_question import waiting_time
 from service.api.presence_shapes import Wait
-from service.api.ready import Ready
 from service.api.registrations import Made
 from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
 from service.keys import BOARD, DIRECTORY, HELD_POLLS, REGISTRATIONS, WATCH
+from service.web.http import arguments
+from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
+from service.web.http.etag import known
+from service.web.http.headers import rfc3339
+from service.web.http.prebuilt_response import Ready
 from service.web.server.held_request import Waiter, while_connected
 
 _PLAIN = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)

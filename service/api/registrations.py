@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from time import time
 
 from service.ami.link import Link
-from service.api.headers import why_not_live
-from service.api.ready import Ready, lines
 from service.domain.directory import Directory
 from service.domain.models import CallServerAddress, Extension, Reading
 from service.domain.registration_info import JWT_RENEWED_EVERY, Registration, registration, signed
 from service.domain.state_names import ASTERISK, ROCKETCHAT
 from service.errors import CallServerUnavailable
 from service.settings import Settings
+from service.web.http.headers import why_not_live
+from service.web.http.prebuilt_response import Ready, lines
 
 
 @dataclass(frozen=True, slots=True)

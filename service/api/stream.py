@@ -10,18 +10,18 @@ import msgspec
 from aiohttp import web
 
 from service.api.auth import TOKEN_HEADER, caller, holder, presented_token
-from service.api.cors import allow
-from service.api.errors import TokenWrong, encode
-from service.api.headers import EXPOSED
 from service.api.open_stream import OpenStream
 from service.api.operation import Auth, Operation, Yes
 from service.api.presence import sight_of
 from service.api.presence_shapes import Filters
-from service.api.ready import SERVER
 from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Sight
 from service.keys import EVENTS, PICTURES, SETTINGS, TICKETS
+from service.web.http.cors import allow
+from service.web.http.errors import TokenWrong, encode
+from service.web.http.headers import EXPOSED
+from service.web.http.prebuilt_response import SERVER
 from service.web.server.held_request import Waiter
 from service.web.server.write_backlog import UNSENT, WRITE_DEADLINE
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import structlog
 from aiohttp import web
 
-from service.api import body, fields, user_rules
+from service.api import user_rules
 from service.api.auth import admin
-from service.api.errors import FieldsWrong, Forbidden, UserNotFound
 from service.api.operation import Auth, Operation, Success, under
-from service.api.ready import Ready, as_json
 from service.api.user_body import NewUser, UserChanges
 from service.api.user_shapes import ONE_USER, UserAnswer
 from service.api.users import asked_user, shown
@@ -18,6 +16,9 @@ from service.db import user_admin
 from service.db.users import UserRow
 from service.errors import LastAdmin
 from service.keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS, USER_READS
+from service.web.http import body, fields
+from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
+from service.web.http.prebuilt_response import Ready, as_json
 
 log = structlog.get_logger(__name__)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from service.api.fields import Checks
 from service.credentials import is_hash, usable
 from service.domain import networks
 from service.domain.names import new_email, new_name
 from service.errors import Invalid
+from service.web.http.fields import Checks
 
 MOST_NETWORKS = 100
 

@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from service.api import body
 from service.api.auth import admin, logged_in
-from service.api.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
 from service.api.operation import Auth, Operation, under
-from service.api.ready import Ready, as_json
 from service.api.user_shapes import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 from service.db.activity import ONLINE_FOR, Seen
 from service.db.users import UserRow
 from service.errors import Unavailable
 from service.keys import ACTIVITY, SETTINGS, USER_READS
+from service.web.http import body
+from service.web.http.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
+from service.web.http.prebuilt_response import Ready, as_json
 
 ONLINE, OFFLINE = 1, 2
 MOST_USER_ID = 2**63 - 1

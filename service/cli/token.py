@@ -6,11 +6,11 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from service.api.numbers import decimal
 from service.cli.common import PERSON, group, opened, person_argument
 from service.db import tokens, users
 from service.errors import Refused
 from service.settings import Settings
+from service.web.http.numbers import decimal
 
 LONGEST_DAYS = 3650
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from service.api.ready import Ready
 from service.app import running
 from service.keys import DIRECTORY, WATCH
+from service.web.http.prebuilt_response import Ready
 from service.web.server.dispatcher import Front
 from service.web.server.protocol import Runner
 from tests.support.database import TestDatabase, cloned

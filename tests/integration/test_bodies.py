@@ -12,7 +12,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from service.api.body import OF_STRANGERS
+from service.web.http.body import OF_STRANGERS
 from tests.support.database import TestDatabase
 from tests.support.raw import answer_on, line_to, request
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server, Start

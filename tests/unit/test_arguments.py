@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.api.arguments import NotEmpty, parsed
-from service.api.errors import BadArgument
-from service.api.numbers import LARGEST, decimal
+from service.web.http.arguments import NotEmpty, parsed
+from service.web.http.errors import BadArgument
+from service.web.http.numbers import LARGEST, decimal
 
 
 class Asked(msgspec.Struct, frozen=True, rename="camel"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.api.limits import FixedWindow
+from service.web.http.rate_limit import FixedWindow
 
 
 class Clock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from service.api.slices import SLICE, in_slices
+from service.web.http.slices import SLICE, in_slices
 
 
 async def test_others_have_their_turns_between_the_slices_of_a_long_list() -> None:

@@ -16,9 +16,9 @@ from service.api.description import headers, refusals
 from service.api.description.envelopes import ENVELOPES
 from service.api.description.examples import EXAMPLES
 from service.api.description.schemas import Schemas
-from service.api.error_answers import family_of
 from service.api.operation import AnyOf, Auth, Operation
 from service.api.permissions import ROLES
+from service.web.http.error_responses import family_of
 
 ABOUT = """\
 Who am I on the phone system, and is my line up? One answer from PostgreSQL and a live Asterisk.

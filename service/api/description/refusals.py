@@ -8,8 +8,10 @@ from typing import Any
 from service.api.description import headers
 from service.api.description.envelopes import Envelope, envelope_of
 from service.api.description.schemas import Schemas
-from service.api.error_answers import family_of
-from service.api.errors import (
+from service.api.operation import Auth, Operation
+from service.errors import Unavailable
+from service.web.http.error_responses import family_of
+from service.web.http.errors import (
     BODY_ERRORS,
     BadArgument,
     Forbidden,
@@ -19,8 +21,6 @@ from service.api.errors import (
     TooManyRequests,
     WrongMethod,
 )
-from service.api.operation import Auth, Operation
-from service.errors import Unavailable
 
 HEADERS: dict[type[Exception], str] = {WrongMethod: "Allow", TooManyRequests: "Retry-After", Unavailable: "Retry-After"}
 """Which header goes with an error."""

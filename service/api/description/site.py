@@ -15,10 +15,10 @@ from typing import Any
 
 from aiohttp import web
 
-from service.api.conditional import known
 from service.api.description.document import document
-from service.api.errors import encode
 from service.api.operation import Auth, Handler, Operation
+from service.web.http.errors import encode
+from service.web.http.etag import known
 
 FOLDER = Path(__file__).parent
 

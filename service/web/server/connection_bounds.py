@@ -13,7 +13,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.streams import StreamReader
 
-from service.api.errors import HeadTooLarge, HeadTooSlow, RequestError
+from service.web.http.errors import HeadTooLarge, HeadTooSlow, RequestError
 from service.web.server.connection_limit import ConnectionLimit
 from service.web.server.deadlines import Deadlines
 from service.web.server.dispatcher import Front

@@ -18,14 +18,14 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from multidict import istr
 
-from service.api import cors, heads
-from service.api.error_answers import family_of, plain, response
-from service.api.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
 from service.api.metrics import METRICS
 from service.api.operation import AtOnce
-from service.api.ready import SERVER, Ready, Sending
 from service.errors import ServiceError, Unavailable
 from service.keys import SETTINGS
+from service.web.http import cors, header_checks
+from service.web.http.error_responses import family_of, plain, response
+from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
+from service.web.http.prebuilt_response import SERVER, Ready, Sending
 from service.web.server.path_table import NOWHERE, Found, Paths
 from service.web.server.write_backlog import LARGE, UNSENT
 
@@ -95,7 +95,7 @@ class Front:
         if found is None:
             request, found = await self._paths.resolve(request)
         request._match_info = found.match
-        forbidden = heads.forbidden(request)
+        forbidden = header_checks.forbidden(request)
         try:
             if forbidden is not None and not isinstance(found.match.http_exception, web.HTTPMethodNotAllowed):
                 raise forbidden

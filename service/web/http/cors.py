@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.api.headers import EXPOSED
-from service.api.ready import Ready, lines
 from service.keys import SETTINGS
+from service.web.http.headers import EXPOSED
+from service.web.http.prebuilt_response import Ready, lines
 
 ALLOWED_HEADERS = "Content-Type, If-None-Match, X-Auth-Token, X-Request-Id, X-User-Id"
 PREFLIGHT_SECONDS = "600"

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from service.api.errors import BadArgument, BodyTooLarge, BodyTooSlow, BodyUnsupported
 from service.keys import SETTINGS
+from service.web.http.errors import BadArgument, BodyTooLarge, BodyTooSlow, BodyUnsupported
 
 DEEPEST = 32
 """Arrays and objects in one another. No call needs four, and what walks through a value should not run out of stack."""

@@ -14,8 +14,8 @@ from typing import ClassVar
 
 from aiohttp import HttpVersion, HttpVersion10, web
 
-from service.api.errors import encode
-from service.api.headers import EXPOSED
+from service.web.http.errors import encode
+from service.web.http.headers import EXPOSED
 
 EXPOSE = "Access-Control-Expose-Headers"
 SERVER = "asterisk-connector"

@@ -11,10 +11,10 @@ import msgspec
 from msgspec.structs import FieldInfo
 from multidict import MultiMapping
 
-from service.api.errors import FieldsWrong
-from service.api.expected import expected
-from service.api.numbers import whole
 from service.errors import Invalid
+from service.web.http.errors import FieldsWrong
+from service.web.http.expected_types import expected
+from service.web.http.numbers import whole
 
 S = TypeVar("S", bound=msgspec.Struct)
 Checks = Mapping[str, Callable[[Any], Any]]

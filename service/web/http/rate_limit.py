@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from service.api.errors import TooManyRequests
+from service.web.http.errors import TooManyRequests
 
 
 class FixedWindow:

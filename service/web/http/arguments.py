@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from aiohttp import web
 
-from service.api import body
-from service.api.errors import BadArgument
-from service.api.numbers import whole
+from service.web.http import body
+from service.web.http.errors import BadArgument
+from service.web.http.numbers import whole
 
 S = TypeVar("S", bound=msgspec.Struct)
 NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]

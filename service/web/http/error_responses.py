@@ -11,7 +11,22 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from service.api.errors import (
+from service.errors import (
+    AlreadyExists,
+    CallServerUnavailable,
+    ExtensionExists,
+    ExtensionTaken,
+    Invalid,
+    LastAdmin,
+    NoSuchExtension,
+    NoSuchUser,
+    NotFound,
+    Overloaded,
+    QueuesNotKnown,
+    Unavailable,
+    UserTaken,
+)
+from service.web.http.errors import (
     BadArgument,
     BadParameter,
     BodyEncoded,
@@ -34,22 +49,7 @@ from service.api.errors import (
     UserNotFound,
     WrongMethod,
 )
-from service.api.ready import Ready, as_json
-from service.errors import (
-    AlreadyExists,
-    CallServerUnavailable,
-    ExtensionExists,
-    ExtensionTaken,
-    Invalid,
-    LastAdmin,
-    NoSuchExtension,
-    NoSuchUser,
-    NotFound,
-    Overloaded,
-    QueuesNotKnown,
-    Unavailable,
-    UserTaken,
-)
+from service.web.http.prebuilt_response import Ready, as_json
 
 Answer = tuple[int, Mapping[str, Any]]
 Family = Callable[[Exception], Answer]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from service.api.errors import BodyEncoded, BodyTooLarge, RequestError, TransferCodingUnknown
 from service.keys import SETTINGS
+from service.web.http.errors import BodyEncoded, BodyTooLarge, RequestError, TransferCodingUnknown
 
 
 def forbidden(request: web.Request) -> RequestError | None:

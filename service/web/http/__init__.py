@@ -1,0 +1,1 @@
+"""What every call shares: input, errors and their responses, headers, rate limits."""
