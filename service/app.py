@@ -16,7 +16,6 @@ from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
 from service.api import routes
 from service.api.description.site import DESCRIPTION, Description
-from service.api.logins import Logins
 from service.api.metrics import METRICS, Metrics, Parts
 from service.api.people import everybody
 from service.api.pictures import Pictures
@@ -40,6 +39,7 @@ from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.link_feed import LinkFeed
 from service.settings import Settings
+from service.web.auth.login_throttle import Logins
 from service.web.http.rate_limit import Limits
 from service.web.server.connection_limit import CONNECTIONS, ConnectionLimit
 from service.web.server.dispatcher import AT_ONCE, DRAINING, OUTAGE, Outage

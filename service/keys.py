@@ -4,7 +4,6 @@ from aiohttp import web
 
 from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
-from service.api.logins import Logins
 from service.api.pictures import Pictures
 from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
@@ -22,6 +21,7 @@ from service.domain.presence.feed import Board
 from service.domain.session_watch import TokenWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
+from service.web.auth.login_throttle import Logins
 from service.web.http.rate_limit import Limits
 
 SETTINGS = web.AppKey("settings", Settings)

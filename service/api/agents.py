@@ -8,12 +8,12 @@ import msgspec
 from aiohttp import web
 
 from service.api.answers import answered
-from service.api.auth import caller
 from service.api.operation import AnyOf, Operation, Success, Yes
-from service.api.permissions import Permission, demand
 from service.db import extensions
 from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
 from service.keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
+from service.web.auth.authentication import caller
+from service.web.auth.permissions import Permission, demand
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
 

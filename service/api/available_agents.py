@@ -13,13 +13,13 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from service.api.answers import answered
-from service.api.auth import caller
 from service.api.operation import Operation, Yes
-from service.api.permissions import Permission, demand
 from service.domain.directory import Directory
 from service.domain.models import Person, Role
 from service.domain.names import folded
 from service.keys import DIRECTORY
+from service.web.auth.authentication import caller
+from service.web.auth.permissions import Permission, demand
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter
 from service.web.http.paging import Paging

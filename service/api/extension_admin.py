@@ -12,14 +12,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.api.agents import heard
 from service.api.answers import answered
-from service.api.auth import caller
 from service.api.operation import Operation, Success, Yes
-from service.api.permissions import Permission, demand
 from service.db import extension_admin, extensions
 from service.db.extension_admin import Kept
 from service.domain.models import Person
 from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
 from service.keys import DATABASE, SETTINGS
+from service.web.auth.authentication import caller
+from service.web.auth.permissions import Permission, demand
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
 

@@ -10,12 +10,12 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.ami.link import Link
-from service.api import operators
 from service.api.health_shapes import Alive, DatabaseReport, DirectoryReport, LinkReport, Readiness, Report, Status
 from service.api.metrics import METRICS
 from service.api.operation import Auth, Operation
 from service.domain.device_states import Freshness
 from service.keys import DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
+from service.web.auth import operator_access
 from service.web.http.errors import encode
 
 
@@ -37,7 +37,7 @@ async def readyz(request: web.Request) -> web.Response:
     well = whole and linked and named and writable
     status: Status = "ready" if well else "degraded" if directory.usable else "unavailable"
     answer = Readiness(status)
-    if status != "ready" and request.app[SETTINGS].metrics_port is None and operators.may_see(request):
+    if status != "ready" and request.app[SETTINGS].metrics_port is None and operator_access.may_see(request):
         parts = _parts(request.app)
         answer = Readiness(status, parts.database, parts.directory, parts.call_servers)
     return _answer(200 if directory.usable else 503, answer)
@@ -50,7 +50,7 @@ async def details(request: web.Request) -> web.Response:
 
 async def public_metrics(request: web.Request) -> web.Response:
     """The same on the port for clients, for operators only."""
-    operators.demand(request)
+    operator_access.demand(request)
     return await metrics(request)
 
 

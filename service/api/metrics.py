@@ -10,7 +10,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from service.ami.link import Link
-from service.api.logins import Logins
 from service.api.siblings import Siblings
 from service.api.streams import Streams
 from service.db.write_access import WriteAccess
@@ -18,6 +17,7 @@ from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.session_watch import TokenWatch
 from service.domain.unknown_call_servers import UnknownCallServers
+from service.web.auth.login_throttle import Logins
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
 

@@ -10,13 +10,13 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from service.api.answers import FRESHNESS, answered, reading_of, spelling
-from service.api.auth import caller
 from service.api.operation import Operation, Yes
-from service.api.permissions import Permission, demand
 from service.domain.directory import Directory
 from service.domain.models import Extension, Reading
 from service.errors import QueuesNotKnown
 from service.keys import DIRECTORY, LINKS
+from service.web.auth.authentication import caller
+from service.web.auth.permissions import Permission, demand
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
 from service.web.http.paging import Paging

@@ -8,11 +8,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.api.auth import caller
 from service.api.operation import Operation, Success
 from service.domain.presence_state import Presence, PresenceState
 from service.errors import CallServerUnavailable
 from service.keys import DIRECTORY, PRESENCE_ACCOUNTS
+from service.web.auth.authentication import caller
 from service.web.http import body
 from service.web.http.errors import BadArgument, ExtensionNotFound, encode
 

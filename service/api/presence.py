@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 import msgspec
 from aiohttp import hdrs, web
 
-from service.api.auth import by_caller, by_known_caller, caller, known_caller, presented_token
 from service.api.operation import Operation
 from service.api.presence_question import asked, waiting_time
 from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
@@ -20,6 +19,7 @@ from service.domain.models import Person
 from service.domain.presence.scope import Changes, Sight
 from service.domain.presence.visibility import may_see
 from service.keys import BOARD, DIRECTORY, HELD_POLLS, PICTURES, SETTINGS, WATCH
+from service.web.auth.authentication import by_caller, by_known_caller, caller, known_caller, presented_token
 from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.etag import known
 from service.web.http.headers import rfc3339

@@ -15,14 +15,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.ami.link import Link
 from service.api.answers import FRESHNESS, answered
-from service.api.auth import caller
 from service.api.connector import ExtensionQuery
 from service.api.operation import Operation, Yes
-from service.api.permissions import Permission, demand, has
 from service.domain.models import DeviceState, Reading, device_of
 from service.domain.queues import Queues, Summary
 from service.errors import QueuesNotKnown
 from service.keys import DIRECTORY, LINKS
+from service.web.auth.authentication import caller
+from service.web.auth.permissions import Permission, demand, has
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotPermitted
 

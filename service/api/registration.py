@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.api.auth import caller, holder, known_caller, presented_token
 from service.api.operation import AnyOf, Operation, Yes
 from service.api.presence_question import waiting_time
 from service.api.presence_shapes import Wait
@@ -19,6 +18,7 @@ from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
 from service.keys import BOARD, DIRECTORY, HELD_POLLS, REGISTRATIONS, WATCH
+from service.web.auth.authentication import caller, holder, known_caller, presented_token
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
 from service.web.http.etag import known

@@ -19,7 +19,6 @@ from service.api import (
     presence,
     queues,
     registration,
-    session,
     stream,
     user_changes,
     user_list,
@@ -27,6 +26,7 @@ from service.api import (
 )
 from service.api.description import site
 from service.api.operation import AtOnce, Operation
+from service.web.auth import routes
 
 
 def _prefixed_last(*operations: Operation) -> tuple[Operation, ...]:
@@ -44,7 +44,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
         *available_agents.OPERATIONS,
     ),
     "Queues": (*queues.OPERATIONS, *connections.OPERATIONS),
-    "Login": session.OPERATIONS,
+    "Login": routes.OPERATIONS,
     "Presence": (*stream.OPERATIONS, *presence.OPERATIONS, *own_presence.OPERATIONS, *people.OPERATIONS),
     "Users": _prefixed_last(*user_list.OPERATIONS, *users.OPERATIONS, *user_changes.OPERATIONS),
 }

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 import msgspec
 from aiohttp import web
 
-from service.api.auth import TOKEN_HEADER, caller, holder, presented_token
 from service.api.open_stream import OpenStream
 from service.api.operation import Auth, Operation, Yes
 from service.api.presence import sight_of
@@ -18,6 +17,7 @@ from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Sight
 from service.keys import EVENTS, PICTURES, SETTINGS, TICKETS
+from service.web.auth.authentication import TOKEN_HEADER, caller, holder, presented_token
 from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong, encode
 from service.web.http.headers import EXPOSED

@@ -6,7 +6,6 @@ import structlog
 from aiohttp import web
 
 from service.api import user_rules
-from service.api.auth import admin
 from service.api.operation import Auth, Operation, Success, under
 from service.api.user_body import NewUser, UserChanges
 from service.api.user_shapes import ONE_USER, UserAnswer
@@ -16,6 +15,7 @@ from service.db import user_admin
 from service.db.users import UserRow
 from service.errors import LastAdmin
 from service.keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS, USER_READS
+from service.web.auth.authentication import admin
 from service.web.http import body, fields
 from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
 from service.web.http.prebuilt_response import Ready, as_json

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from service.api.auth import admin
 from service.api.operation import Auth, Operation, under
 from service.api.user_shapes import UserListAnswer, UserListQuery
 from service.api.users import shown
@@ -14,6 +13,7 @@ from service.db import user_list
 from service.db.activity import ONLINE_FOR
 from service.db.user_list import Wanted
 from service.keys import ACTIVITY, DATABASE, SETTINGS
+from service.web.auth.authentication import admin
 from service.web.http import fields
 from service.web.http.errors import FieldsWrong, Forbidden
 from service.web.http.prebuilt_response import Ready, as_json

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.failures import Failures
-from service.api.known_addresses import KnownAddresses
 from service.domain.networks import prefix
+from service.web.auth.failed_logins import Failures
+from service.web.auth.known_addresses import KnownAddresses
 
 
 @given(st.lists(st.tuples(st.floats(0, 90), st.sampled_from([b"a", b"b", None])), max_size=60))

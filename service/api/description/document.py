@@ -17,7 +17,7 @@ from service.api.description.envelopes import ENVELOPES
 from service.api.description.examples import EXAMPLES
 from service.api.description.schemas import Schemas
 from service.api.operation import AnyOf, Auth, Operation
-from service.api.permissions import ROLES
+from service.web.auth.permissions import ROLES
 from service.web.http.error_responses import family_of
 
 ABOUT = """\

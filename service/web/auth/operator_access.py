@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from service.api.auth import hash_of, known_holder, presented_token
 from service.domain.networks import address_of
 from service.errors import Unavailable
+from service.web.auth.authentication import hash_of, known_holder, presented_token
 from service.web.http.errors import Forbidden, RequestError, TokenWrong
 
 FORWARDED = (

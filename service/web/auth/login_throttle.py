@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
-from service.api.failures import Failures
-from service.api.known_addresses import KnownAddresses
 from service.credentials import PasswordHasher, Rank
 from service.db import users
 from service.db.activity import Activity
@@ -23,6 +21,8 @@ from service.domain.models import Person
 from service.domain.names import folded
 from service.domain.networks import may_come_from, prefix
 from service.errors import Overloaded
+from service.web.auth.failed_logins import Failures
+from service.web.auth.known_addresses import KnownAddresses
 from service.web.http.errors import LoginFailed, TooManyRequests
 
 TURN_DEADLINE = 5.0
