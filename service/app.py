@@ -19,7 +19,6 @@ from service.api.description.site import DESCRIPTION, Description
 from service.api.metrics import METRICS, Metrics, Parts
 from service.api.people import everybody
 from service.api.pictures import Pictures
-from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.board_feed import BoardFeed
@@ -44,6 +43,7 @@ from service.web.http.rate_limit import Limits
 from service.web.server.connection_limit import CONNECTIONS, ConnectionLimit
 from service.web.server.dispatcher import AT_ONCE, DRAINING, OUTAGE, Outage
 from service.web.server.write_backlog import UNSENT, Unsent
+from service.web.softphone.registration_cache import Registrations
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,6 @@ from aiohttp import web
 from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
 from service.api.pictures import Pictures
-from service.api.registrations import Registrations
 from service.api.stream_events import StreamEvents
 from service.api.streams import Streams
 from service.api.wholes import JsonList
@@ -23,6 +22,7 @@ from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
 from service.web.auth.login_throttle import Logins
 from service.web.http.rate_limit import Limits
+from service.web.softphone.registration_cache import Registrations
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)

@@ -9,7 +9,6 @@ from aiohttp import web
 from msgspec import Meta
 
 from service import __version__
-from service.api import registration
 from service.api.answers import FRESHNESS, answered, reading_of, spelling
 from service.api.operation import Operation, Yes
 from service.domain.models import Extension, Reading
@@ -21,6 +20,7 @@ from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
 from service.web.http.prebuilt_response import Ready
 from service.web.http.slices import in_slices
+from service.web.softphone import registration
 
 PATH = "/api/v1/connector"
 

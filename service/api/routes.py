@@ -18,7 +18,6 @@ from service.api import (
     people,
     presence,
     queues,
-    registration,
     stream,
     user_changes,
     user_list,
@@ -27,6 +26,7 @@ from service.api import (
 from service.api.description import site
 from service.api.operation import AtOnce, Operation
 from service.web.auth import routes
+from service.web.softphone import registration
 
 
 def _prefixed_last(*operations: Operation) -> tuple[Operation, ...]:

@@ -13,7 +13,6 @@ from msgspec import Meta
 from service.api.operation import AnyOf, Operation, Yes
 from service.api.presence_question import waiting_time
 from service.api.presence_shapes import Wait
-from service.api.registrations import Made
 from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
@@ -25,6 +24,7 @@ from service.web.http.etag import known
 from service.web.http.headers import rfc3339
 from service.web.http.prebuilt_response import Ready
 from service.web.server.held_request import Waiter, while_connected
+from service.web.softphone.registration_cache import Made
 
 _PLAIN = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
 """The whole query of most polls: it says the same without being parsed."""

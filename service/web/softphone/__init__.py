@@ -1,0 +1,1 @@
+"""Registration info: the call that softphones poll."""
