@@ -6,26 +6,19 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from service.api import (
-    agents,
-    available_agents,
-    connections,
-    connector,
-    extension_admin,
-    health,
-    omnichannel,
-    own_presence,
-    people,
-    presence,
-    queues,
-    stream,
-    user_changes,
-    user_list,
-    users,
-)
+from service.api import health, own_presence, people, presence, stream, user_changes, user_list, users
 from service.api.description import site
 from service.api.operation import AtOnce, Operation
 from service.web.auth import routes
+from service.web.connector import (
+    agents,
+    available_agents,
+    connection_checks,
+    extension_admin,
+    extensions,
+    omnichannel,
+    queues,
+)
 from service.web.softphone import registration
 
 
@@ -37,13 +30,13 @@ def _prefixed_last(*operations: Operation) -> tuple[Operation, ...]:
 FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Registration": registration.OPERATIONS,
     "Extensions": (
-        *connector.OPERATIONS,
+        *extensions.OPERATIONS,
         *extension_admin.OPERATIONS,
         *omnichannel.OPERATIONS,
         *agents.OPERATIONS,
         *available_agents.OPERATIONS,
     ),
-    "Queues": (*queues.OPERATIONS, *connections.OPERATIONS),
+    "Queues": (*queues.OPERATIONS, *connection_checks.OPERATIONS),
     "Login": routes.OPERATIONS,
     "Presence": (*stream.OPERATIONS, *presence.OPERATIONS, *own_presence.OPERATIONS, *people.OPERATIONS),
     "Users": _prefixed_last(*user_list.OPERATIONS, *users.OPERATIONS, *user_changes.OPERATIONS),

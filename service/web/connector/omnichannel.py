@@ -9,7 +9,6 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.answers import FRESHNESS, answered, reading_of, spelling
 from service.api.operation import Operation, Yes
 from service.domain.directory import Directory
 from service.domain.models import Extension, Reading
@@ -17,6 +16,7 @@ from service.errors import QueuesNotKnown
 from service.keys import DIRECTORY, LINKS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
+from service.web.connector.responses import FRESHNESS, answered, reading_of, spelling
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
 from service.web.http.paging import Paging

@@ -12,7 +12,6 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.answers import answered
 from service.api.operation import Operation, Yes
 from service.domain.directory import Directory
 from service.domain.models import Person, Role
@@ -20,6 +19,7 @@ from service.domain.names import folded
 from service.keys import DIRECTORY
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
+from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter
 from service.web.http.paging import Paging

@@ -10,8 +10,6 @@ import structlog
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.agents import heard
-from service.api.answers import answered
 from service.api.operation import Operation, Success, Yes
 from service.db import extension_admin, extensions
 from service.db.extension_admin import Kept
@@ -20,6 +18,8 @@ from service.errors import CallServerUnavailable, DatabaseUnavailable, Extension
 from service.keys import DATABASE, SETTINGS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
+from service.web.connector.agents import heard
+from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
 

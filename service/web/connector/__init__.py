@@ -1,0 +1,1 @@
+"""The connector's calls: extensions, agents, queues, and checks of connections."""
