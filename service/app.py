@@ -17,10 +17,6 @@ from service.ami.persistent_client import KeptConnection
 from service.api import routes
 from service.api.description.site import DESCRIPTION, Description
 from service.api.metrics import METRICS, Metrics, Parts
-from service.api.people import everybody
-from service.api.pictures import Pictures
-from service.api.stream_events import StreamEvents
-from service.api.streams import Streams
 from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher
@@ -40,6 +36,10 @@ from service.link_feed import LinkFeed
 from service.settings import Settings
 from service.web.auth.login_throttle import Logins
 from service.web.http.rate_limit import Limits
+from service.web.presence.rocketchat import everybody
+from service.web.presence.snapshot_cache import Pictures
+from service.web.presence.sse.events import StreamEvents
+from service.web.presence.sse.scheduler import Streams
 from service.web.server.connection_limit import CONNECTIONS, ConnectionLimit
 from service.web.server.dispatcher import AT_ONCE, DRAINING, OUTAGE, Outage
 from service.web.server.write_backlog import UNSENT, Unsent

@@ -4,10 +4,6 @@ from aiohttp import web
 
 from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
-from service.api.pictures import Pictures
-from service.api.stream_events import StreamEvents
-from service.api.streams import Streams
-from service.api.wholes import JsonList
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
 from service.db.change_listener import Changes
@@ -22,6 +18,10 @@ from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
 from service.web.auth.login_throttle import Logins
 from service.web.http.rate_limit import Limits
+from service.web.presence.aggregates import JsonList
+from service.web.presence.snapshot_cache import Pictures
+from service.web.presence.sse.events import StreamEvents
+from service.web.presence.sse.scheduler import Streams
 from service.web.softphone.registration_cache import Registrations
 
 SETTINGS = web.AppKey("settings", Settings)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from service.api import health, own_presence, people, presence, stream, user_changes, user_list, users
+from service.api import health, user_changes, user_list, users
 from service.api.description import site
 from service.api.operation import AtOnce, Operation
 from service.web.auth import routes
@@ -19,6 +19,8 @@ from service.web.connector import (
     omnichannel,
     queues,
 )
+from service.web.presence import poll, rocketchat, set_own
+from service.web.presence.sse import endpoint
 from service.web.softphone import registration
 
 
@@ -38,7 +40,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     ),
     "Queues": (*queues.OPERATIONS, *connection_checks.OPERATIONS),
     "Login": routes.OPERATIONS,
-    "Presence": (*stream.OPERATIONS, *presence.OPERATIONS, *own_presence.OPERATIONS, *people.OPERATIONS),
+    "Presence": (*endpoint.OPERATIONS, *poll.OPERATIONS, *set_own.OPERATIONS, *rocketchat.OPERATIONS),
     "Users": _prefixed_last(*user_list.OPERATIONS, *users.OPERATIONS, *user_changes.OPERATIONS),
 }
 """What clients call; a family's name is its heading in the description."""

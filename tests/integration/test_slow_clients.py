@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from service.api.stream_events import StreamEvents
 from service.keys import BOARD, STREAMS, WATCH
+from service.web.presence.sse.events import StreamEvents
 from service.web.server import connection_bounds, write_backlog
 from service.web.server.dispatcher import Front
 from service.web.server.write_backlog import UNSENT

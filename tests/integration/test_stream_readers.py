@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from service.api import stream as streaming
 from service.keys import BOARD, STREAMS, WATCH
+from service.web.presence.sse import endpoint as streaming
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually

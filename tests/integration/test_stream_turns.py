@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from service.api import streams
-from service.api.stream_events import StreamEvents
 from service.db import extensions
 from service.domain.presence.scope import Sight
 from service.domain.presence.subscription import Mailbox
 from service.keys import BOARD, DATABASE, STREAMS, WATCH
+from service.web.presence.sse import scheduler
+from service.web.presence.sse.events import StreamEvents
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually
@@ -34,9 +34,9 @@ async def until_known(reader: EventReader, extension: str) -> None:
 
 
 async def test_every_silent_stream_says_that_it_is_alive(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "HEARTBEAT_AFTER", 0.2)
-    monkeypatch.setattr(streams, "BEAT", 0.1)
-    many = streams.AT_ONCE + 5
+    monkeypatch.setattr(scheduler, "HEARTBEAT_AFTER", 0.2)
+    monkeypatch.setattr(scheduler, "BEAT", 0.1)
+    many = scheduler.AT_ONCE + 5
     async with AsyncExitStack() as stack, asyncio.timeout(20):
         readers = [await stack.enter_async_context(events(server.port)) for _ in range(many)]
         for reader in readers:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api import blocks
-from service.api.blocks import Blocks
+from service.web.presence import json_blocks
+from service.web.presence.json_blocks import Blocks
 
 KEYS = st.integers(0, 30).map(str)
 
@@ -18,7 +18,7 @@ KEYS = st.integers(0, 30).map(str)
 @pytest.fixture(autouse=True, scope="module")
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "SIZE", 2)
+        patch.setattr(json_blocks, "SIZE", 2)
         yield
 
 

@@ -12,8 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service import board_feed
-from service.api import wholes
-from service.api.pictures import Pictures
 from service.board_feed import BoardFeed
 from service.domain.contacts import Contacts
 from service.domain.device_states import DeviceStates
@@ -22,6 +20,8 @@ from service.domain.models import DeviceState, Extension, Person, Role
 from service.domain.presence import feed, subscription
 from service.domain.presence.scope import Sight
 from service.domain.presence_state import Presences
+from service.web.presence import aggregates
+from service.web.presence.snapshot_cache import Pictures
 from tests.support.directories import fill
 from tests.unit.test_board import World, _apply
 
@@ -41,7 +41,7 @@ STEPS = st.lists(
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feed, "SLICE", 2)
-        patch.setattr(wholes, "SLICE", 2)
+        patch.setattr(aggregates, "SLICE", 2)
         patch.setattr(subscription, "LARGEST_NEWS", 3)
         yield
 

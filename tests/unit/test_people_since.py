@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.people import _since
 from service.domain.presence.item import rfc3339_ms
+from service.web.presence.rocketchat import _since
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 CHANGED = st.integers(1_500_000_000_000_000, 2_500_000_000_000_000).map(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.pictures import LARGEST, TAGS, Pictures
 from service.domain.models import Role
+from service.web.presence.snapshot_cache import LARGEST, TAGS, Pictures
 from tests.unit.test_sight import World
 
 ROLES = st.sampled_from([Role.ADMIN, Role.CLIENT])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from service.api import presence_question
-from service.api.presence_question import LARGEST, Question, asked
+from service.web.presence import query
+from service.web.presence.query import LARGEST, Question, asked
 
 NOBODY: frozenset[str] = frozenset()
 
 
 @pytest.mark.parametrize(
-    ("query", "question", "remembered"),
+    ("text", "question", "remembered"),
     [
         ("", Question(NOBODY, NOBODY, None, False), True),
         ("extension=1,2&extension=3", Question(frozenset("123"), NOBODY, None, False), True),
@@ -26,8 +26,8 @@ NOBODY: frozenset[str] = frozenset()
         (f"extension={'1' * LARGEST}", Question(frozenset({"1" * LARGEST}), NOBODY, None, False), False),
     ],
 )
-def test_a_question_is_read_once_if_it_is_asked_again(query: str, question: Question, remembered: bool) -> None:
-    presence_question._remembered.cache_clear()
-    request = make_mocked_request("GET", f"/api/v1/presence?{query}")
+def test_a_question_is_read_once_if_it_is_asked_again(text: str, question: Question, remembered: bool) -> None:
+    query._remembered.cache_clear()
+    request = make_mocked_request("GET", f"/api/v1/presence?{text}")
     assert [asked(request), asked(request)] == [question] * 2
-    assert presence_question._remembered.cache_info().currsize == remembered
+    assert query._remembered.cache_info().currsize == remembered

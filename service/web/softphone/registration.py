@@ -11,8 +11,6 @@ from aiohttp import web
 from msgspec import Meta
 
 from service.api.operation import AnyOf, Operation, Yes
-from service.api.presence_question import waiting_time
-from service.api.presence_shapes import Wait
 from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
@@ -23,6 +21,8 @@ from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound,
 from service.web.http.etag import known
 from service.web.http.headers import rfc3339
 from service.web.http.prebuilt_response import Ready
+from service.web.presence.query import waiting_time
+from service.web.presence.schemas import Wait
 from service.web.server.held_request import Waiter, while_connected
 from service.web.softphone.registration_cache import Made
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from service.api.wholes import JsonList, Sum
 from service.domain.presence.feed import Board
 from service.domain.presence.item import Item
 from service.domain.presence.scope import Sight
 from service.web.http.errors import encode
+from service.web.presence.aggregates import JsonList, Sum
 
 TAGS, LARGEST = 5_000, 50
 """Groups of extensions whose tags are remembered, as softphones ask for the same again; and the size of such one."""

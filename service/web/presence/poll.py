@@ -12,8 +12,6 @@ import msgspec
 from aiohttp import hdrs, web
 
 from service.api.operation import Operation
-from service.api.presence_question import asked, waiting_time
-from service.api.presence_shapes import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
 from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Changes, Sight
@@ -24,6 +22,8 @@ from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.etag import known
 from service.web.http.headers import rfc3339
 from service.web.http.prebuilt_response import Ready, as_json, lines
+from service.web.presence.query import asked, waiting_time
+from service.web.presence.schemas import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
 from service.web.server.held_request import Waiter, while_connected
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from service.api.pictures import Pictures
 from service.domain.presence.scope import Changes, Sight
 from service.domain.presence.subscription import Mailbox
 from service.web.http.errors import encode
+from service.web.presence.snapshot_cache import Pictures
 
 HEARTBEAT = b":\n\n"
 """A comment: proxies close connections on which nothing is said."""

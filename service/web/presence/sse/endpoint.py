@@ -9,10 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from aiohttp import web
 
-from service.api.open_stream import OpenStream
 from service.api.operation import Auth, Operation, Yes
-from service.api.presence import sight_of
-from service.api.presence_shapes import Filters
 from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Sight
@@ -22,6 +19,9 @@ from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong, encode
 from service.web.http.headers import EXPOSED
 from service.web.http.prebuilt_response import SERVER
+from service.web.presence.poll import sight_of
+from service.web.presence.schemas import Filters
+from service.web.presence.sse.connection import OpenStream
 from service.web.server.held_request import Waiter
 from service.web.server.write_backlog import UNSENT, WRITE_DEADLINE
 

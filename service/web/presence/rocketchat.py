@@ -11,7 +11,6 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from service.api.operation import Operation, Yes
-from service.api.wholes import JsonList
 from service.domain.models import Person
 from service.domain.presence.feed import Board
 from service.domain.presence.item import Item, rfc3339_ms
@@ -21,6 +20,7 @@ from service.keys import BOARD, DIRECTORY, PEOPLE
 from service.web.auth.authentication import by_caller, by_known_caller, caller, known_caller
 from service.web.http.errors import BadArgument, UserNotFound, encode
 from service.web.http.prebuilt_response import Ready, as_json
+from service.web.presence.aggregates import JsonList
 
 Status = Literal["online", "away", "busy", "offline"]
 

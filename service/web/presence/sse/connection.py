@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from aiohttp import HttpVersion11, web
 
-from service.api.stream_events import links_of
 from service.domain.presence.scope import Sight
 from service.domain.presence.subscription import Mailbox
 from service.keys import BOARD, EVENTS, HELD_STREAMS, STREAMS, WATCH
+from service.web.presence.sse.events import links_of
 from service.web.server.held_request import Waiter
 from service.web.server.protocol import connection_of
 

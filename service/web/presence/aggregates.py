@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from service.api.blocks import Blocks
 from service.domain.presence.feed import SLICE, Board
 from service.domain.presence.item import Item
+from service.web.presence.json_blocks import Blocks
 
 SLICE_OF_BLOCKS = 16
 """Blocks that are joined in one turn of the loop: a few milliseconds."""

@@ -1,0 +1,1 @@
+"""Presence as a stream of server-sent events."""
