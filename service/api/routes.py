@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from service.api import health, user_changes, user_list, users
+from service.api import health
 from service.api.description import site
 from service.api.operation import AtOnce, Operation
 from service.web.auth import routes
@@ -22,6 +22,7 @@ from service.web.connector import (
 from service.web.presence import poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
 from service.web.softphone import registration
+from service.web.users import admin, get, listing
 
 
 def _prefixed_last(*operations: Operation) -> tuple[Operation, ...]:
@@ -41,7 +42,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Queues": (*queues.OPERATIONS, *connection_checks.OPERATIONS),
     "Login": routes.OPERATIONS,
     "Presence": (*endpoint.OPERATIONS, *poll.OPERATIONS, *set_own.OPERATIONS, *rocketchat.OPERATIONS),
-    "Users": _prefixed_last(*user_list.OPERATIONS, *users.OPERATIONS, *user_changes.OPERATIONS),
+    "Users": _prefixed_last(*listing.OPERATIONS, *get.OPERATIONS, *admin.OPERATIONS),
 }
 """What clients call; a family's name is its heading in the description."""
 

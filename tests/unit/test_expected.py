@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from multidict import MultiDict
 
-from service.api.user_body import NewUser, UserChanges
-from service.api.user_shapes import UserListQuery
 from service.web.http import fields
 from service.web.http.errors import FieldsWrong
+from service.web.users.change_schemas import NewUser, UserChanges
+from service.web.users.schemas import UserListQuery
 
 NOTHING = object()
 

@@ -13,12 +13,12 @@ import structlog
 
 from service import logs
 from service.ami.client import Account
-from service.api.user_body import NewUser, UserChanges
 from service.db.connection import Login
 from service.db.users import Login as UserLogin
 from service.domain.models import CallServerAddress, DeviceState, Extension, Reading, Role
 from service.domain.registration_info import registration
 from service.settings import CallServer, Settings
+from service.web.users.change_schemas import NewUser, UserChanges
 
 SECRET = "hunter2"
 SERVER = {"host": "h", "ami_host": "h", "monitor_secret": SECRET, "sync_secret": SECRET, "database_password": SECRET}

@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 
 from service.api.operation import Auth, Operation, under
-from service.api.user_shapes import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 from service.db.activity import ONLINE_FOR, Seen
 from service.db.users import UserRow
 from service.errors import Unavailable
@@ -19,6 +18,7 @@ from service.web.auth.authentication import admin, logged_in
 from service.web.http import body
 from service.web.http.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
 from service.web.http.prebuilt_response import Ready, as_json
+from service.web.users.schemas import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 
 ONLINE, OFFLINE = 1, 2
 MOST_USER_ID = 2**63 - 1

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.user_rules import MOST_NETWORKS
 from service.credentials import PASSWORD_BYTES, PASSWORD_LENGTH
 from service.domain.models import Role
+from service.web.users.validation import MOST_NETWORKS
 
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _SEEN = "[^@\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f\\ufeff]"

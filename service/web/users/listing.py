@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from service.api.operation import Auth, Operation, under
-from service.api.user_shapes import UserListAnswer, UserListQuery
-from service.api.users import shown
 from service.db import user_list
 from service.db.activity import ONLINE_FOR
 from service.db.user_list import Wanted
@@ -17,6 +15,8 @@ from service.web.auth.authentication import admin
 from service.web.http import fields
 from service.web.http.errors import FieldsWrong, Forbidden
 from service.web.http.prebuilt_response import Ready, as_json
+from service.web.users.get import shown
+from service.web.users.schemas import UserListAnswer, UserListQuery
 
 
 async def get(request: web.Request) -> Ready:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import structlog
 from aiohttp import web
 
-from service.api import user_rules
 from service.api.operation import Auth, Operation, Success, under
-from service.api.user_body import NewUser, UserChanges
-from service.api.user_shapes import ONE_USER, UserAnswer
-from service.api.users import asked_user, shown
 from service.credentials import is_hash
 from service.db import user_admin
 from service.db.users import UserRow
@@ -19,6 +15,10 @@ from service.web.auth.authentication import admin
 from service.web.http import body, fields
 from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
 from service.web.http.prebuilt_response import Ready, as_json
+from service.web.users import validation
+from service.web.users.change_schemas import NewUser, UserChanges
+from service.web.users.get import asked_user, shown
+from service.web.users.schemas import ONE_USER, UserAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 async def create(request: web.Request) -> Ready:
     """POST /user/create: somebody new."""
     by = await admin(request)
-    given = fields.of_body(NewUser, await body.read_object(request), user_rules.OF_NEW)
+    given = fields.of_body(NewUser, await body.read_object(request), validation.OF_NEW)
     values = {**given.values(), "passwd": await request.app[HASHER].hash(given.passwd)}
     row = await user_admin.create(request.app[DATABASE], values, by.user_id)
     log.info("a user was made", user_id=row.user_id, by=by.user_id)
@@ -36,7 +36,7 @@ async def create(request: web.Request) -> Ready:
 async def modify(request: web.Request) -> Ready:
     """PATCH /user/{user_id}: the fields that are given."""
     by = await admin(request)
-    given = fields.of_body(UserChanges, await body.read_object(request), user_rules.OF_CHANGES)
+    given = fields.of_body(UserChanges, await body.read_object(request), validation.OF_CHANGES)
     user_id = asked_user(request)
     values = given.values()
     if password := values.pop("passwd", ""):

@@ -1,0 +1,1 @@
+"""The user API: one user, the list, and what an admin changes."""
