@@ -16,7 +16,6 @@ from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
 from service.api import routes
 from service.api.description.site import DESCRIPTION, Description
-from service.api.metrics import METRICS, Metrics, Parts
 from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher
@@ -36,6 +35,7 @@ from service.link_feed import LinkFeed
 from service.settings import Settings
 from service.web.auth.login_throttle import Logins
 from service.web.http.rate_limit import Limits
+from service.web.ops.metrics import METRICS, Metrics, Parts
 from service.web.presence.rocketchat import everybody
 from service.web.presence.snapshot_cache import Pictures
 from service.web.presence.sse.events import StreamEvents

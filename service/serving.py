@@ -13,14 +13,14 @@ from aiohttp import web
 
 from service import demo_data, files, garbage, keys, signals
 from service.api import routes
-from service.api.metrics import METRICS
-from service.api.siblings import Siblings
 from service.app import running
 from service.domain.directory import Directory
 from service.lifeline import Lifeline
 from service.listening import listening
 from service.settings import Settings
 from service.sockets import Sockets
+from service.web.ops.metrics import METRICS
+from service.web.ops.worker_metrics import Siblings
 from service.web.server.connection_limit import CONNECTIONS, LEAST
 from service.web.server.dispatcher import DRAINING, OUTAGE
 from service.web.server.protocol import Runner

@@ -20,10 +20,10 @@ import structlog
 
 from service import signals
 from service.ami.link_failures import delays
-from service.api.siblings import meeting_point
 from service.lifeline import BEAT_EVERY, Place
 from service.settings import Settings
 from service.sockets import Sockets
+from service.web.ops.worker_metrics import meeting_point
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from service.api import health
 from service.api.description import site
 from service.api.operation import AtOnce, Operation
 from service.web.auth import routes
@@ -19,6 +18,7 @@ from service.web.connector import (
     omnichannel,
     queues,
 )
+from service.web.ops import health
 from service.web.presence import poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
 from service.web.softphone import registration

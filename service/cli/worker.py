@@ -8,11 +8,11 @@ import socket
 import msgspec
 
 from service import logs
-from service.api.siblings import Siblings
 from service.lifeline import Place
 from service.serving import Worker, serve
 from service.settings import Settings
 from service.sockets import Sockets
+from service.web.ops.worker_metrics import Siblings
 
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> None:

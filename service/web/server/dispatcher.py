@@ -18,7 +18,6 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from multidict import istr
 
-from service.api.metrics import METRICS
 from service.api.operation import AtOnce
 from service.errors import ServiceError, Unavailable
 from service.keys import SETTINGS
@@ -26,6 +25,7 @@ from service.web.http import cors, header_checks
 from service.web.http.error_responses import family_of, plain, response
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
 from service.web.http.prebuilt_response import SERVER, Ready, Sending
+from service.web.ops.metrics import METRICS
 from service.web.server.path_table import NOWHERE, Found, Paths
 from service.web.server.write_backlog import LARGE, UNSENT
 

@@ -10,13 +10,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from service.ami.link import Link
-from service.api.siblings import Siblings
 from service.db.write_access import WriteAccess
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.session_watch import TokenWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.web.auth.login_throttle import Logins
+from service.web.ops.worker_metrics import Siblings
 from service.web.presence.sse.scheduler import Streams
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))

@@ -1,0 +1,1 @@
+"""Health and metrics: what orchestrators, operators and Prometheus ask."""
