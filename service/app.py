@@ -10,12 +10,9 @@ from time import time
 import structlog
 from aiohttp import web
 
-from service import keys
 from service.ami.client import Account
 from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
-from service.api import routes
-from service.api.description.site import DESCRIPTION, Description
 from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher
@@ -33,8 +30,10 @@ from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.link_feed import LinkFeed
 from service.settings import Settings
+from service.web import app_keys, routes
 from service.web.auth.login_throttle import Logins
 from service.web.http.rate_limit import Limits
+from service.web.openapi.page import DESCRIPTION, Description
 from service.web.ops.metrics import METRICS, Metrics, Parts
 from service.web.presence.rocketchat import everybody
 from service.web.presence.snapshot_cache import Pictures
@@ -80,36 +79,36 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         logins = Logins(database, hasher, activity, settings.login_failures_per_process)
 
         app = web.Application()
-        app[keys.SETTINGS] = settings
-        app[keys.DATABASE] = database
-        app[keys.USER_READS] = UserReads(database, settings.database_deadline)
-        app[keys.LINKS] = links
-        app[keys.UNKNOWN_CALL_SERVERS] = unknown
-        app[keys.PRESENCE_ACCOUNTS] = _presence_accounts(settings, stack)
-        app[keys.LOGINS] = logins
-        app[keys.HASHER] = hasher
-        app[keys.ACTIVITY] = activity
-        app[keys.DIRECTORY] = directory
-        app[keys.BOARD] = feed.board
-        app[keys.WATCH] = feed.watch
-        app[keys.STREAMS] = Streams()
-        app[keys.HELD_STREAMS] = HeldAnswers(settings.streams_per_person, settings.held_answers)
-        app[keys.HELD_POLLS] = HeldAnswers(settings.long_polls_per_person, settings.held_answers)
+        app[app_keys.SETTINGS] = settings
+        app[app_keys.DATABASE] = database
+        app[app_keys.USER_READS] = UserReads(database, settings.database_deadline)
+        app[app_keys.LINKS] = links
+        app[app_keys.UNKNOWN_CALL_SERVERS] = unknown
+        app[app_keys.PRESENCE_ACCOUNTS] = _presence_accounts(settings, stack)
+        app[app_keys.LOGINS] = logins
+        app[app_keys.HASHER] = hasher
+        app[app_keys.ACTIVITY] = activity
+        app[app_keys.DIRECTORY] = directory
+        app[app_keys.BOARD] = feed.board
+        app[app_keys.WATCH] = feed.watch
+        app[app_keys.STREAMS] = Streams()
+        app[app_keys.HELD_STREAMS] = HeldAnswers(settings.streams_per_person, settings.held_answers)
+        app[app_keys.HELD_POLLS] = HeldAnswers(settings.long_polls_per_person, settings.held_answers)
         app.on_shutdown.append(_end_what_takes_long)
-        app[keys.CHANGES] = changes
-        app[keys.LIMITS] = Limits(settings.requests_per_minute)
-        app[keys.TAG_KEY] = await tag_key(database)
-        app[keys.TICKETS] = Tickets(database, app[keys.TAG_KEY])
-        app[keys.REGISTRATIONS] = Registrations(settings, links, directory, app[keys.TAG_KEY])
-        app[keys.PICTURES] = Pictures(feed.board, app[keys.TAG_KEY])
-        app[keys.PEOPLE] = everybody(feed.board)
-        app[keys.EVENTS] = StreamEvents(app[keys.PICTURES])
+        app[app_keys.CHANGES] = changes
+        app[app_keys.LIMITS] = Limits(settings.requests_per_minute)
+        app[app_keys.TAG_KEY] = await tag_key(database)
+        app[app_keys.TICKETS] = Tickets(database, app[app_keys.TAG_KEY])
+        app[app_keys.REGISTRATIONS] = Registrations(settings, links, directory, app[app_keys.TAG_KEY])
+        app[app_keys.PICTURES] = Pictures(feed.board, app[app_keys.TAG_KEY])
+        app[app_keys.PEOPLE] = everybody(feed.board)
+        app[app_keys.EVENTS] = StreamEvents(app[app_keys.PICTURES])
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()
         app[UNSENT] = Unsent()
         app[CONNECTIONS] = ConnectionLimit(settings.trusted_proxies)
         app[METRICS] = Metrics(
-            Parts(links, logins, directory, database.login.write_access, app[keys.STREAMS], feed.watch, unknown)
+            Parts(links, logins, directory, database.login.write_access, app[app_keys.STREAMS], feed.watch, unknown)
         )
         families = routes.families(with_metrics=settings.metrics_port is None)
         app[DESCRIPTION] = Description(families)
@@ -139,7 +138,7 @@ def _presence_accounts(settings: Settings, stack: contextlib.AsyncExitStack) -> 
 
 async def _end_what_takes_long(app: web.Application) -> None:
     """Streams and long-polls end at once, or a shutdown would wait for their readers."""
-    app[keys.WATCH].end_all()
+    app[app_keys.WATCH].end_all()
 
 
 async def _read_once(changes: Changes, supervisor: Supervisor, deadline: float) -> None:

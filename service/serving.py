@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from service import demo_data, files, garbage, keys, signals
-from service.api import routes
+from service import demo_data, files, garbage, signals
 from service.app import running
 from service.domain.directory import Directory
 from service.lifeline import Lifeline
 from service.listening import listening
 from service.settings import Settings
 from service.sockets import Sockets
+from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import Siblings
 from service.web.server.connection_limit import CONNECTIONS, LEAST
@@ -59,7 +59,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
             app, supervisor = await stack.enter_async_context(running(settings))
         if stop.wanted:
             return
-        demo = await stack.enter_async_context(_without_demo(app[keys.DIRECTORY], settings, sockets, stop))
+        demo = await stack.enter_async_context(_without_demo(app[app_keys.DIRECTORY], settings, sockets, stop))
         garbage.settle()
         connections = app[CONNECTIONS]
         connections.most = min(connections.most, max(LEAST, files.left_for_clients(settings)))
@@ -160,11 +160,11 @@ class Stop:
 
 def _for_operators(app: web.Application) -> web.Application:
     operators = web.Application()
-    operators[keys.SETTINGS] = app[keys.SETTINGS]
-    operators[keys.DATABASE] = app[keys.DATABASE]
-    operators[keys.DIRECTORY] = app[keys.DIRECTORY]
-    operators[keys.LINKS] = app[keys.LINKS]
-    operators[keys.UNKNOWN_CALL_SERVERS] = app[keys.UNKNOWN_CALL_SERVERS]
+    operators[app_keys.SETTINGS] = app[app_keys.SETTINGS]
+    operators[app_keys.DATABASE] = app[app_keys.DATABASE]
+    operators[app_keys.DIRECTORY] = app[app_keys.DIRECTORY]
+    operators[app_keys.LINKS] = app[app_keys.LINKS]
+    operators[app_keys.UNKNOWN_CALL_SERVERS] = app[app_keys.UNKNOWN_CALL_SERVERS]
     operators[OUTAGE] = app[OUTAGE]
     operators[DRAINING] = app[DRAINING]
     operators[UNSENT] = app[UNSENT]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.db.activity import Activity
-from service.keys import ACTIVITY
+from service.web.app_keys import ACTIVITY
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, Server, Start, serving, told

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.db import extensions
-from service.keys import CHANGES, DATABASE
+from service.web.app_keys import CHANGES, DATABASE
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, Start, told

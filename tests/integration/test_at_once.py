@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from service.app import running
-from service.keys import DIRECTORY, WATCH
+from service.web.app_keys import DIRECTORY, WATCH
 from service.web.http.prebuilt_response import Ready
 from service.web.server.dispatcher import Front
 from service.web.server.protocol import Runner

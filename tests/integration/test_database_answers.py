@@ -15,8 +15,8 @@ from service.db.change_listener import Changes
 from service.db.directory_loader import SQL, DirectoryReader
 from service.db.migrate import migrate
 from service.errors import ConfigurationError, DatabaseUnavailable
-from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY
 from service.settings import Settings
+from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY
 from tests.integration.test_directory_trouble import polling
 from tests.support import command_line
 from tests.support.database import ASTERISK, OWNER, SERVICE, TestDatabase

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from local.postgres import Postgres
 from service.db import users
-from service.keys import ACTIVITY, DATABASE
+from service.web.app_keys import ACTIVITY, DATABASE
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, Server, Start

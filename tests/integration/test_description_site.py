@@ -8,8 +8,8 @@ from base64 import b64encode
 
 import pytest
 
-from service.api import routes
-from service.api.description.document import document
+from service.web import routes
+from service.web.openapi.document import document
 from tests.support.database import TestDatabase
 from tests.support.server import Server, Start, told
 

@@ -13,8 +13,8 @@ import pytest
 
 from local.postgres import Postgres
 from service.credentials import token_hash
-from service.keys import BOARD, CHANGES, DIRECTORY
 from service.settings import Settings
+from service.web.app_keys import BOARD, CHANGES, DIRECTORY
 from tests.support.database import SERVICE, TestDatabase, make_database
 from tests.support.deaf_pooler import DeafPooler, pooling
 from tests.support.eventually import eventually

@@ -16,11 +16,11 @@ import pytest
 
 from local import asterisk_programs
 from local.asterisk_programs import Programs
-from service.api import routes
-from service.api.description.document import operation_id
-from service.api.description.examples import EXAMPLES, FILE
 from service.domain.presence.item import Item
-from service.keys import BOARD
+from service.web import routes
+from service.web.app_keys import BOARD
+from service.web.openapi.document import operation_id
+from service.web.openapi.examples import EXAMPLES, FILE
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, AGENT_UID, Server
 

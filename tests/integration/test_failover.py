@@ -19,8 +19,8 @@ from service.cli.demo import SIP_PASSWORD
 from service.db.connection import Login
 from service.db.migrate import migrate
 from service.errors import DatabaseUnavailable
-from service.keys import DIRECTORY
 from service.settings import Settings
+from service.web.app_keys import DIRECTORY
 from tests.integration.test_directory_trouble import polling
 from tests.support import command_line
 from tests.support.database import ASTERISK, OWNER, PASSWORD, TestDatabase, scratch

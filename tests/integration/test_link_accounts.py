@@ -16,7 +16,7 @@ from service.ami import link as links
 from service.ami.client import Account, Deaf, connected
 from service.ami.uptime import QUARTER, has_run_for
 from service.domain.models import DeviceState
-from service.keys import UNKNOWN_CALL_SERVERS
+from service.web.app_keys import UNKNOWN_CALL_SERVERS
 from tests.support.eventually import eventually
 from tests.support.links import SECRET, Watch, is_live, live, storm
 from tests.support.pbx import Pbx

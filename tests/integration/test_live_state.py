@@ -9,7 +9,7 @@ import pytest
 from local.sip import PhoneError
 from service.cli.demo import SECOND_SIP_PASSWORD, SIP_PASSWORD
 from service.db import extensions
-from service.keys import DATABASE
+from service.web.app_keys import DATABASE
 from tests.support.eventually import eventually
 from tests.support.pbx import OLDEST, Pbx
 from tests.support.server import ADMIN, Server, Start

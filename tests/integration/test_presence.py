@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.db import extensions
-from service.keys import BOARD, DATABASE, HELD_POLLS
+from service.web.app_keys import BOARD, DATABASE, HELD_POLLS
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, AGENT_UID, Server, Start, told

@@ -10,7 +10,7 @@ import pytest
 
 from local.sip import PhoneError
 from service.cli.demo import SIP_PASSWORD
-from service.keys import BOARD
+from service.web.app_keys import BOARD
 from tests.support.ami import Ami
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, apply, events

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from service.keys import BOARD, STREAMS, WATCH
+from service.web.app_keys import BOARD, STREAMS, WATCH
 from service.web.presence.sse.events import StreamEvents
 from service.web.server import connection_bounds, write_backlog
 from service.web.server.dispatcher import Front

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from service.keys import BOARD, STREAMS, WATCH
+from service.web.app_keys import BOARD, STREAMS, WATCH
 from service.web.presence.sse import endpoint as streaming
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events

@@ -7,7 +7,7 @@ import base64
 import secrets
 
 from service.db.stream_tickets import USED, Tickets
-from service.keys import TAG_KEY, TICKETS
+from service.web.app_keys import TAG_KEY, TICKETS
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Server, Start, told
 

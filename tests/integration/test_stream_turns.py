@@ -10,7 +10,7 @@ import pytest
 from service.db import extensions
 from service.domain.presence.scope import Sight
 from service.domain.presence.subscription import Mailbox
-from service.keys import BOARD, DATABASE, STREAMS, WATCH
+from service.web.app_keys import BOARD, DATABASE, STREAMS, WATCH
 from service.web.presence.sse import scheduler
 from service.web.presence.sse.events import StreamEvents
 from tests.support.database import TestDatabase

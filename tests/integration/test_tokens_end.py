@@ -12,7 +12,7 @@ from service.credentials import token_hash
 from service.db import tokens
 from service.db.pool import Database
 from service.errors import NotFound
-from service.keys import DATABASE, STREAMS
+from service.web.app_keys import DATABASE, STREAMS
 from tests.support.database import TestDatabase
 from tests.support.events import events
 from tests.support.server import Server, Start

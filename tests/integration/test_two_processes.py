@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from service.db import extensions
-from service.keys import BOARD, CHANGES, DATABASE, WATCH
+from service.web.app_keys import BOARD, CHANGES, DATABASE, WATCH
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually

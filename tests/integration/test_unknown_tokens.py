@@ -13,7 +13,7 @@ import pytest
 from service.credentials import token_hash
 from service.db import read_barrier
 from service.db.change_listener import CHANNEL, HEARTBEAT_EVERY, PROOF_EVERY
-from service.keys import CHANGES, DIRECTORY
+from service.web.app_keys import CHANGES, DIRECTORY
 from tests.support.database import TestDatabase
 from tests.support.deaf_pooler import pooling
 from tests.support.eventually import eventually

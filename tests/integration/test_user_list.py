@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from service.db.user_list import OrderBy
-from service.keys import ACTIVITY
+from service.web.app_keys import ACTIVITY
 from tests.integration.test_users import FIELDS
 from tests.support.database import TestDatabase, cloned
 from tests.support.server import Server, Start, serving, told

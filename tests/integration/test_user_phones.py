@@ -14,7 +14,7 @@ import pytest
 
 from local.sip import Phone, PhoneError
 from service.db import extensions
-from service.keys import DATABASE, HASHER
+from service.web.app_keys import DATABASE, HASHER
 from tests.support.database import TestDatabase, make_database
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx, make_pbx

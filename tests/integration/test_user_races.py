@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.db import extensions
-from service.keys import DATABASE, HASHER
+from service.web.app_keys import DATABASE, HASHER
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Server, Start
 

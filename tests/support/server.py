@@ -19,8 +19,8 @@ from service.ami.link import Link
 from service.app import running
 from service.cli.demo import ADMIN_TOKEN
 from service.db import tokens
-from service.keys import DATABASE, LINKS
 from service.settings import Settings
+from service.web.app_keys import DATABASE, LINKS
 from service.web.server.protocol import Runner
 from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.keys import HASHER
+from service.web.app_keys import HASHER
 from tests.support.server import ADMIN, Server, told
 
 TOKEN = {"X-Auth-Token": ADMIN["X-Auth-Token"]}

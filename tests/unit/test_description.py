@@ -15,11 +15,11 @@ from hypothesis.strategies import text
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.api import routes
-from service.api.description import envelopes
-from service.api.description.document import document, operation_id
 from service.domain.names import new_name
 from service.errors import Invalid
+from service.web import routes
+from service.web.openapi import error_schemas
+from service.web.openapi.document import document, operation_id
 
 FAMILIES = routes.families(with_metrics=True)
 OPERATIONS = [each for family in FAMILIES.values() for each in family]
@@ -181,7 +181,7 @@ def test_every_error_has_an_example_that_is_as_it_is_described(method: str, path
 
 def test_an_error_whose_shape_is_not_described_is_not_described_wrongly() -> None:
     with pytest.raises(ValueError, match="no envelope fits"):
-        envelopes.envelope_of({"success": False, "error": "x", "new": 1})
+        error_schemas.envelope_of({"success": False, "error": "x", "new": 1})
 
 
 def test_every_answer_in_json_says_which_of_its_fields_are_always_there() -> None:
@@ -198,7 +198,7 @@ def structs(kind: type[msgspec.Struct] = msgspec.Struct) -> Iterator[type[msgspe
 
 
 def test_a_field_that_may_be_absent_has_that_as_its_default_or_it_would_be_described_as_required() -> None:
-    ours = [each for each in structs() if each.__module__.startswith("service.api")]
+    ours = [each for each in structs() if each.__module__.startswith("service.web")]
     assert len(ours) > 20
     for kind in ours:
         types = get_type_hints(kind)

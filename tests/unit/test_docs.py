@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.api.routes import FAMILIES
 from service.web.auth.permissions import ROLES, Permission
+from service.web.routes import FAMILIES
 from tests.support.settings_table import README, written
 
 PROJECT = README.parent

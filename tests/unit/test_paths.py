@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from service.api import routes
+from service.web import routes
 from service.web.server.path_table import Paths
 
 FAMILIES = routes.families(with_metrics=True)

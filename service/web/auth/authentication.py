@@ -9,16 +9,16 @@ from functools import lru_cache
 from aiohttp import web
 from multidict import istr
 
-from service.api.operation import AtOnce, Handler
 from service.credentials import is_token, token_hash
 from service.db import tokens
 from service.domain.models import Person
 from service.domain.networks import Address, address_of, network
 from service.errors import DirectoryUnavailable, NotFound
-from service.keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, LIMITS, LOGINS, SETTINGS
 from service.settings import Network
+from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, LIMITS, LOGINS, SETTINGS
 from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
 from service.web.http.prebuilt_response import Ready
+from service.web.openapi.operation import AtOnce, Handler
 
 ForPerson = Callable[[web.Request, Person], Ready]
 TOKEN_HEADER, UID_HEADER = istr("X-Auth-Token"), istr("X-User-Id")

@@ -9,16 +9,16 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
-from service.api.operation import Auth, Operation
 from service.credentials import token_hash
 from service.db import tokens
 from service.domain.models import Person
 from service.errors import Unavailable
-from service.keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
+from service.web.app_keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import caller, hash_of, holder, logged_in, presented_token
 from service.web.auth.schemas import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
 from service.web.http import body
 from service.web.http.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequests, encode
+from service.web.openapi.operation import Auth, Operation
 
 AnyMe = TypeVar("AnyMe", bound=Me)
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from service.api.operation import AnyOf, Yes
 from service.domain.models import Role
+from service.web.openapi.operation import AnyOf, Yes
 
 Name = Annotated[str, Meta(min_length=1)]
 

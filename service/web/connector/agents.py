@@ -7,15 +7,15 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from service.api.operation import AnyOf, Operation, Success, Yes
 from service.db import extensions
 from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
-from service.keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
+from service.web.app_keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
+from service.web.openapi.operation import AnyOf, Operation, Success, Yes
 
 PATH = "/api/v1/omnichannel/agent"
 _NOBODY = "Missing key 'userId' or 'username'"

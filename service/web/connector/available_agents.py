@@ -12,11 +12,10 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.operation import Operation, Yes
 from service.domain.directory import Directory
 from service.domain.models import Person, Role
 from service.domain.names import folded
-from service.keys import DIRECTORY
+from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
 from service.web.connector.responses import answered
@@ -24,6 +23,7 @@ from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter
 from service.web.http.paging import Paging
 from service.web.http.slices import in_slices
+from service.web.openapi.operation import Operation, Yes
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
 """By what they can be sorted, and where a person has it."""

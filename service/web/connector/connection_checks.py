@@ -19,15 +19,15 @@ from aiohttp import web
 from msgspec import Meta
 
 from service.ami.client import Account, Deaf, connected
-from service.api.operation import Operation, Yes
 from service.errors import CallServerUnavailable, Invalid
-from service.keys import SETTINGS
 from service.settings import CallServer
+from service.web.app_keys import SETTINGS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotConnected
+from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/voip"
 WITHIN = 5.0

@@ -10,18 +10,18 @@ import structlog
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.operation import Operation, Success, Yes
 from service.db import extension_admin, extensions
 from service.db.extension_admin import Kept
 from service.domain.models import Person
 from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
-from service.keys import DATABASE, SETTINGS
+from service.web.app_keys import DATABASE, SETTINGS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
 from service.web.connector.agents import heard
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
+from service.web.openapi.operation import Operation, Success, Yes
 
 log = structlog.get_logger(__name__)
 

@@ -9,10 +9,9 @@ from aiohttp import web
 from msgspec import Meta
 
 from service import __version__
-from service.api.operation import Operation, Yes
 from service.domain.models import Extension, Reading
 from service.domain.registration_info import AUTHTYPE
-from service.keys import DIRECTORY
+from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
 from service.web.connector.responses import FRESHNESS, answered, reading_of, spelling
@@ -20,6 +19,7 @@ from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
 from service.web.http.prebuilt_response import Ready
 from service.web.http.slices import in_slices
+from service.web.openapi.operation import Operation, Yes
 from service.web.softphone import registration
 
 PATH = "/api/v1/connector"

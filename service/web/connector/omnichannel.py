@@ -9,11 +9,10 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.operation import Operation, Yes
 from service.domain.directory import Directory
 from service.domain.models import Extension, Reading
 from service.errors import QueuesNotKnown
-from service.keys import DIRECTORY, LINKS
+from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import Permission, demand
 from service.web.connector.responses import FRESHNESS, answered, reading_of, spelling
@@ -21,6 +20,7 @@ from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
 from service.web.http.paging import Paging
 from service.web.http.slices import in_slices
+from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/omnichannel"
 

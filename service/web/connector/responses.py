@@ -9,7 +9,7 @@ from aiohttp import web
 
 from service.domain.models import DeviceState, Extension, NotLive, Reading
 from service.domain.state_names import ASTERISK, ROCKETCHAT, Spelling
-from service.keys import DIRECTORY, LINKS, SETTINGS
+from service.web.app_keys import DIRECTORY, LINKS, SETTINGS
 from service.web.http.errors import encode
 from service.web.http.headers import EXPOSED, rfc3339, why_not_live
 

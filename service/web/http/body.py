@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from service.keys import SETTINGS
+from service.web.app_keys import SETTINGS
 from service.web.http.errors import BadArgument, BodyTooLarge, BodyTooSlow, BodyUnsupported
 
 DEEPEST = 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.keys import SETTINGS
+from service.web.app_keys import SETTINGS
 from service.web.http.headers import EXPOSED
 from service.web.http.prebuilt_response import Ready, lines
 

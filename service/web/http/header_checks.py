@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from service.keys import SETTINGS
+from service.web.app_keys import SETTINGS
 from service.web.http.errors import BodyEncoded, BodyTooLarge, RequestError, TransferCodingUnknown
 
 

@@ -10,11 +10,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.ami.link import Link
-from service.api.operation import Auth, Operation
 from service.domain.device_states import Freshness
-from service.keys import DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
+from service.web.app_keys import DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
 from service.web.auth import operator_access
 from service.web.http.errors import encode
+from service.web.openapi.operation import Auth, Operation
 from service.web.ops.metrics import METRICS
 from service.web.ops.schemas import Alive, DatabaseReport, DirectoryReport, LinkReport, Readiness, Report, Status
 

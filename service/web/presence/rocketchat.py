@@ -10,16 +10,16 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.api.operation import Operation, Yes
 from service.domain.models import Person
 from service.domain.presence.feed import Board
 from service.domain.presence.item import Item, rfc3339_ms
 from service.domain.presence.scope import Sight
 from service.domain.presence.visibility import may_see, sees_all
-from service.keys import BOARD, DIRECTORY, PEOPLE
+from service.web.app_keys import BOARD, DIRECTORY, PEOPLE
 from service.web.auth.authentication import by_caller, by_known_caller, caller, known_caller
 from service.web.http.errors import BadArgument, UserNotFound, encode
 from service.web.http.prebuilt_response import Ready, as_json
+from service.web.openapi.operation import Operation, Yes
 from service.web.presence.aggregates import JsonList
 
 Status = Literal["online", "away", "busy", "offline"]

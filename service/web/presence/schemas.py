@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from service.api.operation import AnyOf, No, Yes
 from service.domain.presence.item import Item
+from service.web.openapi.operation import AnyOf, No, Yes
 
 Wait = Annotated[float, Meta(ge=0, description="Seconds to hold the answer until something changes, 30 at most.")]
 ExtensionNumber = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$", description="An extension's number.")]

@@ -8,13 +8,13 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.api.operation import Operation, Success
 from service.domain.presence_state import Presence, PresenceState
 from service.errors import CallServerUnavailable
-from service.keys import DIRECTORY, PRESENCE_ACCOUNTS
+from service.web.app_keys import DIRECTORY, PRESENCE_ACCOUNTS
 from service.web.auth.authentication import caller
 from service.web.http import body
 from service.web.http.errors import BadArgument, ExtensionNotFound, encode
+from service.web.openapi.operation import Operation, Success
 
 LONGEST_MESSAGE = 200
 

@@ -18,13 +18,13 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from multidict import istr
 
-from service.api.operation import AtOnce
 from service.errors import ServiceError, Unavailable
-from service.keys import SETTINGS
+from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
 from service.web.http.error_responses import family_of, plain, response
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
 from service.web.http.prebuilt_response import SERVER, Ready, Sending
+from service.web.openapi.operation import AtOnce
 from service.web.ops.metrics import METRICS
 from service.web.server.path_table import NOWHERE, Found, Paths
 from service.web.server.write_backlog import LARGE, UNSENT

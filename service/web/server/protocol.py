@@ -14,7 +14,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from service.keys import SETTINGS
+from service.web.app_keys import SETTINGS
 from service.web.server.connection_bounds import READ_AHEAD, BoundedConnection, Bounds
 from service.web.server.connection_limit import CONNECTIONS
 from service.web.server.dispatcher import Front

@@ -10,17 +10,17 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.api.operation import AnyOf, Operation, Yes
 from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
-from service.keys import BOARD, DIRECTORY, HELD_POLLS, REGISTRATIONS, WATCH
+from service.web.app_keys import BOARD, DIRECTORY, HELD_POLLS, REGISTRATIONS, WATCH
 from service.web.auth.authentication import caller, holder, known_caller, presented_token
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
 from service.web.http.etag import known
 from service.web.http.headers import rfc3339
 from service.web.http.prebuilt_response import Ready
+from service.web.openapi.operation import AnyOf, Operation, Yes
 from service.web.presence.query import waiting_time
 from service.web.presence.schemas import Wait
 from service.web.server.held_request import Waiter, while_connected

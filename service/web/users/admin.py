@@ -5,16 +5,16 @@ from __future__ import annotations
 import structlog
 from aiohttp import web
 
-from service.api.operation import Auth, Operation, Success, under
 from service.credentials import is_hash
 from service.db import user_admin
 from service.db.users import UserRow
 from service.errors import LastAdmin
-from service.keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS, USER_READS
+from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS, USER_READS
 from service.web.auth.authentication import admin
 from service.web.http import body, fields
 from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
 from service.web.http.prebuilt_response import Ready, as_json
+from service.web.openapi.operation import Auth, Operation, Success, under
 from service.web.users import validation
 from service.web.users.change_schemas import NewUser, UserChanges
 from service.web.users.get import asked_user, shown

@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from service.api.operation import Auth, Operation, under
 from service.db.activity import ONLINE_FOR, Seen
 from service.db.users import UserRow
 from service.errors import Unavailable
-from service.keys import ACTIVITY, SETTINGS, USER_READS
+from service.web.app_keys import ACTIVITY, SETTINGS, USER_READS
 from service.web.auth.authentication import admin, logged_in
 from service.web.http import body
 from service.web.http.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
 from service.web.http.prebuilt_response import Ready, as_json
+from service.web.openapi.operation import Auth, Operation, under
 from service.web.users.schemas import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 
 ONLINE, OFFLINE = 1, 2

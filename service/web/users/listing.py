@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from service.api.operation import Auth, Operation, under
 from service.db import user_list
 from service.db.activity import ONLINE_FOR
 from service.db.user_list import Wanted
-from service.keys import ACTIVITY, DATABASE, SETTINGS
+from service.web.app_keys import ACTIVITY, DATABASE, SETTINGS
 from service.web.auth.authentication import admin
 from service.web.http import fields
 from service.web.http.errors import FieldsWrong, Forbidden
 from service.web.http.prebuilt_response import Ready, as_json
+from service.web.openapi.operation import Auth, Operation, under
 from service.web.users.get import shown
 from service.web.users.schemas import UserListAnswer, UserListQuery
 

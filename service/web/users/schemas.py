@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from service.api.operation import Yes
 from service.db.user_list import Direction, OrderBy
 from service.db.users import UserRow
 from service.domain.models import Role
+from service.web.openapi.operation import Yes
 
 MOST_PER_PAGE = 200
 """So that one page never keeps the loop from softphones' polls for long."""

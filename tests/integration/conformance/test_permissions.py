@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.operation import Operation
-from service.api.routes import FAMILIES
+from service.web.openapi.operation import Operation
+from service.web.routes import FAMILIES
 from tests.integration.conformance.table import CLIENT, NOBODY, NOT_LOGGED_IN, NOT_PERMITTED, headers_of
 from tests.support.server import Server
 

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 import msgspec
 from aiohttp import web
 
-from service.api.operation import Auth, Operation, Yes
 from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Sight
-from service.keys import EVENTS, PICTURES, SETTINGS, TICKETS
+from service.web.app_keys import EVENTS, PICTURES, SETTINGS, TICKETS
 from service.web.auth.authentication import TOKEN_HEADER, caller, holder, presented_token
 from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong, encode
 from service.web.http.headers import EXPOSED
 from service.web.http.prebuilt_response import SERVER
+from service.web.openapi.operation import Auth, Operation, Yes
 from service.web.presence.poll import sight_of
 from service.web.presence.schemas import Filters
 from service.web.presence.sse.connection import OpenStream

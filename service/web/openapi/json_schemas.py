@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from service.api.operation import AnyOf
+from service.web.openapi.operation import AnyOf
 
 Schema = dict[str, Any]
 PREFIX = "#/components/schemas/"

@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 
 from service import __version__
-from service.api.description import headers, refusals
-from service.api.description.envelopes import ENVELOPES
-from service.api.description.examples import EXAMPLES
-from service.api.description.schemas import Schemas
-from service.api.operation import AnyOf, Auth, Operation
 from service.web.auth.permissions import ROLES
 from service.web.http.error_responses import family_of
+from service.web.openapi import headers, operation_errors
+from service.web.openapi.error_schemas import ENVELOPES
+from service.web.openapi.examples import EXAMPLES
+from service.web.openapi.json_schemas import Schemas
+from service.web.openapi.operation import AnyOf, Auth, Operation
 
 ABOUT = """\
 Who am I on the phone system, and is my line up? One answer from PostgreSQL and a live Asterisk.
@@ -211,8 +211,8 @@ def _responses(operation: Operation, schemas: Schemas, allowed: set[str], exampl
     for status, kind in operation.other_answers.items():
         content = {"application/json": {"schema": schemas.of(kind)}}
         found[str(status)] = {"description": "Not ready.", "headers": headers.references(), "content": content}
-    for code, facts in groupby(refusals.of(operation, allowed), key=lambda each: each.status):
-        found[str(code)] = refusals.response(list(facts), schemas)
+    for code, facts in groupby(operation_errors.of(operation, allowed), key=lambda each: each.status):
+        found[str(code)] = operation_errors.response(list(facts), schemas)
     return found
 
 

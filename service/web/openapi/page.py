@@ -15,10 +15,10 @@ from typing import Any
 
 from aiohttp import web
 
-from service.api.description.document import document
-from service.api.operation import Auth, Handler, Operation
 from service.web.http.errors import encode
 from service.web.http.etag import known
+from service.web.openapi.document import document
+from service.web.openapi.operation import Auth, Handler, Operation
 
 FOLDER = Path(__file__).parent
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from service.api.description import site
-from service.api.operation import AtOnce, Operation
 from service.web.auth import routes
 from service.web.connector import (
     agents,
@@ -18,6 +16,8 @@ from service.web.connector import (
     omnichannel,
     queues,
 )
+from service.web.openapi import page
+from service.web.openapi.operation import AtOnce, Operation
 from service.web.ops import health
 from service.web.presence import poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
@@ -50,7 +50,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
 def families(*, with_metrics: bool) -> dict[str, tuple[Operation, ...]]:
     """The families, and what orchestrators call; metrics too, unless they have a port of their own."""
     metrics = (health.METRICS_OPERATION,) if with_metrics else ()
-    return {**FAMILIES, "Health": (*health.OPERATIONS, *metrics), "Description": site.OPERATIONS}
+    return {**FAMILIES, "Health": (*health.OPERATIONS, *metrics), "Description": page.OPERATIONS}
 
 
 def public(families: Mapping[str, Iterable[Operation]]) -> list[web.RouteDef]:

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from service.api.description import headers
-from service.api.description.envelopes import Envelope, envelope_of
-from service.api.description.schemas import Schemas
-from service.api.operation import Auth, Operation
 from service.errors import Unavailable
 from service.web.http.error_responses import family_of
 from service.web.http.errors import (
@@ -21,6 +17,10 @@ from service.web.http.errors import (
     TooManyRequests,
     WrongMethod,
 )
+from service.web.openapi import headers
+from service.web.openapi.error_schemas import Envelope, envelope_of
+from service.web.openapi.json_schemas import Schemas
+from service.web.openapi.operation import Auth, Operation
 
 HEADERS: dict[type[Exception], str] = {WrongMethod: "Allow", TooManyRequests: "Retry-After", Unavailable: "Retry-After"}
 """Which header goes with an error."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.api.operation import No
+from service.web.openapi.operation import No
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,1 +1,0 @@
-"""Everything that speaks HTTP: one module per family, and what they share."""
