@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from service import __version__, logs, loop, settings
+from service import __version__, logs, settings
 from service.cli import extension, token, user
 from service.cli.common import EPILOG, JSON_HELP, Command, add_command
 from service.cli.output import Json, Text
 from service.errors import ConfigurationError, ServiceError
+from service.runtime import event_loop
 from service.settings import Settings
 
 
@@ -72,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         loaded = settings.load()
         logs.configure(loaded)
-        with asyncio.Runner(loop_factory=loop.factory()) as runner:
+        with asyncio.Runner(loop_factory=event_loop.factory()) as runner:
             code = runner.run(arguments.run(loaded, arguments))
     except ConfigurationError as error:
         arguments.out.failed(str(error))

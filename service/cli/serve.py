@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from service.serving import serve
+from service.runtime.process import serve
+from service.runtime.sockets import Sockets
+from service.runtime.worker_pool import supervise
 from service.settings import Settings
-from service.sockets import Sockets
-from service.workers import supervise
 
 
 async def run(settings: Settings, _: argparse.Namespace) -> int:

@@ -8,10 +8,10 @@ import socket
 import msgspec
 
 from service import logs
-from service.lifeline import Place
-from service.serving import Worker, serve
+from service.runtime.process import Worker, serve
+from service.runtime.sockets import Sockets
+from service.runtime.worker_channel import Place
 from service.settings import Settings
-from service.sockets import Sockets
 from service.web.ops.worker_metrics import Siblings
 
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 import panoramisk
 from aiohttp import web
 
-from service import loop
+from service.runtime import event_loop
 from tests.bench.processes import tell
 
 Ask = Callable[[str], Awaitable[dict[str, str]]]
@@ -72,5 +72,5 @@ async def main(port: int, ami_port: int, account: str, ask_with: Callable[[panor
 
 if __name__ == "__main__":
     kinds = {"getvar": getvar, "show": show}
-    with asyncio.Runner(loop_factory=loop.factory()) as one:
+    with asyncio.Runner(loop_factory=event_loop.factory()) as one:
         one.run(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], kinds[sys.argv[4]]))

@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 from aiohttp import web
 
-from service import loop
+from service.runtime import event_loop
 from tests.bench.processes import tell
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -65,5 +65,5 @@ async def main(what: str, port: int, configuration: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=loop.factory()) as one:
+    with asyncio.Runner(loop_factory=event_loop.factory()) as one:
         one.run(main(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])))

@@ -22,10 +22,10 @@ import panoramisk
 import structlog
 from panoramisk.message import Message
 
-from service import loop
 from service.ami.client import Account, Connection
 from service.ami.link import Link
 from service.domain.models import DeviceState
+from service.runtime import event_loop
 from tests.bench.people import FIRST
 from tests.bench.processes import tell
 from tests.bench.ticks import TICK, Ticks
@@ -146,7 +146,7 @@ def main(port: int, extensions: int, mode: str) -> None:
     if mode == "memory":
         tracemalloc.start()
     numbers = frozenset(str(FIRST + number) for number in range(extensions))
-    with asyncio.Runner(loop_factory=loop.factory()) as runner:
+    with asyncio.Runner(loop_factory=event_loop.factory()) as runner:
         runner.run(stock(port) if mode == "stock" else ours(port, numbers))
 
 

@@ -13,8 +13,8 @@ import sys
 
 import asyncpg
 
-from service import loop
 from service.db.change_listener import CHANNEL
+from service.runtime import event_loop
 from tests.bench.processes import tell
 
 
@@ -38,5 +38,5 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=loop.factory()) as one:
+    with asyncio.Runner(loop_factory=event_loop.factory()) as one:
         one.run(main(int(sys.argv[1])))

@@ -8,7 +8,7 @@ import platform
 import re
 from pathlib import Path
 
-from service import loop
+from service.runtime import event_loop
 
 LIBRARIES = ("aiohttp", "asyncpg", "msgspec", "panoramisk", "uvloop")
 
@@ -31,7 +31,7 @@ def _processor() -> str:
 
 
 def _loop() -> str:
-    return "asyncio's own loop" if loop.factory() is None else "uvloop"
+    return "asyncio's own loop" if event_loop.factory() is None else "uvloop"
 
 
 def _version(name: str) -> str | None:

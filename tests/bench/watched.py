@@ -14,9 +14,10 @@ import sys
 
 import structlog
 
-from service import loop, settings
-from service.serving import serve
-from service.sockets import Sockets
+from service import settings
+from service.runtime import event_loop
+from service.runtime.process import serve
+from service.runtime.sockets import Sockets
 from tests.bench.processes import tell
 from tests.bench.ticks import Ticks
 
@@ -40,5 +41,5 @@ if __name__ == "__main__":
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    with asyncio.Runner(loop_factory=loop.factory()) as runner:
+    with asyncio.Runner(loop_factory=event_loop.factory()) as runner:
         runner.run(main())

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from service.app import running
+from service.runtime.app import running
 from service.web.app_keys import DIRECTORY, WATCH
 from service.web.http.prebuilt_response import Ready
 from service.web.server.dispatcher import Front

@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 
 from local.postgres import Postgres
-from service import app as composition
 from service.db.change_listener import Changes
 from service.db.directory_loader import SQL, DirectoryReader
 from service.db.migrate import migrate
 from service.errors import ConfigurationError, DatabaseUnavailable
+from service.runtime import app as composition
 from service.settings import Settings
 from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY
 from tests.integration.test_directory_trouble import polling

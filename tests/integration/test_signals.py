@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service import signals
+from service.runtime import signals
 from tests.support.command_line import ROOT, environment, started
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually

@@ -16,9 +16,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
 from service.ami.link import Link
-from service.app import running
 from service.cli.demo import ADMIN_TOKEN
 from service.db import tokens
+from service.runtime.app import running
 from service.settings import Settings
 from service.web.app_keys import DATABASE, LINKS
 from service.web.server.protocol import Runner

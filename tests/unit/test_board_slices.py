@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service import board_feed
-from service.board_feed import BoardFeed
 from service.domain.contacts import Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.directory import Directory
@@ -20,6 +18,8 @@ from service.domain.models import DeviceState, Extension, Person, Role
 from service.domain.presence import feed, subscription
 from service.domain.presence.scope import Sight
 from service.domain.presence_state import Presences
+from service.runtime import presence_composer
+from service.runtime.presence_composer import BoardFeed
 from service.web.presence import aggregates
 from service.web.presence.snapshot_cache import Pictures
 from tests.support.directories import fill
@@ -166,12 +166,12 @@ async def test_a_link_that_is_down_is_not_looked_at_more_often_than_one_that_is_
     link = SimpleNamespace(states=states, contacts=Contacts(), presences=Presences(), changed=None)
     feed = BoardFeed(directory)
     feed.follow({"main": link})  # type: ignore[dict-item]
-    assert feed.due_in == board_feed.LOOK_EVERY
+    assert feed.due_in == presence_composer.LOOK_EVERY
     states.begin_snapshot()
     states.end_snapshot({})
     states.confirmed(now)
-    assert feed.due_in == board_feed.LOOK_EVERY
+    assert feed.due_in == presence_composer.LOOK_EVERY
     now += 9.5
     assert feed.due_in == 0.5
     states.connecting()
-    assert feed.due_in == board_feed.LOOK_EVERY
+    assert feed.due_in == presence_composer.LOOK_EVERY

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from service import loop
+from service.runtime import event_loop
 
 
 def ran_on() -> str:
@@ -16,7 +16,7 @@ def ran_on() -> str:
     async def ask() -> str:
         return type(asyncio.get_running_loop()).__module__
 
-    with asyncio.Runner(loop_factory=loop.factory()) as runner:
+    with asyncio.Runner(loop_factory=event_loop.factory()) as runner:
         return runner.run(ask())
 
 

@@ -13,7 +13,6 @@ from aiohttp import web
 from service.ami.client import Account
 from service.ami.link import Link
 from service.ami.persistent_client import KeptConnection
-from service.board_feed import BoardFeed
 from service.clock import uptime
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
@@ -28,7 +27,8 @@ from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldAnswers
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
-from service.link_feed import LinkFeed
+from service.runtime.extension_feed import LinkFeed
+from service.runtime.presence_composer import BoardFeed
 from service.settings import Settings
 from service.web import app_keys, routes
 from service.web.auth.login_throttle import Logins

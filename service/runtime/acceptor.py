@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
-from service.sockets import cannot_listen
+from service.runtime.sockets import cannot_listen
 from service.web.server.connection_limit import ConnectionLimit
 
 log = structlog.get_logger(__name__)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from service import demo_data, files, garbage, signals
-from service.app import running
+from service import demo_data
 from service.domain.directory import Directory
-from service.lifeline import Lifeline
-from service.listening import listening
+from service.runtime import file_descriptors, garbage_collection, signals
+from service.runtime.acceptor import listening
+from service.runtime.app import running
+from service.runtime.sockets import Sockets
+from service.runtime.worker_channel import Lifeline
 from service.settings import Settings
-from service.sockets import Sockets
 from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import Siblings
@@ -48,7 +49,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
     if not settings.call_servers:
         log.warning("no call server is configured: no registration can be answered")
-    files.raise_limit()
+    file_descriptors.raise_limit()
     stop = Stop()
     if worker is None:
         asyncio.get_running_loop().add_signal_handler(signals.RENEWS, _log_hangup)
@@ -60,9 +61,9 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         if stop.wanted:
             return
         demo = await stack.enter_async_context(_without_demo(app[app_keys.DIRECTORY], settings, sockets, stop))
-        garbage.settle()
+        garbage_collection.settle()
         connections = app[CONNECTIONS]
-        connections.most = min(connections.most, max(LEAST, files.left_for_clients(settings)))
+        connections.most = min(connections.most, max(LEAST, file_descriptors.left_for_clients(settings)))
         supervisor.failed.add_done_callback(lambda _: stop.set())
         if worker is not None:
             app[METRICS].siblings = worker.siblings

@@ -18,11 +18,11 @@ from time import monotonic
 import msgspec
 import structlog
 
-from service import signals
 from service.ami.link_failures import delays
-from service.lifeline import BEAT_EVERY, Place
+from service.runtime import signals
+from service.runtime.sockets import Sockets
+from service.runtime.worker_channel import BEAT_EVERY, Place
 from service.settings import Settings
-from service.sockets import Sockets
 from service.web.ops.worker_metrics import meeting_point
 
 log = structlog.get_logger(__name__)

@@ -1,0 +1,1 @@
+"""Processes: the composition root, the acceptor, workers, sockets and signals."""
