@@ -10,8 +10,8 @@ import argparse
 from service.cli.common import opened
 from service.credentials import PasswordHasher
 from service.db import sql
-from service.demo_data import ADMIN_TOKEN as ADMIN_TOKEN
-from service.demo_data import ADMIN_TOKEN_HASH, UIDS, guarded_exposure, refusal, refuse_if_exposed
+from service.demo_exposure import ADMIN_TOKEN as ADMIN_TOKEN
+from service.demo_exposure import ADMIN_TOKEN_HASH, UIDS, guarded_exposure, refusal, refuse_if_exposed
 from service.errors import ConfigurationError, Refused
 from service.settings import Settings
 

@@ -9,11 +9,11 @@ from typing import Any
 import asyncpg
 import structlog
 
-from service.database_url import Host, hosts, target
 from service.db.errors import not_now, translated
 from service.db.write_access import WriteAccess
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
+from service.settings.database_url import Host, hosts, target
 
 log = structlog.get_logger(__name__)
 

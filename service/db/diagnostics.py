@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
-from service import demo_data
+from service import demo_exposure
 from service.db import schema, sql
 from service.db.pool import Database
 from service.db.roles import VIEWS
@@ -42,7 +42,7 @@ async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
                     lacks = await schema.lacking(connection, [table], privileges)
                     remedy = f"it lacks {', '.join(lacks)}: {MIGRATE}" if lacks else None
                     yield Finding(PART, f"the service may use {table}", remedy)
-            if await connection.fetchval(DEMO, list(demo_data.UIDS), demo_data.ADMIN_TOKEN_HASH):
+            if await connection.fetchval(DEMO, list(demo_exposure.UIDS), demo_exposure.ADMIN_TOKEN_HASH):
                 yield _demo(settings)
             people = await connection.fetch("select user_id, name, email from users order by user_id")
             odd = [str(row["user_id"]) for row in people if not may_be_given(row["name"], row["email"])]
@@ -69,7 +69,7 @@ async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
 
 def _demo(settings: Settings) -> Finding:
     """Whether others can use the demo's token and people, or could if they reached this service."""
-    how = demo_data.exposure(settings)
+    how = demo_exposure.exposure(settings)
     what = "the demo's people, token and passwords, which are public, are in the database"
     if how is None:
         return Finding(PART, f"{what}; only this machine reaches them", "keep it so", needed=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from service import demo_data
+from service import demo_exposure
 from service.domain.directory import Directory
 from service.runtime import file_descriptors, garbage_collection, signals
 from service.runtime.acceptor import listening
@@ -82,7 +82,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
     if supervisor.failed.done():
         raise RuntimeError(supervisor.failed.result())
     if demo is not None and demo.done() and not demo.cancelled():
-        raise demo_data.refusal(demo.result())
+        raise demo_exposure.refusal(demo.result())
 
 
 def _log_hangup() -> None:
@@ -98,12 +98,12 @@ async def _without_demo(
     The task, if there is need for one, ends when somebody loads it later, and this process with it.
     """
     bound = [one.getsockname()[0] for one in (*sockets.public, *sockets.operators)]
-    how = demo_data.guarded_exposure(settings, bound)
+    how = demo_exposure.guarded_exposure(settings, bound)
     if how is None:
         yield None
         return
     if _holds_demo(directory):
-        raise demo_data.refusal(how)
+        raise demo_exposure.refusal(how)
     task = asyncio.create_task(_end_with_demo(directory, how, stop), name="demo watch")
     try:
         yield task
@@ -121,8 +121,8 @@ async def _end_with_demo(directory: Directory, how: str, stop: Stop) -> str:
 
 
 def _holds_demo(directory: Directory) -> bool:
-    known = any(directory.person(uid) is not None for uid in demo_data.UIDS)
-    return known or directory.expires_at(demo_data.ADMIN_TOKEN_HASH) > 0
+    known = any(directory.person(uid) is not None for uid in demo_exposure.UIDS)
+    return known or directory.expires_at(demo_exposure.ADMIN_TOKEN_HASH) > 0
 
 
 class Stop:

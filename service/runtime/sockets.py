@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.errors import ConfigurationError
-from service.hosts import authority
 from service.settings import Settings
+from service.settings.hosts import authority
 
 _NOT_HERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 

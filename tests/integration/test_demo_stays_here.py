@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.db import sql
-from service.demo_data import UIDS
+from service.demo_exposure import UIDS
 from tests.support.command_line import command, environment
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.database_url import hosts, target
+from service.settings.database_url import hosts, target
 
 BASE = "postgresql://u@"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.demo_data import exposure
+from service.demo_exposure import exposure
 from service.settings import Settings
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.hosts import authority, host, near_host, origin, url_path
 from service.settings import CallServer
+from service.settings.hosts import authority, host, near_host, origin, url_path
 from tests.support.database import call_server
 
 ADDRESSES = st.ip_addresses().map(str)

@@ -24,9 +24,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from service import database_url, hosts
 from service.domain.models import CallServerAddress
 from service.errors import ConfigurationError
+from service.settings import database_url, hosts
 
 PREFIX = "CONNECTOR_"
 JWT_SECRET_BYTES = 32
