@@ -1,4 +1,4 @@
-"""What can go wrong, as facts. Each HTTP family maps them to its own envelope in `api/error_answers.py`.
+"""What can go wrong, as facts. Each HTTP family maps them to its own envelope in `web/http/error_responses.py`.
 
 ServiceError
 ├── Unavailable             a part we need is out of reach; `retry_after` seconds is a fair guess

@@ -1,4 +1,4 @@
-"""What a request can do wrong, as facts. Handlers raise one where it is known; `error_answers` makes it an answer."""
+"""What a request can do wrong, as facts. Handlers raise one where it is known; `error_responses` makes it an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes that errors come in. The tables in `error_answers` decide; what fits in none cannot be described."""
+"""The shapes that errors come in. The tables in `error_responses` decide; what fits in none cannot be described."""
 
 from __future__ import annotations
 
