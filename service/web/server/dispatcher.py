@@ -2,7 +2,7 @@
 
 aiohttp would do this with middlewares. Its application wraps them around the handler and looks the path up piece by
 piece for each request, which costs a third of what a poll costs in all: see docs/decisions/0006. So the server asks
-`Front`, which finds plain paths in a table (`web/server/path_table.py`). What need not wait is answered `at_once`, without a task.
+`Front`, which finds plain paths in a table (`path_table.py`). What need not wait is answered `at_once`, without a task.
 """
 
 from __future__ import annotations
