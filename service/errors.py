@@ -31,14 +31,14 @@ class ServiceError(Exception):
 
 
 class Unavailable(ServiceError):
-    """A part we need is out of reach. The caller may try again."""
+    """A required component is unavailable. The caller may retry."""
 
     retry_after = 2
     """Seconds: the value of the `Retry-After` header."""
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL is down, frozen, did not answer within the deadline, or will not serve us like this now."""
+    """PostgreSQL is unavailable, timed out, or rejects the service's statements."""
 
 
 class DatabaseReadOnly(DatabaseUnavailable):
@@ -58,11 +58,11 @@ class DirectoryUnavailable(Unavailable):
 
 
 class CallServerUnavailable(Unavailable):
-    """An Asterisk is down, frozen, refused us, or did not answer within the deadline."""
+    """Asterisk is unavailable, timed out, or rejected the AMI account."""
 
 
 class QueuesNotKnown(CallServerUnavailable):
-    """There is no link, or no list yet; or the account does not hear of queues, or `app_queue` is not loaded."""
+    """The queues are unknown: no AMI link, no queue list yet, no `agent` class, or `app_queue` is not loaded."""
 
 
 class LocksHeld(Unavailable):
@@ -82,7 +82,7 @@ class AlreadyExists(Refused):
 
 
 class ExtensionExists(AlreadyExists):
-    """There is an extension of this number."""
+    """The extension number exists already."""
 
     def __init__(self, extension: str) -> None:
         super().__init__(f"extension {extension} exists already")
@@ -90,7 +90,7 @@ class ExtensionExists(AlreadyExists):
 
 
 class ExtensionTaken(AlreadyExists):
-    """The extension is somebody else's."""
+    """The extension is assigned to another user."""
 
     def __init__(self, extension: str) -> None:
         super().__init__(f"extension {extension} is somebody else's")
@@ -110,11 +110,11 @@ class NotFound(Refused):
 
 
 class NoSuchUser(NotFound):
-    """Nobody has this name or id."""
+    """No user has this name or ID."""
 
 
 class NoSuchExtension(NotFound):
-    """Nobody made this extension, or the user has none."""
+    """The extension does not exist, or the user has none."""
 
 
 class Ambiguous(Refused):
@@ -122,7 +122,7 @@ class Ambiguous(Refused):
 
 
 class LastAdmin(Refused):
-    """Nobody would be left who may manage users."""
+    """The change would remove the last active admin."""
 
 
 class Invalid(Refused):

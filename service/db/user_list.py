@@ -18,7 +18,7 @@ SQL = sql.load("user_list")
 
 
 class OrderBy(enum.StrEnum):
-    """The columns by which a list may be ordered. Nothing else of a request gets into the statement."""
+    """Sort column."""
 
     USER_ID = "user_id"
     NAME = "name"
@@ -38,7 +38,7 @@ class OrderBy(enum.StrEnum):
 
 
 class Direction(enum.StrEnum):
-    """Upwards or downwards."""
+    """Sort direction."""
 
     ASC = "asc"
     DESC = "desc"

@@ -31,7 +31,7 @@ from service.domain.models import DeviceState, NotLive, Reading
 
 
 class Freshness(enum.StrEnum):
-    """How far the link to a call server is."""
+    """State of the link to a call server."""
 
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"

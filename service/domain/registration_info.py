@@ -20,7 +20,7 @@ JWT_LEEWAY = 300
 
 
 class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
-    """Where the softphone's WebSocket is."""
+    """WebSocket address for softphones."""
 
     websocket_port: str
     websocket_path: str
@@ -28,7 +28,7 @@ class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ExtensionDetails(msgspec.Struct, frozen=True):
-    """The credentials and the state of the line."""
+    """SIP credentials and line state."""
 
     extension: str
     password: str
@@ -37,7 +37,7 @@ class ExtensionDetails(msgspec.Struct, frozen=True):
 
 
 class RegistrationInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """What a softphone registers with: the original's keys, types and order."""
+    """Registration info for a softphone. Keys, types and order are those of Rocket.Chat."""
 
     host: str
     call_server_config: CallServerConfig
@@ -45,7 +45,7 @@ class RegistrationInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SuccessfulRegistrationInfo(RegistrationInfo, frozen=True, rename="camel"):
-    """The same with what Rocket.Chat's REST layer added."""
+    """Registration info with Rocket.Chat's `success` field."""
 
     success: bool = True
 

@@ -25,7 +25,7 @@ class CallServerView:
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel"):
-    """One extension. What is not known is null, and `live` says whether `state` is Asterisk's now."""
+    """Presence of one extension. Unknown values are null. `live` is true if `state` is Asterisk's current state."""
 
     extension: str
     user_id: str | None

@@ -86,8 +86,8 @@ OPERATIONS = (
         method="POST",
         path="/api/v1/login",
         handler=login,
-        summary="A token for a name or an e-mail and its password",
-        details="Wrong name, wrong password and inactive are the same answer. Ten failures a minute, then 429.",
+        summary="Log in with a username or e-mail address and a password",
+        details="Unknown user, wrong password, inactive user: the same error. 429 after ten failures per minute.",
         auth=Auth.NONE,
         body=LoginBody,
         form=True,
@@ -99,7 +99,7 @@ OPERATIONS = (
             method=method,
             path="/api/v1/logout",
             handler=logout,
-            summary="End the token that is presented, and no other",
+            summary="Revoke the presented token",
             answer=LogoutAnswer,
         )
         for method in ("GET", "POST")
@@ -108,7 +108,7 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/me",
         handler=me,
-        summary="Who the token belongs to",
+        summary="Current user",
         answer=MeAnswer,
     ),
 )

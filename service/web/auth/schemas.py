@@ -14,28 +14,28 @@ Name = Annotated[str, Meta(min_length=1)]
 
 
 class UserLogin(msgspec.Struct, frozen=True):
-    """With a name or an e-mail."""
+    """Login by `user`: username or e-mail address, and password."""
 
     user: Name
     password: str
 
 
 class UsernameLogin(msgspec.Struct, frozen=True):
-    """With a name or an e-mail, under another key."""
+    """Login by `username`: username or e-mail address, and password."""
 
     username: Name
     password: str
 
 
 class EmailLogin(msgspec.Struct, frozen=True):
-    """With an e-mail or a name, under another key."""
+    """Login by `email`: e-mail address or username, and password."""
 
     email: Name
     password: str
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """With a token, which is echoed and not extended."""
+    """Login with an existing token. Its lifetime is not extended."""
 
     resume: str
 
@@ -47,14 +47,14 @@ class LoginBody(AnyOf):
 
 
 class Email(msgspec.Struct, frozen=True):
-    """An address, and whether it is known to be the person's."""
+    """E-mail address and its verification state."""
 
     address: str
     verified: bool
 
 
 class Me(msgspec.Struct, frozen=True):
-    """A person, as they see themselves."""
+    """The caller's own user account."""
 
     uid: str = msgspec.field(name="_id")
     name: str
@@ -67,13 +67,13 @@ class Me(msgspec.Struct, frozen=True):
 
 
 class MeAnswer(Me, frozen=True):
-    """The same as an answer of its own."""
+    """Response with the caller's own user account."""
 
     success: Yes = True
 
 
 class LoggedIn(msgspec.Struct, frozen=True, rename="camel"):
-    """Who logged in, and the token that proves it from now on."""
+    """User and issued token."""
 
     user_id: str
     auth_token: str
@@ -81,20 +81,20 @@ class LoggedIn(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LoginAnswer(msgspec.Struct, frozen=True):
-    """Rocket.Chat's envelope of a login."""
+    """Login response in Rocket.Chat's format."""
 
     status: Literal["success"]
     data: LoggedIn
 
 
 class Farewell(msgspec.Struct, frozen=True):
-    """Rocket.Chat's words."""
+    """Logout message in Rocket.Chat's wording."""
 
     message: str = "You've been logged out!"
 
 
 class LogoutAnswer(msgspec.Struct, frozen=True):
-    """Rocket.Chat's envelope of a logout."""
+    """Logout response in Rocket.Chat's format."""
 
     status: Literal["success"] = "success"
     data: Farewell = Farewell()

@@ -22,14 +22,14 @@ _NOBODY = "Missing key 'userId' or 'username'"
 
 
 class ByUid(msgspec.Struct, frozen=True, rename="camel"):
-    """To a person, by uid."""
+    """Assignment to a user, by user ID."""
 
     user_id: arguments.NotEmpty
     extension: arguments.NotEmpty
 
 
 class ByUsername(msgspec.Struct, frozen=True):
-    """To a person, by name."""
+    """Assignment to a user, by username."""
 
     username: arguments.NotEmpty
     extension: arguments.NotEmpty
@@ -54,7 +54,7 @@ class UsernamePath(msgspec.Struct, frozen=True):
 
 
 class HeldExtension(msgspec.Struct, frozen=True):
-    """Somebody's extension."""
+    """Extension assigned to a user."""
 
     uid: str = msgspec.field(name="_id")
     username: str
@@ -62,7 +62,7 @@ class HeldExtension(msgspec.Struct, frozen=True):
 
 
 class HeldExtensionAnswer(msgspec.Struct, frozen=True):
-    """The extension that they have, or had."""
+    """Current or just unassigned extension of a user."""
 
     extension: HeldExtension
     success: Yes = True
@@ -126,8 +126,8 @@ OPERATIONS = (
         method="POST",
         path=f"{PATH}/extension",
         handler=assign,
-        summary="Give an extension to a person, instead of the one that they had",
-        details="All of it happens or nothing; of two who give away the same extension at a moment, one wins.",
+        summary="Assign an extension to a user in place of their previous one",
+        details="Atomic. Of two concurrent assignments of the same extension, one succeeds.",
         body=Assignment,
         answer=Success,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
@@ -137,7 +137,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}/extension/{{username}}",
         handler=look_up,
-        summary="A person's extension",
+        summary="Extension of a user",
         in_path=UsernamePath,
         answer=HeldExtensionAnswer,
         permission=Permission.VIEW_AGENT_EXTENSIONS,
@@ -147,7 +147,7 @@ OPERATIONS = (
         method="DELETE",
         path=f"{PATH}/extension/{{username}}",
         handler=unassign,
-        summary="Take a person's extension; its SIP password changes",
+        summary="Unassign a user's extension and change its SIP password",
         in_path=UsernamePath,
         answer=HeldExtensionAnswer,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,

@@ -34,15 +34,19 @@ ORDERS = rf"^(\{{({_ORDER}(,{_ORDER})*| *)\}})?$"
 class AgentSearch(Paging, frozen=True, rename="camel"):
     """Which agents."""
 
-    text: Annotated[str, Meta(description="Only those with this in their name or username, in any case.")] = ""
-    include_extension: Annotated[str, Meta(description="And whoever has this extension.")] = ""
+    text: Annotated[str, Meta(description="Filter: substring of name or username, case-insensitive.")] = ""
+    include_extension: Annotated[str, Meta(description="Also include the agent who has this extension.")] = ""
     sort: Annotated[
-        str, Meta(pattern=ORDERS, description='JSON: `{"username":1}`, -1 for backwards; `name` and `_id` too.')
+        str,
+        Meta(
+            pattern=ORDERS,
+            description='JSON object such as `{"username":1}`; -1 sorts descending. Keys: `username`, `name`, `_id`.',
+        ),
     ] = ""
 
 
 class Agent(msgspec.Struct, frozen=True):
-    """An agent, as far as whoever gives them an extension needs to know them."""
+    """Agent, as listed for the assignment of extensions."""
 
     uid: str = msgspec.field(name="_id")
     username: str
@@ -53,7 +57,7 @@ class Agent(msgspec.Struct, frozen=True):
 
 
 class AvailableAgents(msgspec.Struct, frozen=True):
-    """A page of them; `total` is how many they are."""
+    """Page of agents. `total` counts all matches."""
 
     agents: list[Agent]
     offset: int
@@ -136,8 +140,8 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/omnichannel/agents/available",
         handler=available,
-        summary="Pages of active agents who have no extension",
-        details="In order of their usernames, unless `sort` says otherwise.",
+        summary="Active agents without an extension, paginated",
+        details="Sorted by username unless `sort` is given.",
         query=AgentSearch,
         answer=AvailableAgents,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,

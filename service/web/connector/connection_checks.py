@@ -38,22 +38,24 @@ class ManagementServer(msgspec.Struct, frozen=True):
     """An AMI and its account, as the settings have them; all of them, if nothing is named."""
 
     host: Annotated[str | None, Meta(description="`AMI_HOST` of a call server.")] = None
-    port: Annotated[str | None, Meta(description="Its `AMI_PORT`.")] = None
-    username: Annotated[str | None, Meta(description="Its `MONITOR_USERNAME`.")] = None
-    password: Annotated[str | None, Meta(description="Tried instead of its `MONITOR_SECRET`.")] = None
+    port: Annotated[str | None, Meta(description="`AMI_PORT` of the call server.")] = None
+    username: Annotated[str | None, Meta(description="`MONITOR_USERNAME` of the call server.")] = None
+    password: Annotated[str | None, Meta(description="Secret to test in place of `MONITOR_SECRET`.")] = None
 
 
 class CallServerAddress(msgspec.Struct, frozen=True, rename="camel"):
     """A WebSocket, as the settings have it; all of them, if nothing is named."""
 
-    websocket_url: Annotated[str | None, Meta(description="The whole URL, as registration info has it.")] = None
+    websocket_url: Annotated[str | None, Meta(description="Complete WebSocket URL, as in registration info.")] = None
     host: Annotated[str | None, Meta(description="`HOST` of a call server.")] = None
-    port: Annotated[str | None, Meta(description="Its `WEBSOCKET_PORT`.")] = None
-    path: Annotated[str | None, Meta(description="Its `WEBSOCKET_PATH`, with or without the slash before it.")] = None
+    port: Annotated[str | None, Meta(description="`WEBSOCKET_PORT` of the call server.")] = None
+    path: Annotated[
+        str | None, Meta(description="`WEBSOCKET_PATH` of the call server, with or without the leading slash.")
+    ] = None
 
 
 class ConnectionStatus(msgspec.Struct, frozen=True):
-    """The connection was made, and closed again."""
+    """Result of a successful connection check."""
 
     status: Literal["connected"] = "connected"
     success: Yes = True
@@ -126,8 +128,8 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}/managementServer/checkConnection",
         handler=check_management_server,
-        summary="Whether the call servers' AMI can be reached and lets the account in",
-        details="400 says why not. Only call servers that are in the settings are ever connected to.",
+        summary="AMI connection check for the call servers",
+        details="A failed check returns 400 with the reason. Only configured call servers are contacted.",
         query=ManagementServer,
         answer=ConnectionStatus,
         permission=Permission.MANAGE_CONTACT_CENTER,
@@ -137,8 +139,8 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}/callServer/checkConnection",
         handler=check_call_server,
-        summary="Whether the WebSocket that softphones are given can be reached from here",
-        details="400 says why not. Only call servers that are in the settings are ever connected to.",
+        summary="WebSocket connection check for the softphone endpoints",
+        details="A failed check returns 400 with the reason. Only configured call servers are contacted.",
         query=CallServerAddress,
         answer=ConnectionStatus,
         permission=Permission.MANAGE_CONTACT_CENTER,

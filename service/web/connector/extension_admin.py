@@ -29,36 +29,38 @@ PATH = "/api/v1/connector.extension"
 _SECRET = re.compile(r"[ -~]{12,80}")
 
 Number = Annotated[
-    str, Meta(min_length=1, description="Its number.", extra_json_schema={"pattern": "^[A-Za-z0-9_-]{1,40}$"})
+    str, Meta(min_length=1, description="Extension number.", extra_json_schema={"pattern": "^[A-Za-z0-9_-]{1,40}$"})
 ]
-Secret = Annotated[str, Meta(description="The SIP password.", extra_json_schema={"pattern": f"^{_SECRET.pattern}$"})]
+Secret = Annotated[str, Meta(description="SIP password.", extra_json_schema={"pattern": f"^{_SECRET.pattern}$"})]
 Profile = Literal["webrtc", "sip"]
 
 
 class NewExtension(msgspec.Struct, frozen=True, rename="camel"):
-    """A new extension; of nobody, unless `userId` or `username` says whose."""
+    """New extension. Unassigned unless `userId` or `username` is given."""
 
     extension: Number
     call_server: Annotated[
-        str | None, Meta(description="Its call server's name in the settings; needed where there are several.")
+        str | None, Meta(description="Call server name from the settings. Required if several are configured.")
     ] = None
-    profile: Annotated[
-        Profile | None, Meta(description="`webrtc`, if it is not given, for browsers; `sip` for other phones.")
+    profile: Annotated[Profile | None, Meta(description="`webrtc` (default) for browsers, `sip` for other phones.")] = (
+        None
+    )
+    secret: Annotated[Secret | None, Meta(description="SIP password. Random by default.")] = None
+    user_id: Annotated[
+        str | None, Meta(description="ID of the user who gets the extension in place of their previous one.")
     ] = None
-    secret: Annotated[Secret | None, Meta(description="The SIP password; random, if it is not given.")] = None
-    user_id: Annotated[str | None, Meta(description="The uid of whoever gets it, instead of what they had.")] = None
-    username: Annotated[str | None, Meta(description="Or their name.")] = None
+    username: Annotated[str | None, Meta(description="Username, instead of the user ID.")] = None
 
     def __repr__(self) -> str:
         return f"NewExtension({self.extension})"  # no log may hold a secret
 
 
 class ExtensionChange(msgspec.Struct, frozen=True):
-    """What to change; what is not given stays."""
+    """Changes to an extension. Absent fields stay unchanged."""
 
     extension: Number
     profile: Profile | None = None
-    enabled: Annotated[bool | None, Meta(description="Whether it may register.")] = None
+    enabled: Annotated[bool | None, Meta(description="`true` if the phone may register.")] = None
     secret: Secret | None = None
 
     def __repr__(self) -> str:
@@ -66,13 +68,13 @@ class ExtensionChange(msgspec.Struct, frozen=True):
 
 
 class ExtensionToDelete(msgspec.Struct, frozen=True):
-    """Which one."""
+    """Extension to delete."""
 
     extension: arguments.NotEmpty
 
 
 class KeptExtension(msgspec.Struct, frozen=True, rename="camel"):
-    """An extension as it is stored; its SIP password is told by `connector.extension.getDetails`."""
+    """Stored extension without its SIP password, which `connector.extension.getDetails` returns."""
 
     extension: str
     call_server: str
@@ -83,7 +85,7 @@ class KeptExtension(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class KeptExtensionAnswer(msgspec.Struct, frozen=True):
-    """The extension as it is now."""
+    """Extension after the change."""
 
     extension: KeptExtension
     success: Yes = True
@@ -183,8 +185,8 @@ OPERATIONS = (
         method="POST",
         path=f"{PATH}.create",
         handler=create,
-        summary="Make an extension, for a person if one is named",
-        details="All of it happens or nothing. What that person had before is free then, with another SIP password.",
+        summary="Create an extension, optionally assigned to a user",
+        details="Atomic. The user's previous extension becomes free and gets a new SIP password.",
         body=NewExtension,
         answer=KeptExtensionAnswer,
         permission=Permission.MANAGE_CALL_SETTINGS,
@@ -201,7 +203,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PATH}.update",
         handler=update,
-        summary="Change an extension's profile, SIP password, or whether it may register",
+        summary="Update an extension's profile, SIP password or enabled state",
         body=ExtensionChange,
         answer=KeptExtensionAnswer,
         permission=Permission.MANAGE_CALL_SETTINGS,
@@ -211,7 +213,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PATH}.delete",
         handler=delete,
-        summary="Remove an extension; its phone is refused from then on",
+        summary="Delete an extension; its phone can no longer register",
         body=ExtensionToDelete,
         answer=Success,
         permission=Permission.MANAGE_CALL_SETTINGS,

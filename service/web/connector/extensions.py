@@ -28,11 +28,11 @@ PATH = "/api/v1/connector"
 class ExtensionQuery(msgspec.Struct, frozen=True):
     """Which extension."""
 
-    extension: Annotated[str, Meta(min_length=1, description="Its number. It may also come in a JSON body.")]
+    extension: Annotated[str, Meta(min_length=1, description="Extension number. May also be sent in a JSON body.")]
 
 
 class ListedExtension(msgspec.Struct, frozen=True):
-    """An extension among others: `password` and `authtype` are empty there, as Rocket.Chat had them."""
+    """Extension in a list. `password` and `authtype` are empty, as in Rocket.Chat."""
 
     extension: str
     state: str
@@ -41,14 +41,14 @@ class ListedExtension(msgspec.Struct, frozen=True):
 
 
 class ExtensionList(msgspec.Struct, frozen=True):
-    """All that may register."""
+    """Enabled extensions."""
 
     extensions: list[ListedExtension]
     success: Yes = True
 
 
 class DetailedExtension(ListedExtension, frozen=True):
-    """One, with what its phone registers with."""
+    """Extension with its SIP credentials."""
 
     success: Yes = True
 
@@ -100,7 +100,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}.getVersion",
         handler=get_version,
-        summary="Name and version of this connector",
+        summary="Connector name and version",
         answer=str,
         permission=Permission.MANAGE_CALL_SETTINGS,
     ),
@@ -108,7 +108,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}.extension.list",
         handler=list_,
-        summary="All extensions that may register, each with its state now",
+        summary="Enabled extensions with their live states",
         answer=ExtensionList,
         headers=FRESHNESS,
         permission=Permission.MANAGE_CALL_SETTINGS,
@@ -117,7 +117,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}.extension.getDetails",
         handler=get_details,
-        summary="One extension: its state now, and its SIP password",
+        summary="Extension details with live state and SIP password",
         query=ExtensionQuery,
         answer=DetailedExtension,
         headers=FRESHNESS,
@@ -128,7 +128,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}.extension.getRegistrationInfoByExtension",
         handler=by_extension,
-        summary="What a softphone needs to register as an extension, and whether the line is up now",
+        summary="Registration info by extension, with the live line state",
         query=ExtensionQuery,
         answer=registration.RegistrationAnswer,
         conditional=True,

@@ -28,16 +28,16 @@ PATH = "/api/v1/omnichannel"
 class ExtensionFilters(Paging, frozen=True, rename="camel"):
     """Which extensions; a filter that is empty is none."""
 
-    status: Annotated[str, Meta(description="Only those in this state, as it is spelled here.")] = ""
-    agent_id: Annotated[str, Meta(description="Only the one of the person with this uid.")] = ""
-    queues: Annotated[list[str], Meta(description="Only members of one of these; `queues[]`, repeated.")] = (
-        msgspec.field(default_factory=list)
-    )
-    extension: Annotated[str, Meta(description="Only this one.")] = ""
+    status: Annotated[str, Meta(description="Filter: state, in this service's spelling.")] = ""
+    agent_id: Annotated[str, Meta(description="Filter: ID of the assigned user.")] = ""
+    queues: Annotated[
+        list[str], Meta(description="Filter: member of at least one of these queues. Repeat `queues[]`.")
+    ] = msgspec.field(default_factory=list)
+    extension: Annotated[str, Meta(description="Filter: extension number.")] = ""
 
 
 class AgentsExtension(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An extension and whose it is; of one that is free there is no user."""
+    """Extension with its user. A free extension has no user fields."""
 
     user_id: str | UnsetType = UNSET
     username: str | UnsetType = UNSET
@@ -50,7 +50,7 @@ class AgentsExtension(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 class AgentsExtensions(msgspec.Struct, frozen=True):
-    """A page of those that the filters leave; `total` is how many these are."""
+    """Page of matching extensions. `total` counts all matches."""
 
     extensions: list[AgentsExtension]
     offset: int
@@ -63,14 +63,14 @@ class WhichNumbers(msgspec.Struct, frozen=True, rename="camel"):
     """`free`: nobody's; `allocated`: somebody's; `available`: free, and before them the person's own."""
 
     type: Literal["free", "allocated", "available"]
-    user_id: Annotated[str | None, Meta(description="A person's uid; this or `username` is needed, empty will do.")] = (
-        None
-    )
-    username: Annotated[str | None, Meta(description="Or their name.")] = None
+    user_id: Annotated[
+        str | None, Meta(description="User ID. Either this or `username` is required and may be empty.")
+    ] = None
+    username: Annotated[str | None, Meta(description="Username, instead of the user ID.")] = None
 
 
 class Numbers(msgspec.Struct, frozen=True):
-    """Nothing but their numbers, in order."""
+    """Sorted extension numbers."""
 
     extensions: list[str]
     success: Yes = True
@@ -153,8 +153,8 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}/extensions",
         handler=extensions,
-        summary="Pages of extensions, each with its person, queues and state now",
-        details="A filter that is empty is none. In order of their numbers. Queues that are not known are not shown.",
+        summary="Extensions with user, queues and live state, paginated",
+        details="Sorted by number. Empty filters are ignored. Unknown queues are omitted.",
         query=ExtensionFilters,
         answer=AgentsExtensions,
         headers=FRESHNESS,
@@ -165,7 +165,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}/extension",
         handler=numbers,
-        summary="The numbers of the extensions that are free, allocated, or available to a person",
+        summary="Extension numbers by allocation: free, allocated, or available to a user",
         query=WhichNumbers,
         answer=Numbers,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,

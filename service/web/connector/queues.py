@@ -31,28 +31,29 @@ _LIVE = Reading(DeviceState.UNKNOWN)
 
 
 class QueueSummary(msgspec.Struct, frozen=True):
-    """A queue in numbers, which are strings, as Asterisk's `QueueSummary` has them."""
+    """Statistics of one queue. Numbers are strings, as in Asterisk's `QueueSummary` event."""
 
     name: str
-    loggedin: Annotated[str, Meta(description="Members whose device is there.")]
-    available: Annotated[str, Meta(description="Those of them that are free and not paused.")]
-    callers: Annotated[str, Meta(description="Calls that wait.")]
-    holdtime: Annotated[str, Meta(description="Seconds that a call waits, on average.")]
-    talktime: Annotated[str, Meta(description="Seconds that it then lasts, on average.")]
-    call_server: Annotated[str, Meta(description="Whose queue; only where there are several.")] | UnsetType = (
-        msgspec.field(name="callServer", default=UNSET)
-    )
+    loggedin: Annotated[str, Meta(description="Number of members whose device is available.")]
+    available: Annotated[str, Meta(description="Number of logged-in members who are idle and not paused.")]
+    callers: Annotated[str, Meta(description="Number of waiting calls.")]
+    holdtime: Annotated[str, Meta(description="Average wait time of a call, in seconds.")]
+    talktime: Annotated[str, Meta(description="Average talk time of a call, in seconds.")]
+    call_server: (
+        Annotated[str, Meta(description="Call server of the queue. Present only if several are configured.")]
+        | UnsetType
+    ) = msgspec.field(name="callServer", default=UNSET)
 
 
 class QueueSummaries(msgspec.Struct, frozen=True):
-    """All queues, by call server and name."""
+    """Statistics of all queues, sorted by call server and name."""
 
     summary: list[QueueSummary]
     success: Yes = True
 
 
 class QueuedCalls(msgspec.Struct, frozen=True, rename="camel"):
-    """How many queues have the extension as a member, and how many calls wait in these."""
+    """Number of queues of an extension and of calls waiting in them."""
 
     queue_count: int
     call_waiting_count: int
@@ -61,7 +62,7 @@ class QueuedCalls(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """The queues that have the extension as a member."""
+    """Queues of which the extension is a member."""
 
     queues: list[QueueSummary]
     extension: str
@@ -149,7 +150,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}.getSummary",
         handler=get_summary,
-        summary="All queues in numbers: members, waiting calls, averages",
+        summary="Queue statistics: members, waiting calls, averages",
         answer=QueueSummaries,
         headers=FRESHNESS,
         permission=Permission.INBOUND_CALLS,
@@ -159,7 +160,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}.getQueuedCallsForThisExtension",
         handler=get_queued_calls,
-        summary="In how many queues an extension is a member, and how many calls wait there",
+        summary="Number of queues of an extension and of the calls waiting in them",
         query=ExtensionQuery,
         answer=QueuedCalls,
         permission=Permission.INBOUND_CALLS,
@@ -170,7 +171,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PATH}.getMembershipSubscription",
         handler=get_membership,
-        summary="The queues that have an extension as a member",
+        summary="Queue memberships of an extension",
         query=ExtensionQuery,
         answer=Membership,
         permission=Permission.INBOUND_CALLS,

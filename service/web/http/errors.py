@@ -15,27 +15,27 @@ class RequestError(Exception):
 
 
 class TokenMissing(RequestError):
-    """A header that tells who is asking is not there."""
+    """An authentication header is missing."""
 
 
 class TokenWrong(RequestError):
-    """The token is wrong, expired, revoked, or not this user's."""
+    """The token is invalid, expired, revoked, or belongs to another user."""
 
 
 class Forbidden(RequestError):
-    """Known, but not allowed."""
+    """The user is authenticated but not authorised."""
 
 
 class NotPermitted(Forbidden):
-    """A permission that the call demands is not among those of the person's role."""
+    """The user's role lacks the required permission."""
 
 
 class BadArgument(RequestError):
-    """An argument is missing or of another type; the text says which."""
+    """A parameter is missing or has the wrong type. The error text names it."""
 
 
 class FieldsWrong(BadArgument):
-    """For each field that is wrong, what is wrong with it."""
+    """One or more fields are invalid. `errors` lists the reasons by field."""
 
     def __init__(self, fields: Mapping[str, list[str]]) -> None:
         super().__init__("; ".join(f"{name}: {', '.join(told)}" for name, told in fields.items()))
@@ -43,69 +43,69 @@ class FieldsWrong(BadArgument):
 
 
 class BadParameter(RequestError):
-    """An argument that holds JSON of its own, as `sort` does, makes no sense; the text says which."""
+    """A parameter that holds JSON, such as `sort`, is invalid. The error text names it."""
 
 
 class NotConnected(RequestError):
-    """The connection that was to be checked is not there; the text says why."""
+    """The checked connection failed. The error text states the reason."""
 
 
 class ExtensionNotFound(RequestError):
-    """No such user, or no extension assigned."""
+    """The user does not exist or has no extension."""
 
 
 class UserNotFound(RequestError):
-    """No such user."""
+    """The user does not exist."""
 
 
 class RouteNotFound(RequestError):
-    """Nothing lives at this path."""
+    """The path does not exist."""
 
 
 class LoginFailed(RequestError):
-    """Wrong name, wrong password, inactive, from elsewhere: always the same answer."""
+    """Login failed: unknown user, wrong password, inactive user or address not allowed. The response is the same."""
 
 
 class WrongMethod(RequestError):
-    """The path is known, the method is not."""
+    """The path does not support this method."""
 
     def __init__(self, allowed: set[str]) -> None:
         self.allow = ", ".join(sorted(allowed))
 
 
 class TooManyRequests(RequestError):
-    """Try again in so many seconds."""
+    """The rate limit is exceeded. `Retry-After` gives the delay in seconds."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = max(1, math.ceil(seconds))
 
 
 class HeadTooLarge(RequestError):
-    """More bytes of a request's line and headers than the limit."""
+    """The request line and headers exceed the size limit."""
 
 
 class HeadTooSlow(RequestError):
-    """A request's line and headers did not come in time."""
+    """The request line and headers did not arrive within the deadline."""
 
 
 class BodyTooLarge(RequestError):
-    """More bytes than the limit."""
+    """The body exceeds the size limit."""
 
 
 class BodyTooSlow(RequestError):
-    """The body did not end in time."""
+    """The body did not arrive within the deadline."""
 
 
 class BodyUnsupported(RequestError):
-    """A content type that is not understood here."""
+    """The content type is not supported."""
 
 
 class BodyEncoded(BodyUnsupported):
-    """It has a content coding such as gzip: nothing is decoded here."""
+    """The body has a content coding such as gzip, and none is supported."""
 
 
 class TransferCodingUnknown(RequestError):
-    """A transfer coding that is not `chunked`."""
+    """The transfer coding is not `chunked`."""
 
 
 BODY_ERRORS = (BodyTooLarge, BodyTooSlow, BodyUnsupported)

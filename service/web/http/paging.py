@@ -17,8 +17,10 @@ USUAL, MOST = 50, 100
 class Paging(msgspec.Struct, frozen=True):
     """Which page."""
 
-    offset: Annotated[int, Meta(ge=0, description="How many to leave out at the beginning.")] = 0
-    count: Annotated[int, Meta(ge=0, description="How many at most: 100, or 0 for all that are left.")] = USUAL
+    offset: Annotated[int, Meta(ge=0, description="Number of items to skip.")] = 0
+    count: Annotated[
+        int, Meta(ge=0, description="Maximum number of items, at most 100. 0 returns all remaining items.")
+    ] = USUAL
 
     @property
     def most(self) -> int:

@@ -21,19 +21,36 @@ from service.web.openapi.json_schemas import Schemas
 from service.web.openapi.operation import AnyOf, Auth, Operation
 
 ABOUT = """\
-Who am I on the phone system, and is my line up? One answer from PostgreSQL and a live Asterisk.
+SIP credentials from PostgreSQL and live line states from Asterisk, over HTTP.
 
-A login answers a token, for the header `X-Auth-Token`. The `/api/v1` family wants `X-User-Id` too, the person's
-17-character id. HEAD works wherever GET does, but for the stream. Repeated slashes are served as one.
+`POST /api/v1/login` and `POST /auth` return a token. Send the token as `X-Auth-Token`. Calls under `/api/v1` also
+require `X-User-Id`, the user's 17-character ID. HEAD is supported wherever GET is, except for the stream. Repeated
+slashes in a path count as one.
 
-Decided in this order: 405, 415 and 413 by the headers alone, 401, 429, 408, 400, 403, 404. Where a permission does not
-depend on the arguments, 403 comes before 400. Any `Content-Encoding` of a request is a 415, and a body that is declared
-larger than the limit a 413, whatever the call; the connection closes. Answers may get more fields: ignore unknown ones.
+The first failing check decides the status, in this order: 405, then 415 and 413 from the headers alone, then 401, 429,
+408, 400, 403, 404. Where a permission does not depend on the arguments, 403 precedes 400. Every call rejects a request
+with a `Content-Encoding` (415) and a declared body above the limit (413), and closes the connection. Responses may gain
+fields: clients must ignore fields that they do not know.
 """
 SECURITY_SCHEMES = {
-    "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "From a login."},
-    "uid": {"type": "apiKey", "in": "header", "name": "X-User-Id", "description": "Whose token it is."},
-    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Single-use, valid 60 s."},
+    "token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Auth-Token",
+        "description": "Access token, issued by `POST /api/v1/login` or `POST /auth`.",
+    },
+    "uid": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-User-Id",
+        "description": "ID of the user who holds the token (17 characters).",
+    },
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "Single-use ticket from `POST /api/v1/presence/streamTicket`, valid for 60 s.",
+    },
 }
 SECURITY: dict[Auth, list[dict[str, list[str]]]] = {
     Auth.NONE: [],
@@ -43,14 +60,14 @@ SECURITY: dict[Auth, list[dict[str, list[str]]]] = {
     Auth.TOKEN_AND_UID_OR_TICKET: [{"token": [], "uid": []}, {"ticket": []}],
 }
 TAGS = {
-    "Registration": "What a softphone needs to register, and the live state of its line.",
-    "Extensions": "Which extensions there are, and who holds which.",
-    "Queues": "Queues, their members and their waiting calls; whether the call servers can be reached.",
-    "Login": "Tokens: log in, log out, who am I.",
-    "Presence": "Line states and what people say of themselves: polled, held until a change, or streamed.",
-    "Users": "The user accounts, for an admin's client. The same calls answer under `/v1`.",
-    "Health": "Probes and metrics, for orchestrators and monitoring.",
-    "Description": "This description, for generators and for people.",
+    "Registration": "SIP credentials of a softphone and the live state of its line.",
+    "Extensions": "Extensions and their assignment to users.",
+    "Queues": "Queues, queue members, waiting calls, and connection checks for the call servers.",
+    "Login": "Login, logout and the current user.",
+    "Presence": "Line states and user-set presence, by polling, long polling or server-sent events.",
+    "Users": "User accounts, for admin clients. The same calls are available under `/v1`.",
+    "Health": "Probes and metrics for orchestrators and monitoring.",
+    "Description": "This API description: OpenAPI document and HTML pages.",
 }
 """What each family of operations is for."""
 Json = dict[str, Any]
@@ -128,11 +145,11 @@ def _details(operation: Operation) -> str:
     sentences = [operation.details or f"{operation.summary}."]
     if operation.form:
         # A second media type in `requestBody` is what client generators stumble over, so the text names it.
-        sentences.append("The same fields may come as a form, `application/x-www-form-urlencoded`.")
+        sentences.append("The body may also be a form, `application/x-www-form-urlencoded`, with the same fields.")
     if operation.permission is not None:
         roles = ", ".join(sorted(ROLES[operation.permission]))
-        needs = "For what is not one's own it needs" if operation.own_is_free else "Needs"
-        sentences.append(f"{needs} the permission `{operation.permission}`: {roles}.")
+        needs = "Access to other users' data requires" if operation.own_is_free else "Requires"
+        sentences.append(f"{needs} the permission `{operation.permission}` (roles: {roles}).")
     return " ".join(sentences)
 
 
@@ -201,16 +218,16 @@ def _responses(operation: Operation, schemas: Schemas, allowed: set[str], exampl
     answer: Json = {"schema": schemas.of(operation.answer) if operation.answer is not None else {"type": "string"}}
     if "answer" in example:
         answer["example"] = example["answer"]
-    found: Json = {str(operation.status): {"description": "OK.", "headers": headers.references(*carried)}}
+    found: Json = {str(operation.status): {"description": "OK", "headers": headers.references(*carried)}}
     if operation.media_type.startswith("image/"):  # which client generators cannot read, and leave the call out
-        found[str(operation.status)]["description"] = f"OK: an image, `{operation.media_type}`."
+        found[str(operation.status)]["description"] = f"OK, an image of type `{operation.media_type}`"
     else:
         found[str(operation.status)]["content"] = {operation.media_type: answer}
     if operation.conditional:
-        found["304"] = {"description": "Not modified.", "headers": headers.references(*carried)}
+        found["304"] = {"description": "Not modified", "headers": headers.references(*carried)}
     for status, kind in operation.other_answers.items():
         content = {"application/json": {"schema": schemas.of(kind)}}
-        found[str(status)] = {"description": "Not ready.", "headers": headers.references(), "content": content}
+        found[str(status)] = {"description": "Not ready", "headers": headers.references(), "content": content}
     for code, facts in groupby(operation_errors.of(operation, allowed), key=lambda each: each.status):
         found[str(code)] = operation_errors.response(list(facts), schemas)
     return found

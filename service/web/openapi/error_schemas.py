@@ -15,14 +15,14 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Failure(Envelope, frozen=True):
-    """Rocket.Chat's: one line that says what is wrong."""
+    """Error in Rocket.Chat's format: a text."""
 
     success: No
     error: str
 
 
 class TypedFailure(Envelope, frozen=True):
-    """Rocket.Chat's, with a word for programs."""
+    """Error in Rocket.Chat's format: a text and a machine-readable type."""
 
     success: No
     error: str
@@ -30,7 +30,7 @@ class TypedFailure(Envelope, frozen=True):
 
 
 class NotLoggedIn(Envelope, frozen=True):
-    """Rocket.Chat's, where nobody is known to ask."""
+    """Error in Rocket.Chat's format for unauthenticated requests."""
 
     status: Literal["error"]
     message: str
@@ -39,7 +39,7 @@ class NotLoggedIn(Envelope, frozen=True):
 
 
 class LoginRefused(Envelope, frozen=True):
-    """Rocket.Chat's, where a login fails."""
+    """Error in Rocket.Chat's format for failed logins."""
 
     status: Literal["error"]
     error: str
@@ -47,21 +47,21 @@ class LoginRefused(Envelope, frozen=True):
 
 
 class NoSuchEndpoint(Envelope, frozen=True):
-    """Rocket.Chat's, where a method is not known."""
+    """Error in Rocket.Chat's format for unsupported methods."""
 
     status: Literal["error"]
     message: str
 
 
 class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is wrong, for people and for programs."""
+    """Human-readable message and machine-readable reason."""
 
     message: str
     reason: str
 
 
 class NumberedReason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The same with a code: 110 and 120 are the only ones."""
+    """Message, reason and numeric code (110 or 120)."""
 
     message: str
     code: int
@@ -69,7 +69,7 @@ class NumberedReason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserFailure(Envelope, frozen=True):
-    """The user family's."""
+    """Error of the user API."""
 
     error_type: str
     success: No
@@ -77,7 +77,7 @@ class UserFailure(Envelope, frozen=True):
 
 
 class UserNotLoggedIn(Envelope, frozen=True):
-    """The user family's, where nobody is known to ask."""
+    """Error of the user API for unauthenticated requests."""
 
     error_type: Literal["unauthenticated_error"]
     success: No
@@ -85,14 +85,14 @@ class UserNotLoggedIn(Envelope, frozen=True):
 
 
 class UserObjectNotFound(Envelope, frozen=True):
-    """The user family's, where there is no such thing."""
+    """Error of the user API for objects that do not exist."""
 
     error_type: Literal["Object not found"]
     success: No
 
 
 class UserInvalid(Envelope, frozen=True):
-    """The user family's, where arguments are wrong: each with what is wrong with it."""
+    """Error of the user API for invalid arguments, with reasons by field."""
 
     error_type: str
     success: No

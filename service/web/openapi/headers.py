@@ -11,22 +11,25 @@ _TAG = {"type": "string", "pattern": '^(W/)?"[^"]*"$'}
 
 REQUEST_ID = "X-Request-Id"
 ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
-    REQUEST_ID: ("The request's id in our logs.", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}),
-    "ETag": ("Of the answer; send it as `If-None-Match`.", _TAG),
-    "Allow": ("The methods that are known here.", {"type": "string"}),
-    "Retry-After": ("Seconds after which to try again.", {"type": "integer", "minimum": 1}),
-    "X-Poll-Interval": ("Seconds that we advise between polls.", {"type": "integer", "minimum": 1}),
-    "X-State-Live": ("Whether the state is Asterisk's now.", {"type": "string", "enum": ["true", "false"]}),
-    "X-State-Reason": ("Why it is not.", {"type": "string", "enum": [each.value for each in NotLive]}),
-    "X-State-Since": ("Since when it is not.", _TIME),
-    "X-Directory-Stale-Since": ("Since when PostgreSQL cannot be followed.", _TIME),
+    REQUEST_ID: ("ID of the request in the service's log.", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}),
+    "ETag": ("Entity tag of the response, to send as `If-None-Match`.", _TAG),
+    "Allow": ("Methods supported by this path.", {"type": "string"}),
+    "Retry-After": ("Delay before the next attempt, in seconds.", {"type": "integer", "minimum": 1}),
+    "X-Poll-Interval": ("Recommended interval between polls, in seconds.", {"type": "integer", "minimum": 1}),
+    "X-State-Live": ("`true` if the state is Asterisk's current state.", {"type": "string", "enum": ["true", "false"]}),
+    "X-State-Reason": (
+        "Reason why the state is not live.",
+        {"type": "string", "enum": [each.value for each in NotLive]},
+    ),
+    "X-State-Since": ("Time since which the state is not live.", _TIME),
+    "X-Directory-Stale-Since": ("Time since which changes in PostgreSQL cannot be followed.", _TIME),
 }
 SOMETIMES = {"X-State-Reason", "X-State-Since", "X-Directory-Stale-Since"}
 """Those that an answer carries only where they say something."""
 
 ASKED: dict[str, tuple[str, dict[str, Any]]] = {
-    "If-None-Match": ("The `ETag` of the answer that is known: 304 while it is the same.", {"type": "string"}),
-    "Last-Event-ID": ("The id of the last event that was read: only what came since is told.", {"type": "string"}),
+    "If-None-Match": ("`ETag` of the cached response. The status is 304 while it is unchanged.", {"type": "string"}),
+    "Last-Event-ID": ("ID of the last event read. The stream resumes after it.", {"type": "string"}),
 }
 
 

@@ -44,7 +44,7 @@ class AnyOf:
 
 
 class Success(msgspec.Struct, frozen=True):
-    """It is done, and there is nothing more to say."""
+    """Success without further data."""
 
     success: Yes = True
 

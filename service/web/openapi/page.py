@@ -139,8 +139,8 @@ def _for_everybody(path: str, handler: Handler, summary: str, media_type: str, a
 
 
 OPERATIONS = (
-    _for_everybody("/openapi.json", openapi, "This description", "application/json", dict[str, Any]),
-    _for_everybody("/docs", docs, "This description, as a page", "text/html"),
-    _for_everybody("/", home, "What there is, as a page", "text/html"),
-    _for_everybody("/favicon.ico", icon, "The icon of the pages", "image/svg+xml"),
+    _for_everybody("/openapi.json", openapi, "OpenAPI description", "application/json", dict[str, Any]),
+    _for_everybody("/docs", docs, "API reference (HTML)", "text/html"),
+    _for_everybody("/", home, "Home page (HTML)", "text/html"),
+    _for_everybody("/favicon.ico", icon, "Icon of the HTML pages", "image/svg+xml"),
 )

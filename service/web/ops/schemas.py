@@ -13,13 +13,13 @@ Status = Literal["ready", "degraded", "unavailable"]
 
 
 class Alive(msgspec.Struct, frozen=True):
-    """The process runs."""
+    """Liveness of the process."""
 
     status: Literal["alive"] = "alive"
 
 
 class DirectoryReport(msgspec.Struct, frozen=True, rename="camel"):
-    """What is in memory of PostgreSQL, and how old it is."""
+    """State and age of the in-memory directory."""
 
     freshness: Literal["live", "stale", "unavailable"]
     stale_since: str | None
@@ -33,14 +33,14 @@ class DirectoryReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class DatabaseReport(msgspec.Struct, frozen=True, rename="camel"):
-    """Whether PostgreSQL takes changes; if it does not, logins and whatever else writes are answered 503."""
+    """Write access to PostgreSQL. Without it, logins and all other writing calls return 503."""
 
     writable: bool
     read_only_since: str | None
 
 
 class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
-    """One call server's link. Times are RFC 3339, where null is never; `queues` are null while they are not known."""
+    """Link to one call server. Times are RFC 3339, null means never. `queues` is null while unknown."""
 
     freshness: Freshness
     since: str
@@ -69,7 +69,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Readiness(msgspec.Struct, frozen=True, rename="camel"):
-    """The parts are told when not all is well, unless they have a port of their own."""
+    """Readiness. Details are present when a part is degraded, unless a separate metrics port serves them."""
 
     status: Status
     database: DatabaseReport | UnsetType = UNSET

@@ -142,10 +142,10 @@ OPERATIONS = (
         path="/api/v1/presence",
         handler=many,
         at_once=many_at_once,
-        summary="The presence of all extensions in sight, or what changed since a cursor",
+        summary="Presence of all visible extensions, or changes since a cursor",
         details=(
-            "With `since` and `wait` it is held until something changes; at the end it is 200 with an empty list. With "
-            "`If-None-Match` and `wait`, without `since`, it is held until it differs; at the end it is 304."
+            "Long polling: with `since` and `wait`, the request waits for a change; a timeout returns 200 with an "
+            "empty list. With `If-None-Match` and `wait`, without `since`, a timeout returns 304."
         ),
         query=PresenceQuery,
         answer=PresenceAnswer,
@@ -159,7 +159,7 @@ OPERATIONS = (
         patterns={"extension": "(?!stream(?:Ticket)?$)[^{}/]+"},
         handler=by_caller(one),
         at_once=by_known_caller(one),
-        summary="The presence of one extension",
+        summary="Presence of one extension",
         in_path=PresencePath,
         answer=OnePresence,
         conditional=True,

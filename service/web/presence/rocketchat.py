@@ -30,7 +30,7 @@ STATUSES: dict[str, Status] = {"dnd": "busy", "away": "away", "xa": "away", "una
 
 
 class PresenceOf(msgspec.Struct, frozen=True, rename="camel"):
-    """One person's presence; `connectionStatus` only where it is the caller's own."""
+    """Presence of a user. `connectionStatus` is present only for the caller's own presence."""
 
     presence: Status
     connection_status: Literal["online", "offline"] | UnsetType = UNSET
@@ -38,7 +38,7 @@ class PresenceOf(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PersonsPresence(msgspec.Struct, frozen=True):
-    """Somebody among others."""
+    """Presence of one user in a list."""
 
     uid: str | None = msgspec.field(name="_id")
     username: str | None
@@ -47,7 +47,7 @@ class PersonsPresence(msgspec.Struct, frozen=True):
 
 
 class PresenceOfAll(msgspec.Struct, frozen=True):
-    """Everybody with an extension, or those who changed."""
+    """Presence of users with an extension: all, or those that changed."""
 
     users: list[PersonsPresence]
     full: bool
@@ -57,16 +57,16 @@ class PresenceOfAll(msgspec.Struct, frozen=True):
 class Asked(msgspec.Struct, frozen=True, rename="camel"):
     """Whose presence; one's own, if nobody is named."""
 
-    user_id: Annotated[str, Meta(description="A person's uid.")] = ""
-    username: Annotated[str, Meta(description="Or their name.")] = ""
+    user_id: Annotated[str, Meta(description="User ID (17 characters).")] = ""
+    username: Annotated[str, Meta(description="Username, instead of the user ID.")] = ""
 
 
 class ChangedAfter(msgspec.Struct, frozen=True):
     """Since when."""
 
-    moment: Annotated[str, Meta(description="RFC 3339, with its zone.", extra_json_schema={"format": "date-time"})] = (
-        msgspec.field(name="from", default="")
-    )
+    moment: Annotated[
+        str, Meta(description="RFC 3339 timestamp with time zone.", extra_json_schema={"format": "date-time"})
+    ] = msgspec.field(name="from", default="")
 
 
 def get_presence(request: web.Request, person: Person) -> Ready:
@@ -162,7 +162,7 @@ OPERATIONS = (
         path="/api/v1/users.getPresence",
         handler=by_caller(get_presence),
         at_once=by_known_caller(get_presence),
-        summary="A person's presence, in Rocket.Chat's words",
+        summary="Presence of a user, in Rocket.Chat's format",
         query=Asked,
         answer=PresenceOf,
         errors=(UserNotFound,),
@@ -172,7 +172,7 @@ OPERATIONS = (
         path="/api/v1/users.presence",
         handler=presence,
         at_once=presence_at_once,
-        summary="The presence of everybody who has an extension, or of those who changed since a moment",
+        summary="Presence of all users with an extension, or changes since a time",
         query=ChangedAfter,
         answer=PresenceOfAll,
         errors=(BadArgument("Expected a time in field from"),),

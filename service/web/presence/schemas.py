@@ -10,21 +10,21 @@ from msgspec import Meta
 from service.domain.presence.item import Item
 from service.web.openapi.operation import AnyOf, No, Yes
 
-Wait = Annotated[float, Meta(ge=0, description="Seconds to hold the answer until something changes, 30 at most.")]
-ExtensionNumber = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$", description="An extension's number.")]
+Wait = Annotated[float, Meta(ge=0, description="Long-poll timeout in seconds, at most 30.")]
+ExtensionNumber = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$", description="Extension number.")]
 
 
 class Filters(msgspec.Struct, frozen=True, rename="camel"):
     """Which of the extensions that the caller may see."""
 
-    extension: Annotated[list[str], Meta(description="Only these numbers; repeated, or separated by commas.")] = []
-    user_id: Annotated[list[str], Meta(description="Only these people's, by uid; the same way.")] = []
+    extension: Annotated[list[str], Meta(description="Extension numbers, repeated or comma-separated.")] = []
+    user_id: Annotated[list[str], Meta(description="User IDs, repeated or comma-separated.")] = []
 
 
 class PresenceQuery(Filters, frozen=True):
     """Which, and since when."""
 
-    since: Annotated[str, Meta(description="A cursor of an answer before: only what changed is answered.")] = ""
+    since: Annotated[str, Meta(description="Cursor of an earlier response. Only later changes are returned.")] = ""
     wait: Wait = 0.0
 
 
@@ -35,7 +35,7 @@ class PresencePath(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """An extension that vanished."""
+    """Removed extension."""
 
     extension: str
     deleted: Yes = True
@@ -48,7 +48,7 @@ class ItemOrGone(AnyOf):
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """All that the caller may see."""
+    """Snapshot of all extensions visible to the caller."""
 
     success: Yes
     full: Yes
@@ -57,7 +57,7 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 class ChangedSince(msgspec.Struct, frozen=True):
-    """What changed since a cursor."""
+    """Changes since a cursor."""
 
     success: Yes
     full: No
@@ -72,7 +72,7 @@ class PresenceAnswer(AnyOf):
 
 
 class OnePresence(msgspec.Struct, frozen=True):
-    """One extension."""
+    """Presence of one extension."""
 
     success: Yes
     cursor: str

@@ -47,10 +47,12 @@ def _presence(state: object, message: object) -> Presence:
 
 
 class OwnPresence(msgspec.Struct, frozen=True):
-    """What a person sets of themselves."""
+    """Presence set by the user."""
 
     presence: PresenceState
-    message: Annotated[str, Meta(max_length=LONGEST_MESSAGE, description="Printable characters.")] = ""
+    message: Annotated[
+        str, Meta(max_length=LONGEST_MESSAGE, description="Presence message. Printable characters only.")
+    ] = ""
 
 
 OPERATIONS = (
@@ -58,8 +60,8 @@ OPERATIONS = (
         method="PUT",
         path="/api/v1/presence",
         handler=put,
-        summary="Set one's own presence",
-        details="Asterisk owns it: 200 only after Asterisk took it, 503 when it is out of reach.",
+        summary="Set the caller's presence",
+        details="Stored in Asterisk. 200 after Asterisk has accepted it, 503 when Asterisk is unreachable.",
         body=OwnPresence,
         answer=Success,
         errors=(ExtensionNotFound,),

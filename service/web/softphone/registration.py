@@ -109,12 +109,12 @@ def _may_see(person: Person, uid: str) -> None:
 class RegistrationQuery(msgspec.Struct, frozen=True):
     """Whose registration info."""
 
-    id: Annotated[str, Meta(min_length=1, description="A person's uid. It may also come in a JSON body.")]
+    id: Annotated[str, Meta(min_length=1, description="User ID (17 characters). May also be sent in a JSON body.")]
     wait: Wait = 0.0
 
 
 class SignedRegistrationInfo(msgspec.Struct, frozen=True):
-    """What is answered where the settings hold a JWT secret: an HS256 JWS whose claim `context` is the plain answer."""
+    """Registration info as an HS256 JWS in the claim `context`, used when a JWT secret is configured."""
 
     result: str
     success: Yes = True
@@ -132,8 +132,8 @@ OPERATIONS = (
         path="/api/v1/connector.extension.getRegistrationInfoByUserId",
         handler=by_user_id,
         at_once=at_once,
-        summary="What a person's softphone needs to register, and whether the line is up now",
-        details="One's own; an admin may ask for anybody's. With `If-None-Match` and `wait`, held until it differs.",
+        summary="Registration info by user ID, with the live line state",
+        details="Users may read their own, admins any. With `If-None-Match` and `wait`, a long poll until it changes.",
         query=RegistrationQuery,
         answer=RegistrationAnswer,
         conditional=True,

@@ -17,8 +17,8 @@ _SEEN = "[^@\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u200b\\u200e\\u200f\\u202a-\\u202e
 Name = Annotated[
     str,
     Meta(
-        description="1 to 200 characters that can be seen, no `@`, single blanks only inside; stored in NFC, unique "
-        "without regard to case.",
+        description="1 to 200 printable characters without `@`, with single spaces between words. Stored in NFC. "
+        "Unique, case-insensitively.",
         extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": f"^{_SEEN}+(?: {_SEEN}+)*$"},
     ),
 ]
@@ -33,15 +33,15 @@ NewPassword = Annotated[
 Password = Annotated[
     str,
     Meta(
-        description=f"{_LENGTHS}; empty, or the hash as it was shown: unchanged.",
+        description=f"{_LENGTHS}. An empty string or the current hash leaves it unchanged.",
         extra_json_schema={"pattern": rf"^$|^[\s\S]{{{PASSWORD_LENGTH},}}$", "maxLength": PASSWORD_BYTES},
     ),
 ]
-Email = Annotated[str, Meta(description="Unique without regard to case; empty: none.")]
+Email = Annotated[str, Meta(description="E-mail address. Unique, case-insensitively. An empty string removes it.")]
 Networks = Annotated[
     list[str],
     Meta(
-        description="Addresses and networks from where they may log in, such as 192.0.2.0/24; none: from anywhere.",
+        description="IP addresses and networks allowed for login, such as 192.0.2.0/24. Empty allows all.",
         extra_json_schema={"maxItems": MOST_NETWORKS},
     ),
 ]
@@ -49,7 +49,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What to change; what is not given stays. What the service observes itself, or does not know, is ignored."""
+    """Changes to a user. Absent fields stay unchanged. Read-only and unknown fields are ignored."""
 
     name: Name | UnsetType = UNSET
     email: Email | UnsetType | None = UNSET
@@ -95,7 +95,7 @@ class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewUser(UserChanges, frozen=True, kw_only=True):
-    """Somebody new: a name, a password and a role; what else is not given is as the database has it."""
+    """New user. Name, password and role are required; other fields take database defaults."""
 
     name: Name
     passwd: NewPassword

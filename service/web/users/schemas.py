@@ -22,13 +22,13 @@ _AS_SHOWN = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw: Any}
 
 
 LONGEST_MINUTES = 3650 * 24 * 60
-EXPIRY = "As long as tokens live here, if it is not given; more is a 400."
+EXPIRY = "Token lifetime in minutes. Defaults to the configured lifetime, which is also the maximum."
 ONE_USER: Mapping[str, str] = {"user_id": r"(?!(?:list|create)\Z)[^/]+"}
 """Any text may stand for a user's number, as it always could; but two words are other calls."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """A name or an e-mail, and its password."""
+    """Username or e-mail address, and password."""
 
     email_or_name: Annotated[str, Meta(min_length=1)]
     password: Annotated[str, Meta(min_length=1)]
@@ -36,7 +36,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class IssuedToken(msgspec.Struct, frozen=True):
-    """For `X-Auth-Token`."""
+    """Access token for `X-Auth-Token`."""
 
     token: str
     expired: Moment
@@ -45,7 +45,7 @@ class IssuedToken(msgspec.Struct, frozen=True):
 
 
 class Authenticated(msgspec.Struct, frozen=True):
-    """The family's envelope."""
+    """Login response of the user API."""
 
     success: Yes
     payload: IssuedToken
@@ -57,15 +57,22 @@ def _fields() -> list[tuple[str, Any]]:
     for name, kind in get_type_hints(UserRow).items():
         fields.append((name, _AS_SHOWN.get(kind, kind)))
         if name == "last_seen":
-            fields.append(("is_online", Annotated[int, Meta(description="1: used within 300 s; else 2.", ge=1, le=2)]))
+            fields.append(
+                (
+                    "is_online",
+                    Annotated[int, Meta(description="1 if the user was active within 300 s, else 2.", ge=1, le=2)],
+                )
+            )
     return fields
 
 
-User = msgspec.defstruct("User", _fields(), frozen=True, module=__name__, namespace={"__doc__": "The 39 fields."})
+User = msgspec.defstruct(
+    "User", _fields(), frozen=True, module=__name__, namespace={"__doc__": "User account with its 39 fields."}
+)
 
 
 class UserAnswer(msgspec.Struct, frozen=True):
-    """The family's envelope."""
+    """Response with one user."""
 
     success: Yes
     payload: User  # type: ignore[valid-type]
@@ -76,19 +83,23 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     user_type: Role | None = None
     active: Literal["true", "false"] | None = None
-    is_online: Annotated[Literal[1, 2], Meta(description="1: used within 300 s; else 2.")] | None = None
+    is_online: Annotated[Literal[1, 2], Meta(description="1 if the user was active within 300 s, else 2.")] | None = (
+        None
+    )
     search: (
-        Annotated[str, Meta(description="A text in the name, the e-mail, the full, first or last name, in any case.")]
+        Annotated[
+            str, Meta(description="Substring of the name, e-mail address, full, first or last name, case-insensitive.")
+        ]
         | None
     ) = None
     order_by: OrderBy = OrderBy.USER_ID
     order_dir: Direction = Direction.ASC
-    page: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Counted from 0.")] = 0
+    page: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Page number, starting at 0.")] = 0
     per_page: Annotated[int, Meta(ge=1, le=MOST_PER_PAGE)] = 10
 
 
 class UserPage(msgspec.Struct, frozen=True):
-    """Some of the users that were found, and how many there are in all."""
+    """Page of users. `total` counts all matches."""
 
     items: list[User]  # type: ignore[valid-type]
     total: int
@@ -97,7 +108,7 @@ class UserPage(msgspec.Struct, frozen=True):
 
 
 class UserListAnswer(msgspec.Struct, frozen=True):
-    """The family's envelope."""
+    """Response with a page of users."""
 
     success: Yes
     payload: UserPage

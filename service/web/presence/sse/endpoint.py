@@ -123,7 +123,7 @@ class StreamQuery(Filters, frozen=True):
 
 
 class StreamTicket(msgspec.Struct, frozen=True, rename="camel"):
-    """For one stream, once."""
+    """Ticket for a single stream."""
 
     success: Yes
     ticket: str
@@ -136,11 +136,11 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/presence/stream",
         handler=stream,
-        summary="Presence as server-sent events: the picture, then each change",
+        summary="Presence as server-sent events: a snapshot, then changes",
         details=(
-            "Events are `snapshot` (`{cursor, presence}`, the whole picture), `change` (the same with what changed) "
-            "and `link` (`{callServer, live}`); comments are heartbeats. An event's id is a cursor, for "
-            "`Last-Event-ID`."
+            "Events: `snapshot` (`{cursor, presence}`, all visible extensions), `change` (the same structure, changed "
+            "extensions only) and `link` (`{callServer, live}`). Comments are heartbeats. The event ID is a cursor "
+            "for `Last-Event-ID`."
         ),
         query=StreamQuery,
         answer=None,
@@ -152,7 +152,7 @@ OPERATIONS = (
         method="POST",
         path="/api/v1/presence/streamTicket",
         handler=ticket,
-        summary="A ticket for one stream, for browsers, whose EventSource cannot send headers",
+        summary="Issue a single-use stream ticket, for browsers whose EventSource cannot send headers",
         answer=StreamTicket,
     ),
 )
