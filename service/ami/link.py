@@ -15,8 +15,9 @@ from panoramisk.message import Message
 from service.ami.account_checks import Accounts
 from service.ami.client import Account, Connection, NotPermitted, connected
 from service.ami.events import Listener
-from service.ami.link_failures import delays, foremost, is_refusal
+from service.ami.link_failures import foremost, is_refusal
 from service.ami.uptime import has_run_for
+from service.backoff import delays
 from service.clock import uptime
 from service.domain.device_states import Freshness
 from service.errors import CallServerUnavailable

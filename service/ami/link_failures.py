@@ -1,20 +1,9 @@
-"""When a link tries again: how long it waits, and what of several failures is the one to tell."""
+"""Failures of a link: which one is reported, and which only an operator can mend."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-
 from service.ami.client import LoginRefused, NotPermitted
 from service.errors import CallServerUnavailable
-
-
-def delays() -> Iterator[float]:
-    """Seconds to wait before each next try: doubling from half a second to ten, with jitter so that replicas part."""
-    base = 0.5
-    while True:
-        yield base * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
-        base = min(base * 2, 10.0)
 
 
 def is_refusal(error: CallServerUnavailable) -> bool:

@@ -19,13 +19,13 @@ from typing import Protocol
 import asyncpg
 import structlog
 
+from service.backoff import delays
 from service.clock import uptime
 from service.db.change_hints import Hints, Rows
 from service.db.connection import Login
 from service.db.errors import not_now
 from service.db.read_barrier import Proofs
 from service.db.reread_lanes import Lanes
-from service.db.retry import delays
 from service.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -48,6 +48,10 @@ GATHER = 0.01
 
 REMIND_EVERY = 60.0
 """Seconds between two warnings of hints that are not understood."""
+
+
+RETRY = 0.3, 2.0
+"""Seconds before the first retry, and at most: short, so that a promoted primary is followed within seconds."""
 
 
 class Reader(Protocol):
@@ -77,7 +81,7 @@ class Changes:
         self._confirmed_at: float | None = None
         self._due = asyncio.Event()
         self._away = False
-        self._pauses = delays()
+        self._pauses = delays(*RETRY)
         self._beat: asyncio.Future[None] | None = None
         self._beat_name = ""
         self._reminded_at = float("-inf")
@@ -225,7 +229,7 @@ class Changes:
             if self._away:
                 self._away = False
                 log.info("changes in postgresql are followed again")
-            self._pauses = delays()
+            self._pauses = delays(*RETRY)
             self._confirmed_at = sent_at
             self._due.set()
             await asyncio.sleep(PROOF_EVERY)

@@ -18,7 +18,7 @@ from time import monotonic
 import msgspec
 import structlog
 
-from service.ami.link_failures import delays
+from service.backoff import delays
 from service.runtime import signals
 from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import BEAT_EVERY, Place

@@ -15,7 +15,7 @@ from local.asterisk_programs import TEMPLATES, Programs
 from service.ami.client import Account
 from service.ami.link import Link
 from service.domain.device_states import Freshness
-from service.runtime.app import Supervisor
+from service.runtime.supervisor import Supervisor
 from tests.support.ami import Ami, logged_in
 from tests.support.database import TestDatabase, make_database
 from tests.support.eventually import eventually
