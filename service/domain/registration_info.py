@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-import jwt
 import msgspec
 
 from service.domain.models import CallServerAddress, Extension, Reading
@@ -13,10 +12,6 @@ from service.domain.state_names import ASTERISK, Spelling
 
 AUTHTYPE = "password"
 """The seed's word for how a phone proves itself."""
-JWT_LIFETIME = 3600
-JWT_RENEWED_EVERY = 1800
-JWT_LEEWAY = 300
-"""Seconds by which the clock of whoever verifies it may be behind ours."""
 
 
 class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,28 +76,11 @@ def registration(
         call_server_config=CallServerConfig(str(server.websocket_port), server.websocket_url),
         extension_details=ExtensionDetails(extension.number, extension.secret, AUTHTYPE, spelling[reading.state]),
     )
-    return _tagged(_encode(answer), reading, tag_key)
+    return tagged(_encode(answer), reading, tag_key)
 
 
-def signed(found: Registration, secret: str, *, tag_key: bytes, now: float) -> Registration:
-    """The answer inside a JWS (HS256) that is valid for an hour: signed, not encrypted.
-
-    It begins JWT_LEEWAY before the last full half hour (`now` is in seconds since the epoch), so that every replica
-    makes the same one, and one that a client holds because of a 304 is valid for 25 minutes more at least.
-    """
-    begins = int(now // JWT_RENEWED_EVERY * JWT_RENEWED_EVERY) - JWT_LEEWAY
-    claims = {
-        "iat": begins,
-        "nbf": begins,
-        "exp": begins + JWT_LIFETIME,
-        "aud": "RocketChat",
-        "context": msgspec.json.decode(found.body),
-    }
-    body = _encode({"result": jwt.encode(claims, secret, algorithm="HS256"), "success": True})
-    return _tagged(body, found.reading, tag_key)
-
-
-def _tagged(body: bytes, reading: Reading, tag_key: bytes) -> Registration:
+def tagged(body: bytes, reading: Reading, tag_key: bytes) -> Registration:
+    """An answer with its entity tag, which covers liveness too."""
     mark = b"live" if reading.live else b"not live"
     digest = hashlib.blake2b(body + mark, key=tag_key, digest_size=16)
     return Registration(body, reading, f'"{digest.hexdigest()}"')

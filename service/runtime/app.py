@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from time import time
 
 import structlog
@@ -29,26 +29,23 @@ from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.runtime.extension_feed import LinkFeed
 from service.runtime.presence_composer import BoardFeed
+from service.runtime.supervisor import Supervisor
 from service.settings import Settings
 from service.web import app_keys, routes
-from service.web.auth.login_throttle import Logins
-from service.web.http.rate_limit import Limits
+from service.web.auth.login_throttle import LOGINS, Logins
+from service.web.http.rate_limit import LIMITS, Limits
 from service.web.openapi.page import DESCRIPTION, Description
 from service.web.ops.metrics import METRICS, Metrics, Parts
-from service.web.presence.rocketchat import everybody
-from service.web.presence.snapshot_cache import Pictures
-from service.web.presence.sse.events import StreamEvents
-from service.web.presence.sse.scheduler import Streams
+from service.web.presence.rocketchat import PEOPLE, everybody
+from service.web.presence.snapshot_cache import PICTURES, Pictures
+from service.web.presence.sse.events import EVENTS, StreamEvents
+from service.web.presence.sse.scheduler import STREAMS, Streams
 from service.web.server.connection_limit import CONNECTIONS, ConnectionLimit
-from service.web.server.dispatcher import AT_ONCE, DRAINING, OUTAGE, Outage
+from service.web.server.dispatcher import AT_ONCE, COUNT_RESPONSE, DRAINING, OUTAGE, Outage
 from service.web.server.write_backlog import UNSENT, Unsent
-from service.web.softphone.registration_cache import Registrations
+from service.web.softphone.registration_cache import REGISTRATIONS, Registrations
 
 log = structlog.get_logger(__name__)
-
-CANCEL_AGAIN = 0.2
-"""Seconds after which a task is told again to end. Until Python 3.13 a TaskGroup that ends with errors loses a
-cancellation that comes at the same moment, and whoever handles the errors goes on: as when all is stopped at once."""
 
 
 @contextlib.asynccontextmanager
@@ -85,31 +82,32 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.LINKS] = links
         app[app_keys.UNKNOWN_CALL_SERVERS] = unknown
         app[app_keys.PRESENCE_ACCOUNTS] = _presence_accounts(settings, stack)
-        app[app_keys.LOGINS] = logins
+        app[LOGINS] = logins
         app[app_keys.HASHER] = hasher
         app[app_keys.ACTIVITY] = activity
         app[app_keys.DIRECTORY] = directory
         app[app_keys.BOARD] = feed.board
         app[app_keys.WATCH] = feed.watch
-        app[app_keys.STREAMS] = Streams()
+        app[STREAMS] = Streams()
         app[app_keys.HELD_STREAMS] = HeldAnswers(settings.streams_per_person, settings.held_answers)
         app[app_keys.HELD_POLLS] = HeldAnswers(settings.long_polls_per_person, settings.held_answers)
         app.on_shutdown.append(_end_what_takes_long)
         app[app_keys.CHANGES] = changes
-        app[app_keys.LIMITS] = Limits(settings.requests_per_minute)
+        app[LIMITS] = Limits(settings.requests_per_minute)
         app[app_keys.TAG_KEY] = await tag_key(database)
         app[app_keys.TICKETS] = Tickets(database, app[app_keys.TAG_KEY])
-        app[app_keys.REGISTRATIONS] = Registrations(settings, links, directory, app[app_keys.TAG_KEY])
-        app[app_keys.PICTURES] = Pictures(feed.board, app[app_keys.TAG_KEY])
-        app[app_keys.PEOPLE] = everybody(feed.board)
-        app[app_keys.EVENTS] = StreamEvents(app[app_keys.PICTURES])
+        app[REGISTRATIONS] = Registrations(settings, links, directory, app[app_keys.TAG_KEY])
+        app[PICTURES] = Pictures(feed.board, app[app_keys.TAG_KEY])
+        app[PEOPLE] = everybody(feed.board)
+        app[EVENTS] = StreamEvents(app[PICTURES])
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()
         app[UNSENT] = Unsent()
         app[CONNECTIONS] = ConnectionLimit(settings.trusted_proxies)
         app[METRICS] = Metrics(
-            Parts(links, logins, directory, database.login.write_access, app[app_keys.STREAMS], feed.watch, unknown)
+            Parts(links, logins, directory, database.login.write_access, app[STREAMS], feed.watch, unknown)
         )
+        app[COUNT_RESPONSE] = app[METRICS].answered
         families = routes.families(with_metrics=settings.metrics_port is None)
         app[DESCRIPTION] = Description(families)
         app.add_routes(routes.public(families))
@@ -153,44 +151,3 @@ async def _read_once(changes: Changes, supervisor: Supervisor, deadline: float) 
             raise ConfigurationError(f"PostgreSQL could not be read within {deadline:g} s{why}")
     finally:
         read.cancel()
-
-
-class Supervisor:
-    """Owns the tasks that must never end by themselves: a silently dead feeder is the worst failure there is."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Which task ended by itself first, and why, once one has."""
-
-    async def __aenter__(self) -> Supervisor:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pending = self._tasks
-        while pending:
-            for task in pending:
-                task.cancel()
-            pending = (await asyncio.wait(pending, timeout=CANCEL_AGAIN))[1]
-
-    def start(self, name: str, work: Coroutine[None, None, None]) -> None:
-        """Run something until the supervisor ends."""
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        error = task.exception()
-        log.critical("a task ended by itself", task=task.get_name(), exc_info=error)
-        if not self.failed.done():
-            why = f": {_first(error)!r}" if error is not None else ""
-            self.failed.set_result(f"the task {task.get_name()!r} ended by itself{why}")
-
-
-def _first(error: BaseException) -> BaseException:
-    """What a group of errors began with."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

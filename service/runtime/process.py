@@ -23,7 +23,7 @@ from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import Siblings
 from service.web.server.connection_limit import CONNECTIONS, LEAST
-from service.web.server.dispatcher import DRAINING, OUTAGE
+from service.web.server.dispatcher import COUNT_RESPONSE, DRAINING, OUTAGE
 from service.web.server.protocol import Runner
 from service.web.server.write_backlog import UNSENT
 
@@ -171,6 +171,7 @@ def _for_operators(app: web.Application) -> web.Application:
     operators[UNSENT] = app[UNSENT]
     operators[CONNECTIONS] = app[CONNECTIONS]
     operators[METRICS] = app[METRICS]
+    operators[COUNT_RESPONSE] = app[COUNT_RESPONSE]
     operators.add_routes(routes.operators())
     return operators
 

@@ -1,4 +1,4 @@
-"""The typed keys under which the application holds its parts."""
+"""Typed keys of the application's parts that no single feature owns; a feature's own keys are beside their types."""
 
 from aiohttp import web
 
@@ -16,35 +16,21 @@ from service.domain.presence.feed import Board
 from service.domain.session_watch import TokenWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
-from service.web.auth.login_throttle import Logins
-from service.web.http.rate_limit import Limits
-from service.web.presence.aggregates import JsonList
-from service.web.presence.snapshot_cache import Pictures
-from service.web.presence.sse.events import StreamEvents
-from service.web.presence.sse.scheduler import Streams
-from service.web.softphone.registration_cache import Registrations
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LINKS = web.AppKey("links", dict[str, Link])
 PRESENCE_ACCOUNTS = web.AppKey("presence_accounts", dict[str, KeptConnection])
 """By call server, where it has one."""
-LOGINS = web.AppKey("logins", Logins)
 ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)
 BOARD = web.AppKey("board", Board)
 WATCH = web.AppKey("watch", TokenWatch)
-PEOPLE = web.AppKey("people", JsonList)
-PICTURES = web.AppKey("pictures", Pictures)
-EVENTS = web.AppKey("events", StreamEvents)
-REGISTRATIONS = web.AppKey("registrations", Registrations)
-STREAMS = web.AppKey("streams", Streams)
 HELD_STREAMS = web.AppKey("held_streams", HeldAnswers)
 HELD_POLLS = web.AppKey("held_polls", HeldAnswers)
 CHANGES = web.AppKey("changes", Changes)
 TICKETS = web.AppKey("tickets", Tickets)
-LIMITS = web.AppKey("limits", Limits)
 TAG_KEY = web.AppKey("tag_key", bytes)
 UNKNOWN_CALL_SERVERS = web.AppKey("unknown_call_servers", UnknownCallServers)
 USER_READS = web.AppKey("user_reads", UserReads)

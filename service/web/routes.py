@@ -34,6 +34,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Registration": registration.OPERATIONS,
     "Extensions": (
         *extensions.OPERATIONS,
+        registration.BY_EXTENSION,
         *extension_admin.OPERATIONS,
         *omnichannel.OPERATIONS,
         *agents.OPERATIONS,

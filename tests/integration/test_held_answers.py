@@ -6,7 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-from service.web.app_keys import HELD_POLLS, HELD_STREAMS, STREAMS
+from service.web.app_keys import HELD_POLLS, HELD_STREAMS
+from service.web.presence.sse.scheduler import STREAMS
 from tests.support.database import TestDatabase
 from tests.support.events import events
 from tests.support.eventually import eventually

@@ -8,7 +8,8 @@ import time
 import jwt
 
 from service.domain.models import DeviceState, Reading
-from service.domain.registration_info import JWT_LEEWAY, JWT_RENEWED_EVERY, Registration, signed
+from service.domain.registration_info import Registration
+from service.web.softphone.signing import JWT_LEEWAY, JWT_RENEWED_EVERY, signed
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Start
 

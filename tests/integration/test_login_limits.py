@@ -8,7 +8,7 @@ import re
 import bcrypt
 import pytest
 
-from service.web.app_keys import LOGINS
+from service.web.auth.login_throttle import LOGINS
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import Server, Start

@@ -7,7 +7,7 @@ import json
 import bcrypt
 import pytest
 
-from service.web.app_keys import LOGINS
+from service.web.auth.login_throttle import LOGINS
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Server, Start
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from service.web.app_keys import BOARD, STREAMS, WATCH
+from service.web.app_keys import BOARD, WATCH
 from service.web.presence.sse.events import StreamEvents
+from service.web.presence.sse.scheduler import STREAMS
 from service.web.server import connection_bounds, write_backlog
 from service.web.server.dispatcher import Front
 from service.web.server.write_backlog import UNSENT

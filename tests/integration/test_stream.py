@@ -14,7 +14,8 @@ from aiohttp import ClientResponse
 from service.cli.demo import SIP_PASSWORD
 from service.db import extensions
 from service.domain.presence.feed import Board
-from service.web.app_keys import BOARD, DATABASE, STREAMS, WATCH
+from service.web.app_keys import BOARD, DATABASE, WATCH
+from service.web.presence.sse.scheduler import STREAMS
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx

@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from service.web.app_keys import BOARD, STREAMS, WATCH
+from service.web.app_keys import BOARD, WATCH
 from service.web.presence.sse import endpoint as streaming
+from service.web.presence.sse.scheduler import STREAMS
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually

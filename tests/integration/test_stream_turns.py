@@ -10,9 +10,10 @@ import pytest
 from service.db import extensions
 from service.domain.presence.scope import Sight
 from service.domain.presence.subscription import Mailbox
-from service.web.app_keys import BOARD, DATABASE, STREAMS, WATCH
+from service.web.app_keys import BOARD, DATABASE, WATCH
 from service.web.presence.sse import scheduler
 from service.web.presence.sse.events import StreamEvents
+from service.web.presence.sse.scheduler import STREAMS
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually

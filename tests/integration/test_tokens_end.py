@@ -12,7 +12,8 @@ from service.credentials import token_hash
 from service.db import tokens
 from service.db.pool import Database
 from service.errors import NotFound
-from service.web.app_keys import DATABASE, STREAMS
+from service.web.app_keys import DATABASE
+from service.web.presence.sse.scheduler import STREAMS
 from tests.support.database import TestDatabase
 from tests.support.events import events
 from tests.support.server import Server, Start

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.web.auth.permissions import ROLES, Permission
+from service.domain.permissions import ROLES, Permission
 from service.web.routes import FAMILIES
 from tests.support.settings_table import README, written
 

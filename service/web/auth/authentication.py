@@ -15,9 +15,11 @@ from service.domain.models import Person
 from service.domain.networks import Address, address_of, network
 from service.errors import DirectoryUnavailable, NotFound
 from service.settings import Network
-from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, LIMITS, LOGINS, SETTINGS
+from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, SETTINGS
+from service.web.auth.login_throttle import LOGINS
 from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
 from service.web.http.prebuilt_response import Ready
+from service.web.http.rate_limit import LIMITS
 from service.web.openapi.operation import AtOnce, Handler
 
 ForPerson = Callable[[web.Request, Person], Ready]

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
+from aiohttp import web
+
 from service.credentials import PasswordHasher, Rank
 from service.db import users
 from service.db.activity import Activity
@@ -174,3 +176,6 @@ def _key(*parts: str) -> bytes:
     for part in parts:
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
     return digest.digest()
+
+
+LOGINS = web.AppKey("logins", Logins)

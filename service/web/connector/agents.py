@@ -8,10 +8,11 @@ import msgspec
 from aiohttp import web
 
 from service.db import extensions
+from service.domain.permissions import Permission
 from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
 from service.web.app_keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import caller
-from service.web.auth.permissions import Permission, demand
+from service.web.auth.permissions import demand
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound

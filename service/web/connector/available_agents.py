@@ -15,9 +15,10 @@ from msgspec import UNSET, Meta, UnsetType
 from service.domain.directory import Directory
 from service.domain.models import Person, Role
 from service.domain.names import folded
+from service.domain.permissions import Permission
 from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import caller
-from service.web.auth.permissions import Permission, demand
+from service.web.auth.permissions import demand
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter

@@ -19,11 +19,12 @@ from aiohttp import web
 from msgspec import Meta
 
 from service.ami.client import Account, Deaf, connected
+from service.domain.permissions import Permission
 from service.errors import CallServerUnavailable, Invalid
 from service.settings import CallServer
 from service.web.app_keys import SETTINGS
 from service.web.auth.authentication import caller
-from service.web.auth.permissions import Permission, demand
+from service.web.auth.permissions import demand
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotConnected

@@ -13,10 +13,11 @@ from msgspec import UNSET, Meta, UnsetType
 from service.db import extension_admin, extensions
 from service.db.extension_admin import Kept
 from service.domain.models import Person
+from service.domain.permissions import Permission
 from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
 from service.web.app_keys import DATABASE, SETTINGS
 from service.web.auth.authentication import caller
-from service.web.auth.permissions import Permission, demand
+from service.web.auth.permissions import demand
 from service.web.connector.agents import heard
 from service.web.connector.responses import answered
 from service.web.http import arguments

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from aiohttp import web
-from msgspec import Meta
 
 from service import __version__
 from service.domain.models import Extension, Reading
+from service.domain.permissions import Permission
 from service.domain.registration_info import AUTHTYPE
 from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import caller
-from service.web.auth.permissions import Permission, demand
+from service.web.auth.permissions import demand
 from service.web.connector.responses import FRESHNESS, answered, reading_of, spelling
 from service.web.http import arguments
-from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
-from service.web.http.prebuilt_response import Ready
+from service.web.http.errors import ExtensionNotFound
+from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery
 from service.web.http.slices import in_slices
 from service.web.openapi.operation import Operation, Yes
-from service.web.softphone import registration
 
 PATH = "/api/v1/connector"
-
-
-class ExtensionQuery(msgspec.Struct, frozen=True):
-    """Which extension."""
-
-    extension: Annotated[str, Meta(min_length=1, description="Extension number. May also be sent in a JSON body.")]
 
 
 class ListedExtension(msgspec.Struct, frozen=True):
@@ -83,18 +74,12 @@ async def get_details(request: web.Request) -> web.Response:
     return answered(request, DetailedExtension(extension.number, state, extension.secret, AUTHTYPE), [reading])
 
 
-async def by_extension(request: web.Request) -> Ready:
-    """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
-    return registration.answer(request, registration.made_of(request, await _asked(request)))
-
-
 async def _asked(request: web.Request) -> Extension | None:
     demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
     asked = await arguments.of_query(request, ExtensionQuery)
     return request.app[DIRECTORY].extension(asked.extension)
 
 
-_ONE = (BadArgument("Missing key 'extension'"), ExtensionNotFound, *BODY_ERRORS)
 OPERATIONS = (
     Operation(
         method="GET",
@@ -122,18 +107,6 @@ OPERATIONS = (
         answer=DetailedExtension,
         headers=FRESHNESS,
         permission=Permission.MANAGE_CALL_SETTINGS,
-        errors=_ONE,
-    ),
-    Operation(
-        method="GET",
-        path=f"{PATH}.extension.getRegistrationInfoByExtension",
-        handler=by_extension,
-        summary="Registration info by extension, with the live line state",
-        query=ExtensionQuery,
-        answer=registration.RegistrationAnswer,
-        conditional=True,
-        headers=registration.STATE_HEADERS,
-        permission=Permission.MANAGE_CALL_SETTINGS,
-        errors=_ONE,
+        errors=ONE_EXTENSION_ERRORS,
     ),
 )

@@ -11,10 +11,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.domain.directory import Directory
 from service.domain.models import Extension, Reading
+from service.domain.permissions import Permission
 from service.errors import QueuesNotKnown
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import caller
-from service.web.auth.permissions import Permission, demand
+from service.web.auth.permissions import demand
 from service.web.connector.responses import FRESHNESS, answered, reading_of, spelling
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument

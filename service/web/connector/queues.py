@@ -15,15 +15,16 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.ami.link import Link
 from service.domain.models import DeviceState, Reading, device_of
+from service.domain.permissions import Permission, has
 from service.domain.queues import Queues, Summary
 from service.errors import QueuesNotKnown
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import caller
-from service.web.auth.permissions import Permission, demand, has
-from service.web.connector.extensions import ExtensionQuery
+from service.web.auth.permissions import demand
 from service.web.connector.responses import FRESHNESS, answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotPermitted
+from service.web.http.extension_query import ExtensionQuery
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/voip/queues"

@@ -76,30 +76,6 @@ def as_json(answer: object, headers: Mapping[str, str] = NO_STORE, status: int =
     return Ready(status, lines(headers, body), body)
 
 
-class Sending(web.StreamResponse):
-    """A ready answer, for aiohttp to send."""
-
-    def __init__(self, answer: Ready) -> None:
-        super().__init__(status=answer.status)
-        self._answer: Ready | None = answer
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Nothing is sent before everything is known."""
-        assert self._answer is not None
-        self._req = request
-        self._keep_alive = request.keep_alive and self._answer.keep_alive
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """All at once."""
-        request, answer = self._req, self._answer
-        assert request is not None
-        assert answer is not None
-        sent = answer.sent(request, keep_alive=bool(self._keep_alive))
-        self._answer = answer = None  # a client that does not read keeps what is sent, and no more
-        await request.writer.write_eof(sent)
-        self._eof_sent = True
-
-
 @lru_cache(maxsize=100)
 def _first(version: HttpVersion, status: int) -> bytes:
     """The status line."""

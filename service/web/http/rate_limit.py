@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
+from aiohttp import web
+
 from service.web.http.errors import TooManyRequests
 
 
@@ -41,3 +43,6 @@ class Limits:
         """Count a request with this token. Raises TooManyRequests."""
         if wait := self._requests.hit(token_hash):
             raise TooManyRequests(wait)
+
+
+LIMITS = web.AppKey("limits", Limits)

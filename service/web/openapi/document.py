@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from service import __version__
-from service.web.auth.permissions import ROLES
+from service.domain.permissions import ROLES
 from service.web.http.error_responses import family_of
 from service.web.openapi import headers, operation_errors
 from service.web.openapi.error_schemas import ENVELOPES

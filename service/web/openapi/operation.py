@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import typedefs as aiohttp_types
 from aiohttp import web
 
-from service.web.auth.permissions import Permission
+from service.domain.permissions import Permission
 from service.web.http.prebuilt_response import Ready
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse | Ready]]

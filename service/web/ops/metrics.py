@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,7 +17,6 @@ from service.domain.session_watch import TokenWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.web.auth.login_throttle import Logins
 from service.web.ops.worker_metrics import Siblings
-from service.web.presence.sse.scheduler import Streams
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
 
@@ -31,7 +30,7 @@ class Parts(Collector):
         logins: Logins,
         directory: Directory,
         write_access: WriteAccess,
-        streams: Streams,
+        streams: Sized,
         watch: TokenWatch,
         unknown: UnknownCallServers,
     ) -> None:

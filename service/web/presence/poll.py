@@ -15,15 +15,17 @@ from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Changes, Sight
 from service.domain.presence.visibility import may_see
-from service.web.app_keys import BOARD, DIRECTORY, HELD_POLLS, PICTURES, SETTINGS, WATCH
+from service.web.app_keys import BOARD, DIRECTORY, HELD_POLLS, SETTINGS, WATCH
 from service.web.auth.authentication import by_caller, by_known_caller, caller, known_caller, presented_token
 from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.etag import known
 from service.web.http.headers import rfc3339
 from service.web.http.prebuilt_response import Ready, as_json, lines
+from service.web.http.wait import waiting_time
 from service.web.openapi.operation import Operation
-from service.web.presence.query import asked, waiting_time
+from service.web.presence.query import asked
 from service.web.presence.schemas import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
+from service.web.presence.snapshot_cache import PICTURES
 from service.web.server.held_request import Waiter, while_connected
 
 

@@ -10,10 +10,6 @@ from functools import lru_cache
 from aiohttp import web
 from yarl import URL
 
-from service.web.http.errors import BadArgument
-from service.web.http.numbers import decimal
-
-LONGEST_WAIT = 30.0
 REMEMBERED, LARGEST = 4_096, 512
 """Questions that are remembered, and the bytes of the largest: ten extensions take a hundred."""
 _FILTERS = re.compile(r"(?:(?:extension|userId)=[^&]*(?:&|\Z))*")
@@ -49,16 +45,3 @@ def _items(values: Iterable[str]) -> frozenset[str]:
 
 
 _remembered = lru_cache(REMEMBERED)(_parsed)
-
-
-def waiting_time(request: web.Request) -> float:
-    """The argument `wait` in seconds, 30 at most. Raises BadArgument."""
-    texts = request.query.getall("wait", [])
-    if not texts:
-        return 0.0
-    if len(texts) > 1:
-        raise BadArgument("Key 'wait' is given more than once")
-    seconds = decimal(texts[0])
-    if seconds is None:
-        raise BadArgument("Expected seconds in field wait")
-    return min(seconds, LONGEST_WAIT)

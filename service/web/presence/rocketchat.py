@@ -15,7 +15,7 @@ from service.domain.presence.feed import Board
 from service.domain.presence.item import Item, rfc3339_ms
 from service.domain.presence.scope import Sight
 from service.domain.presence.visibility import may_see, sees_all
-from service.web.app_keys import BOARD, DIRECTORY, PEOPLE
+from service.web.app_keys import BOARD, DIRECTORY
 from service.web.auth.authentication import by_caller, by_known_caller, caller, known_caller
 from service.web.http.errors import BadArgument, UserNotFound, encode
 from service.web.http.prebuilt_response import Ready, as_json
@@ -27,6 +27,9 @@ Status = Literal["online", "away", "busy", "offline"]
 OFFLINE: Status = "offline"
 STATUSES: dict[str, Status] = {"dnd": "busy", "away": "away", "xa": "away", "unavailable": OFFLINE}
 """Asterisk's presence states that are not plainly online."""
+
+
+PEOPLE = web.AppKey("people", JsonList)
 
 
 class PresenceOf(msgspec.Struct, frozen=True, rename="camel"):

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from service.domain.presence.item import Item
+from service.web.http.wait import Wait
 from service.web.openapi.operation import AnyOf, No, Yes
 
-Wait = Annotated[float, Meta(ge=0, description="Long-poll timeout in seconds, at most 30.")]
 ExtensionNumber = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$", description="Extension number.")]
 
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
+from aiohttp import web
 
 from service.domain.presence.feed import Board
 from service.domain.presence.item import Item
@@ -111,3 +112,6 @@ class Pictures:
 def _tag(digests: int) -> str:
     """A sum of keyed digests as a tag: that can be kept up to date item by item, where there are very many."""
     return f'"{digests % (1 << 128):032x}"'
+
+
+PICTURES = web.AppKey("pictures", Pictures)

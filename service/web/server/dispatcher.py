@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import getrandbits
 from time import monotonic
 
@@ -23,10 +23,10 @@ from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
 from service.web.http.error_responses import family_of, plain, response
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
-from service.web.http.prebuilt_response import SERVER, Ready, Sending
+from service.web.http.prebuilt_response import SERVER, Ready
 from service.web.openapi.operation import AtOnce
-from service.web.ops.metrics import METRICS
 from service.web.server.path_table import NOWHERE, Found, Paths
+from service.web.server.response_writer import Sending
 from service.web.server.write_backlog import LARGE, UNSENT
 
 log = structlog.get_logger(__name__)
@@ -55,6 +55,8 @@ class Outage:
 OUTAGE = web.AppKey("outage", Outage)
 AT_ONCE: web.AppKey[Mapping[tuple[str, str], AtOnce]] = web.AppKey("at_once", Mapping[tuple[str, str], AtOnce])
 """By method and path, where there are any."""
+COUNT_RESPONSE: web.AppKey[Callable[[str, str, int], None]] = web.AppKey("count_response")
+"""Called with the route, the method and the status of each response."""
 DRAINING = web.AppKey("draining", asyncio.Event)
 """Set when the process ends: then each answer is its connection's last, so that clients go elsewhere in peace."""
 
@@ -64,7 +66,7 @@ class Front:
 
     def __init__(self, app: web.Application) -> None:
         self._app = app
-        self._count = app[METRICS].answered
+        self._count = app[COUNT_RESPONSE]
         self._draining = app[DRAINING]
         self._paths = Paths(app, app.get(AT_ONCE, {}))
         self._unsent = app[UNSENT]

@@ -12,19 +12,21 @@ from msgspec import Meta
 
 from service.credentials import token_hash
 from service.domain.models import Extension, Person
+from service.domain.permissions import Permission
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
-from service.web.app_keys import BOARD, DIRECTORY, HELD_POLLS, REGISTRATIONS, WATCH
+from service.web.app_keys import BOARD, DIRECTORY, HELD_POLLS, WATCH
 from service.web.auth.authentication import caller, holder, known_caller, presented_token
+from service.web.auth.permissions import demand
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
 from service.web.http.etag import known
+from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery
 from service.web.http.headers import rfc3339
 from service.web.http.prebuilt_response import Ready
+from service.web.http.wait import Wait, waiting_time
 from service.web.openapi.operation import AnyOf, Operation, Yes
-from service.web.presence.query import waiting_time
-from service.web.presence.schemas import Wait
 from service.web.server.held_request import Waiter, while_connected
-from service.web.softphone.registration_cache import Made
+from service.web.softphone.registration_cache import REGISTRATIONS, Made
 
 _PLAIN = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
 """The whole query of most polls: it says the same without being parsed."""
@@ -55,6 +57,13 @@ async def by_user_id(request: web.Request) -> Ready:
     if wait and known(request, made.etag):
         made = await _differing(request, person, uid, wait)
     return answer(request, made)
+
+
+async def by_extension(request: web.Request) -> Ready:
+    """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
+    demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
+    asked = await arguments.of_query(request, ExtensionQuery)
+    return answer(request, made_of(request, request.app[DIRECTORY].extension(asked.extension)))
 
 
 def _made(request: web.Request, uid: str) -> Made:
@@ -140,4 +149,16 @@ OPERATIONS = (
         headers=STATE_HEADERS,
         errors=(BadArgument("Missing key 'id'"), Forbidden, ExtensionNotFound, *BODY_ERRORS),
     ),
+)
+BY_EXTENSION = Operation(
+    method="GET",
+    path="/api/v1/connector.extension.getRegistrationInfoByExtension",
+    handler=by_extension,
+    summary="Registration info by extension, with the live line state",
+    query=ExtensionQuery,
+    answer=RegistrationAnswer,
+    conditional=True,
+    headers=STATE_HEADERS,
+    permission=Permission.MANAGE_CALL_SETTINGS,
+    errors=ONE_EXTENSION_ERRORS,
 )

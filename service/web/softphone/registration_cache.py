@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import time
 
+from aiohttp import web
+
 from service.ami.link import Link
 from service.domain.directory import Directory
 from service.domain.models import CallServerAddress, Extension, Reading
-from service.domain.registration_info import JWT_RENEWED_EVERY, Registration, registration, signed
+from service.domain.registration_info import Registration, registration
 from service.domain.state_names import ASTERISK, ROCKETCHAT
 from service.errors import CallServerUnavailable
 from service.settings import Settings
 from service.web.http.headers import why_not_live
 from service.web.http.prebuilt_response import Ready, lines
+from service.web.softphone.signing import JWT_RENEWED_EVERY, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +93,6 @@ def _headers(found: Registration, poll_interval: int) -> dict[str, str]:
         "X-Poll-Interval": str(poll_interval),
         **why_not_live(found.reading),
     }
+
+
+REGISTRATIONS = web.AppKey("registrations", Registrations)

@@ -10,8 +10,9 @@ from aiohttp import HttpVersion11, web
 
 from service.domain.presence.scope import Sight
 from service.domain.presence.subscription import Mailbox
-from service.web.app_keys import BOARD, EVENTS, HELD_STREAMS, STREAMS, WATCH
-from service.web.presence.sse.events import links_of
+from service.web.app_keys import BOARD, HELD_STREAMS, WATCH
+from service.web.presence.sse.events import EVENTS, links_of
+from service.web.presence.sse.scheduler import STREAMS
 from service.web.server.held_request import Waiter
 from service.web.server.protocol import connection_of
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Sight
-from service.web.app_keys import EVENTS, PICTURES, SETTINGS, TICKETS
+from service.web.app_keys import SETTINGS, TICKETS
 from service.web.auth.authentication import TOKEN_HEADER, caller, holder, presented_token
 from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong, encode
@@ -21,7 +21,9 @@ from service.web.http.prebuilt_response import SERVER
 from service.web.openapi.operation import Auth, Operation, Yes
 from service.web.presence.poll import sight_of
 from service.web.presence.schemas import Filters
+from service.web.presence.snapshot_cache import PICTURES
 from service.web.presence.sse.connection import OpenStream
+from service.web.presence.sse.events import EVENTS
 from service.web.server.held_request import Waiter
 from service.web.server.write_backlog import UNSENT, WRITE_DEADLINE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from aiohttp import web
 
 from service.domain.presence.scope import Changes, Sight
 from service.domain.presence.subscription import Mailbox
@@ -65,3 +66,6 @@ def _event(name: str, cursor: str | None, data: Mapping[str, object]) -> bytes:
     id_ = f"id: {cursor}\n".encode() if cursor is not None else b""
     body = {"cursor": cursor, **data} if cursor is not None else data
     return b"event: " + name.encode() + b"\n" + id_ + b"data: " + encode(body) + b"\n\n"
+
+
+EVENTS = web.AppKey("events", StreamEvents)

@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
+from aiohttp import web
+
 AT_ONCE = 20
 """Streams that write in one turn of the loop: everybody else gets their turns between."""
 HEARTBEAT_AFTER = 22.5
@@ -85,3 +87,6 @@ class Streams:
             if stream.wrote_at <= silent_since:
                 stream.arrived()
         self._beating = loop.call_later(BEAT, self._beat)
+
+
+STREAMS = web.AppKey("streams", Streams)

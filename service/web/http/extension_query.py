@@ -1,0 +1,19 @@
+"""The argument `extension` of a call about one extension."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
+
+ONE_EXTENSION_ERRORS = (BadArgument("Missing key 'extension'"), ExtensionNotFound, *BODY_ERRORS)
+"""What such a call may raise."""
+
+
+class ExtensionQuery(msgspec.Struct, frozen=True):
+    """Which extension."""
+
+    extension: Annotated[str, Meta(min_length=1, description="Extension number. May also be sent in a JSON body.")]
