@@ -42,11 +42,12 @@ examples: ## ask a real service for the examples of the API's description anew
 	@$(DEV)
 	@WRITE_EXAMPLES=1 $(BIN)/python -m pytest tests/integration/test_examples.py
 
-lint: ## ruff and mypy --strict
+lint: ## ruff, mypy --strict and the contracts of import-linter
 	@$(DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy service local tests compose
+	@$(BIN)/lint-imports --cache-dir .import_linter_cache --no-logo
 
 format: ## let ruff rewrite the sources
 	@$(DEV)

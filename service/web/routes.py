@@ -16,8 +16,9 @@ from service.web.connector import (
     omnichannel,
     queues,
 )
+from service.web.http.handlers import AtOnce
 from service.web.openapi import page
-from service.web.openapi.operation import AtOnce, Operation
+from service.web.openapi.operation import Operation
 from service.web.ops import health
 from service.web.presence import poll, rocketchat, set_own
 from service.web.presence.sse import endpoint

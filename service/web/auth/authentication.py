@@ -18,9 +18,9 @@ from service.settings import Network
 from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.login_throttle import LOGINS
 from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
+from service.web.http.handlers import AtOnce, Handler
 from service.web.http.prebuilt_response import Ready
 from service.web.http.rate_limit import LIMITS
-from service.web.openapi.operation import AtOnce, Handler
 
 ForPerson = Callable[[web.Request, Person], Ready]
 TOKEN_HEADER, UID_HEADER = istr("X-Auth-Token"), istr("X-User-Id")

@@ -7,7 +7,7 @@ can tell of a call that the other does not know.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, cast
 
@@ -16,11 +16,7 @@ from aiohttp import typedefs as aiohttp_types
 from aiohttp import web
 
 from service.domain.permissions import Permission
-from service.web.http.prebuilt_response import Ready
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse | Ready]]
-AtOnce = Callable[[web.Request], Ready | None]
-"""A handler that never waits. None: it would have to, and has done nothing. Raises what the handler raises."""
+from service.web.http.handlers import AtOnce, Handler
 
 Yes = Annotated[bool, msgspec.Meta(extra_json_schema={"const": True})]
 """A `success` that is always true: where it is not, the answer is an error's."""

@@ -17,8 +17,9 @@ from aiohttp import web
 
 from service.web.http.errors import encode
 from service.web.http.etag import known
+from service.web.http.handlers import Handler
 from service.web.openapi.document import document
-from service.web.openapi.operation import Auth, Handler, Operation
+from service.web.openapi.operation import Auth, Operation
 
 FOLDER = Path(__file__).parent
 

@@ -23,8 +23,8 @@ from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
 from service.web.http.error_responses import family_of, plain, response
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
+from service.web.http.handlers import AtOnce
 from service.web.http.prebuilt_response import SERVER, Ready
-from service.web.openapi.operation import AtOnce
 from service.web.server.path_table import NOWHERE, Found, Paths
 from service.web.server.response_writer import Sending
 from service.web.server.write_backlog import LARGE, UNSENT

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 from aiohttp import web
 
-from service.web.openapi.operation import AtOnce, Handler
+from service.web.http.handlers import AtOnce, Handler
 
 NOWHERE = "none"
 """The label of what belongs to no route."""
