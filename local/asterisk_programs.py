@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import bootstrap, debian
+from local.cache import cache_dir
 
 OLDEST_MAJOR = 20
 # The SIP client for `make phone` lives in the same tree: it shares most of what they need.
@@ -63,7 +64,7 @@ def packages_root(suite: str | None = None) -> Path:
     if suite is None and debian.distribution() == "debian":
         suite = "sid"
     packages = PACKAGES if suite in (None, "sid") else ("asterisk",)
-    root = debian.cache_dir() / f"asterisk-{suite or 'own'}"
+    root = cache_dir() / f"asterisk-{suite or 'own'}"
     try:
         return debian.extract(packages, root, suite, say=bootstrap.say)
     except (debian.PackageError, OSError) as error:

@@ -8,21 +8,20 @@ root. pip's own configuration decides where packages come from. Only the standar
 VENV moves the environment, by default .venv beside the Makefile.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 if __name__ == "__main__":  # run by path, before anything is installed
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from local import debian
+from local.cache import cache_dir, exclusive_lock
 from local.progress import progress
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -52,7 +51,7 @@ def ensure(lock: Path) -> Path:
     venv.parent.mkdir(parents=True, exist_ok=True)
     if _works(venv) and _digest(lock) in _installed(venv):
         return venv_python()
-    with _only_one(venv.with_name(f"{venv.name}.lock")):
+    with exclusive_lock(venv.with_name(f"{venv.name}.lock")):
         if not _works(venv):
             _make(venv)
         if _digest(lock) not in _installed(venv):
@@ -125,7 +124,7 @@ def _pip_command() -> tuple[Sequence[str], dict[str, str]]:
     python = str(venv_python())
     if subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
         return [python, "-m", "pip"], {}
-    root = debian.cache_dir() / "pip"
+    root = cache_dir() / "pip"
     debian.extract(["python3-pip-whl", "ca-certificates"], root, say=say)
     wheel = next((root / "usr/share/python-wheels").glob("pip-*.whl"), None)
     if wheel is None:
@@ -154,13 +153,6 @@ def _installed(venv: Path) -> set[str]:
 
 def _digest(lock: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest()
-
-
-@contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def main() -> int:

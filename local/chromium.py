@@ -10,11 +10,10 @@ import functools
 import os
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from local import bootstrap, debian, node
+from local.cache import cache_dir, staged
 
 NAMES = ("chromium", "chromium-headless-shell", "google-chrome", "google-chrome-stable", "chromium-browser")
 PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")  # a third smaller than the package with windows
@@ -53,7 +52,7 @@ def find() -> Chromium:
 
 
 def _from_debian() -> Chromium:
-    root = debian.cache_dir() / "chromium"
+    root = cache_dir() / "chromium"
     debian.extract(PACKAGES, root, without=["libc6"], say=bootstrap.say)
     folders = [str(folder) for pattern in LIBRARIES for folder in sorted(root.glob(pattern))]
     environment = {"LD_LIBRARY_PATH": ":".join(folders), "FONTCONFIG_SYSROOT": str(root)}
@@ -64,14 +63,10 @@ def _from_npm() -> Chromium:
     modules = node.modules(NPM_LOCK)
     root = modules.parent / "unpacked"
     if not root.exists():
-        with tempfile.TemporaryDirectory(prefix=".work-", dir=modules.parent) as work:
-            tree = Path(work) / "tree"
-            tree.mkdir()
+        with staged(root) as tree:
             # It unpacks itself into the temporary folder, its libraries only where it believes to be at home.
             variables = {"NODE_PATH": str(modules), "TMPDIR": str(tree), "AWS_EXECUTION_ENV": "AWS_Lambda_nodejs22.x"}
             node.run("-e", "require('@sparticuz/chromium').executablePath()", folder=tree, **variables)
-            if not root.exists():  # else another process was faster
-                tree.rename(root)
     environment = {"LD_LIBRARY_PATH": str(root / "al2023/lib"), "FONTCONFIG_PATH": str(root / "fonts")}
     return Chromium(str(root / "chromium"), environment)
 

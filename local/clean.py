@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from local.kept import InUseError, data_dir, locked
+from local.data_folder import InUseError, data_dir, locked
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ import sys
 from typing import NoReturn
 
 from local.bootstrap import PROJECT
-from local.kept import data_dir, read_env
+from local.data_folder import data_dir, read_env
 
 HELP = {"-h", "--help", "--version"}
 """Options that need nothing to be running."""

@@ -8,34 +8,24 @@ loader on any release. Only the standard library is used: this runs before there
 """
 
 import argparse
-import contextlib
-import fcntl
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from local.cache import exclusive_lock
 from local.mirrors import PackageError, Source, distribution, machine_sources, run, suite_sources
 from local.progress import megabytes, progress
 
-__all__ = ["PackageError", "cache_dir", "distribution", "extract"]
+__all__ = ["PackageError", "distribution", "extract"]
 
 UPDATE_TIMEOUT_S = 300
 DOWNLOAD_TIMEOUT_S = 1800
 
 DEAD_WEIGHT = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian")
 MANIFEST = ".packages"
-
-
-def cache_dir() -> Path:
-    """`CACHE_DIR`, or the user's cache; for root /var/cache (others may not enter its home)."""
-    if named := os.environ.get("CACHE_DIR"):
-        return Path(named).absolute()
-    base = "/var/cache" if os.geteuid() == 0 else os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "asterisk-connector"
 
 
 def extract(
@@ -55,7 +45,7 @@ def extract(
     if _holds(root, manifest):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(root.with_name(f".{root.name}.lock")):
+    with exclusive_lock(root.with_name(f".{root.name}.lock")):
         if _holds(root, manifest):
             return root
         for leftover in root.parent.glob(f".{root.name}.work-*"):
@@ -139,13 +129,6 @@ def _holds(root: Path, manifest: str) -> bool:
         return (root / MANIFEST).read_text() == manifest
     except FileNotFoundError:
         return False
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from local.kept import write_secret
+from local.data_folder import write_secret
 from local.postgres_binaries import PostgresError, account, environment
 
 

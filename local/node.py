@@ -5,10 +5,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-from local import bootstrap, debian, wheels
+from local import bootstrap, wheels
+from local.cache import cache_dir, staged
 from local.progress import megabytes, progress
 
 WHEEL_LOCK = bootstrap.PROJECT / "requirements-node.lock"
@@ -20,23 +20,18 @@ class NodeError(Exception):
     """Node.js or a package could not be had; the message says why."""
 
 
-def modules(folder: Path) -> Path:
-    """The node_modules, in the cache, of what the lock in `folder` names. No package's own script is run."""
-    digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in DESCRIPTION)).hexdigest()
-    target = debian.cache_dir() / f"npm-{digest[:16]}"
+def modules(source: Path) -> Path:
+    """The node_modules, in the cache, of what the lock in `source` names. No package's own script is run."""
+    digest = hashlib.sha256(b"".join((source / name).read_bytes() for name in DESCRIPTION)).hexdigest()
+    target = cache_dir() / f"npm-{digest[:16]}"
     if not target.exists():
-        bootstrap.say(f"installing what {folder.relative_to(bootstrap.PROJECT)}/package-lock.json names -> {target}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
-            tree = Path(work) / "tree"
-            tree.mkdir()
+        bootstrap.say(f"installing what {source.relative_to(bootstrap.PROJECT)}/package-lock.json names -> {target}")
+        with staged(target) as folder:
             for name in DESCRIPTION:
-                shutil.copy(folder / name, tree)
+                shutil.copy(source / name, folder)
             _, npm = _programs()
-            with progress(bootstrap.say, lambda: f"{megabytes(tree):.0f} MB installed"):
-                _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], tree)
-            if not target.exists():  # else another process was faster
-                tree.rename(target)
+            with progress(bootstrap.say, lambda: f"{megabytes(folder):.0f} MB installed"):
+                _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
     return target / "node_modules"
 
 

@@ -12,15 +12,15 @@ from http import HTTPStatus
 from pathlib import Path
 from signal import SIGTERM
 
-from local import demo
+from local import demo_data
 from local.asterisk_programs import AsteriskError
+from local.baresip import Event, Phone, PhoneError
 from local.bootstrap import PROJECT, BootstrapError
-from local.children import end_with_parent
+from local.child_process import set_parent_death_signal
+from local.console import print_line
+from local.data_folder import data_dir, load_ports, read_env
 from local.http_client import request
-from local.kept import data_dir, kept_ports, read_env
-from local.sip import Event, Phone, PhoneError
-from local.stopping import Stopped, Terminal, stopping_on_signals
-from local.supervise import show
+from local.shutdown import ShutdownRequested, Terminal, shutdown_on_signals
 
 ASK_EVERY_S = 0.25
 LAST_STATE_WITHIN_S = 5.0
@@ -57,14 +57,16 @@ class Caller:
 
     def __init__(self, http_port: int) -> None:
         self._port = http_port
-        answer = request(http_port, "POST", "/api/v1/login", body={"user": demo.ADMIN, "password": demo.ADMIN_PASSWORD})
+        answer = request(
+            http_port, "POST", "/api/v1/login", body={"user": demo_data.ADMIN, "password": demo_data.ADMIN_PASSWORD}
+        )
         data = answer.json().get("data")
         if answer.status != HTTPStatus.OK or not isinstance(data, dict):
-            raise NoPhoneError(f"{demo.ADMIN} could not log in: {answer.text}")
+            raise NoPhoneError(f"{demo_data.ADMIN} could not log in: {answer.text}")
         self._headers = {"X-Auth-Token": str(data["authToken"]), "X-User-Id": str(data["userId"])}
 
     def line(self, uid: str) -> Line:
-        answer = request(self._port, "GET", f"{demo.REGISTRATION_PATH}?id={uid}", headers=self._headers)
+        answer = request(self._port, "GET", f"{demo_data.REGISTRATION_PATH}?id={uid}", headers=self._headers)
         details = answer.json().get("extensionDetails")
         if answer.status != HTTPStatus.OK or not isinstance(details, dict):
             raise NoPhoneError(f"the endpoint answered {answer.status}: {answer.text}")
@@ -80,12 +82,12 @@ class Caller:
 
 
 def main() -> int:
-    extension = sys.argv[1] if len(sys.argv) > 1 else demo.AGENT_EXTENSION
+    extension = sys.argv[1] if len(sys.argv) > 1 else demo_data.AGENT_EXTENSION
     try:
-        with stopping_on_signals():
-            end_with_parent(SIGTERM)
+        with shutdown_on_signals():
+            set_parent_death_signal(SIGTERM)
             use(extension, data_dir())
-    except Stopped:
+    except ShutdownRequested:
         return 0
     except (NoPhoneError, PhoneError, AsteriskError, BootstrapError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -110,7 +112,7 @@ def use(extension: str, folder: Path) -> None:
             extension,
             watch.line.password,
             settings["CONNECTOR_CALL_SERVERS__MAIN__HOST"],
-            kept_ports(folder)["sip"],
+            load_ports(folder)["sip"],
             on_event=lambda event: tell_event(extension, event),
         )
         stack.callback(watch.until_changed)
@@ -119,7 +121,7 @@ def use(extension: str, folder: Path) -> None:
         phone.wait_registered()
         terminal = Terminal()
         while phone.is_running():
-            terminal.stop_if_gone()
+            terminal.raise_if_gone()
             watch.look()
             time.sleep(ASK_EVERY_S)
 
@@ -175,7 +177,7 @@ def holder(extension: str, settings: dict[str, str]) -> str:
 
 
 def tell(extension: str, text: str) -> None:
-    show(f"{time.strftime('%H:%M:%S')}  {extension}  {text}")
+    print_line(f"{time.strftime('%H:%M:%S')}  {extension}  {text}")
 
 
 def tell_event(extension: str, event: Event) -> None:

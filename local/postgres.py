@@ -1,34 +1,37 @@
-"""A private PostgreSQL: its own cluster in a folder, on 127.0.0.1 and its own port, ended with its parent.
+"""A private PostgreSQL with a cluster and a port of its own on 127.0.0.1. It ends with its parent.
 
-The programs are the machine's, or else a wheel's in the cache folder. A running server is never touched.
-There is no unix socket: who wants in needs a password, and nothing stays behind.
+The programs are the machine's, or else a wheel's in the cache folder. A server that runs already is never touched.
+There is no unix socket: every connection needs a password, and no socket file remains.
 """
 
-import contextlib
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
-from typing import IO, Self
+from typing import IO
 
 from local import ports
-from local.children import die_with_parent, end
+from local.child_process import child_pids
 from local.initdb import initdb, opened
 from local.postgres_binaries import PostgresError, account, environment, find_binaries
+from local.server_process import PrivateServer, spawn
 
-READY_TIMEOUT_S = 60.0  # after a crash it replays its log first
-STOP_TIMEOUT_S = 30.0
 SQL_TIMEOUT_S = 30
+KILLED_TIMEOUT_S = 30.0
 
 
-class Postgres:
+class Postgres(PrivateServer):
     """One cluster below `folder`, and its server while it runs.
 
-    `options` are server settings such as `{"fsync": "off"}`. `log` takes the server's output, by default
-    `postgres.log` in `folder`.
+    `options` are server settings such as `{"fsync": "off"}`. Raises PostgresError.
     """
 
+    name = "PostgreSQL"
+    log_name = "postgres.log"
+    error = PostgresError
+    stop_signals = (SIGINT, SIGQUIT)  # a fast shutdown, then an immediate one
+    stop_timeout_s = 30.0
     superuser = "postgres"
 
     def __init__(
@@ -40,20 +43,17 @@ class Postgres:
         options: Mapping[str, str] | None = None,
         log: IO[bytes] | int | None = None,
     ) -> None:
-        self.folder = folder.absolute()
+        super().__init__(folder, log)
         self.host = host
         self.port = port or ports.free_port()
-        self.process: subprocess.Popen[bytes] | None = None
         self._cluster = self.folder / "cluster"
         self._password_file = self.folder / "superuser-password"
         self._options = dict(options or {})
-        self._log = log
 
     def start(self) -> None:
-        """Make the cluster unless it exists, and start its server. Does not wait for it."""
+        """Create the cluster unless it exists, and start its server. Does not wait until it is ready."""
         binaries = find_binaries(self._cluster)
-        if self.is_running():
-            raise PostgresError("PostgreSQL is running already")
+        self._refuse_second_start()
         if not self._cluster.exists():
             initdb(binaries, self._cluster, self.superuser, self._password_file)
         settings = {
@@ -63,39 +63,18 @@ class Postgres:
             **self._options,
         }
         flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        with contextlib.ExitStack() as stack:
-            log = self._log
-            if log is None:
-                log = stack.enter_context((self.folder / "postgres.log").open("ab"))
-            fd = stack.enter_context(opened(self._cluster))
-            self.process = subprocess.Popen(
+        with self._open_log() as log, opened(self._cluster) as fd:
+            self.process = spawn(
                 [str(binaries / "postgres"), "-D", f"/proc/self/fd/{fd}", *flags],
-                cwd="/",
-                pass_fds=[fd],
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is its parent's to handle
-                preexec_fn=die_with_parent(SIGINT),
-                **account(self._cluster),
+                death_signal=SIGINT,
+                log=log,
+                environment=environment(),
+                descriptors=(fd,),
+                account=account(self._cluster),
             )
 
-    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Return once it takes connections."""
-        deadline = time.monotonic() + timeout_s
-        while not self.is_ready():
-            if not self.is_running():
-                raise PostgresError(f"PostgreSQL ended while it was starting; see its log ({self.folder})")
-            if time.monotonic() > deadline:
-                raise PostgresError(f"PostgreSQL was not ready within {timeout_s:.0f} s")
-            time.sleep(0.02)
-
-    def is_running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
     def is_ready(self) -> bool:
-        """As pg_ctl finds it: the last line of the server's own pid file."""
+        """Whether it takes connections. Read as pg_ctl does: from the last line of the server's pid file."""
         try:
             lines = (self._cluster / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -103,33 +82,15 @@ class Postgres:
         own = self.is_running() and self.process is not None and lines[:1] == [str(self.process.pid)]
         return own and len(lines) > 7 and lines[7].strip() in ("ready", "standby")
 
-    def stop(self) -> None:
-        """A fast shutdown: connections are cut, everything is written."""
-        if self.process is not None:
-            end(self.process, SIGINT, SIGQUIT, patience_s=STOP_TIMEOUT_S)
-
     def kill(self) -> None:
-        """SIGKILL, and wait for its own children: they end by themselves, and it would not start before."""
+        """End the server with SIGKILL, and wait for its child processes: it cannot be started before they end."""
         if self.process is None or self.process.poll() is not None:
             return
-        children = _children(self.process.pid)
-        self.process.kill()
-        self.process.wait()
-        deadline = time.monotonic() + STOP_TIMEOUT_S
+        children = child_pids(self.process.pid)
+        super().kill()
+        deadline = time.monotonic() + KILLED_TIMEOUT_S
         while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
             time.sleep(0.02)
-
-    def __enter__(self) -> Self:
-        self.start()
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def url(self, user: str, database: str) -> str:
         """Without the password."""
@@ -140,7 +101,7 @@ class Postgres:
         return self._password_file.read_text()
 
     def create_database(self, name: str, owner: str, owner_password: str) -> None:
-        """Make a database and its owner, who may create roles and is no superuser, unless they exist."""
+        """Create a database and its owner, unless they exist. The owner may create roles, and is no superuser."""
         role, database = quote_identifier(owner), quote_identifier(name)
         if owner not in self.sql("SELECT rolname FROM pg_roles").splitlines():
             self.sql(f"CREATE ROLE {role}")
@@ -149,7 +110,7 @@ class Postgres:
             self.sql(f"CREATE DATABASE {database} OWNER {role}")
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        """Run a statement as superuser with psql; answers rows as lines. Raises PostgresError."""
+        """Run a statement as superuser with psql; return the rows as lines. Raises PostgresError."""
         options = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]
         done = subprocess.run(
             [find_binaries(self._cluster) / "psql", *options, self.url(self.superuser, database)],
@@ -172,7 +133,3 @@ def quote_identifier(name: str) -> str:
 def quote_literal(text: str) -> str:
     """For a server with standard_conforming_strings, its default."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

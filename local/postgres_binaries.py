@@ -2,48 +2,30 @@
 
 import functools
 import os
-import pwd
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
 from local import bootstrap, wheels
+from local.accounts import Account, account_of, unprivileged_account
 
 OLDEST_MAJOR = 14
 PROGRAMS = ("initdb", "postgres", "psql")
 WHEEL_LOCK = bootstrap.PROJECT / "requirements-postgres.lock"
-UNPRIVILEGED = ("postgres", "nobody")
+UNPRIVILEGED_USERS = ("postgres", "nobody")
 
 
 class PostgresError(Exception):
     """PostgreSQL could not be found, made, started or asked; the message says why."""
 
 
-class Account(TypedDict):
-    """What `subprocess` takes to run a child as another user; empty to stay who one is."""
-
-    user: NotRequired[int]
-    group: NotRequired[int]
-    extra_groups: NotRequired[list[int]]
-
-
 def account(cluster: Path) -> Account:
-    """PostgreSQL refuses to run as root: then it is the cluster's owner, or else an unprivileged user."""
-    if os.geteuid() != 0:
-        return {}
-    with_cluster = cluster.stat() if cluster.exists() else None
-    if with_cluster and with_cluster.st_uid:
-        return {"user": with_cluster.st_uid, "group": with_cluster.st_gid, "extra_groups": []}
-    for name in UNPRIVILEGED:
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-    raise PostgresError(f"PostgreSQL does not run as root, and there is no user {' or '.join(UNPRIVILEGED)}")
+    """The account that PostgreSQL runs as: as root the cluster's owner, or else an unprivileged user."""
+    if os.geteuid() == 0 and cluster.exists() and (owner := cluster.stat()).st_uid:
+        return account_of(owner.st_uid, owner.st_gid)
+    return unprivileged_account("PostgreSQL", UNPRIVILEGED_USERS)
 
 
 def environment() -> dict[str, str]:

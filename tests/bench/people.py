@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from local.demo import ADMIN_UID, REGISTRATION_PATH
+from local.demo_data import ADMIN_UID, REGISTRATION_PATH
+from local.plan import DATABASE
 from local.postgres import Postgres
-from local.stack import DATABASE
 from tests.bench.asking import Ask
 
 FIRST = 20_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from local.bootstrap import PROJECT
-from local.children import die_with_parent, end
+from local.child_process import child_pids, parent_death_signal, terminate
 
 START_DEADLINE = 30.0
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -51,10 +50,8 @@ def _own_cpu_seconds(pid: int) -> float:
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for child in task.read_text().split():
-                yield from _tree(int(child))
+    for child in child_pids(pid):
+        yield from _tree(child)
 
 
 class Program:
@@ -68,7 +65,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=die_with_parent(SIGKILL),
+            preexec_fn=parent_death_signal(SIGKILL),
         )
         self._unread = b""
 
@@ -76,7 +73,7 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        end(self.process, SIGTERM, patience_s=5)
+        terminate(self.process, SIGTERM, timeout_s=5)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

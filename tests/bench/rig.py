@@ -12,8 +12,9 @@ from typing import Self
 
 from local import asterisk_programs, ports
 from local.asterisk import Asterisk
+from local.plan import DATABASE, OWNER_ROLE, SERVICE_ROLE, Plan, make_plan
 from local.postgres import Postgres
-from local.stack import DATABASE, OWNER_ROLE, SERVICE_ROLE, Plan, Service, make_plan
+from local.service_process import ServiceProcess
 from tests.bench import asking, etc, people
 from tests.bench.asking import Ask
 from tests.bench.processes import BenchError, Program, wait_until_answers, wait_until_quiet
@@ -163,6 +164,6 @@ class Rig:
         finally:
             service.stop()
 
-    def service(self, settings: Mapping[str, str] | None = None) -> Service:
+    def service(self, settings: Mapping[str, str] | None = None) -> ServiceProcess:
         """The service as a program, with what these settings change."""
-        return Service({**self.plan.service_settings(), **UNBOUND, **(settings or {})}, log=self._log.fileno())
+        return ServiceProcess({**self.plan.service_settings(), **UNBOUND, **(settings or {})}, log=self._log.fileno())

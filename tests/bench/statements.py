@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from local.plan import SERVICE_ROLE
 from local.postgres import Postgres
-from local.stack import SERVICE_ROLE
 
 MARK = "bench statement of "
 MARKED = {"log_line_prefix": f"{MARK}%u in %d: "}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import urllib.request
 
-from local.demo import ADMIN_TOKEN, ADMIN_UID
+from local.demo_data import ADMIN_TOKEN, ADMIN_UID
 from tests.bench.processes import wait_until_answers, wait_until_quiet
 from tests.bench.report import Row
 from tests.bench.rig import Rig

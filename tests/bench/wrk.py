@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local import bootstrap, debian
 from local.asterisk_programs import loader
+from local.cache import cache_dir
 from tests.bench.processes import BenchError
 
 CONNECTIONS = 64
@@ -30,7 +31,7 @@ def command() -> tuple[str, ...]:
     """How to start it."""
     if found := shutil.which("wrk"):
         return (found,)
-    root = debian.extract(["wrk"], debian.cache_dir() / "wrk", say=bootstrap.say)
+    root = debian.extract(["wrk"], cache_dir() / "wrk", say=bootstrap.say)
     return (*loader(root), str(root / "usr/bin/wrk"))
 
 

@@ -14,9 +14,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from local import demo, ports
+from local import demo_data, ports
+from local.baresip import Phone, PhoneError
 from local.http_client import Answer, request
-from local.sip import Phone, PhoneError
 from service.cli.demo import SIP_PASSWORD
 from tests.compose.docker import docker, eventually, tried
 from tests.support import seeds
@@ -27,7 +27,7 @@ STEPS = ("settings", "secrets", "owner", "migrate")
 RTP_PORTS = 4
 ECHO_TEST = "*43"
 
-DEMO_ADMIN = {"X-Auth-Token": demo.ADMIN_TOKEN, "X-User-Id": demo.ADMIN_UID}
+DEMO_ADMIN = {"X-Auth-Token": demo_data.ADMIN_TOKEN, "X-User-Id": demo_data.ADMIN_UID}
 
 UP_TIMEOUT_S = 900.0
 """The first one builds: it downloads Asterisk and the service's packages."""
@@ -137,9 +137,9 @@ class Project:
     def request(self, method: str, path: str, **options: Any) -> Answer:
         return request(self.http_port, method, path, **options)
 
-    def registration(self, uid: str = demo.AGENT_UID, headers: Mapping[str, str] = DEMO_ADMIN) -> Any:
+    def registration(self, uid: str = demo_data.AGENT_UID, headers: Mapping[str, str] = DEMO_ADMIN) -> Any:
         """The registration info of somebody, with one key more: `live`, whether its state is."""
-        answer = self.request("GET", f"{demo.REGISTRATION_PATH}?id={uid}", headers=headers)
+        answer = self.request("GET", f"{demo_data.REGISTRATION_PATH}?id={uid}", headers=headers)
         assert answer.status == HTTPStatus.OK, answer.text
         return {**json.loads(answer.text), "live": answer.headers["x-state-live"] == "true"}
 
@@ -184,7 +184,7 @@ class Project:
         """A phone registers, both documented calls answer what is documented, the phone leaves."""
         eventually(self.ready, HEALED_WITHIN_S, "the service is ready")
         self.shows("Unavailable")
-        with self.registered(demo.AGENT_EXTENSION, SIP_PASSWORD):
+        with self.registered(demo_data.AGENT_EXTENSION, SIP_PASSWORD):
             self.shows("Not in use", within_s=5)
             registration = seeds.replayed(seeds.REGISTRATION_CALL, self.base)
             user = seeds.replayed(seeds.USER_CALL, self.base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from local import demo as demo_data
+from local import demo_data
 from tests.compose.project import DEMO_ADMIN, SERVERS, Project
 
 

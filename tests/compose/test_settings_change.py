@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from local import demo as demo_data
+from local import demo_data
 from tests.compose.docker import docker, eventually
 from tests.compose.project import DEMO_ADMIN, HEALED_WITHIN_S, SERVERS, Project
 

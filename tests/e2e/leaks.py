@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from local import demo
+from local import demo_data
 from service.cli.demo import PEOPLE, SIP_PASSWORD
 from tests.e2e.run import Run
 
@@ -22,7 +22,7 @@ def leaks(run: Run, printed: str, more: Mapping[str, str] | None = None) -> list
         **run.secrets(),
         **{f"password of {name}": password for name, password in PEOPLE},
         "SIP password": SIP_PASSWORD,
-        "demo token": demo.ADMIN_TOKEN,
+        "demo token": demo_data.ADMIN_TOKEN,
         **(more or {}),
     }
     assert all(known.values())

@@ -14,17 +14,17 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from local import asterisk, demo, ports
-from local.debian import cache_dir
+from local import asterisk, demo_data, ports
+from local.baresip import Phone
+from local.cache import cache_dir
 from local.http_client import Answer, request
-from local.sip import Phone
 from service.cli.demo import SIP_PASSWORD
 from tests.e2e import processes
 from tests.e2e.program import ROOT, Program, eventually
 
 READY_WITHIN_S = 90.0
 HEALED_WITHIN_S = 30.0
-ADMIN = {"X-Auth-Token": demo.ADMIN_TOKEN, "X-User-Id": demo.ADMIN_UID}
+ADMIN = {"X-Auth-Token": demo_data.ADMIN_TOKEN, "X-User-Id": demo_data.ADMIN_UID}
 SERVERS = {"postgres": "listen_addresses", "asterisk": "sbin/asterisk", "service": "service serve"}
 """What stands in the command line of each."""
 
@@ -112,20 +112,20 @@ class Run:
         data = json.loads(answer.text)["data"]
         return {"X-Auth-Token": data["authToken"], "X-User-Id": data["userId"]}
 
-    def registration(self, uid: str = demo.AGENT_UID, headers: Mapping[str, str] = ADMIN) -> Answer:
-        return self.request("GET", f"{demo.REGISTRATION_PATH}?id={uid}", headers=headers)
+    def registration(self, uid: str = demo_data.AGENT_UID, headers: Mapping[str, str] = ADMIN) -> Answer:
+        return self.request("GET", f"{demo_data.REGISTRATION_PATH}?id={uid}", headers=headers)
 
-    def user(self, user_id: int = demo.AGENT_USER_ID) -> Answer:
+    def user(self, user_id: int = demo_data.AGENT_USER_ID) -> Answer:
         return self.request("GET", f"/v1//user/{user_id}", headers=ADMIN)
 
-    def line(self, uid: str = demo.AGENT_UID) -> tuple[str, bool]:
+    def line(self, uid: str = demo_data.AGENT_UID) -> tuple[str, bool]:
         """The state of somebody's extension, and whether it is live."""
         answer = self.registration(uid)
         assert answer.status == HTTPStatus.OK, answer.text
         return json.loads(answer.text)["extensionDetails"]["state"], answer.headers["x-state-live"] == "true"
 
     def shows(
-        self, state: str, within_s: float = HEALED_WITHIN_S, *, live: bool = True, uid: str = demo.AGENT_UID
+        self, state: str, within_s: float = HEALED_WITHIN_S, *, live: bool = True, uid: str = demo_data.AGENT_UID
     ) -> None:
         """Wait until the state is this one. A service that is away meanwhile is waited for."""
 
@@ -137,7 +137,7 @@ class Run:
 
         eventually(there, within_s, f"the state is {state}, live is {live}")
 
-    def phone(self, extension: str = demo.AGENT_EXTENSION, password: str = SIP_PASSWORD) -> Phone:
+    def phone(self, extension: str = demo_data.AGENT_EXTENSION, password: str = SIP_PASSWORD) -> Phone:
         """A phone that is not started yet."""
         return Phone(extension, password, ports.LOOPBACK, self._chosen()["sip"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local import demo
+from local import demo_data
 from service.cli.demo import SIP_PASSWORD
 from tests.e2e.program import BY_CTRL_C, Program
 from tests.e2e.run import Run, printed_lines
@@ -60,4 +60,4 @@ def test_a_phone_or_a_command_without_a_run_says_so(run: Run) -> None:
 def test_the_demo_agent_may_ask_for_its_own_line(run: Run) -> None:
     headers = run.login("dnhai", "demo-agent-password")
     assert run.registration(headers=headers).status == 200
-    assert run.registration(demo.ADMIN_UID, headers=headers).status == 403
+    assert run.registration(demo_data.ADMIN_UID, headers=headers).status == 403

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 
-from local import demo
+from local import demo_data
 from service.cli.demo import SIP_PASSWORD
 from tests.e2e.leaks import leaks
 from tests.e2e.program import Program
@@ -23,7 +23,7 @@ def test_nothing_that_the_run_has_printed_is_a_secret(run: Run, program: Program
 def test_neither_logins_nor_tokens_nor_mistakes_with_them_are_printed(run: Run, program: Program) -> None:
     headers = run.login(AGENT, PASSWORD)
     token = headers["X-Auth-Token"]
-    body = {"email_or_name": demo.ADMIN, "password": demo.ADMIN_PASSWORD}
+    body = {"email_or_name": demo_data.ADMIN, "password": demo_data.ADMIN_PASSWORD}
     answer = json.loads(run.request("POST", "/auth", body=body).text)
     run.request("POST", "/api/v1/login", body={"user": "nobody", "password": PASSWORD})
     run.request("POST", "/api/v1/login", body={"user": PASSWORD, "password": ""})

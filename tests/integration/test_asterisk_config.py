@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from local.sip import Phone
+from local.baresip import Phone
 from service.cli.demo import SIP_PASSWORD
 from tests.support.pbx import Pbx
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from local.sip import Event
+from local.baresip import Event
 from service.cli.demo import SECOND_SIP_PASSWORD, SIP_PASSWORD
 from tests.support.ami import logged_in
 from tests.support.eventually import eventually

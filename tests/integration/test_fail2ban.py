@@ -15,6 +15,7 @@ import pytest
 
 from local import debian
 from local.asterisk_programs import TEMPLATES
+from local.cache import cache_dir
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
 from tests.support.stranger import Stranger
@@ -28,7 +29,7 @@ FAILED = re.compile(r"log_failed_request: .* - Failed to authenticate$", re.MULT
 @pytest.fixture(scope="session")
 def fail2ban() -> Path:
     """Debian's or Ubuntu's package, extracted; its Python code runs with this Python."""
-    return debian.extract(["fail2ban"], debian.cache_dir() / "fail2ban")
+    return debian.extract(["fail2ban"], cache_dir() / "fail2ban")
 
 
 def run(fail2ban: Path, program: str, *arguments: str | Path) -> str:

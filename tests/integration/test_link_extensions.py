@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from local.sip import Phone, PhoneError
+from local.baresip import Phone, PhoneError
 from service.settings import Settings
 from tests.support.command_line import command, environment
 from tests.support.eventually import eventually

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.asterisk import Asterisk, Config, Database
-from local.sip import Phone, PhoneError
+from local.baresip import Phone, PhoneError
 from service.cli.demo import SIP_PASSWORD
 from service.db.migrate import migrate
 from service.settings import Settings

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from local.sip import Phone, PhoneError
+from local.baresip import Phone, PhoneError
 from service.cli.demo import SIP_PASSWORD
 from tests.support.ami import Ami, Answer, logged_in
 from tests.support.cutter import Cutter, cutting

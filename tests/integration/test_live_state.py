@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from local.sip import PhoneError
+from local.baresip import PhoneError
 from service.cli.demo import SECOND_SIP_PASSWORD, SIP_PASSWORD
 from service.db import extensions
 from service.web.app_keys import DATABASE

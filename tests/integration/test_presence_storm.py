@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.sip import PhoneError
+from local.baresip import PhoneError
 from service.cli.demo import SIP_PASSWORD
 from service.web.app_keys import BOARD
 from tests.support.ami import Ami

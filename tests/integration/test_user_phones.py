@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.sip import Phone, PhoneError
+from local.baresip import Phone, PhoneError
 from service.db import extensions
 from service.web.app_keys import DATABASE, HASHER
 from tests.support.database import TestDatabase, make_database

@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 
 from local import chromium
-from local.children import die_with_parent
+from local.child_process import parent_death_signal
 from tests.support.eventually import eventually
 
 START_WITHIN_S = 30.0
@@ -173,7 +173,7 @@ async def browser() -> AsyncIterator[Browser]:
             stdout=DEVNULL,
             stderr=PIPE,
             start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGKILL),
+            preexec_fn=parent_death_signal(signal.SIGKILL),
         )
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(_end, process)

@@ -13,8 +13,8 @@ import pytest
 from local import asterisk_programs
 from local.asterisk import Asterisk, Config, Database
 from local.asterisk_programs import TEMPLATES, Programs
+from local.baresip import Phone
 from local.debian import distribution
-from local.sip import Phone
 from service.settings import Settings
 from tests.support.database import ASTERISK, PASSWORD, TestDatabase, call_server, make_database
 

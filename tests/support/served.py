@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local import ports
+from local.child_process import child_pids
 from tests.support import command_line
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
@@ -39,7 +40,7 @@ class Served:
 
     def workers(self) -> set[int]:
         """The process ids of its workers."""
-        return {pid for pid in _children(self.process.pid) if b"\0worker\0" in _command(pid)}
+        return {pid for pid in child_pids(self.process.pid) if b"\0worker\0" in _command(pid)}
 
     async def poll(self) -> int:
         """The status of a poll on a connection of its own."""
@@ -175,14 +176,6 @@ def running(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
-
-
-def _children(pid: int) -> set[int]:
-    found = set[int]()
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found |= set(map(int, task.read_text().split()))
-    return found
 
 
 def _command(pid: int) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from local import ports
+from local.child_process import child_pids
 from local.postgres import Postgres
 from tests.support.database import SERVICE, TestDatabase, make_database
 from tests.support.eventually import eventually
@@ -112,7 +113,7 @@ def frozen(server: Postgres) -> Iterator[None]:
     assert server.process is not None
     postmaster = server.process.pid
     os.kill(postmaster, signal.SIGSTOP)  # first, so that it makes no more children
-    family = [postmaster, *map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())]
+    family = [postmaster, *child_pids(postmaster)]
     for pid in family[1:]:
         os.kill(pid, signal.SIGSTOP)
     try:

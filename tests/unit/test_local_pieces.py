@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from local import kept, ports
+from local import data_folder, ports
+from local.baresip import _netstrings
 from local.bootstrap import download_line
-from local.demo import curl_lines
+from local.demo_data import curl_lines
 from local.postgres import quote_identifier, quote_literal
+from local.restarter import LONGEST_DELAY_S, Restarter, restart_delays
 from local.run import unheeded
-from local.sip import _netstrings
-from local.supervise import LONGEST_DELAY_S, Keeper, delays
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_pip_output_is_told_by_its_downloads(line: str, told: str | None) -> Non
 
 
 def test_delays_double_up_to_the_longest() -> None:
-    assert list(itertools.islice(delays(), 7)) == [0.5, 1.0, 2.0, 4.0, 8.0, LONGEST_DELAY_S, LONGEST_DELAY_S]
+    assert list(itertools.islice(restart_delays(), 7)) == [0.5, 1.0, 2.0, 4.0, 8.0, LONGEST_DELAY_S, LONGEST_DELAY_S]
 
 
 class Fragile:
@@ -57,22 +57,22 @@ class Fragile:
 
 
 class Watched:
-    """A Keeper of a Fragile, and the time."""
+    """A Restarter of a Fragile, and the time."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.said: list[str] = []
         self.program = Fragile()
-        self.keeper = Keeper(
-            "fragile", self.program, clock=lambda: self.now, say=lambda _, text: self.said.append(text)
+        self.restarter = Restarter(
+            "fragile", self.program, clock=lambda: self.now, log=lambda _, text: self.said.append(text)
         )
-        self.keeper.start()
+        self.restarter.start()
 
     def after(self, seconds: float) -> int:
         """How often it was started by then, looked at every quarter of a second."""
         for _ in range(int(seconds * 4)):
             self.now += 0.25
-            self.keeper.look()
+            self.restarter.poll()
         return self.program.starts
 
 
@@ -84,7 +84,7 @@ def test_a_program_that_ended_is_started_again_soon_and_said_once() -> None:
     watched = Watched()
     watched.program.running = False
     assert watched.after(1) == 2
-    assert watched.said == ["fragile has ended; starting it again in 0.5 s"]
+    assert watched.said == ["fragile has ended; restarting it in 0.5 s"]
 
 
 def test_a_program_that_keeps_ending_is_started_ever_later() -> None:
@@ -123,23 +123,27 @@ def test_the_preferred_port_is_kept_where_it_is_free_and_not_taken() -> None:
 
 
 def test_secrets_are_made_once_and_are_the_owners_only(tmp_path: Path) -> None:
-    first = kept.kept_secrets(tmp_path, ["a", "b"])
+    first = data_folder.load_or_create_secrets(tmp_path, ["a", "b"])
     assert len({*first.values()}) == 2
-    assert kept.kept_secrets(tmp_path, ["a", "b", "c"]).items() >= first.items()
+    assert data_folder.load_or_create_secrets(tmp_path, ["a", "b", "c"]).items() >= first.items()
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_settings_survive_the_file_whatever_is_in_them(tmp_path: Path) -> None:
     settings = {"CONNECTOR_X": "my$up3erP@ss 'w0rd'; \"=#", "CONNECTOR_Y": ""}
-    kept.write_env(tmp_path, settings)
-    assert kept.read_env(tmp_path) == settings
-    assert (tmp_path / kept.ENV_FILE).stat().st_mode & 0o777 == 0o600
+    data_folder.write_env(tmp_path, settings)
+    assert data_folder.read_env(tmp_path) == settings
+    assert (tmp_path / data_folder.ENV_FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_data_folder_serves_one_run_at_a_time(tmp_path: Path) -> None:
-    with kept.locked(tmp_path), pytest.raises(kept.InUseError, match="in use"), kept.locked(tmp_path):
+    with (
+        data_folder.locked(tmp_path),
+        pytest.raises(data_folder.InUseError, match="in use"),
+        data_folder.locked(tmp_path),
+    ):
         pass
-    with kept.locked(tmp_path):
+    with data_folder.locked(tmp_path):
         pass
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from local import demo
+from local import demo_data
 from tests.e2e.run import ADMIN, Run
 from tests.support.browser import Browser
 from tests.support.eventually import eventually
@@ -27,7 +27,7 @@ async def test_every_operation_is_shown_and_opens(run: Run, chromium: Browser) -
 
 async def test_a_call_is_made_from_the_page(run: Run, chromium: Browser) -> None:
     box = "document.getElementById('getConnectorExtensionGetRegistrationInfoByUserId')"
-    values = {"#token": ADMIN["X-Auth-Token"], "#uid": ADMIN["X-User-Id"], "input[name=id]": demo.AGENT_UID}
+    values = {"#token": ADMIN["X-Auth-Token"], "#uid": ADMIN["X-User-Id"], "input[name=id]": demo_data.AGENT_UID}
     async with chromium.page(f"{run.base}/docs") as page:
         await eventually(lambda: page.evaluate(f"{OPERATIONS}.length"), 10, "operations are shown")
         await page.evaluate(f"{box}.open = true")
@@ -38,6 +38,6 @@ async def test_a_call_is_made_from_the_page(run: Run, chromium: Browser) -> None
         answered = f"{box}.querySelector('[role=status]').textContent.startsWith('200 OK')"
         await eventually(lambda: page.evaluate(answered), 10, "the answer is shown")
         told = await page.evaluate(f"{box}.textContent")
-        assert f'"extension": "{demo.AGENT_EXTENSION}"' in told
+        assert f'"extension": "{demo_data.AGENT_EXTENSION}"' in told
         assert "x-state-live: true" in told
         assert page.console == []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local import demo
+from local import demo_data
 from tests.e2e.browser.conftest import Site
 from tests.e2e.run import ADMIN, Run
 from tests.support.browser import Browser, PageError
@@ -35,8 +35,8 @@ function follow(extension, ticket) {
   stream.onerror = () => console.log("the stream has ended");
 }
 </script>"""
-POLLED = f"{demo.REGISTRATION_PATH}?id={demo.AGENT_UID}"
-PRESENCE = f"/api/v1/presence/{demo.AGENT_EXTENSION}"
+POLLED = f"{demo_data.REGISTRATION_PATH}?id={demo_data.AGENT_UID}"
+PRESENCE = f"/api/v1/presence/{demo_data.AGENT_EXTENSION}"
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def test_a_listed_page_streams_with_a_ticket(
     run: Run, chromium: Browser, site: Site, page_of: Callable[[str], str]
 ) -> None:
     run.shows("Unavailable")
-    extension = demo.AGENT_EXTENSION
+    extension = demo_data.AGENT_EXTENSION
     async with chromium.page(page_of(site.listed)) as page:
         await page.evaluate(f"ticket().then(made => follow({extension!r}, made))")
         seen = await page.says(f"snapshot {extension} Unavailable")
@@ -93,7 +93,7 @@ async def test_a_page_of_another_origin_is_refused_by_the_browser(
             await page.evaluate(f"poll({POLLED!r})")
         with pytest.raises(PageError, match="Failed to fetch"):
             await page.evaluate("ticket()")
-        await page.evaluate(f"follow({demo.AGENT_EXTENSION!r}, {ticket!r})")
+        await page.evaluate(f"follow({demo_data.AGENT_EXTENSION!r}, {ticket!r})")
         await page.says("the stream has ended")
         told = [line for line in page.console if "blocked by CORS policy" in line]
         assert len(told) == 3

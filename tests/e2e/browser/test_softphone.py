@@ -13,7 +13,7 @@ from signal import SIGKILL
 import pytest
 
 from local import node
-from local.sip import Phone
+from local.baresip import Phone
 from tests.e2e.browser.conftest import Site
 from tests.e2e.documents import BASE, blocks
 from tests.e2e.program import Program, eventually

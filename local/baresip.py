@@ -19,7 +19,8 @@ from typing import IO, Self
 
 from local import ports
 from local.asterisk_programs import loader, packages_root
-from local.children import die_with_parent, end
+from local.child_process import terminate
+from local.server_process import spawn
 
 START_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
@@ -105,13 +106,11 @@ class Phone:
         account = f"{self._name}<sip:{user}@{server};transport=udp>;auth_user={user};regint={REGISTRATION_S}\n"
         (self._folder / "accounts").write_text(account)
         self._events.clear()
-        self.process = subprocess.Popen(
+        self.process = spawn(
             [*loader(root), str(root / "usr/bin/baresip"), "-f", str(self._folder)],
+            death_signal=SIGTERM,
+            log=self._log,
             stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # the terminal's Ctrl-C is its parent's to handle
-            preexec_fn=die_with_parent(SIGTERM),
         )
         # It asks for the password that its account lacks. So any character may be in it, none is on disk;
         # and as baresip waits for the answer, nothing happens before somebody listens.
@@ -178,7 +177,7 @@ class Phone:
 
     def _end(self, signal: Signals) -> None:
         if self.process is not None:
-            end(self.process, signal, patience_s=STOP_TIMEOUT_S)
+            terminate(self.process, signal, timeout_s=STOP_TIMEOUT_S)
             if self.process.stdin:
                 self.process.stdin.close()
         if self._control is not None:

@@ -34,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def kept_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
+def load_or_create_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """The named secrets, made at random when they are first asked for."""
     file = folder / "secrets.json"
     known = _read(file)
@@ -44,12 +44,12 @@ def kept_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return wanted
 
 
-def kept_ports(folder: Path) -> dict[str, int]:
+def load_ports(folder: Path) -> dict[str, int]:
     """The ports of the last run, to be had again where they are free."""
     return {name: int(str(port)) for name, port in _read(folder / "ports.json").items()}
 
 
-def keep_ports(folder: Path, ports: Mapping[str, int]) -> None:
+def save_ports(folder: Path, ports: Mapping[str, int]) -> None:
     (folder / "ports.json").write_text(json.dumps(dict(ports), indent=2))
 
 

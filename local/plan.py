@@ -1,17 +1,11 @@
-"""PostgreSQL, Asterisk and the service on one machine: their settings, and the service as a program."""
+"""The plan of one `make run`: the ports and secrets that PostgreSQL, Asterisk and the service must agree on."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
 
 from local import asterisk, ports
-from local.bootstrap import PROJECT
-from local.children import die_with_parent, end
-from local.kept import keep_ports, kept_ports, kept_secrets
+from local.data_folder import load_or_create_secrets, load_ports, save_ports
 
 DATABASE = "connector"
 OWNER_ROLE = "connector_owner"
@@ -20,12 +14,10 @@ ASTERISK_ROLE = "asterisk_main"
 SECRETS = ("owner_database", "service_database", "asterisk_database", "ami_monitor", "ami_presence")
 SINGLE_PORTS = ("postgres", "sip", "websocket", "ami")
 
-STOP_TIMEOUT_S = 15.0
-
 
 @dataclass(frozen=True)
 class Plan:
-    """Who listens where, and with what secrets: all that the parts must agree on."""
+    """Ports and secrets, and the settings of each server that follow from them."""
 
     http_port: int
     ports: Mapping[str, int]
@@ -50,7 +42,7 @@ class Plan:
         )
 
     def service_settings(self) -> dict[str, str]:
-        """For the service's environment, without the owner's: only `migrate` needs that."""
+        """The service's environment variables, without the database owner's: only `migrate` needs those."""
         server = f"{ports.LOOPBACK}:{self.ports['postgres']}/{DATABASE}"
         main = {
             "HOST": ports.LOOPBACK,
@@ -73,6 +65,7 @@ class Plan:
         }
 
     def owner_settings(self) -> dict[str, str]:
+        """The database owner's environment variables, for `migrate`."""
         server = f"{ports.LOOPBACK}:{self.ports['postgres']}/{DATABASE}"
         return {
             "CONNECTOR_OWNER_DATABASE_URL": f"postgresql://{OWNER_ROLE}@{server}",
@@ -81,51 +74,12 @@ class Plan:
 
 
 def make_plan(folder: Path, http_port: int) -> Plan:
-    """The ports and secrets of the last run in `folder` where they still serve, else new ones."""
-    last = kept_ports(folder)
+    """The ports and secrets of the last run in `folder`; new ones for ports that are taken now."""
+    last = load_ports(folder)
     chosen: dict[str, int] = {}
     for name in SINGLE_PORTS:
         chosen[name] = ports.free_port(last.get(name), taken=[http_port, *chosen.values()])
     taken = [http_port, *chosen.values()]
     chosen["rtp"] = ports.free_range(asterisk.RTP_PORTS, last.get("rtp"), taken=taken).start
-    keep_ports(folder, chosen)
-    return Plan(http_port, chosen, kept_secrets(folder, SECRETS))
-
-
-class Service:
-    """`python -m service` as a program that can be kept running."""
-
-    def __init__(self, settings: Mapping[str, str], *, log: int) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
-        self._settings = dict(settings)
-        self._log = log
-
-    def start(self) -> None:
-        self.process = self._spawn("serve", {})
-
-    def is_running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def stop(self) -> None:
-        if self.process is not None:
-            end(self.process, SIGTERM, patience_s=STOP_TIMEOUT_S)
-
-    def run(self, command: str, settings: Mapping[str, str]) -> int:
-        """Another of its commands, such as `migrate`, until it ends; answers its exit code."""
-        process = self._spawn(command, settings)
-        try:
-            return process.wait()
-        finally:
-            process.kill()
-
-    def _spawn(self, command: str, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "service", command],
-            cwd=PROJECT,
-            env={**os.environ, **self._settings, **settings, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-            preexec_fn=die_with_parent(SIGKILL),
-        )
+    save_ports(folder, chosen)
+    return Plan(http_port, chosen, load_or_create_secrets(folder, SECRETS))
