@@ -9,15 +9,19 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run phone cli clean-run test soak examples lint format bench lock
+.PHONY: help run dev phone cli clean-run check test soak examples lint format bench release lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The supervisor replaces the shell: so it sees make end, whatever ends it.
+# `exec`: the supervisor replaces the shell, so that it notices the end of make, however make ends.
 run: ## PostgreSQL, Asterisk and the service with demo data, in the foreground (HTTP_PORT=8080 DATA_DIR=data)
 	@$(PYTHON) local/bootstrap.py
 	@exec $(BIN)/python -m local.run
+
+dev: ## the same, and the service restarts when a source file is saved (HTTP_PORT=8080 DATA_DIR=data)
+	@$(DEV)
+	@exec $(BIN)/python -m local.run --reload
 
 phone: ## a SIP phone that registers with `make run`'s Asterisk until Ctrl-C (EXT=12342)
 	@$(PYTHON) local/bootstrap.py

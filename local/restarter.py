@@ -43,6 +43,12 @@ class Restarter:
         self._started_at = self._clock()
         self.program.start()
 
+    def restart(self) -> None:
+        """Stop the program and start it at once, with the backoff reset."""
+        self.program.stop()
+        self._delays = restart_delays()
+        self._start_again(self._clock())
+
     def poll(self) -> None:
         """Check the program once, and restart it when a restart is due. Call it periodically."""
         now = self._clock()
@@ -55,12 +61,15 @@ class Restarter:
             self._next_start = now + delay
             self._log("run", f"{self.name} has ended; restarting it in {delay:g} s")
         elif now >= self._next_start:
-            self._next_start = None
-            self._started_at = now
-            try:
-                self.program.start()
-            except Exception as error:
-                self._log("run", f"{self.name} does not start: {error}")
+            self._start_again(now)
+
+    def _start_again(self, now: float) -> None:
+        self._next_start = None
+        self._started_at = now
+        try:
+            self.program.start()
+        except Exception as error:
+            self._log("run", f"{self.name} does not start: {error}")
 
 
 def restart_delays() -> Iterator[float]:

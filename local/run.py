@@ -1,9 +1,11 @@
 """`make run`: PostgreSQL, Asterisk and the service with demo data, in the foreground, until Ctrl-C.
 
-HTTP_PORT and DATA_DIR move it. What it started ends with it, also when it is killed or loses its terminal.
-The data folder stays.
+The variables HTTP_PORT and DATA_DIR choose the port and the data folder. All that it starts ends with it, also when
+it is killed or loses its terminal. The data folder remains. With `--reload`, which `make dev` adds, the service is
+restarted whenever one of its source files changes.
 """
 
+import argparse
 import contextlib
 import os
 import shlex
@@ -11,9 +13,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
+from typing import Protocol
 
 from local import demo_data, ports
 from local.asterisk import Asterisk
@@ -31,25 +34,34 @@ from local.service_process import ServiceProcess
 from local.shutdown import ShutdownRequested, Terminal, shutdown_on_signals
 
 DEFAULT_HTTP_PORT = 8080
-LOOK_EVERY_S = 0.25
-PATIENCE_S = 4.0
-"""Nobody looks at a silent terminal for more than five seconds without wondering."""
+POLL_EVERY_S = 0.25
+NOTICE_EVERY_S = 4.0
+"""A terminal that is silent for more than five seconds looks hung."""
 DEMO_LOADED = "demo-loaded"
 
 
 class RunError(Exception):
-    """It cannot go on; the message says why, in one line."""
+    """The run cannot go on. The message says why, in one line."""
+
+
+class Polled(Protocol):
+    """What the main loop calls periodically."""
+
+    def poll(self) -> None: ...
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.run")
+    parser.add_argument("--reload", action="store_true", help="restart the service whenever its sources change")
+    reload = parser.parse_args().reload
     try:
         with shutdown_on_signals():
-            set_parent_death_signal(signal.SIGTERM)  # when make is killed, nobody else tells
+            set_parent_death_signal(signal.SIGTERM)  # a make that is killed passes nothing on
             http_port = chosen_http_port()
             folder = data_dir()
             make_folder(folder)
             with locked(folder):
-                run(folder, make_plan(folder, http_port))
+                run(folder, make_plan(folder, http_port), reload=reload)
     except ShutdownRequested:
         return 0
     except (RunError, InUseError, PostgresError, AsteriskError, BootstrapError, OSError) as error:
@@ -59,25 +71,26 @@ def main() -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Raises RunError where something else is in the way."""
+    """Create the data folder. Raises RunError if that is impossible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise RunError(f"DATA_DIR must be a folder, and {folder} cannot be one: a file is in the way") from None
 
 
-def run(folder: Path, plan: Plan) -> None:
-    """Start all three, in order; watch them; stop them in the opposite order, whatever happens."""
-    for name in unheeded(plan.service_settings() | plan.owner_settings(), os.environ):
+def run(folder: Path, plan: Plan, *, reload: bool = False) -> None:
+    """Start all three in order, keep them running, and stop them in the opposite order however it ends."""
+    settings = plan.service_settings()
+    for name in overridden(settings | plan.owner_settings(), os.environ):
         log("run", f"{name} of the environment is not used: `make run` sets it itself")
-    write_env(folder, plan.service_settings() | plan.owner_settings())
+    write_env(folder, settings | plan.owner_settings())
     with contextlib.ExitStack() as stack:
         pipes = {name: LogPipe(name) for name in ("postgres", "asterisk", "service")}
         for pipe in pipes.values():
             stack.callback(pipe.close)
         postgres = Postgres(folder / "postgres", port=plan.ports["postgres"], log=pipes["postgres"].fd)
         asterisk = Asterisk(folder / "asterisk", plan.asterisk_config(), log=pipes["asterisk"].fd)
-        service = ServiceProcess(plan.service_settings(), log=pipes["service"].fd)
+        service = ServiceProcess(settings, log=pipes["service"].fd)
         restarters = [Restarter("postgres", postgres), Restarter("asterisk", asterisk), Restarter("service", service)]
         for restarter in restarters:
             stack.callback(restarter.program.stop)
@@ -90,20 +103,30 @@ def run(folder: Path, plan: Plan) -> None:
             prepare(folder, plan, service)
             for restarter in restarters[1:]:
                 restarter.start()
-            watch(restarters, plan.http_port)
+            polled: list[Polled] = [*restarters]
+            if reload:
+                polled.append(reloader(restarters[-1], plan, service))
+            watch(polled, plan.http_port)
         except ShutdownRequested:
             log("run", "stopping")
             raise
 
 
-def unheeded(own: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
-    """The settings that somebody gave, and that are set here to something else."""
+def reloader(restarter: Restarter, plan: Plan, service: ServiceProcess) -> Polled:
+    """Imported late: what watches files is a development dependency, which `make run` does without."""
+    from local.reload import Reloader
+
+    return Reloader(restarter, lambda: migrated(plan, service))
+
+
+def overridden(own: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
+    """Names of the settings in the environment whose value this run replaces by another."""
     return sorted(name for name, value in own.items() if given.get(name) not in (None, "", value))
 
 
 def prepare(folder: Path, plan: Plan, service: ServiceProcess) -> None:
-    """The schema, at each run; the demo data, at the first."""
-    if service.run("migrate", plan.owner_settings()):
+    """Migrate the schema, and load the demo data at the first run."""
+    if not migrated(plan, service):
         raise RunError("the migrations failed; the lines above say why")
     loaded = folder / DEMO_LOADED
     if not loaded.exists():
@@ -112,28 +135,33 @@ def prepare(folder: Path, plan: Plan, service: ServiceProcess) -> None:
         loaded.touch()
 
 
-def watch(restarters: list[Restarter], http_port: int) -> None:
-    """Until a signal comes."""
+def migrated(plan: Plan, service: ServiceProcess) -> bool:
+    """Migrate the schema; False if that failed."""
+    return service.run("migrate", plan.owner_settings()) == 0
+
+
+def watch(polled: Sequence[Polled], http_port: int) -> None:
+    """Poll until a signal arrives; announce the service once it is ready."""
     started, announced = time.monotonic(), False
     terminal = Terminal()
-    patience = PATIENCE_S
+    next_notice = NOTICE_EVERY_S
     while True:
         terminal.raise_if_gone()
-        for restarter in restarters:
-            restarter.poll()
+        for one in polled:
+            one.poll()
         if not announced:
-            trouble = what_is_missing(http_port)
+            trouble = not_ready_reason(http_port)
             if trouble is None:
                 announce(http_port)
                 announced = True
-            elif time.monotonic() - started > patience:
+            elif time.monotonic() - started > next_notice:
                 log("run", f"not ready yet: {trouble}")
-                patience += PATIENCE_S
-        time.sleep(LOOK_EVERY_S)
+                next_notice += NOTICE_EVERY_S
+        time.sleep(POLL_EVERY_S)
 
 
-def what_is_missing(http_port: int) -> str | None:
-    """None once the service calls itself ready and answers the documented call."""
+def not_ready_reason(http_port: int) -> str | None:
+    """None once the service reports itself ready and answers the documented call."""
     headers = {"X-Auth-Token": demo_data.ADMIN_TOKEN, "X-User-Id": demo_data.ADMIN_UID}
     try:
         health = request(http_port, "GET", "/readyz")
@@ -142,7 +170,7 @@ def what_is_missing(http_port: int) -> str | None:
         answer = request(http_port, "GET", f"{demo_data.REGISTRATION_PATH}?id={demo_data.AGENT_UID}", headers=headers)
     except (OSError, ValueError) as error:
         return f"the service does not answer: {error}"
-    # Whoever changed the demo's users since gets another answer than the documented one: that is no trouble.
+    # If the demo's users were changed since, the answer is not the documented one. That is no error.
     return None if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else answer.text
 
 
@@ -156,7 +184,7 @@ def announce(http_port: int) -> None:
 
 
 def chosen_http_port() -> int:
-    """`HTTP_PORT`, or 8080. Raises RunError when it is not to be had."""
+    """`HTTP_PORT`, or 8080. Raises RunError if it is no port or is in use."""
     text = os.environ.get("HTTP_PORT") or str(DEFAULT_HTTP_PORT)
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
         raise RunError(f"HTTP_PORT must be a port's number, not {text!r}")

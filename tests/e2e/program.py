@@ -34,13 +34,13 @@ def eventually(condition: Callable[[], bool], within_s: float, what: str) -> Non
 class Program:
     """Started at once, from the working tree; ended with the `with` block at the latest."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path = ROOT) -> None:
         self._terminal, theirs = pty.openpty()
         self._printed = ""
         self._hung_up = False
         self._changed = threading.Condition()
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, pass_fds=[theirs], preexec_fn=lambda: os.login_tty(theirs)
+            command, cwd=folder, env=environment, pass_fds=[theirs], preexec_fn=lambda: os.login_tty(theirs)
         )
         os.close(theirs)
         self.pid = self._process.pid

@@ -37,6 +37,8 @@ class Run:
     temporary: Path
     http_port: int = field(default_factory=ports.free_port)
     cors_origins: tuple[str, ...] = ()
+    root: Path = ROOT
+    """The working tree."""
 
     @property
     def base(self) -> str:
@@ -63,7 +65,7 @@ class Run:
 
     def program(self, *command: str) -> Program:
         """A command on a terminal of its own."""
-        return Program(command, self.environment())
+        return Program(command, self.environment(), self.root)
 
     def ready(self, program: Program, within_s: float = READY_WITHIN_S) -> None:
         """Wait for its own word."""

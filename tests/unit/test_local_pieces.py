@@ -15,7 +15,7 @@ from local.bootstrap import download_line
 from local.demo_data import curl_lines
 from local.postgres import quote_identifier, quote_literal
 from local.restarter import LONGEST_DELAY_S, Restarter, restart_delays
-from local.run import unheeded
+from local.run import overridden
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,4 @@ def test_the_curl_lines_are_the_two_documented_calls() -> None:
 def test_settings_of_the_environment_that_make_run_does_not_use_are_named() -> None:
     own = {"CONNECTOR_HTTP_HOST": "127.0.0.1", "CONNECTOR_HTTP_PORT": "8080", "CONNECTOR_LOG_FORMAT": "console"}
     given = {"CONNECTOR_HTTP_HOST": "::", "CONNECTOR_HTTP_PORT": "8080", "CONNECTOR_LOG_FORMAT": "", "PATH": "/bin"}
-    assert unheeded(own, given) == ["CONNECTOR_HTTP_HOST"]
+    assert overridden(own, given) == ["CONNECTOR_HTTP_HOST"]

@@ -1,0 +1,79 @@
+"""`make dev` in a copy of the working tree: a saved source file is in the next answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from local import ports
+from tests.e2e import processes
+from tests.e2e.program import BY_CTRL_C, ROOT, Program, eventually
+from tests.e2e.run import Run, server
+
+RELOADED_WITHIN_S = 30.0
+COPIED = ("Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "requirements-postgres.lock")
+FOLDERS = ("asterisk", "local", "service")
+
+
+@pytest.fixture
+def copy(tmp_path: Path, folder: Path) -> Run:
+    """A run that works in a copy of the working tree."""
+    root = tmp_path / "project"
+    root.mkdir()
+    for name in COPIED:
+        shutil.copy(ROOT / name, root)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    return Run(tmp_path / "data", folder / "tmp-of-copy", root=root)
+
+
+def pids(program: Program) -> dict[str, int]:
+    return {name: server(program, name) for name in ("postgres", "asterisk", "service")}
+
+
+def alive(run: Run) -> str:
+    """What /livez answers; empty while nobody does."""
+    try:
+        answer = run.request("GET", "/livez")
+    except OSError:
+        return ""
+    return answer.text if answer.status == HTTPStatus.OK else ""
+
+
+def edit(run: Run, old: str, new: str) -> None:
+    """Save a change of the module that answers /livez."""
+    module = run.root / "service/web/ops/health.py"
+    text = module.read_text()
+    assert text.count(old) == 1
+    module.write_text(text.replace(old, new))
+
+
+def test_a_saved_file_is_served_and_a_broken_one_heals_while_the_other_servers_stay(copy: Run) -> None:
+    with copy.program("make", "dev") as program:
+        copy.ready(program)
+        before = pids(program)
+        assert json.loads(alive(copy)) == {"status": "alive"}
+
+        edit(copy, "_answer(200, Alive())", 'web.json_response("edited")')
+        eventually(lambda: alive(copy) == '"edited"', RELOADED_WITHIN_S, "/livez answers from the edited code")
+        program.prints(r"^run +\| service/web/ops/health\.py changed; restarting the service$", 5)
+
+        printed = len(program.printed)
+        edit(copy, 'web.json_response("edited")', "web.json_response(")
+        program.prints(r"^run +\| service has ended; restarting it in", RELOADED_WITHIN_S, after=printed)
+        edit(copy, "web.json_response(\n", 'web.json_response("mended")\n')
+        eventually(lambda: alive(copy) == '"mended"', RELOADED_WITHIN_S, "/livez answers from the mended code")
+
+        after = pids(program)
+        assert (after["postgres"], after["asterisk"]) == (before["postgres"], before["asterisk"])
+        assert after["service"] != before["service"]
+
+        were = processes.below(program.pid)
+        program.ctrl_c()
+        assert program.ends() in BY_CTRL_C
+        eventually(lambda: not processes.alive(were), RELOADED_WITHIN_S, "no process remains")
+        assert ports.is_free(copy.http_port)
