@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from service.ami.client import Account, Deaf, connected
+from service.ami.client import Account, NullEvents, connected
 from service.ami.diagnostics.privileges import write_class
 from service.ami.link_failures import is_refusal
 from service.errors import CallServerUnavailable
@@ -20,7 +20,7 @@ REFUSED_EVERY = 30.0
 """Seconds until one that was refused is tried again."""
 
 
-class Accounts:
+class AccountChecks:
     """Logs in with each account when the link is live, and now and then. `refused` says why, by kind of account."""
 
     def __init__(self, call_server: str, accounts: Mapping[str, Account | None]) -> None:
@@ -44,7 +44,7 @@ class Accounts:
 
     async def _look(self, kind: str, account: Account) -> None:
         try:
-            async with connected(account, Deaf()) as connection:
+            async with connected(account, NullEvents()) as connection:
                 finding = await write_class("", kind, account.username, connection)
         except CallServerUnavailable as error:
             if is_refusal(error):

@@ -15,12 +15,12 @@ from panoramisk.message import Message
 
 from service.ami.contact_list import ContactList, Kept
 from service.ami.presence_parsing import parse_presence
-from service.ami.protocol import NOT_AMI, DeviceStateList, Events, Listing, Request, Wire, text
+from service.ami.protocol import NOT_AMI, AmiProtocol, DeviceStateList, EventHandler, Listing, Request, text
 from service.ami.queue_parsing import ITEMS, parse_list
 from service.ami.reachability import OutOfReach, Trouble, trouble_of
 from service.domain.models import DeviceState
 from service.domain.presence_state import PROVIDER, Presence
-from service.domain.queues import Listed
+from service.domain.queues import QueueSnapshot
 from service.errors import CallServerUnavailable, ConfigurationError
 from service.settings import CallServer
 
@@ -32,13 +32,13 @@ SHUTTING_DOWN = "Asterisk is shutting down"
 """What an Asterisk on its way out answers to every action."""
 
 
-class LoginRefused(CallServerUnavailable):
+class AmiLoginRefused(CallServerUnavailable):
     """Asterisk does not let this account in from here: settings must change, trying again soon does not help."""
 
     retry_after = 60
 
 
-class NotPermitted(CallServerUnavailable):
+class ActionNotPermitted(CallServerUnavailable):
     """The account may not do what it is for: its classes in `manager.conf` must change."""
 
     retry_after = 60
@@ -86,7 +86,7 @@ def _tls(server: CallServer) -> ssl.SSLContext:
         raise ConfigurationError(f"ami_ca_file {server.ami_ca_file} cannot be used: {error}") from None
 
 
-class OneConnection(panoramisk.Manager):  # type: ignore[misc]
+class SingleConnection(panoramisk.Manager):  # type: ignore[misc]
     """panoramisk's manager for a single connection: it neither logs in, pings, replays nor reconnects by itself."""
 
     def connection_made(self, future: asyncio.Future[Any]) -> None:
@@ -98,13 +98,13 @@ class OneConnection(panoramisk.Manager):  # type: ignore[misc]
         """The wire tells its listener; there is nothing to do here."""
 
 
-class Connection:
+class AmiClient:
     """The actions that this service asks of Asterisk, each with its deadline in seconds.
 
     All raise CallServerUnavailable when the line is gone or the deadline passed, NotPermitted when refused.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: AmiProtocol) -> None:
         self._wire = wire
 
     @property
@@ -123,7 +123,7 @@ class Connection:
         if answer.message == SHUTTING_DOWN:  # it will be back, and we need no operator then
             raise CallServerUnavailable(SHUTTING_DOWN)
         if answer.response != "Success":
-            raise LoginRefused(f"AMI refuses the account {account.username!r}: {answer.message}")
+            raise AmiLoginRefused(f"AMI refuses the account {account.username!r}: {answer.message}")
 
     async def ping(self, deadline: float) -> Message:
         """Ask for a Pong; once it is here, so is every event that Asterisk queued for us before it."""
@@ -147,7 +147,7 @@ class Connection:
         found = (parse_presence(message) for message in request.__dict__["listed"])
         return dict(each for each in found if each is not None)
 
-    async def queues(self) -> Listed:
+    async def queues(self) -> QueueSnapshot:
         """All queues. Raises CallServerUnavailable where `app_queue` is not loaded."""
         request = Listing("QueueStatus", *ITEMS)
         await self._permitted(request, LIST_DEADLINE)
@@ -190,7 +190,7 @@ class Connection:
         """
         answer = await self._wire.ask(Request({"Action": "PJSIPQualify", "Endpoint": endpoint}), ACTION_DEADLINE)
         if answer.response == "Error" and answer.message == "Permission denied":
-            raise NotPermitted("AMI refuses PJSIPQualify: Permission denied")
+            raise ActionNotPermitted("AMI refuses PJSIPQualify: Permission denied")
         return bool(answer.response == "Success")
 
     async def command(self, line: str) -> str:
@@ -201,7 +201,7 @@ class Connection:
     async def _permitted(self, request: Request, deadline: float = ACTION_DEADLINE) -> Message:
         answer = await self._wire.ask(request, deadline)
         if answer.response == "Error":
-            kind = NotPermitted if answer.message == "Permission denied" else CallServerUnavailable
+            kind = ActionNotPermitted if answer.message == "Permission denied" else CallServerUnavailable
             raise kind(f"AMI refuses {request['Action']}: {answer.message}")
         return answer
 
@@ -210,7 +210,7 @@ def _out_of_reach(account: Account, reason: str, trouble: Trouble) -> OutOfReach
     return OutOfReach(f"AMI at {account.host}:{account.port} is out of reach: {reason}", trouble)
 
 
-class Deaf:
+class NullEvents:
     """For a connection whose events nobody needs."""
 
     def device_state(self, device: str, state: DeviceState) -> None: ...
@@ -221,16 +221,16 @@ class Deaf:
 
 
 @contextlib.asynccontextmanager
-async def connected(account: Account, events: Events) -> AsyncIterator[Connection]:
+async def connected(account: Account, events: EventHandler) -> AsyncIterator[AmiClient]:
     """A connection that is logged in; it ends with the block. Raises CallServerUnavailable, LoginRefused."""
-    wire: Wire | None = None
+    wire: AmiProtocol | None = None
 
-    def factory() -> Wire:
+    def factory() -> AmiProtocol:
         nonlocal wire
-        wire = Wire(events)
+        wire = AmiProtocol(events)
         return wire
 
-    manager = OneConnection(
+    manager = SingleConnection(
         host=account.host, port=account.port, ssl=account.tls or False, protocol_factory=factory,
         loop=asyncio.get_running_loop(),
     )  # fmt: skip
@@ -250,7 +250,7 @@ async def connected(account: Account, events: Events) -> AsyncIterator[Connectio
         except CallServerUnavailable as error:
             trouble = Trouble.NOT_AMI if str(error) == NOT_AMI else Trouble.CLOSED
             raise _out_of_reach(account, str(error), trouble) from None
-        connection = Connection(wire)
+        connection = AmiClient(wire)
         await connection.login(account)
         yield connection
     finally:

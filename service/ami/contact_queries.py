@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.ami.client import Connection
+from service.ami.client import AmiClient
 from service.ami.contact_list import address, moment
 from service.domain.contacts import Contact
 
 
-async def read_contacts(connection: Connection, endpoint: str) -> list[Contact] | None:
+async def read_contacts(connection: AmiClient, endpoint: str) -> list[Contact] | None:
     """An endpoint's contacts; None when they cannot be known.
 
     One of which nothing can be read has gone since its id was told, and an event said so of its URI, which nobody here
@@ -28,14 +28,14 @@ async def read_contacts(connection: Connection, endpoint: str) -> list[Contact] 
     return list(read.values())
 
 
-async def _contact(connection: Connection, id_: str) -> Contact:
+async def _contact(connection: AmiClient, id_: str) -> Contact:
     names = ("uri", "status", "rtt", "via_addr", "via_port", "user_agent", "expiration_time")
     uri, status, took, host, port, user_agent, expires = [await contact_field(connection, id_, name) for name in names]
     known = Contact(uri or id_, address=address(host, port), user_agent=user_agent or None, expires_at=moment(expires))
     return with_status(known, status, took)
 
 
-async def contact_field(connection: Connection, id_: str, name: str) -> str:
+async def contact_field(connection: AmiClient, id_: str, name: str) -> str:
     """A field of a contact; empty when Asterisk knows no such contact."""
     return await connection.variable(f"PJSIP_CONTACT({id_},{name})")
 

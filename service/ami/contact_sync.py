@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Set
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from service.ami.client import Connection
+from service.ami.client import AmiClient
 from service.ami.contact_list import Kept
 from service.ami.contact_queries import contact_field, read_contacts, with_status
 from service.domain.contacts import Contact, Contacts
@@ -27,7 +27,7 @@ from service.domain.device_states import DeviceStates
 from service.domain.models import DeviceState, device_of
 from service.errors import CallServerUnavailable
 
-AT_ONCE = 10
+CONCURRENCY = 10
 """Endpoints read at one time: the device states come first."""
 FEW = 100
 """So many endpoints are rather read one by one: the list is as long as there are phones."""
@@ -46,7 +46,7 @@ EXPIRES_SOON = timedelta(seconds=5)
 _WITHOUT_PHONE = (None, DeviceState.UNAVAILABLE, DeviceState.INVALID, DeviceState.UNKNOWN)
 
 
-class ContactReader:
+class ContactSync:
     """Keeps one call server's contacts complete. What is not `async` never waits.
 
     `read` is called with each endpoint once it has been read, whether anything could be known or not.
@@ -100,7 +100,7 @@ class ContactReader:
         self._comparing = True
         self._wake.set()
 
-    async def run(self, connection: Connection) -> None:
+    async def run(self, connection: AmiClient) -> None:
         """Work for one connection, until it ends. Raises CallServerUnavailable then."""
         self._begun.clear()
         self._told.clear()
@@ -117,10 +117,10 @@ class ContactReader:
                     self._comparing = False
                     await self._compare(connection)
 
-    async def _read_some(self, connection: Connection) -> None:
+    async def _read_some(self, connection: AmiClient) -> None:
         now = asyncio.get_running_loop().time()
         if self._told or len(self._missing) <= FEW:
-            await self._read_each(connection, _taken(self._told or self._missing, AT_ONCE))
+            await self._read_each(connection, _taken(self._told or self._missing, CONCURRENCY))
         elif now >= self._list_after:
             self._list_after = now + LIST_EVERY
             await self._read_list(connection)
@@ -130,10 +130,10 @@ class ContactReader:
 
     # --- one by one --------------------------------------------------------------------------------------------
 
-    async def _read_each(self, connection: Connection, endpoints: Iterable[str]) -> None:
+    async def _read_each(self, connection: AmiClient, endpoints: Iterable[str]) -> None:
         await asyncio.gather(*(self._read(connection, endpoint) for endpoint in endpoints))
 
-    async def _read(self, connection: Connection, endpoint: str) -> None:
+    async def _read(self, connection: AmiClient, endpoint: str) -> None:
         self._contacts.begin_reading(endpoint)
         contacts: list[Contact] | None = None
         try:
@@ -151,7 +151,7 @@ class ContactReader:
             self._unknown.add(endpoint)
         self._done(endpoint)
 
-    async def _compare(self, connection: Connection) -> None:
+    async def _compare(self, connection: AmiClient) -> None:
         try:
             listed = await connection.contacts()
         except CallServerUnavailable:
@@ -167,7 +167,7 @@ class ContactReader:
 
     # --- from the list -----------------------------------------------------------------------------------------
 
-    async def _read_list(self, connection: Connection) -> None:
+    async def _read_list(self, connection: AmiClient) -> None:
         asked, self._missing = self._missing, set()
         async for endpoint in _in_slices(asked):
             self._contacts.begin_reading(endpoint)  # what events tell from now on counts more than the list
@@ -180,10 +180,10 @@ class ContactReader:
                 self._contacts.end_reading(endpoint, None)
             self._missing |= absent & self._wanted
         while present:
-            some = _taken(present, AT_ONCE)
+            some = _taken(present, CONCURRENCY)
             await asyncio.gather(*(self._read_kept(connection, endpoint, listed[endpoint]) for endpoint in some))
 
-    async def _listed(self, connection: Connection) -> tuple[dict[str, Kept], bool]:
+    async def _listed(self, connection: AmiClient) -> tuple[dict[str, Kept], bool]:
         """The list, and whether Asterisk goes by it."""
         listed: dict[str, Kept] = {}
         try:
@@ -197,7 +197,7 @@ class ContactReader:
                 raise
         return listed, False
 
-    async def _read_kept(self, connection: Connection, endpoint: str, kept: Kept) -> None:
+    async def _read_kept(self, connection: AmiClient, endpoint: str, kept: Kept) -> None:
         """What the list does not tell of an endpoint in it."""
         contacts: list[Contact] = []
         try:

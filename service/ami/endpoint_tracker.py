@@ -28,8 +28,8 @@ from collections.abc import Callable, Set
 
 import structlog
 
-from service.ami.client import Account, Connection, Deaf, connected
-from service.ami.extension_warnings import Complaints
+from service.ami.client import Account, AmiClient, NullEvents, connected
+from service.ami.extension_warnings import ExtensionWarnings
 from service.domain.contacts import Contacts
 from service.domain.device_states import DeviceStates, Freshness
 from service.domain.models import DeviceState, device_of
@@ -43,13 +43,13 @@ RETRY = 15.0
 """Seconds until an endpoint whose state could not be had is asked for again."""
 RELOAD_EVERY = 300.0
 """Seconds between two privileged commands for one extension, unless a contact of it came or went."""
-AT_ONCE = 20
+CONCURRENCY = 20
 """Actions of this kind under way at one time: others want answers too."""
 PER_SECOND = 200
 """Extensions that are begun with in a second. Each takes Asterisk and PostgreSQL half a millisecond."""
 
 
-class Tracker:
+class EndpointTracker:
     """Follows the extensions of one call server. What is not `async` may be called at any time, and never waits.
 
     `reread` is called with an extension whose contacts are not what they were taken for.
@@ -73,7 +73,7 @@ class Tracker:
         self._perhaps_booting: set[str] = set()
         self._reloaded: dict[str, float] = {}  # when the `sync` account was used for it
         self._due = asyncio.Event()
-        self._complaints = Complaints(log.bind(call_server=call_server))
+        self._complaints = ExtensionWarnings(log.bind(call_server=call_server))
 
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
         """These are extensions of this call server from now on, and these are none."""
@@ -125,11 +125,11 @@ class Tracker:
             return number in self._perhaps_booting and self._contacts.of(number) != ()
         return state is None
 
-    async def run(self, connection: Connection) -> None:
+    async def run(self, connection: AmiClient) -> None:
         """Work for one connection, until it ends. Raises CallServerUnavailable then."""
         self._asking.clear()
         self._queue.clear()
-        slots = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(CONCURRENCY)
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._due.wait()
@@ -143,7 +143,7 @@ class Tracker:
                         tasks.create_task(self._track(connection, number, slots, shown), name=f"track {number}")
                     await asyncio.sleep(1 / PER_SECOND if due else 0)
 
-    async def _track(self, connection: Connection, number: str, slots: asyncio.Semaphore, shown: asyncio.Event) -> None:
+    async def _track(self, connection: AmiClient, number: str, slots: asyncio.Semaphore, shown: asyncio.Event) -> None:
         """Qualify, wait, ask. A contact that shows up meanwhile ends it early, and it is looked at anew."""
         device = device_of(number)
         self._perhaps_booting.discard(number)
@@ -169,7 +169,7 @@ class Tracker:
             del self._asking[number]
             self.look(number)
 
-    async def _ask(self, connection: Connection, number: str, device: str, shown: asyncio.Event) -> None:
+    async def _ask(self, connection: AmiClient, number: str, device: str, shown: asyncio.Event) -> None:
         """Take Asterisk's word for a device that it has told nothing of, where its word can be true."""
         answer = await connection.variable(f"DEVICE_STATE({device})")
         state = DeviceState.__members__.get(answer, DeviceState.INVALID)
@@ -189,7 +189,7 @@ class Tracker:
         contacts = self._contacts.of(number)
         return bool(contacts) and all(contact.reachable is False for contact in contacts or ())
 
-    async def _cannot_be_reached(self, connection: Connection, number: str) -> bool:
+    async def _cannot_be_reached(self, connection: AmiClient, number: str) -> bool:
         """Whether that is sure. Of a contact that Asterisk kept, but does not track, no event tells that it ended."""
         known = self._contacts.of(number)
         if known == () or self._is_out_of_reach(number):
@@ -199,12 +199,12 @@ class Tracker:
             self._reread(number)
         return none
 
-    async def _reload(self, connection: Connection, number: str) -> None:
+    async def _reload(self, connection: AmiClient, number: str) -> None:
         """Have Asterisk read the endpoint and its contacts anew, then find out whether the phone is there."""
         now = asyncio.get_running_loop().time()
         if self._sync is not None and now > self._reloaded.get(number, float("-inf")) + RELOAD_EVERY:
             self._reloaded[number] = now
-            async with connected(self._sync, Deaf()) as account:
+            async with connected(self._sync, NullEvents()) as account:
                 await account.command(f"pjsip reload qualify endpoint {number}")
             await connection.qualify(number)
 

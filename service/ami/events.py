@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from panoramisk.message import Message
 
-from service.ami.client import Account, Connection
-from service.ami.contact_sync import ContactReader
+from service.ami.client import Account, AmiClient
+from service.ami.contact_sync import ContactSync
 from service.ami.contradictions import Contradictions
-from service.ami.endpoint_tracker import Tracker
+from service.ami.endpoint_tracker import EndpointTracker
 from service.ami.presence_parsing import parse_presence
 from service.ami.protocol import NUMBER, text
-from service.ami.queue_sync import DEVICES, QueueFollower
+from service.ami.queue_sync import DEVICES, QueueSync
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.models import PJSIP, DeviceState, device_of
-from service.domain.presence_state import Presences
+from service.domain.presence_state import PresenceStates
 from service.domain.queues import Queues
 
 
@@ -41,22 +41,22 @@ class LinkFacts:
     """Whether the last try was refused: login or permission."""
 
 
-class Listener:
+class LinkEvents:
     """All that is known of one call server. It implements `wire.Events`; the link gives it a line to listen to."""
 
     def __init__(self, name: str, *, sync: Account | None, deadline: float, clock: Callable[[], float]) -> None:
         self.name = name
         self.states = DeviceStates(clock, deadline, self._device_changed)
         self.contacts = Contacts()
-        self.presences = Presences()
+        self.presences = PresenceStates()
         self.changed: Callable[[str | None], None] = lambda _: None
         """Called with an endpoint of which something may have changed, or with None for all of them."""
         self.facts = LinkFacts()
-        self._reader = ContactReader(self.contacts, self.states, self._contacts_read)
-        self.tracker = Tracker(name, self.states, self.contacts, self._reader.read, sync)
+        self._reader = ContactSync(self.contacts, self.states, self._contacts_read)
+        self.tracker = EndpointTracker(name, self.states, self.contacts, self._reader.read, sync)
         self._contradictions = Contradictions(self.contacts, self.states, self._reader.reread, self._doubt)
-        self._queues = QueueFollower(name, deadline)
-        self._connection: Connection | None = None
+        self._queues = QueueSync(name, deadline)
+        self._connection: AmiClient | None = None
         self.heard = False
         """Whether this link has heard of a change of a state, without having asked."""
         self._booted = False

@@ -8,7 +8,7 @@ SAID = 20
 """Extensions that are named, at most, until some of them are well again. Of 20,000 the log would tell nothing."""
 
 
-class Complaints:
+class ExtensionWarnings:
     """Log lines about extensions. Each is said once at its level; repeats, and what is too much, at debug."""
 
     def __init__(self, log: structlog.stdlib.BoundLogger) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 import structlog
 from panoramisk.message import Message
 
-from service.ami.account_checks import Accounts
-from service.ami.client import Account, Connection, NotPermitted, connected
-from service.ami.events import Listener
+from service.ami.account_checks import AccountChecks
+from service.ami.client import Account, ActionNotPermitted, AmiClient, connected
+from service.ami.events import LinkEvents
 from service.ami.link_failures import foremost, is_refusal
 from service.ami.uptime import has_run_for
 from service.backoff import delays
@@ -34,7 +34,7 @@ UNHEARD_EVERY = 5.0
 """Seconds until the first comparison of a link that has heard of no change yet: perhaps it never will. They double."""
 
 
-class Link(Listener):
+class Link(LinkEvents):
     """One call server's link. `run` never returns by itself."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Link(Listener):
         self._delays = delays
         self._compared_at = clock()
         self._compare_in = COMPARE_EVERY
-        self.accounts = Accounts(name, {"presence": presence, "sync": sync})
+        self.accounts = AccountChecks(name, {"presence": presence, "sync": sync})
         self._log = log.bind(call_server=name)
 
     # --- the loop --------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Link(Listener):
             finally:
                 self._connection = None
 
-    async def _watch(self, connection: Connection) -> None:
+    async def _watch(self, connection: AmiClient) -> None:
         """Ping, and take a snapshot whenever one is due. Raises CallServerUnavailable at the line's end."""
         boot_ends = self._clock() + BOOT_PATIENCE
         while True:
@@ -118,14 +118,14 @@ class Link(Listener):
                 await self._ping(connection)
                 self._tell_corrections()
             if not self._booted and (self._clock() > boot_ends or await has_run_for(connection, BOOT_PATIENCE)):
-                raise NotPermitted(
+                raise ActionNotPermitted(
                     "Asterisk runs and FullyBooted was not heard: the account lacks read class `system`, "
                     "or its eventfilter leaves the event out"
                 )
             if not self._stale or not self._booted:
                 await self._pause(self._deadline / 4)
 
-    async def _resynchronise(self, connection: Connection) -> None:
+    async def _resynchronise(self, connection: AmiClient) -> None:
         """The snapshot rule: see `service.domain.device_states`."""
         self._stale = False
         self._compared_at = self._clock()
@@ -159,7 +159,7 @@ class Link(Listener):
 
     def _tell_corrections(self) -> None:
         if self.states.differed and not self.heard:
-            raise NotPermitted(
+            raise ActionNotPermitted(
                 "states change and no DeviceStateChange is heard: the account lacks read class `call`, "
                 "or its eventfilter leaves the event out"
             )
@@ -168,7 +168,7 @@ class Link(Listener):
             self.facts.corrections += corrected
             self._log.warning("the live map differed from asterisk and is mended", devices=corrected)
 
-    async def _ping(self, connection: Connection) -> None:
+    async def _ping(self, connection: AmiClient) -> None:
         sent = self._clock()
         await connection.ping(self._deadline)
         self.states.confirmed(sent)

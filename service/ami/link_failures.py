@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from service.ami.client import LoginRefused, NotPermitted
+from service.ami.client import ActionNotPermitted, AmiLoginRefused
 from service.errors import CallServerUnavailable
 
 
 def is_refusal(error: CallServerUnavailable) -> bool:
     """Whether only an operator can mend it."""
-    return isinstance(error, LoginRefused | NotPermitted)
+    return isinstance(error, AmiLoginRefused | ActionNotPermitted)
 
 
 def foremost(failures: BaseExceptionGroup[CallServerUnavailable]) -> CallServerUnavailable:

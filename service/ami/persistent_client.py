@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
 
-from service.ami.client import Account, Connection, Deaf, LoginRefused, NotPermitted, connected
+from service.ami.client import Account, ActionNotPermitted, AmiClient, AmiLoginRefused, NullEvents, connected
 from service.errors import CallServerUnavailable
 
 T = TypeVar("T")
@@ -20,19 +20,19 @@ REFUSED_DELAY = 30.0
 """Seconds until the next login after a refusal, which only an operator can mend."""
 
 
-class KeptConnection:
+class PersistentClient:
     """Its owner closes it. Nothing in here runs while nobody asks."""
 
     def __init__(self, account: Account, clock: Callable[[], float] = monotonic) -> None:
         self._account = account
         self._clock = clock
         self._lines = contextlib.AsyncExitStack()
-        self._connection: Connection | None = None
-        self._opening: asyncio.Task[Connection] | None = None
-        self._refused: LoginRefused | None = None
+        self._connection: AmiClient | None = None
+        self._opening: asyncio.Task[AmiClient] | None = None
+        self._refused: AmiLoginRefused | None = None
         self._refused_until = float("-inf")
 
-    async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def use(self, work: Callable[[AmiClient], Awaitable[T]]) -> T:
         """Do something that may be done twice: once more where the kept connection turns out to be gone.
 
         Raises CallServerUnavailable, NotPermitted, and what the work raises.
@@ -41,7 +41,7 @@ class KeptConnection:
         connection = await self._current()
         try:
             return await work(connection)
-        except NotPermitted:
+        except ActionNotPermitted:
             raise
         except CallServerUnavailable as error:
             gone = connection.why_ended is not None
@@ -57,7 +57,7 @@ class KeptConnection:
             await asyncio.wait([self._opening])
         await self._lines.aclose()
 
-    async def _current(self) -> Connection:
+    async def _current(self) -> AmiClient:
         """The connection; all who need a new one wait for the same. Raises CallServerUnavailable, LoginRefused."""
         if self._connection is not None and self._connection.why_ended is None:
             return self._connection
@@ -68,17 +68,17 @@ class KeptConnection:
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
-    async def _open(self) -> Connection:
+    async def _open(self) -> AmiClient:
         await self._lines.aclose()
         try:
-            connection = await self._lines.enter_async_context(connected(self._account, Deaf()))
-        except LoginRefused as error:
+            connection = await self._lines.enter_async_context(connected(self._account, NullEvents()))
+        except AmiLoginRefused as error:
             self._refused, self._refused_until = error, self._clock() + REFUSED_DELAY
             raise
         self._connection, self._refused = connection, None
         return connection
 
-    def _opened(self, opening: asyncio.Task[Connection]) -> None:
+    def _opened(self, opening: asyncio.Task[AmiClient]) -> None:
         self._opening = None
         if not opening.cancelled():
             opening.exception()  # perhaps nobody waits any more; that is no error

@@ -41,7 +41,7 @@ _FORBIDDEN = re.compile(r"[\r\n\0]")
 _STATES = {state.name.encode(): state for state in DeviceState}
 
 
-class Events(Protocol):
+class EventHandler(Protocol):
     """Who hears of a connection. Each call is made in the order of the wire; none may wait or raise."""
 
     def device_state(self, device: str, state: DeviceState) -> None: ...
@@ -103,10 +103,10 @@ class Listing(Request):
         return super().add_message(message)
 
 
-class Wire(AMIProtocol):  # type: ignore[misc]
+class AmiProtocol(AMIProtocol):  # type: ignore[misc]
     """The protocol of one connection."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: EventHandler) -> None:
         self._events = events
         self._unread = b""
         self._at = 0  # how far `_unread` is handled
@@ -249,4 +249,4 @@ class Wire(AMIProtocol):  # type: ignore[misc]
         self.end("closed")
 
 
-Factory = Callable[[], Wire]
+Factory = Callable[[], AmiProtocol]

@@ -11,7 +11,7 @@ from panoramisk.message import Message
 
 from service.ami.protocol import NUMBER, text
 from service.domain.models import DeviceState
-from service.domain.queues import Averages, Listed, Member
+from service.domain.queues import Averages, Member, QueueSnapshot
 
 ITEMS = ("QueueParams", "QueueMember", "QueueEntry")
 """What `QueueStatus` lists: a queue, one of its members, a call that waits in it."""
@@ -19,9 +19,9 @@ ITEMS = ("QueueParams", "QueueMember", "QueueEntry")
 _STATES = {str(number): state for number, state in enumerate(DeviceState)}
 
 
-def parse_list(messages: Iterable[Message]) -> Listed:
+def parse_list(messages: Iterable[Message]) -> QueueSnapshot:
     """The items of a `QueueStatus`."""
-    listed = Listed({}, {}, {})
+    listed = QueueSnapshot({}, {}, {})
     for message in messages:
         queue = text(message, "Queue")
         if message.event == "QueueParams":

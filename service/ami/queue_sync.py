@@ -18,7 +18,7 @@ from time import monotonic
 import structlog
 from panoramisk.message import Message
 
-from service.ami.client import Connection
+from service.ami.client import AmiClient
 from service.ami.protocol import text
 from service.ami.queue_parsing import parse_member
 from service.domain.queues import Queues
@@ -38,7 +38,7 @@ MEMBER_EVENTS = ("QueueMemberAdded", "QueueMemberStatus", "QueueMemberPause")
 """The events after which a member may be shown otherwise; those of penalty and ringinuse change nothing here."""
 
 
-class QueueFollower:
+class QueueSync:
     """Follows the queues of one call server. What is not `async` never waits."""
 
     def __init__(self, call_server: str, deadline: float) -> None:
@@ -87,7 +87,7 @@ class QueueFollower:
 
     # --- the loop ----------------------------------------------------------------------------------------------
 
-    async def run(self, connection: Connection) -> None:
+    async def run(self, connection: AmiClient) -> None:
         """Work for one connection, until it ends. Raises CallServerUnavailable then."""
         await self._due.wait()
         while True:
@@ -107,7 +107,7 @@ class QueueFollower:
                 await self._due.wait()
         await asyncio.sleep(pause)
 
-    async def _read(self, connection: Connection) -> None:
+    async def _read(self, connection: AmiClient) -> None:
         """The snapshot rule: see `service.domain.device_states`."""
         self.queues.begin_snapshot()
         listed = await connection.queues()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from service.ami.client import Connection
+from service.ami.client import AmiClient
 from service.ami.protocol import text
 
 QUARTER = 900.0
@@ -12,7 +12,7 @@ QUARTER = 900.0
 PING_DEADLINE = 5.0
 
 
-async def has_run_for(connection: Connection, seconds: float) -> bool:
+async def has_run_for(connection: AmiClient, seconds: float) -> bool:
     """Whether it is sure that Asterisk started longer ago. Both times are by its own clock."""
     started = await connection.core_status()
     now = await connection.ping(PING_DEADLINE)

@@ -12,12 +12,16 @@ from service.runtime.process import Worker, serve
 from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import Place
 from service.settings import Settings
-from service.web.ops.worker_metrics import Siblings
+from service.web.ops.worker_metrics import WorkerMetrics
 
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> None:
     """Answer requests on the inherited sockets."""
     place = msgspec.json.decode(arguments.place, type=Place)
     logs.configure(settings, worker=place.number)
-    siblings = Siblings(place.number, [socket.socket(fileno=number) for number in place.siblings], place.restarts)
-    await serve(settings, Sockets.inherited(place.public, place.operators), Worker(place.lifeline, siblings))
+    worker_metrics = WorkerMetrics(
+        place.number, [socket.socket(fileno=number) for number in place.worker_metrics], place.restarts
+    )
+    await serve(
+        settings, Sockets.inherited(place.public, place.operators), Worker(place.heartbeat_channel, worker_metrics)
+    )

@@ -48,7 +48,7 @@ class Rows:
         )
 
 
-class Hints:
+class ChangeHints:
     """What is to be read. Pure: `clock` gives seconds that only grow."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -21,11 +21,11 @@ import structlog
 
 from service.backoff import delays
 from service.clock import uptime
-from service.db.change_hints import Hints, Rows
-from service.db.connection import Login
+from service.db.change_hints import ChangeHints, Rows
+from service.db.connection import DatabaseLogin
 from service.db.errors import not_now
-from service.db.read_barrier import Proofs
-from service.db.reread_lanes import Lanes
+from service.db.read_barrier import ReadBarrier
+from service.db.reread_lanes import RereadLanes
 from service.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -66,17 +66,17 @@ class Reader(Protocol):
     def left_out(self) -> Rows: ...
 
 
-class Changes:
+class ChangeListener:
     """Follows the channel on behalf of a reader; `run` never returns by itself."""
 
-    def __init__(self, login: Login, reader: Reader, clock: Callable[[], float] = uptime) -> None:
+    def __init__(self, login: DatabaseLogin, reader: Reader, clock: Callable[[], float] = uptime) -> None:
         self._login = login
         self._reader = reader
         self._clock = clock
-        self._proofs = Proofs(clock)
-        self._hints = Hints(clock)
+        self._proofs = ReadBarrier(clock)
+        self._hints = ChangeHints(clock)
         self._hinted = asyncio.Event()
-        self._lanes = Lanes()
+        self._lanes = RereadLanes()
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
         self._confirmed_at: float | None = None
         self._due = asyncio.Event()

@@ -33,7 +33,7 @@ class Connection(asyncpg.Connection):
     host: Host | None
 
 
-class Login:
+class DatabaseLogin:
     """A URL without a password, and the password. It remembers which host is the primary, and what that lets us do."""
 
     def __init__(self, url: str, password: str | None) -> None:
@@ -49,11 +49,11 @@ class Login:
         return f"Login({self.url})"
 
     @classmethod
-    def of_service(cls, settings: Settings) -> Login:
+    def of_service(cls, settings: Settings) -> DatabaseLogin:
         return cls(settings.database_url, _plain(settings.database_password))
 
     @classmethod
-    def of_owner(cls, settings: Settings) -> Login:
+    def of_owner(cls, settings: Settings) -> DatabaseLogin:
         if not settings.owner_database_url:
             raise ConfigurationError("CONNECTOR_OWNER_DATABASE_URL is not set: migrations run as the owner")
         return cls(settings.owner_database_url, _plain(settings.owner_database_password))
@@ -97,7 +97,7 @@ def is_read_only(connection: asyncpg.Connection) -> bool:
     return getattr(connection.get_settings(), "default_transaction_read_only", "off") == "on"
 
 
-async def watch_write_access(login: Login) -> None:
+async def watch_write_access(login: DatabaseLogin) -> None:
     """Look now and then, until cancelled, with a session of its own: those that are open keep what they began with."""
     while True:
         await asyncio.sleep(LOOK_EVERY if login.write_access.read_only_since is None else LOOK_AGAIN_EVERY)
@@ -106,7 +106,7 @@ async def watch_write_access(login: Login) -> None:
             await connection.close(timeout=1)
 
 
-async def wait_until_reachable(login: Login, deadline: float) -> None:
+async def wait_until_reachable(login: DatabaseLogin, deadline: float) -> None:
     """Wait until PostgreSQL lets us in. Raises ConfigurationError, one line, after `deadline` seconds."""
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline

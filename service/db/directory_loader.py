@@ -19,7 +19,7 @@ from service.db.extensions import NUMBER
 from service.db.pool import Database, again_on_fresh_statements
 from service.db.users import person_of
 from service.domain.directory import Directory
-from service.domain.directory_tables import Rereading, Token
+from service.domain.directory_tables import DirectoryReread, Token
 from service.domain.models import Extension
 from service.errors import RowUnreadable
 
@@ -37,11 +37,11 @@ Key = tuple[str, Any]
 """What kind of row, and its key."""
 
 
-class DirectoryReader:
+class DirectoryLoader:
     """Rows are read by one task at a time, so that what is read is written in the order of reading.
 
-    So is everything; both may go on at once, see `Rereading`. Each of `changed` is called after the directory changed,
-    with the extensions concerned, which may be none.
+    So is everything; both may go on at once, see `DirectoryReread`. Each of `changed` is called after the directory
+    changed, with the extensions concerned, which may be none.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class DirectoryReader:
         while before.empty_some(BATCH):  # noqa: ASYNC110 - it takes turns of the loop
             await asyncio.sleep(0)
 
-    async def _read_into(self, rereading: Rereading) -> dict[Key, Exception]:
+    async def _read_into(self, rereading: DirectoryReread) -> dict[Key, Exception]:
         left_out: dict[Key, Exception] = {}
         async with (
             self._database.connection(READ_ALL_DEADLINE) as connection,

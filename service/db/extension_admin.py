@@ -16,7 +16,7 @@ Connection = asyncpg.pool.PoolConnectionProxy
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredExtension:
     """An extension as it is stored, and whose it is; no secret."""
 
     extension: str
@@ -29,7 +29,7 @@ class Kept:
 
 async def create(
     database: Database, number: str, call_server: str, profile: str, secret: str, *, uid: str = "", name: str = ""
-) -> tuple[Kept, list[str]]:
+) -> tuple[StoredExtension, list[str]]:
     """Make an extension, with a random secret if none is given, for a user if one is named.
 
     What that user had is free then, and returned. Raises ExtensionExists, NoSuchUser, CallServerUnavailable.
@@ -47,15 +47,15 @@ async def create(
 
 async def change(
     database: Database, number: str, *, profile: str | None, enabled: bool | None, secret: str | None
-) -> Kept:
+) -> StoredExtension:
     """Change what is not None. Raises NoSuchExtension."""
     async with database.connection() as connection, connection.transaction():
         await connection.execute(SQL["change"], number, profile, enabled, secret)
         return await _kept(connection, number)
 
 
-async def _kept(connection: Connection, number: str) -> Kept:
+async def _kept(connection: Connection, number: str) -> StoredExtension:
     row = await connection.fetchrow(SQL["one"], number)
     if row is None:
         raise NoSuchExtension(f"there is no extension {number!r}")
-    return Kept(**row)
+    return StoredExtension(**row)

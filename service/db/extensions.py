@@ -21,7 +21,7 @@ SHORTEST_SECRET, SECRET_LENGTH = 12, 80
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class AssignedExtension:
     """Whose an extension is, or was."""
 
     uid: str
@@ -91,7 +91,7 @@ async def given(connection: asyncpg.pool.PoolConnectionProxy, extension: str, *,
     return [row["extension"] for row in freed]
 
 
-async def take(database: Database, name: str) -> Held:
+async def take(database: Database, name: str) -> AssignedExtension:
     """Take a user's extension, by the user's name; its secret changes. Raises NoSuchUser, NoSuchExtension."""
     if not _storable(name):
         raise NoSuchUser(f"there is no user {name!r}")
@@ -101,7 +101,7 @@ async def take(database: Database, name: str) -> Held:
             raise NoSuchUser(f"there is no user {name!r}")
     if row is None:
         raise NoSuchExtension(f"{name} has no extension")
-    return Held(**row)
+    return AssignedExtension(**row)
 
 
 async def unassign(database: Database, extension: str) -> None:

@@ -19,7 +19,7 @@ import asyncpg
 import structlog
 
 from service.db import roles, schema
-from service.db.connection import Login, wait_until_reachable
+from service.db.connection import DatabaseLogin, wait_until_reachable
 from service.db.errors import translated
 from service.db.migration_locks import LockBudget, Watcher
 from service.db.migrations import Migration, all_migrations
@@ -48,7 +48,7 @@ async def migrate(settings: Settings) -> None:
     Raises ConfigurationError when the settings cannot work or PostgreSQL stays away, DatabaseUnavailable when it goes
     away, LocksHeld when somebody holds for too long what a migration needs, Refused when a migration fails.
     """
-    owner = Login.of_owner(settings)
+    owner = DatabaseLogin.of_owner(settings)
     roles.validate(settings)
     await wait_until_reachable(owner, settings.database_start_deadline)
     async with contextlib.AsyncExitStack() as stack:
@@ -63,7 +63,7 @@ async def migrate(settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _connection(login: Login) -> AsyncIterator[asyncpg.Connection]:
+async def _connection(login: DatabaseLogin) -> AsyncIterator[asyncpg.Connection]:
     connection = await login.connect(command_timeout=WORD_DEADLINE, server_settings={"application_name": APPLICATION})
     try:
         yield connection
@@ -123,7 +123,7 @@ class Migrator:
             with _named(migration):
                 await self._until_no_lock_is_missed(migration.name, partial(apply, migration))
             log.info("migrated", revision=migration.revision, name=migration.name)
-        opened = await roles.opened(Login.of_owner(self._settings), self._settings, self._work)
+        opened = await roles.opened(DatabaseLogin.of_owner(self._settings), self._settings, self._work)
         await self._until_no_lock_is_missed("roles and grants", partial(self._ensure_roles, opened))
 
     async def _prepared(self) -> schema.Schema:

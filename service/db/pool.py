@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from service.db import schema
-from service.db.connection import CONNECT_DEADLINE, Connection, Login, is_read_only, wait_until_reachable
+from service.db.connection import CONNECT_DEADLINE, Connection, DatabaseLogin, is_read_only, wait_until_reachable
 from service.db.errors import translated
 from service.db.timestamps import read_all_moments
 from service.errors import ConfigurationError, DatabaseUnavailable, StatementOutdated
@@ -57,7 +57,7 @@ class Database:
     """
 
     def __init__(
-        self, login: Login, *, size: int, deadline: float, start_deadline: float, any_schema: bool = False
+        self, login: DatabaseLogin, *, size: int, deadline: float, start_deadline: float, any_schema: bool = False
     ) -> None:
         self.login = login
         self._any_schema = any_schema
@@ -70,7 +70,7 @@ class Database:
     @classmethod
     def of(cls, settings: Settings, *, size: int | None = None, any_schema: bool = False) -> Database:
         return cls(
-            Login.of_service(settings),
+            DatabaseLogin.of_service(settings),
             size=size or settings.database_pool,
             deadline=settings.database_deadline,
             start_deadline=settings.database_start_deadline,

@@ -14,7 +14,7 @@ AT_MOST = 1_000
 """So many wait at one time. Only those wait who ask about what is not known here, so most of them only guess."""
 
 
-class Proofs:
+class ReadBarrier:
     """`clock` is that of the proofs' own times."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -12,7 +12,7 @@ Waiting = tuple[float | None, list[asyncio.Future[None]]]
 """The moment that is proved then, and who is told."""
 
 
-class Lanes:
+class RereadLanes:
     """Readings of everything are numbered, from 1. One is under way at a time."""
 
     def __init__(self) -> None:

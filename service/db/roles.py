@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 from pydantic import SecretStr
 
-from service.db.connection import Login
+from service.db.connection import DatabaseLogin
 from service.db.schema import READ, SEQUENCES, WRITTEN
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
@@ -53,7 +53,7 @@ def passwords(settings: Settings) -> dict[str, SecretStr | None]:
     return {_service(settings): settings.database_password} | {role: found[role] for role in found if role}
 
 
-async def opened(owner: Login, settings: Settings, connection: asyncpg.Connection) -> frozenset[str]:
+async def opened(owner: DatabaseLogin, settings: Settings, connection: asyncpg.Connection) -> frozenset[str]:
     """The roles that exist and whose password is right: tried where the owner logs in, with no pooler between."""
     there = {row["rolname"] for row in await connection.fetch("select rolname from pg_roles where rolcanlogin")}
     found: set[str] = set()
@@ -65,7 +65,7 @@ async def opened(owner: Login, settings: Settings, connection: asyncpg.Connectio
 
 async def _opens(url: str, role: str, password: str) -> bool:
     try:
-        connection = await Login(url, password).connect(user=role)
+        connection = await DatabaseLogin(url, password).connect(user=role)
     except DatabaseUnavailable as error:  # the right to connect comes after the password
         return isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError)
     connection.terminate()

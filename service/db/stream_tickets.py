@@ -32,7 +32,7 @@ USED = 10_000
 """Used tickets that are remembered; older ones cost PostgreSQL a look each."""
 
 
-class Tickets:
+class StreamTickets:
     """`key` is the same on every replica; `now` gives seconds since the epoch."""
 
     def __init__(self, database: Database, key: bytes, now: Callable[[], float] = time) -> None:

@@ -67,7 +67,7 @@ _STATEMENTS = {(by, direction): _ordered(by, direction) for by in OrderBy for di
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UserFilter:
     """Which users, in which order, and which page of them, counted from 0. None: any."""
 
     user_type: Role | None
@@ -82,7 +82,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedUsers:
     """A user, and 1 for online or 2 for not."""
 
     row: UserRow
@@ -90,8 +90,8 @@ class Listed:
 
 
 async def page(
-    database: Database, wanted: Wanted, pending: Mapping[int, Seen], online_since: datetime
-) -> tuple[list[Listed], int]:
+    database: Database, wanted: UserFilter, pending: Mapping[int, Seen], online_since: datetime
+) -> tuple[list[ListedUsers], int]:
     """The users of one page, and how many there are in all. `pending` counts as if it had been written."""
     async with database.connection() as connection:
         rows = await connection.fetch(
@@ -105,5 +105,5 @@ async def page(
             wanted.page * wanted.per_page,
             folded(wanted.search) if wanted.search else None,
         )
-    items = [Listed(shown_of(row), row["is_online"]) for row in rows if row["user_id"] is not None]
+    items = [ListedUsers(shown_of(row), row["is_online"]) for row in rows if row["user_id"] is not None]
     return items, rows[0]["total"]

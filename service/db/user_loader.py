@@ -24,7 +24,7 @@ LARGEST = 2**63 - 1
 Waiting = tuple[int, "asyncio.Future[asyncpg.Record | None]"]
 
 
-class UserReads:
+class UserLoader:
     """One statement at a time, for all who wait. Each of them waits for `deadline` seconds at the most."""
 
     def __init__(self, database: Database, deadline: float) -> None:

@@ -71,7 +71,7 @@ _JSON = [UserRow.__struct_fields__.index(name) for name in ("client_limits", "cl
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class StoredLogin:
     """A person, the hash of their password, and from where they may log in; from anywhere, if that is empty."""
 
     person: Person
@@ -79,13 +79,13 @@ class Login:
     auth_ip: tuple[str, ...]
 
 
-async def by_login(database: Database, name_or_email: str) -> Login | None:
+async def by_login(database: Database, name_or_email: str) -> StoredLogin | None:
     """The person, active or not, with this name or e-mail, as `names.folded` has it."""
     if not _storable(name_or_email):
         return None
     async with database.connection() as connection:
         row = await connection.fetchrow(SQL["by_login"], folded(name_or_email))
-    return Login(person_of(row), row["passwd"], tuple(row["auth_ip"])) if row else None
+    return StoredLogin(person_of(row), row["passwd"], tuple(row["auth_ip"])) if row else None
 
 
 async def login_addresses(database: Database, since: datetime, most: int) -> list[tuple[int, str, datetime]]:

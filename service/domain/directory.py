@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from service.domain.directory_tables import Rereading, Tables, Token
+from service.domain.directory_tables import DirectoryReread, DirectoryTables, Token
 from service.domain.models import Extension, Person
 from service.domain.names import folded
 from service.errors import DirectoryUnavailable
@@ -41,8 +41,8 @@ class Directory:
         self._noticed_within = noticed_within
         self._usable_for = usable_for
         self._proven_until = self._usable_until = float("-inf")
-        self._tables = Tables()
-        self._rereading: Rereading | None = None
+        self._tables = DirectoryTables()
+        self._rereading: DirectoryReread | None = None
         self._ended: OrderedDict[bytes, None] = OrderedDict()  # tokens, oldest first
         self._in_order: list[str] | None = None
         self._unreadable_people: set[int] = set()
@@ -53,17 +53,17 @@ class Directory:
 
     # --- what the feed says ------------------------------------------------------------------------------------
 
-    def reread(self) -> Rereading:
+    def reread(self) -> DirectoryReread:
         """Everything is about to be read anew: fill what this returns, then `replace`. One that was begun is void."""
-        self._rereading = Rereading(self._tables)
+        self._rereading = DirectoryReread(self._tables)
         return self._rereading
 
-    def give_up(self, rereading: Rereading) -> None:
+    def give_up(self, rereading: DirectoryReread) -> None:
         """It could not be read to the end."""
         if self._rereading is rereading:
             self._rereading = None
 
-    def replace(self, rereading: Rereading) -> Tables:
+    def replace(self, rereading: DirectoryReread) -> DirectoryTables:
         """Everything was read anew, and is so from now on. Returns what was before: nobody looks at that any more.
 
         `rereading.concerned` are the extensions that may read differently now.

@@ -1,8 +1,8 @@
 """The directory's maps: people, tokens and extensions by their keys, and the indexes among them. Synchronous and pure.
 
-`Rereading` fills new ones beside those that are answered from, slice by slice, as of one moment in PostgreSQL. Rows
-that are read one by one meanwhile, because a hint named them, may be newer than that moment: so, as with Asterisk's
-snapshots, what was touched while it lasted keeps its value, and all else takes the snapshot's.
+`DirectoryReread` fills new ones beside those that are answered from, slice by slice, as of one moment in PostgreSQL.
+Rows that are read one by one meanwhile, because a hint named them, may be newer than that moment: so, as with
+Asterisk's snapshots, what was touched while it lasted keeps its value, and all else takes the snapshot's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Token:
     expires_at: float
 
 
-class Tables:
+class DirectoryTables:
     """What is known. `held` is which extension is whose."""
 
     __slots__ = ("by_name", "by_uid", "extensions", "held", "people", "tokens")
@@ -75,12 +75,12 @@ class Tables:
         return many == 0
 
 
-class Rereading:
+class DirectoryReread:
     """Everything, being read anew: people first, then tokens, then extensions."""
 
-    def __init__(self, now: Tables) -> None:
+    def __init__(self, now: DirectoryTables) -> None:
         self._now = now
-        self.tables = Tables()
+        self.tables = DirectoryTables()
         self.touched_people: set[int] = set()
         """Who was read by themselves since this began; and so the two below."""
         self.touched_tokens: set[bytes] = set()
@@ -121,7 +121,7 @@ class Rereading:
             same = known if known is not None and known == extension else extension
             self.tables.put_extension(extension.number, same)
 
-    def finish(self) -> Tables:
+    def finish(self) -> DirectoryTables:
         """All there is, as of now. What was touched is as it is already, and its readers were told."""
         new, now = self.tables, self._now
         for user_id in self.touched_people:

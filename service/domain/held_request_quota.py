@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from service.errors import Overloaded
 
 
-class HeldAnswers:
+class HeldRequestQuota:
     """Where a person begins one too many, their oldest ends: a phone that reconnects is never locked out.
 
     Beyond `most_in_all` nobody's ends for somebody else's: the new one is refused.

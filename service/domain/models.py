@@ -92,7 +92,7 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
-class CallServerAddress:
+class WebSocketAddress:
     """What a softphone is told about a call server."""
 
     name: str

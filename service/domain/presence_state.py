@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from service.domain.snapshot import Followed
+from service.domain.snapshot import SnapshotMap
 
 PROVIDER = "CustomPresence:"
 """Asterisk's presence provider for states that are set from outside; the extension's number follows."""
@@ -45,7 +45,7 @@ def parse(presentity: str, status: str, message: str) -> tuple[str, Presence] | 
     return presentity.removeprefix(PROVIDER), Presence(state, message)
 
 
-class Presences(Followed[str, Presence]):
+class PresenceStates(SnapshotMap[str, Presence]):
     """The presence per extension; one that was never set is `not_set`."""
 
     def of(self, extension: str) -> Presence:

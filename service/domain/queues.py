@@ -14,7 +14,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from service.domain.models import PJSIP, DeviceState
-from service.domain.snapshot import Followed
+from service.domain.snapshot import SnapshotMap
 
 GONE = frozenset({DeviceState.UNAVAILABLE, DeviceState.INVALID})
 FREE = frozenset({DeviceState.NOT_INUSE, DeviceState.UNKNOWN})
@@ -66,7 +66,7 @@ InQueue = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class QueueSnapshot:
     """What one `QueueStatus` told."""
 
     averages: dict[str, Averages]
@@ -81,8 +81,8 @@ class Queues:
 
     def __init__(self) -> None:
         self._averages: dict[str, Averages] = {}
-        self._members = Followed[InQueue, Member]()
-        self._callers = Followed[InQueue, bool]()
+        self._members = SnapshotMap[InQueue, Member]()
+        self._callers = SnapshotMap[InQueue, bool]()
         self._by_device: dict[str, set[str]] | None = None  # made when somebody asks, as the next one is
         self._summaries: dict[str, Summary] | None = None
         self.known = False
@@ -98,7 +98,7 @@ class Queues:
         self._members.begin_snapshot()
         self._callers.begin_snapshot()
 
-    def end_snapshot(self, listed: Listed) -> None:
+    def end_snapshot(self, listed: QueueSnapshot) -> None:
         """The list's end, and the Pong that closes its window, have been read."""
         self._averages = dict(listed.averages)
         self._members.end_snapshot(listed.members)
@@ -147,7 +147,7 @@ class Queues:
         """Whether the queue calls this interface."""
         return (queue, interface) in self._members
 
-    def differs(self, listed: Listed) -> bool:
+    def differs(self, listed: QueueSnapshot) -> bool:
         """Whether a list shows what an event should have told: another state of a member, or other callers."""
         members = dict(self._members.items())
         changed = any(

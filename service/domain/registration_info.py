@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from service.domain.models import CallServerAddress, Extension, Reading
-from service.domain.state_names import ASTERISK, Spelling
+from service.domain.models import Extension, Reading, WebSocketAddress
+from service.domain.state_names import ASTERISK, StateNames
 
 AUTHTYPE = "password"
 """The seed's word for how a phone proves itself."""
@@ -59,9 +59,9 @@ _encode = msgspec.json.Encoder().encode
 
 def registration(
     extension: Extension,
-    server: CallServerAddress,
+    server: WebSocketAddress,
     reading: Reading,
-    spelling: Spelling = ASTERISK,
+    state_names: StateNames = ASTERISK,
     *,
     tag_key: bytes,
     success: bool = False,
@@ -74,7 +74,7 @@ def registration(
     answer = (SuccessfulRegistrationInfo if success else RegistrationInfo)(
         host=server.host,
         call_server_config=CallServerConfig(str(server.websocket_port), server.websocket_url),
-        extension_details=ExtensionDetails(extension.number, extension.secret, AUTHTYPE, spelling[reading.state]),
+        extension_details=ExtensionDetails(extension.number, extension.secret, AUTHTYPE, state_names[reading.state]),
     )
     return tagged(_encode(answer), reading, tag_key)
 

@@ -13,11 +13,11 @@ from service.domain.directory import Directory
 from service.domain.models import Role
 from service.errors import DirectoryUnavailable
 
-AT_ONCE = 20
+PER_TURN = 20
 """Answers that are ended in one turn of the loop: each then has some work to do, and thousands may end together."""
 
 
-class TokenWatch:
+class SessionWatch:
     """`sweep` it now and then: a token ends by the passing of time too.
 
     `soon` runs a function in a later turn of the loop.
@@ -83,7 +83,7 @@ class TokenWatch:
             self._turn()
 
     def _turn(self) -> None:
-        for ended in list(islice(self._ending, AT_ONCE)):
+        for ended in list(islice(self._ending, PER_TURN)):
             del self._ending[ended]
             ended()
         if self._ending:

@@ -13,7 +13,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Followed(Generic[Key, Value]):
+class SnapshotMap(Generic[Key, Value]):
     """What is known by key."""
 
     def __init__(self) -> None:

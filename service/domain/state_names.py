@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from service.domain.models import DeviceState
 
-Spelling = Mapping[DeviceState, str]
+StateNames = Mapping[DeviceState, str]
 
-ASTERISK: Spelling = {state: state.value for state in DeviceState}
+ASTERISK: StateNames = {state: state.value for state in DeviceState}
 """Asterisk's own words."""
 
-ROCKETCHAT: Spelling = {
+ROCKETCHAT: StateNames = {
     **dict.fromkeys(DeviceState, "unknown"),
     DeviceState.UNAVAILABLE: "unregistered",
     DeviceState.NOT_INUSE: "registered",

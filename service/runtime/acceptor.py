@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 BACKLOG = 1024
 """Clients that may wait to be accepted."""
-AT_ONCE, PAUSE = 4, 0.001
+PER_TURN, PAUSE = 4, 0.001
 """Clients taken in one turn of the loop, and the seconds that other workers have then, where more wait."""
 BREATH = 0.1
 """Seconds without accepting when there is no room, no file descriptor or no memory left for a client."""
@@ -28,7 +28,7 @@ BREATH = 0.1
 Factory = Callable[[], asyncio.Protocol]
 
 
-class Listener:
+class Acceptor:
     """Accepts on one socket, a few clients at a time; `factory` makes what talks to one.
 
     Where there is no room, and nobody makes any, clients wait for it in the kernel.
@@ -61,7 +61,7 @@ class Listener:
 
     def _some_wait(self) -> None:
         try:
-            for _ in range(AT_ONCE):
+            for _ in range(PER_TURN):
                 if not self._limit.has_room():
                     self._rest(BREATH)
                     return
@@ -103,7 +103,7 @@ async def listening(sockets: Sequence[socket.socket], factory: Factory, limit: C
     """Accept clients until the block ends. Raises ConfigurationError."""
     async with contextlib.AsyncExitStack() as stack:
         for one in sockets:
-            listener = Listener(one, factory, limit)
+            listener = Acceptor(one, factory, limit)
             try:
                 listener.start()
             except OSError as error:

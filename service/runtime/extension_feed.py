@@ -11,7 +11,7 @@ SLICE = 1_000
 """Extensions that links are told of in one turn of the loop: a few milliseconds."""
 
 
-class LinkFeed:
+class ExtensionFeed:
     """`soon` runs a function in a later turn of the loop; `follow` hears of all, those without a link among them."""
 
     def __init__(

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from service.ami.link import Link
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
-from service.domain.presence.feed import Board
+from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import CallServerView, Item, item
-from service.domain.session_watch import TokenWatch
+from service.domain.session_watch import SessionWatch
 
 LOOK_EVERY, LOOK_AFTER = 1.0, 0.25
 """Seconds between two looks at what the passing of time changes, which nobody tells; and at least between any two."""
 
 
-class BoardFeed:
+class PresenceComposer:
     """Owns the board. `listener` gives each link what to call when a device of it may read differently."""
 
     def __init__(self, directory: Directory) -> None:
@@ -27,8 +27,8 @@ class BoardFeed:
         self._current: dict[str, bool] = {}
         self._directory_changed = asyncio.Event()
         soon = asyncio.get_running_loop().call_soon
-        self.watch = TokenWatch(directory, soon)
-        self.board = Board(self._compose, soon, self._look)
+        self.watch = SessionWatch(directory, soon)
+        self.feed = PresenceFeed(self._compose, soon, self._look)
 
     def follow(self, links: Mapping[str, Link]) -> None:
         """These are the links."""
@@ -39,7 +39,7 @@ class BoardFeed:
 
     def listener(self, call_server: str) -> Callable[[str | None], None]:
         """What a link calls with an endpoint, or with None when everything of it may have changed."""
-        touch_one = self.board.touch_one
+        touch_one = self.feed.touch_one
 
         def changed(endpoint: str | None) -> None:
             if endpoint is None:
@@ -52,7 +52,7 @@ class BoardFeed:
     def directory_changed(self, extensions: frozenset[str]) -> None:
         """The directory was read anew: of these extensions, and perhaps of tokens, which may have ended."""
         self._directory_changed.set()
-        self.board.touch(extensions)
+        self.feed.touch(extensions)
 
     async def run(self) -> None:
         """Watch for links that fall silent or are heard of again, and for tokens that end, until cancelled."""
@@ -84,11 +84,11 @@ class BoardFeed:
             await asyncio.sleep(began + LOOK_AFTER - loop.time())
 
     def _link_changed(self, call_server: str) -> None:
-        self.board.touch_call_server(call_server)
+        self.feed.touch_call_server(call_server)
         now = self._links[call_server].states.current
         if self._current.get(call_server) is not now:
             self._current[call_server] = now
-            self.board.link_changed(call_server, now)
+            self.feed.link_changed(call_server, now)
 
     def _compose(self, number: str) -> Item | None:
         extension = self._directory.extension(number)

@@ -17,15 +17,15 @@ from service.runtime import file_descriptors, garbage_collection, signals
 from service.runtime.acceptor import listening
 from service.runtime.app import running
 from service.runtime.sockets import Sockets
-from service.runtime.worker_channel import Lifeline
+from service.runtime.worker_channel import HeartbeatChannel
 from service.settings import Settings
 from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
-from service.web.ops.worker_metrics import Siblings
-from service.web.server.connection_limit import CONNECTIONS, LEAST
+from service.web.ops.worker_metrics import WorkerMetrics
+from service.web.server.connection_limit import CONNECTION_LIMIT, LEAST
 from service.web.server.dispatcher import COUNT_RESPONSE, DRAINING, OUTAGE
-from service.web.server.protocol import Runner
-from service.web.server.write_backlog import UNSENT
+from service.web.server.protocol import HttpRunner
+from service.web.server.write_backlog import WRITE_BACKLOG
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +41,8 @@ DEMO_LOOK_EVERY = 1.0
 class Worker:
     """What one of several processes has beside the sockets."""
 
-    lifeline: int
-    siblings: Siblings
+    heartbeat_channel: int
+    worker_metrics: WorkerMetrics
 
 
 async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = None) -> None:
@@ -50,32 +50,34 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
     if not settings.call_servers:
         log.warning("no call server is configured: no registration can be answered")
     file_descriptors.raise_limit()
-    stop = Stop()
+    stop = StopSignal()
     if worker is None:
         asyncio.get_running_loop().add_signal_handler(signals.RENEWS, _log_hangup)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(sockets.close)
-        lifeline = await stack.enter_async_context(Lifeline(worker.lifeline, stop.set)) if worker else None
+        heartbeat_channel = (
+            await stack.enter_async_context(HeartbeatChannel(worker.heartbeat_channel, stop.set)) if worker else None
+        )
         async with stop.interrupts():
             app, supervisor = await stack.enter_async_context(running(settings))
         if stop.wanted:
             return
         demo = await stack.enter_async_context(_without_demo(app[app_keys.DIRECTORY], settings, sockets, stop))
         garbage_collection.settle()
-        connections = app[CONNECTIONS]
+        connections = app[CONNECTION_LIMIT]
         connections.most = min(connections.most, max(LEAST, file_descriptors.left_for_clients(settings)))
         supervisor.failed.add_done_callback(lambda _: stop.set())
         if worker is not None:
-            app[METRICS].siblings = worker.siblings
-            await stack.enter_async_context(worker.siblings.telling(app[METRICS].registry))
+            app[METRICS].worker_metrics = worker.worker_metrics
+            await stack.enter_async_context(worker.worker_metrics.telling(app[METRICS].registry))
         if sockets.operators:
             await stack.enter_async_context(_answering(_for_operators(app), sockets.operators, settings, linger=0))
         linger = min(LINGER, settings.shutdown_deadline / 2)
         await stack.enter_async_context(_answering(app, sockets.public, settings, linger=linger))
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
         log.info("serving", host=settings.http_host, port=settings.http_port, loop=loop)
-        if lifeline is not None:
-            lifeline.ready()
+        if heartbeat_channel is not None:
+            heartbeat_channel.ready()
         await stop.wait()
         log.info("stopping")
         app[DRAINING].set()
@@ -91,7 +93,7 @@ def _log_hangup() -> None:
 
 @contextlib.asynccontextmanager
 async def _without_demo(
-    directory: Directory, settings: Settings, sockets: Sockets, stop: Stop
+    directory: Directory, settings: Settings, sockets: Sockets, stop: StopSignal
 ) -> AsyncIterator[asyncio.Task[str] | None]:
     """Hold the demo back from others than this machine's programs. Raises ConfigurationError when it is there already.
 
@@ -112,7 +114,7 @@ async def _without_demo(
         await asyncio.wait([task])
 
 
-async def _end_with_demo(directory: Directory, how: str, stop: Stop) -> str:
+async def _end_with_demo(directory: Directory, how: str, stop: StopSignal) -> str:
     while not _holds_demo(directory):  # noqa: ASYNC110 - the directory does not tell
         await asyncio.sleep(DEMO_LOOK_EVERY)
     log.critical("the demo was loaded where others can reach this service", how=how)
@@ -125,7 +127,7 @@ def _holds_demo(directory: Directory) -> bool:
     return known or directory.expires_at(demo_exposure.ADMIN_TOKEN_HASH) > 0
 
 
-class Stop:
+class StopSignal:
     """The wish that this process ends: a signal, its parent's end, or a part that failed."""
 
     def __init__(self) -> None:
@@ -168,8 +170,8 @@ def _for_operators(app: web.Application) -> web.Application:
     operators[app_keys.UNKNOWN_CALL_SERVERS] = app[app_keys.UNKNOWN_CALL_SERVERS]
     operators[OUTAGE] = app[OUTAGE]
     operators[DRAINING] = app[DRAINING]
-    operators[UNSENT] = app[UNSENT]
-    operators[CONNECTIONS] = app[CONNECTIONS]
+    operators[WRITE_BACKLOG] = app[WRITE_BACKLOG]
+    operators[CONNECTION_LIMIT] = app[CONNECTION_LIMIT]
     operators[METRICS] = app[METRICS]
     operators[COUNT_RESPONSE] = app[COUNT_RESPONSE]
     operators.add_routes(routes.operators())
@@ -182,11 +184,11 @@ async def _answering(
 ) -> AsyncIterator[None]:
     """Answer on these sockets. At the end no client that is there already goes without its answer."""
     patience = (settings.shutdown_deadline - linger) / 2  # aiohttp waits twice as long as it is told
-    runner = Runner(app, keepalive_timeout=KEEPALIVE, shutdown_timeout=patience)
+    runner = HttpRunner(app, keepalive_timeout=KEEPALIVE, shutdown_timeout=patience)
     await runner.setup()
     assert runner.server is not None
     try:
-        async with listening(sockets, runner.server, app[CONNECTIONS]):
+        async with listening(sockets, runner.server, app[CONNECTION_LIMIT]):
             yield
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger):

@@ -22,13 +22,13 @@ class Place(msgspec.Struct, frozen=True):
 
     number: int
     restarts: int
-    lifeline: int
+    heartbeat_channel: int
     public: list[int]
     operators: list[int]
-    siblings: list[int]
+    worker_metrics: list[int]
 
 
-class Lifeline:
+class HeartbeatChannel:
     """The worker's end. `cut` is called when the parent is no more."""
 
     def __init__(self, number: int, cut: Callable[[], None]) -> None:

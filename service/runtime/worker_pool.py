@@ -37,7 +37,7 @@ START_PATIENCE = 2.0
 """Seconds in which a worker that is still starting must end."""
 
 
-class Child:
+class WorkerProcess:
     """A worker as its parent sees it: one process."""
 
     def __init__(self, process: Process) -> None:
@@ -53,7 +53,7 @@ class Child:
             self.process.send_signal(number)
 
 
-class Parent:
+class WorkerPool:
     """Owns the workers. `run` goes on until a signal that ends it; SIGHUP replaces them one by one."""
 
     def __init__(self, settings: Settings, sockets: Sockets) -> None:
@@ -62,7 +62,7 @@ class Parent:
         self._spawning = asyncio.Lock()
         self._sockets = sockets
         self._meeting_points = [meeting_point() for _ in self._numbers]
-        self._children: dict[int, Child] = {}
+        self._children: dict[int, WorkerProcess] = {}
         self._up = {number: asyncio.Event() for number in self._numbers}
         self._first_ready = asyncio.Event()
         self._stop = asyncio.Event()
@@ -133,7 +133,7 @@ class Parent:
             child.gone.set()
             return code
 
-    async def _spawn(self, number: int, restarts: int, lifeline: int) -> Child | None:
+    async def _spawn(self, number: int, restarts: int, heartbeat_channel: int) -> WorkerProcess | None:
         """A new process; None when we are to stop. It has a session of its own: Ctrl-C is for us to pass on."""
         async with self._spawning:
             self._children.pop(number, None)
@@ -141,15 +141,17 @@ class Parent:
                 return None
             public = [one.fileno() for one in self._sockets.public]
             operators = [one.fileno() for one in self._sockets.operators]
-            siblings = [one.fileno() for one in self._meeting_points]
-            place = msgspec.json.encode(Place(number, restarts, lifeline, public, operators, siblings)).decode()
+            worker_metrics = [one.fileno() for one in self._meeting_points]
+            place = msgspec.json.encode(
+                Place(number, restarts, heartbeat_channel, public, operators, worker_metrics)
+            ).decode()
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "service", "worker", place),
                 stdin=DEVNULL,
-                pass_fds=[lifeline, *public, *operators, *siblings],
+                pass_fds=[heartbeat_channel, *public, *operators, *worker_metrics],
                 start_new_session=True,
             )
-            child = self._children[number] = Child(process)
+            child = self._children[number] = WorkerProcess(process)
             return child
 
     async def _listen(self, number: int, line: socket.socket) -> None:
@@ -189,7 +191,7 @@ class Parent:
         self._sockets.close()
         await self._end(*self._children.values(), patience=self._patience)
 
-    async def _end(self, *children: Child, patience: float) -> None:
+    async def _end(self, *children: WorkerProcess, patience: float) -> None:
         """Have them finish what they are at. Whoever takes too long is killed."""
         for child in children:
             child.send(signal.SIGTERM)
@@ -207,4 +209,4 @@ class Parent:
 
 async def supervise(settings: Settings) -> int:
     """Serve with as many processes as the settings say. Raises ConfigurationError."""
-    return await Parent(settings, Sockets.opened(settings)).run()
+    return await WorkerPool(settings, Sockets.opened(settings)).run()

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from service.domain.models import CallServerAddress
+from service.domain.models import WebSocketAddress
 from service.errors import ConfigurationError
 from service.settings import database_url, hosts
 
@@ -86,12 +86,12 @@ class CallServer(BaseModel):
 
     _files = model_validator(mode="before")(_read_secret_files)
 
-    def address(self, name: str) -> CallServerAddress:
+    def address(self, name: str) -> WebSocketAddress:
         """What a softphone is told; the URL leaves out the scheme's own port, as the seed does."""
         usual = self.websocket_port == (443 if self.websocket_scheme == "wss" else 80)
         authority = hosts.authority(self.host, None if usual else self.websocket_port)
         url = f"{self.websocket_scheme}://{authority}{self.websocket_path}"
-        return CallServerAddress(name, self.host, self.websocket_port, url)
+        return WebSocketAddress(name, self.host, self.websocket_port, url)
 
 
 class Settings(BaseSettings):
@@ -202,12 +202,12 @@ class Settings(BaseSettings):
         """The limit of logins, divided among the workers and rounded up: they share the promise, not the count."""
         return -(-self.login_failures_per_minute // self.workers)
 
-    def call_server(self, name: str) -> CallServerAddress | None:
+    def call_server(self, name: str) -> WebSocketAddress | None:
         """The address of a call server, or None when the settings do not know it."""
         return self._addresses.get(name)
 
     @cached_property
-    def _addresses(self) -> dict[str, CallServerAddress]:
+    def _addresses(self) -> dict[str, WebSocketAddress]:
         return {name: server.address(name) for name, server in self.call_servers.items()}
 
 

@@ -16,7 +16,7 @@ from service.web.connector import (
     omnichannel,
     queues,
 )
-from service.web.http.handlers import AtOnce
+from service.web.http.handlers import SyncHandler
 from service.web.openapi import page
 from service.web.openapi.operation import Operation
 from service.web.ops import health
@@ -60,10 +60,10 @@ def public(families: Mapping[str, Iterable[Operation]]) -> list[web.RouteDef]:
     return [each.route() for family in families.values() for each in family]
 
 
-def at_once(families: Mapping[str, Iterable[Operation]]) -> dict[tuple[str, str], AtOnce]:
+def sync_handlers(families: Mapping[str, Iterable[Operation]]) -> dict[tuple[str, str], SyncHandler]:
     """What can be answered without waiting, by method and path."""
     each = (operation for family in families.values() for operation in family)
-    return {(operation.method, operation.path): operation.at_once for operation in each if operation.at_once}
+    return {(operation.method, operation.path): operation.sync_handler for operation in each if operation.sync_handler}
 
 
 def operators() -> list[web.RouteDef]:

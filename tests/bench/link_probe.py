@@ -22,7 +22,7 @@ import panoramisk
 import structlog
 from panoramisk.message import Message
 
-from service.ami.client import Account, Connection
+from service.ami.client import Account, AmiClient
 from service.ami.link import Link
 from service.domain.models import DeviceState
 from service.runtime import event_loop
@@ -79,7 +79,7 @@ class WatchedLink(Link):
             self._booted_at, self._booted_cpu, self.watch.held = time.monotonic(), time.process_time(), 0.0
         super().event(name, message)
 
-    async def _resynchronise(self, connection: Connection) -> None:
+    async def _resynchronise(self, connection: AmiClient) -> None:
         await super()._resynchronise(connection)
         took, cpu = time.monotonic() - self._booted_at, time.process_time() - self._booted_cpu
         traced = _traced() - self._booted_traced

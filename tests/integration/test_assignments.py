@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.db import extensions
-from service.web.app_keys import CHANGES, DATABASE
+from service.web.app_keys import CHANGE_LISTENER, DATABASE
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, Start, told
@@ -45,7 +45,7 @@ async def agree(pair: Pair, database: TestDatabase) -> None:
     """Both processes answer what PostgreSQL has."""
     wanted = await held(database)
     for server in pair:
-        assert await server.app[CHANGES].refresh("extension *", within=5)
+        assert await server.app[CHANGE_LISTENER].refresh("extension *", within=5)
         for name in ("admin", "dnhai", "agent2"):
             status, body = await told(await server.client.get(f"{PATH}/{name}", headers=ADMIN))
             assert (status, body.get("extension", {}).get("extension") if status == 200 else None) == (
@@ -131,7 +131,7 @@ async def test_what_is_deleted_leaves_no_assignment_behind(
     await give(pair[0], AGENT_UID, "12342")
     await database.execute(statement)
     for server in pair:
-        assert await server.app[CHANGES].refresh("user *", within=5)
+        assert await server.app[CHANGE_LISTENER].refresh("user *", within=5)
         for type_, numbers in left.items():
             query = {"type": type_, "userId": AGENT_UID}
             answer = await server.client.get("/api/v1/omnichannel/extension", params=query, headers=ADMIN)
@@ -186,7 +186,7 @@ async def test_what_may_not_register_is_not_listed_but_is_somebodys(
     one, _ = pair
     await give(one, AGENT_UID, "12342")
     await database.execute(f"{statement} where user_id = 1795")
-    assert await one.app[CHANGES].refresh("user *", within=5)
+    assert await one.app[CHANGE_LISTENER].refresh("user *", within=5)
     listed = await told(await one.client.get("/api/v1/omnichannel/extensions", headers=ADMIN))
     assert [item["extension"] for item in listed[1]["extensions"]] == ["12343"]
     for type_, found in (("free", ["12343"]), ("allocated", ["12342"])):

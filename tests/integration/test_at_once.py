@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 
 from service.runtime.app import running
-from service.web.app_keys import DIRECTORY, WATCH
-from service.web.http.prebuilt_response import Ready
-from service.web.server.dispatcher import Front
-from service.web.server.protocol import Runner
+from service.web.app_keys import DIRECTORY, SESSION_WATCH
+from service.web.http.prebuilt_response import PrebuiltResponse
+from service.web.server.dispatcher import Dispatcher
+from service.web.server.protocol import HttpRunner
 from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually
 from tests.support.raw import RawAnswer, answer_on, line_to, request
@@ -28,15 +28,15 @@ NEVER_THE_SAME = {"date", "x-request-id"}
 def at_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was answered without a task."""
     asked: list[str] = []
-    original = Front.at_once
+    original = Dispatcher.answer_sync
 
-    def noting(front: Front, request: web.Request) -> Ready | None:
-        answer = original(front, request)
+    def noting(dispatcher: Dispatcher, request: web.Request) -> PrebuiltResponse | None:
+        answer = original(dispatcher, request)
         if answer is not None:
             asked.append(request.path_qs)
         return answer
 
-    monkeypatch.setattr(Front, "at_once", noting)
+    monkeypatch.setattr(Dispatcher, "answer_sync", noting)
     return asked
 
 
@@ -136,7 +136,7 @@ async def test_whatever_comes_while_a_request_is_answered_waits_for_it(shared: S
         writer.write(request(POLL, *LINES))
         etag = (await answer_on(reader)).headers["etag"]
         writer.write(request(f"{POLL}&wait=1", *LINES, f"If-None-Match: {etag}"))
-        await eventually(lambda: len(shared.app[WATCH]) == 1, 5, "the long-poll is held")
+        await eventually(lambda: len(shared.app[SESSION_WATCH]) == 1, 5, "the long-poll is held")
         writer.write(request(POLL, *LINES, "X-Request-Id: second"))
         assert (await answer_on(reader)).status == 304
         second = await answer_on(reader)
@@ -194,7 +194,7 @@ def _waiting(connection: web.RequestHandler) -> int:
 
 async def test_a_connection_at_rest_is_closed_but_none_that_is_polled(database: TestDatabase) -> None:
     async with running(database.settings()) as (app, _):
-        runner = Runner(app, keepalive_timeout=1.0)
+        runner = HttpRunner(app, keepalive_timeout=1.0)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.asterisk_programs import Programs
-from service.ami.client import Account, Deaf, connected
+from service.ami.client import Account, NullEvents, connected
 from service.ami.diagnostics import endpoint_checks, function_probes
 from service.ami.diagnostics.checks import check
 from service.domain.models import Finding, Verdict
@@ -154,7 +154,7 @@ async def test_func_sorcery_is_found_by_an_endpoint_in_a_file_alone(
     await rx(checked, "module unload func_module.so")
     await rx(checked, "module load func_sorcery.so")
     try:
-        async with connected(account, Deaf()) as connection:
+        async with connected(account, NullEvents()) as connection:
             found = await function_probes.probe("", "monitor", connection, function_probes.Samples(["1001"]), None)
             assert (
                 await connection.variable("AST_SORCERY(res_pjsip,auth,1001-auth,password)") == "the-secret-in-the-file"

@@ -10,13 +10,13 @@ import asyncpg
 import pytest
 
 from local.postgres import Postgres
-from service.db.change_listener import Changes
-from service.db.directory_loader import SQL, DirectoryReader
+from service.db.change_listener import ChangeListener
+from service.db.directory_loader import SQL, DirectoryLoader
 from service.db.migrate import migrate
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.runtime import app as composition
 from service.settings import Settings
-from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY
+from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, DIRECTORY
 from tests.integration.test_directory_trouble import polling
 from tests.support import command_line
 from tests.support.database import ASTERISK, OWNER, SERVICE, TestDatabase
@@ -101,7 +101,7 @@ async def test_whatever_postgresql_refuses_polls_are_answered_and_its_end_heals(
         await superuser.execute(harm)
         await changed_anything(superuser)
         with contextlib.suppress(AssertionError):
-            await eventually(lambda: server.app[CHANGES].trouble, 3)
+            await eventually(lambda: server.app[CHANGE_LISTENER].trouble, 3)
         assert (await server.client.get("/livez")).status == 200
         answer = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "demo-agent-password"})
         assert answer.status in (200, 503), await answer.text()
@@ -131,7 +131,7 @@ async def test_a_lock_that_somebody_holds_delays_and_ends_nothing(database: Test
         assert await user(server) == 503
         async with asyncio.timeout(5):
             await database.execute("select pg_notify('connector_changes', 'user *')")
-        await eventually(lambda: "out of reach" in server.app[CHANGES].trouble, 5)
+        await eventually(lambda: "out of reach" in server.app[CHANGE_LISTENER].trouble, 5)
         await transaction.rollback()
         await is_followed(server, database, "unlocked")
     await connection.close()
@@ -156,13 +156,13 @@ async def test_a_notification_that_nobody_understands_reads_everything_now_and_t
     """100,000 different ones, some of them in the shape of ours, by a role that may do nothing but connect."""
     server = await start(settings(database))
     readings: list[str] = []
-    whole = DirectoryReader.read_all
+    whole = DirectoryLoader.read_all
 
-    async def counted(self: DirectoryReader) -> None:
+    async def counted(self: DirectoryLoader) -> None:
         readings.append("all")
         await whole(self)
 
-    monkeypatch.setattr(DirectoryReader, "read_all", counted)
+    monkeypatch.setattr(DirectoryLoader, "read_all", counted)
     stranger = await database.connect(ASTERISK)
     async with polling(server) as polls:
         for hint in (
@@ -243,7 +243,7 @@ async def test_no_setting_of_a_session_changes_what_a_hint_says(database: TestDa
     await server.answers(200, headers)
     await connection.execute("update public.users set active = false where user_id = 1795")
     await server.answers(401, headers, within=1)
-    assert not server.app[CHANGES]._hints.misunderstood
+    assert not server.app[CHANGE_LISTENER]._hints.misunderstood
     await connection.close()
 
 
@@ -298,20 +298,20 @@ NEW = {"name": "new", "email": "new@example.com", "passwd": "a long password", "
 async def test_a_feeder_that_dies_during_the_start_ends_it_at_once_with_the_true_reason(
     database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_: Changes, __: bool) -> None:
+    async def broken(_: ChangeListener, __: bool) -> None:
         raise ZeroDivisionError("broken on purpose")
 
-    monkeypatch.setattr(Changes, "_read_all", broken)
+    monkeypatch.setattr(ChangeListener, "_read_all", broken)
     with pytest.raises(RuntimeError, match=r"'changes' ended by itself: ZeroDivisionError\('broken on purpose'\)"):
         async with asyncio.timeout(15), composition.running(settings(database)):
             pass
 
 
 async def test_a_start_that_could_not_read_says_why(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(_: Changes) -> None:
+    async def away(_: ChangeListener) -> None:
         raise DatabaseUnavailable("the true reason")
 
-    monkeypatch.setattr(Changes, "_session", away)
+    monkeypatch.setattr(ChangeListener, "_session", away)
     with pytest.raises(ConfigurationError, match="could not be read within 1 s: the true reason"):
         async with composition.running(settings(database, database_start_deadline=1)):
             pass

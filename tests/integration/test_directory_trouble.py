@@ -14,7 +14,7 @@ import pytest
 from local.postgres import Postgres
 from service.credentials import token_hash
 from service.settings import Settings
-from service.web.app_keys import BOARD, CHANGES, DIRECTORY
+from service.web.app_keys import CHANGE_LISTENER, DIRECTORY, PRESENCE_FEED
 from tests.support.database import SERVICE, TestDatabase, make_database
 from tests.support.deaf_pooler import DeafPooler, pooling
 from tests.support.eventually import eventually
@@ -131,19 +131,19 @@ async def test_ten_thousand_rows_changed_at_once_are_all_there_and_all_gone(
     database: TestDatabase, start: Start
 ) -> None:
     server = await start(settings(database))
-    board = server.app[BOARD]
+    feed = server.app[PRESENCE_FEED]
     async with polling(server, 404):
         await database.execute(MANY, ROWS)
-        await eventually(lambda: len(board) == ROWS + 2, 10)
+        await eventually(lambda: len(feed) == ROWS + 2, 10)
         connection = await database.connect()
         async with connection.transaction():
             await connection.execute("update extensions set secret = 'new-' || extension")
             await connection.execute("update extensions set enabled = false where extension like 'x%5'")
         await connection.close()
-        await eventually(lambda: len(board) == ROWS + 2 - ROWS // 10, 10)
+        await eventually(lambda: len(feed) == ROWS + 2 - ROWS // 10, 10)
         assert await secret(server) == "new-12342"
         await database.execute("truncate extensions")
-        await eventually(lambda: len(board) == 0, 10)
+        await eventually(lambda: len(feed) == 0, 10)
         await server.answers(404)
         await database.execute(
             "insert into extensions (extension, secret, call_server, user_id) values ('12342', 'back', 'main', 1795)"
@@ -157,7 +157,7 @@ async def test_changes_take_effect_while_everything_is_read_again_and_again(
 ) -> None:
     server = await start(settings(database))
     await database.execute(MANY, ROWS)
-    await eventually(lambda: len(server.app[BOARD]) == ROWS + 2, 10)
+    await eventually(lambda: len(server.app[PRESENCE_FEED]) == ROWS + 2, 10)
     connection = await database.connect()
     again = asyncio.create_task(read_again(connection))
     async with polling(server):
@@ -171,7 +171,7 @@ async def test_changes_take_effect_while_everything_is_read_again_and_again(
     again.cancel()
     await asyncio.gather(again, return_exceptions=True)
     await connection.close()
-    await server.app[CHANGES].proved(10)
+    await server.app[CHANGE_LISTENER].proved(10)
     assert await secret(server) == "secret 19"
     assert server.app[DIRECTORY].stale_since is None
 
@@ -206,7 +206,7 @@ async def test_everything_truncated_leaves_nobody(database: TestDatabase, start:
     await database.execute("truncate users, tokens, extensions cascade")
     await server.answers(401)
     assert server.app[DIRECTORY].counts() == {"people": 0, "tokens": 0, "extensions": 0}
-    assert len(server.app[BOARD]) == 0
+    assert len(server.app[PRESENCE_FEED]) == 0
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from local import asterisk_programs
 from local.asterisk_programs import Programs
 from service.domain.presence.item import Item
 from service.web import routes
-from service.web.app_keys import BOARD
+from service.web.app_keys import PRESENCE_FEED
 from service.web.openapi.document import operation_id
 from service.web.openapi.examples import EXAMPLES, FILE
 from tests.support.eventually import eventually
@@ -159,7 +159,7 @@ async def exchanged(server: Server, name: str, exchange: Exchange) -> dict[str, 
 
 
 def _shown(server: Server) -> Item:
-    item = server.app[BOARD].get(NUMBER["extension"])
+    item = server.app[PRESENCE_FEED].get(NUMBER["extension"])
     assert item is not None
     return item
 

@@ -16,7 +16,7 @@ import pytest
 from local.asterisk import Asterisk, Config, Database
 from local.asterisk_programs import Programs
 from service.cli.demo import SIP_PASSWORD
-from service.db.connection import Login
+from service.db.connection import DatabaseLogin
 from service.db.migrate import migrate
 from service.errors import DatabaseUnavailable
 from service.settings import Settings
@@ -129,7 +129,7 @@ async def test_a_server_that_comes_back_as_a_hot_standby_is_followed_once_it_is_
 
 async def test_a_start_waits_for_a_promotion(pair: Pair) -> None:
     await asyncio.to_thread(pair.primary.kill)
-    login = Login(pair.url(), PASSWORD)
+    login = DatabaseLogin(pair.url(), PASSWORD)
     with pytest.raises(DatabaseUnavailable, match=f"{HOSTS[0]}:.* {HOSTS[1]}:.*standby"):
         await login.connect()
     await pair.promote()

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-from service.web.app_keys import HELD_POLLS, HELD_STREAMS
-from service.web.presence.sse.scheduler import STREAMS
+from service.web.app_keys import LONG_POLL_QUOTA, STREAM_QUOTA
+from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from tests.support.database import TestDatabase
 from tests.support.events import events
 from tests.support.eventually import eventually
@@ -27,14 +27,14 @@ async def test_one_stream_too_many_ends_the_persons_oldest_and_nobody_elses(
         mine = [await stack.enter_async_context(events(server.port)) for _ in range(4)]
         async with asyncio.timeout(10):
             await asyncio.gather(mine[0].follow(), mine[1].follow())
-        await eventually(lambda: len(server.app[STREAMS]) == 3, 10)
+        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 3, 10)
         await database.execute("update extensions set enabled = false where extension = '12343'")
         async with asyncio.timeout(10):
             for reader in (others, mine[2], mine[3]):
                 while "12343" in reader.known or not reader.known:
                     await reader.block()
-    await eventually(lambda: len(server.app[HELD_STREAMS]) == 0, 10)
-    assert server.app[HELD_STREAMS].of(1) == 0
+    await eventually(lambda: len(server.app[STREAM_QUOTA]) == 0, 10)
+    assert server.app[STREAM_QUOTA].of(1) == 0
 
 
 async def test_a_stream_that_nobody_reads_any_more_does_not_lock_its_person_out(
@@ -47,7 +47,9 @@ async def test_a_stream_that_nobody_reads_any_more_does_not_lock_its_person_out(
         for _ in range(6):
             reader = await stack.enter_async_context(events(server.port, receive_buffer=4096))
             assert reader.head.startswith("HTTP/1.1 200 ")
-        await eventually(lambda: len(server.app[STREAMS]) == 2, 10, "the oldest four are gone, unread as they were")
+        await eventually(
+            lambda: len(server.app[STREAM_SCHEDULER]) == 2, 10, "the oldest four are gone, unread as they were"
+        )
 
 
 async def test_beyond_the_bound_in_all_new_ones_are_refused_and_told_when_to_come_again(
@@ -58,11 +60,11 @@ async def test_beyond_the_bound_in_all_new_ones_are_refused_and_told_when_to_com
     async with events(server.port), events(server.port):
         answer = await server.client.get("/api/v1/presence/stream", headers=agent)
         assert (answer.status, await answer.json(), answer.headers["Retry-After"]) == (503, TOO_MANY, "2")
-        assert len(server.app[STREAMS]) == 2
+        assert len(server.app[STREAM_SCHEDULER]) == 2
 
     cursor = (await (await server.client.get("/api/v1/presence", headers=ADMIN)).json())["cursor"]
     waiting = [asyncio.create_task(poll(server, ADMIN, since=cursor)) for _ in range(2)]
-    await eventually(lambda: len(server.app[HELD_POLLS]) == 2, 10)
+    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 2, 10)
     assert await poll(server, agent, since=cursor) == (503, TOO_MANY)
     for task in waiting:
         task.cancel()
@@ -75,7 +77,7 @@ async def poll(server: Server, headers: dict[str, str], **query: str) -> tuple[i
 
 async def test_one_long_poll_too_many_answers_the_persons_oldest(database: TestDatabase, start: Start) -> None:
     server = await start(database.settings(**BOUNDS))
-    agent, held = await server.headers_of(), server.app[HELD_POLLS]
+    agent, held = await server.headers_of(), server.app[LONG_POLL_QUOTA]
     cursor = (await (await server.client.get("/api/v1/presence", headers=ADMIN)).json())["cursor"]
     others = asyncio.create_task(poll(server, agent, since=cursor))
     await eventually(lambda: held.of(1795) == 1, 10)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from service.ami import account_checks
 from service.ami import link as links
-from service.ami.client import Account, Deaf, connected
+from service.ami.client import Account, NullEvents, connected
 from service.ami.uptime import QUARTER, has_run_for
 from service.domain.models import DeviceState
 from service.web.app_keys import UNKNOWN_CALL_SERVERS
@@ -78,7 +78,7 @@ async def test_without_read_class_system_no_boot_is_heard_so_nothing_is_live(
 
 async def test_how_long_asterisk_runs_tells_a_boot_from_a_class_that_is_missing(stormy: Pbx) -> None:
     account = Account("127.0.0.1", stormy.asterisk.config.ami_port, "deaf", SECRET)
-    async with connected(account, Deaf()) as connection:
+    async with connected(account, NullEvents()) as connection:
 
         async def runs_longer_than(seconds: float) -> bool:
             return await has_run_for(connection, seconds)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from service.ami.protocol import Request, Wire
+from service.ami.protocol import AmiProtocol, Request
 from tests.support.ami import Ami
 from tests.support.eventually import eventually
 from tests.support.history import History
@@ -130,7 +130,7 @@ def leftovers() -> dict[str, int]:
     return {
         "tasks": len(asyncio.all_tasks()),
         "fds": len(list(Path("/proc/self/fd").iterdir())),
-        "wires": sum(isinstance(thing, Wire) for thing in found),
+        "wires": sum(isinstance(thing, AmiProtocol) for thing in found),
         "requests": sum(isinstance(thing, Request) for thing in found),
         "MiB": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20,
     }

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from service.ami.client import Account, Deaf, connected
+from service.ami.client import Account, NullEvents, connected
 from service.domain.presence_state import Presence, PresenceState
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
@@ -43,7 +43,9 @@ async def test_a_message_is_told_as_it_was_put_by_event_and_by_list(pbx: Pbx, wa
     put = {str(number): Presence(PresenceState.AWAY, message) for number, message in enumerate(messages())}
     link = watch(pbx)
     await live(link)
-    async with connected(Account("127.0.0.1", config.ami_port, "presence", config.presence_secret), Deaf()) as account:
+    async with connected(
+        Account("127.0.0.1", config.ami_port, "presence", config.presence_secret), NullEvents()
+    ) as account:
         await asyncio.gather(*(account.set_presence(extension, presence) for extension, presence in put.items()))
     await eventually(lambda: len(link.presences) == len(put))
     assert {extension: link.presences.get(extension) for extension in put} == put

@@ -8,7 +8,7 @@ import re
 import bcrypt
 import pytest
 
-from service.web.auth.login_throttle import LOGINS
+from service.web.auth.login_throttle import LOGIN_THROTTLE
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import Server, Start
@@ -95,11 +95,11 @@ async def test_answers_never_tell_which_names_there_are(quick: TestDatabase, sta
     async def answers(name: str, network: str) -> list[tuple[int, str]]:
         assert await tried(server, "admin", PASSWORD, forwarded=f"{network}.99") == 200
         spellings = [name, name.upper(), f"{name}@example.com", f"{name.title()}@EXAMPLE.com"]
-        asked = [(spelling, f"{network}.{number}") for number in range(6) for spelling in spellings * 2]
-        asked += [(spelling, f"{network}.99") for spelling in spellings * 4]
+        asked = [(state_names, f"{network}.{number}") for number in range(6) for state_names in spellings * 2]
+        asked += [(state_names, f"{network}.99") for state_names in spellings * 4]
         found = []
-        for spelling, address in asked:
-            given = {field: spelling, "password": WRONG}
+        for state_names, address in asked:
+            given = {field: state_names, "password": WRONG}
             answer = await server.client.post(path, json=given, headers=from_(address))
             found.append((answer.status, re.sub(r"[0-9]+ seconds", "", await answer.text())))
         return found
@@ -120,7 +120,7 @@ async def test_a_right_login_gets_in_while_80_addresses_guess(database: TestData
 
     async with asyncio.TaskGroup() as tasks:
         guessing = [tasks.create_task(guess(number)) for number in range(80)]
-        await eventually(lambda: server.app[LOGINS].refused >= 5, 30, "they guess")
+        await eventually(lambda: server.app[LOGIN_THROTTLE].refused >= 5, 30, "they guess")
         statuses = [await tried(server, "dnhai", PASSWORD, forwarded="192.0.2.1") for _ in range(6)]
         for task in guessing:
             task.cancel()

@@ -7,7 +7,7 @@ import json
 import bcrypt
 import pytest
 
-from service.web.auth.login_throttle import LOGINS
+from service.web.auth.login_throttle import LOGIN_THROTTLE
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Server, Start
 
@@ -48,10 +48,10 @@ async def test_from_elsewhere_it_is_the_answer_to_a_wrong_password(
         assert (await tried(server, address, path))[0] == 200
     wrong = await tried(server, "192.0.2.1", path, "wrong")
     assert wrong[0] == 401
-    refused = server.app[LOGINS].refused
+    refused = server.app[LOGIN_THROTTLE].refused
     for address in ("192.0.2.16", "2001:db9::7", "198.51.100.8", "::ffff:192.0.2.16", "nonsense", "127.0.0.1"):
         assert await tried(server, address, path) == wrong
-    assert server.app[LOGINS].refused == refused + 6
+    assert server.app[LOGIN_THROTTLE].refused == refused + 6
     await limited_to(server)
     assert (await tried(server, "203.0.113.9", path))[0] == 200
 

@@ -50,7 +50,7 @@ async def test_four_processes_migrate_an_empty_database_at_the_same_time(empty: 
 
 
 async def test_migrating_again_changes_nothing(database: TestDatabase) -> None:
-    async def picture() -> list[asyncpg.Record]:
+    async def snapshot() -> list[asyncpg.Record]:
         return [
             *await database.rows(SHAPE),
             *await database.rows("select * from service_keys"),
@@ -58,9 +58,9 @@ async def test_migrating_again_changes_nothing(database: TestDatabase) -> None:
             *await database.rows("select * from users order by user_id"),
         ]
 
-    before = await picture()
+    before = await snapshot()
     await migrate(database.settings())
-    assert await picture() == before
+    assert await snapshot() == before
 
 
 async def test_a_service_that_works_goes_on_while_it_is_migrated(database: TestDatabase) -> None:

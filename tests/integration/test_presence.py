@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.db import extensions
-from service.web.app_keys import BOARD, DATABASE, HELD_POLLS
+from service.web.app_keys import DATABASE, LONG_POLL_QUOTA, PRESENCE_FEED
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, AGENT_UID, Server, Start, told
@@ -125,8 +125,8 @@ async def test_a_cursor_from_elsewhere_gets_the_whole_picture(server: Server, cu
 
 
 async def test_a_cursor_from_the_future_gets_the_whole_picture(server: Server) -> None:
-    board = server.app[BOARD]
-    assert (await presence(server, since=board.cursor(board.version + 1)))["full"] is True
+    feed = server.app[PRESENCE_FEED]
+    assert (await presence(server, since=feed.cursor(feed.version + 1)))["full"] is True
 
 
 async def test_a_long_poll_ends_with_the_same_cursor_when_nothing_changes(server: Server) -> None:
@@ -207,7 +207,7 @@ async def test_a_picture_that_the_client_has_is_held_until_it_differs(
     same = await server.client.get(PATH, headers=headers, params={**query, "wait": "0.2"})
     assert (same.status, same.headers["ETag"]) == (304, tag)
     waiting = asyncio.create_task(server.client.get(PATH, headers=headers, params={**query, "wait": "30"}))
-    await eventually(lambda: len(server.app[HELD_POLLS]) == 1, 10)
+    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 1, 10)
     await database.execute("update extensions set enabled = false where extension = '12342'")
     async with asyncio.timeout(10):
         answer = await waiting
@@ -223,7 +223,7 @@ async def test_who_may_not_ask_any_more_is_told_nothing(database: TestDatabase, 
     tag = (await server.client.get(PATH, headers=agent)).headers["ETag"]
     held = server.client.get(PATH, headers={**agent, "If-None-Match": tag}, params={"wait": "30"})
     waiting = asyncio.create_task(held)
-    await eventually(lambda: len(server.app[HELD_POLLS]) == 1, 10)
+    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 1, 10)
     await database.execute("delete from tokens where user_id = 1795")
     async with asyncio.timeout(10):
         assert (await waiting).status == 401

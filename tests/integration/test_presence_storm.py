@@ -10,7 +10,7 @@ import pytest
 
 from local.baresip import PhoneError
 from service.cli.demo import SIP_PASSWORD
-from service.web.app_keys import BOARD
+from service.web.app_keys import PRESENCE_FEED
 from tests.support.ami import Ami
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, apply, events
@@ -88,12 +88,12 @@ def registering(pbx: Pbx) -> None:
             continue
 
 
-def picture(server: Server) -> Known:
+def snapshot(server: Server) -> Known:
     """What the board shows, in the names of the wire."""
-    board = server.app[BOARD]
-    board.flush()
+    feed = server.app[PRESENCE_FEED]
+    feed.flush()
     names = {"userId": "user_id", "inCall": "in_call"}
-    return {item.extension: {name: getattr(item, names.get(name, name)) for name in SHOWN} for item in board.items()}
+    return {item.extension: {name: getattr(item, names.get(name, name)) for name in SHOWN} for item in feed.items()}
 
 
 def told(known: Known) -> Known:
@@ -131,9 +131,9 @@ async def test_poller_long_poller_and_stream_end_with_the_picture(stormy: Pbx, s
             streams.append(late)
             tasks.append(asyncio.create_task(late.follow()))
             everybody: list[EventReader | Poller] = [long_poller, *streams]
-            await eventually(lambda: all(told(each.known) == picture(server) for each in everybody), 15)
+            await eventually(lambda: all(told(each.known) == snapshot(server) for each in everybody), 15)
             await poller.poll()
-            assert told(poller.known) == picture(server)
+            assert told(poller.known) == snapshot(server)
         assert all(in_order(each.cursors) for each in (poller, *everybody))
         assert len(poller.cursors) > 5
         for task in tasks:

@@ -42,7 +42,7 @@ def dumped(database: TestDatabase, *options: str) -> bytes:
     return done.stdout
 
 
-def picture(database: TestDatabase) -> list[str]:
+def snapshot(database: TestDatabase) -> list[str]:
     """Schema, owners, grants and rows as pg_dump tells them, but for when what was applied."""
     lines = dumped(database, "--exclude-table-data=schema_migrations").decode().splitlines()
     return [line for line in lines if not line.startswith(("\\restrict", "\\unrestrict", "--"))]
@@ -63,7 +63,7 @@ async def test_a_dump_of_this_release_is_whole_after_migrate(database: TestDatab
         done = run(fresh, "pg_restore", *AS_DOCUMENTED, given=dumped(database, "--format=custom"))
         assert done.returncode == 0, done.stderr.decode()
         await migrate(fresh.settings())
-        assert picture(fresh) == picture(database)
+        assert snapshot(fresh) == snapshot(database)
 
         async with serving(fresh.settings()) as server:
             headers = await server.login(PEOPLE[1][0], PEOPLE[1][1])
@@ -88,7 +88,7 @@ async def test_a_dump_of_the_last_release_is_what_an_upgrade_makes_of_it(
         assert done.returncode == 0, done.stderr.decode()
         await migrate(fresh.settings())
         await migrate(old.settings())
-        assert picture(fresh) == picture(old)
+        assert snapshot(fresh) == snapshot(old)
 
 
 async def test_a_dump_in_a_database_that_was_migrated_changes_nothing(template: TestDatabase) -> None:
@@ -96,11 +96,11 @@ async def test_a_dump_in_a_database_that_was_migrated_changes_nothing(template: 
     dump = dumped(template, "--format=custom")
     with cloned(template) as busy:
         await busy.execute("delete from users where user_id = 1796")
-        before = picture(busy)
+        before = snapshot(busy)
         done = run(busy, "pg_restore", *AS_DOCUMENTED, given=dump)
         assert done.returncode != 0
         assert b"already exists" in done.stderr
-        assert picture(busy) == before
+        assert snapshot(busy) == before
 
 
 async def test_a_start_between_restore_and_migrate_says_what_is_missing(template: TestDatabase) -> None:

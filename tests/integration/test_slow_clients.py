@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from service.web.app_keys import BOARD, WATCH
+from service.web.app_keys import PRESENCE_FEED, SESSION_WATCH
 from service.web.presence.sse.events import StreamEvents
-from service.web.presence.sse.scheduler import STREAMS
+from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from service.web.server import connection_bounds, write_backlog
-from service.web.server.dispatcher import Front
-from service.web.server.write_backlog import UNSENT
+from service.web.server.dispatcher import Dispatcher
+from service.web.server.write_backlog import WRITE_BACKLOG
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.raw import answer_on, line_to, request
@@ -85,7 +85,7 @@ async def test_a_client_that_says_nothing_more_after_a_while_gets_its_answer(sha
         writer.write(request(POLL, *LINES))
         etag = (await answer_on(reader)).headers["etag"]
         writer.write(request(f"{POLL}&wait=20", *LINES, f"If-None-Match: {etag}"))
-        await eventually(lambda: len(shared.app[WATCH]) == 1, 5, "the long-poll is held")
+        await eventually(lambda: len(shared.app[SESSION_WATCH]) == 1, 5, "the long-poll is held")
         writer.write_eof()
         assert (await answer_on(reader, within=5)).status == 304  # nothing is waited for any more
         assert await rest_of(reader) == b""
@@ -93,16 +93,16 @@ async def test_a_client_that_says_nothing_more_after_a_while_gets_its_answer(sha
         writer.write(request(f"{POLL}&wait=20", *LINES, f"If-None-Match: {etag}"))
         writer.write_eof()  # at the same moment
         assert (await answer_on(reader, within=5)).status == 304
-    assert len(shared.app[WATCH]) == 0
+    assert len(shared.app[SESSION_WATCH]) == 0
 
 
 async def test_a_stream_whose_reader_says_nothing_more_ends_as_a_whole(shared: Server) -> None:
     async with line_to(shared.port) as (reader, writer):
         writer.write(request(STREAM, *LINES))
-        await eventually(lambda: len(shared.app[STREAMS]) == 1, 5, "it is open")
+        await eventually(lambda: len(shared.app[STREAM_SCHEDULER]) == 1, 5, "it is open")
         writer.write_eof()
         assert (await rest_of(reader)).endswith(b"\r\n0\r\n\r\n")
-    assert len(shared.app[STREAMS]) == 0
+    assert len(shared.app[STREAM_SCHEDULER]) == 0
 
 
 async def test_a_body_that_breaks_off_ends_the_connection(shared: Server) -> None:
@@ -198,15 +198,15 @@ async def test_what_comes_behind_a_request_that_takes_long_is_not_taken_without_
 async def test_whoever_does_not_read_an_answer_is_let_go(database: TestDatabase, hasty: Server, times: int) -> None:
     """One answer, at once, or many that a task gives; and also where the connection is being closed meanwhile."""
     await database.execute(MANY, 2000)
-    await eventually(lambda: len(hasty.app[BOARD]) > 2000, 10, "all are there")
+    await eventually(lambda: len(hasty.app[PRESENCE_FEED]) > 2000, 10, "all are there")
     async with deaf(hasty.port) as one, deaf(hasty.port) as other, line_to(hasty.port) as (reader, writer):
         one.write(request("/api/v1/presence", *LINES) * times)
         other.write(request("/api/v1/presence", *LINES, "Connection: close"))
-        await eventually(lambda: len(hasty.app[UNSENT]._sizes) == 2, 5, "answers wait")
+        await eventually(lambda: len(hasty.app[WRITE_BACKLOG]._sizes) == 2, 5, "answers wait")
         writer.write(request("/api/v1/presence", *LINES))
         assert (await answer_on(reader)).status == 200
-        await eventually(lambda: hasty.app[UNSENT].aborted == 2, 5, "they were let go")
-    assert hasty.app[UNSENT].bytes == 0
+        await eventually(lambda: hasty.app[WRITE_BACKLOG].aborted == 2, 5, "they were let go")
+    assert hasty.app[WRITE_BACKLOG].bytes == 0
 
 
 async def test_where_many_do_not_read_those_who_do_are_answered(
@@ -217,20 +217,20 @@ async def test_where_many_do_not_read_those_who_do_are_answered(
     monkeypatch.setattr(write_backlog, "GRACE", 3600.0)
     server = await start(database.settings())
     await database.execute(MANY, 2000)
-    await eventually(lambda: len(server.app[BOARD]) > 2000, 10, "all are there")
+    await eventually(lambda: len(server.app[PRESENCE_FEED]) > 2000, 10, "all are there")
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(30):
             (await stack.enter_async_context(deaf(server.port))).write(request("/api/v1/presence", *LINES))
-        await eventually(lambda: server.app[UNSENT].full, 5, "there is no room")
+        await eventually(lambda: server.app[WRITE_BACKLOG].full, 5, "there is no room")
         for target in ("/api/v1/presence", "//api/v1/presence", "/openapi.json", STREAM):  # at once, by tasks
             answer = await server.raw(target, *LINES)
             assert (answer.status, "retry-after" in answer.headers) == (503, True)
         assert (await server.raw(POLL, *LINES)).status == 200
         assert (await server.raw("/api/v1/presence?extension=s1", *LINES)).status == 200
-        assert server.app[UNSENT].bytes < 5 << 20
+        assert server.app[WRITE_BACKLOG].bytes < 5 << 20
         monkeypatch.setattr(write_backlog, "GRACE", 0.0)
         assert (await server.raw("/api/v1/presence", *LINES)).status == 200
-    await eventually(lambda: server.app[UNSENT].bytes == 0, 5, "all are gone")
+    await eventually(lambda: server.app[WRITE_BACKLOG].bytes == 0, 5, "all are gone")
 
 
 async def test_150_clients_that_do_not_read_cost_a_service_a_bounded_amount_of_memory(
@@ -266,7 +266,7 @@ async def test_an_error_in_the_middle_of_a_stream_ends_it_and_nothing_else_is_sa
     async with line_to(server.port) as (reader, writer):
         writer.write(request(STREAM, *LINES).replace(b"HTTP/1.1", f"HTTP/{version}".encode()))
         head = await reader.readuntil(b"\r\n\r\n")
-        await eventually(lambda: len(server.app[STREAMS]) == 1, 5, "it is open")
+        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 1, 5, "it is open")
         monkeypatch.setattr(StreamEvents, "news", None)
         await database.execute(MANY, 1)
         rest = await rest_of(reader)
@@ -274,7 +274,7 @@ async def test_an_error_in_the_middle_of_a_stream_ends_it_and_nothing_else_is_sa
     assert b"event: snapshot" in rest
     assert b"HTTP/1" not in rest
     assert not rest.endswith(b"\r\n0\r\n\r\n")  # so that the client sees that it is not whole
-    assert len(server.app[STREAMS]) == 0
+    assert len(server.app[STREAM_SCHEDULER]) == 0
 
 
 SERVED = [
@@ -308,7 +308,7 @@ async def test_no_answer_names_a_version(shared: Server, data: bytes) -> None:
 async def test_a_bug_in_front_of_all_handlers_is_a_500_without_a_word_of_it(
     shared: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Front, "_finish", None)
+    monkeypatch.setattr(Dispatcher, "_finish", None)
     answer = await shared.raw("/livez")
     assert (answer.status, answer.json) == (500, {"success": False, "error": "Internal server error"})
     assert answer.headers["server"] == "asterisk-connector"

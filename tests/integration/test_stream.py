@@ -13,9 +13,9 @@ from aiohttp import ClientResponse
 
 from service.cli.demo import SIP_PASSWORD
 from service.db import extensions
-from service.domain.presence.feed import Board
-from service.web.app_keys import BOARD, DATABASE, WATCH
-from service.web.presence.sse.scheduler import STREAMS
+from service.domain.presence.feed import PresenceFeed
+from service.web.app_keys import DATABASE, PRESENCE_FEED, SESSION_WATCH
+from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
@@ -157,7 +157,7 @@ async def test_a_reader_that_comes_back_gets_only_what_it_missed(server: Server)
         last = (await reader.next()).id
     assert last is not None
     await extensions.create(server.app[DATABASE], "500", "main", "sip")
-    await eventually(lambda: server.app[BOARD].get("500"), 3)
+    await eventually(lambda: server.app[PRESENCE_FEED].get("500"), 3)
     async with reading(server, {**ADMIN, "Last-Event-ID": last}) as reader:
         event = await reader.next()
         assert (event.name, [item["extension"] for item in event.data["presence"]]) == ("change", ["500"])
@@ -187,14 +187,14 @@ async def test_a_token_that_ends_ends_its_stream(database: TestDatabase, server:
         async with asyncio.timeout(5):
             rest = await reader.answer.content.read()
         assert b"event: snapshot" not in rest
-    await eventually(lambda: len(server.app[STREAMS]) == 0 and len(server.app[WATCH]) == 0, 3)
+    await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 0 and len(server.app[SESSION_WATCH]) == 0, 3)
 
 
 async def test_a_reader_that_stops_reading_costs_little_and_gets_the_newest(
     database: TestDatabase, server: Server
 ) -> None:
-    board: Board = server.app[BOARD]
-    slow = board.subscribe(None, lambda: None)
+    feed: PresenceFeed = server.app[PRESENCE_FEED]
+    slow = feed.subscribe(None, lambda: None)
     async with reading(server) as reader:
         await reader.next()
         for number in range(200):
@@ -202,7 +202,7 @@ async def test_a_reader_that_stops_reading_costs_little_and_gets_the_newest(
         await eventually(lambda: len(slow) == 200, 5)
         for _ in range(3):
             await database.execute("update extensions set enabled = not enabled where extension like '8%'")
-        await eventually(lambda: all(board.get(f"8{number:03}") is None for number in range(200)), 5)
+        await eventually(lambda: all(feed.get(f"8{number:03}") is None for number in range(200)), 5)
     _, items = slow.take()
     assert len(items) == 200
     assert set(items.values()) == {None}
@@ -212,8 +212,8 @@ async def test_streams_and_long_polls_end_with_the_service(database: TestDatabas
     server = await start(database.settings())
     async with reading(server) as reader:
         await reader.next()
-        waiting = asyncio.create_task(_long_poll(server, server.app[BOARD].cursor()))
-        await eventually(lambda: len(server.app[WATCH]) == 2, 3)
+        waiting = asyncio.create_task(_long_poll(server, server.app[PRESENCE_FEED].cursor()))
+        await eventually(lambda: len(server.app[SESSION_WATCH]) == 2, 3)
         await server.app.shutdown()
         async with asyncio.timeout(3):
             await reader.answer.content.read()

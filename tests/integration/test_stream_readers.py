@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from service.web.app_keys import BOARD, WATCH
+from service.web.app_keys import PRESENCE_FEED, SESSION_WATCH
 from service.web.presence.sse import endpoint as streaming
-from service.web.presence.sse.scheduler import STREAMS
+from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually
@@ -27,9 +27,9 @@ MANY = "insert into extensions select 's' || n, 's', 'main' from generate_series
 async def change_all(database: TestDatabase, server: Server, enabled: bool) -> None:
     """Every extension of the storm vanishes or comes; returns when the board has it."""
     await database.execute("update extensions set enabled = $1 where extension like 's%'", enabled)
-    board = server.app[BOARD]
+    feed = server.app[PRESENCE_FEED]
     there = EXTENSIONS if enabled else 0
-    await eventually(lambda: sum(item.extension.startswith("s") for item in board.items()) == there, 10)
+    await eventually(lambda: sum(item.extension.startswith("s") for item in feed.items()) == there, 10)
 
 
 def transports(server: Server) -> list[asyncio.Transport]:
@@ -47,13 +47,13 @@ def waiting_bytes(server: Server) -> int:
 
 def boxes(server: Server) -> list[int]:
     """How many items wait in each stream's mailbox."""
-    return [len(box) for box in server.app[BOARD].mailboxes]
+    return [len(box) for box in server.app[PRESENCE_FEED].subscriptions]
 
 
 async def until(reader: EventReader, server: Server) -> None:
     """Read until the reader knows what the board shows."""
-    board = server.app[BOARD]
-    while reader.known.keys() != {item.extension for item in board.items()}:
+    feed = server.app[PRESENCE_FEED]
+    while reader.known.keys() != {item.extension for item in feed.items()}:
         await reader.block()
 
 
@@ -77,7 +77,7 @@ async def test_a_reader_that_stops_costs_little_slows_nobody_and_gets_the_newest
     await change_all(database, server, True)
     async with events(server.port, receive_buffer=SMALL) as stopped, events(server.port) as quick:
         await quick.block()
-        picture = len(str([*quick.known.values()]))
+        snapshot = len(str([*quick.known.values()]))
         following = asyncio.create_task(quick.follow())
         fullest = most = 0
         for number in range(ROUNDS):
@@ -87,7 +87,7 @@ async def test_a_reader_that_stops_costs_little_slows_nobody_and_gets_the_newest
         assert len(stopped.cursors) == 0
         assert fullest > FULL
         assert most <= EXTENSIONS + 2
-        assert fullest < 2 * picture + (1 << 17)
+        assert fullest < 2 * snapshot + (1 << 17)
         async with asyncio.timeout(20):
             await until(stopped, server)
         assert len(stopped.cursors) < ROUNDS
@@ -103,8 +103,8 @@ async def test_a_reader_that_never_reads_is_dropped(
     await change_all(database, server, True)
     async with events(server.port, receive_buffer=SMALL):
         await fill(database, server)
-        assert len(server.app[STREAMS]) == 1
-        await eventually(lambda: len(server.app[STREAMS]) == 0, 5, "its stream ended")
+        assert len(server.app[STREAM_SCHEDULER]) == 1
+        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 0, 5, "its stream ended")
         await eventually(lambda: not transports(server), 5, "its connection is gone")
     assert boxes(server) == []
 
@@ -119,4 +119,4 @@ async def test_a_token_that_ends_ends_the_stream_of_one_who_reads_nothing(
         await fill(database, server)
         await database.execute("delete from tokens where user_id = 1795")
         await eventually(lambda: not transports(server), 5, "its connection is gone")
-    assert (len(server.app[WATCH]), len(server.app[STREAMS])) == (0, 0)
+    assert (len(server.app[SESSION_WATCH]), len(server.app[STREAM_SCHEDULER])) == (0, 0)

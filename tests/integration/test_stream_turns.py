@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack
 import pytest
 
 from service.db import extensions
-from service.domain.presence.scope import Sight
-from service.domain.presence.subscription import Mailbox
-from service.web.app_keys import BOARD, DATABASE, WATCH
+from service.domain.presence.scope import Scope
+from service.domain.presence.subscription import Subscription
+from service.web.app_keys import DATABASE, PRESENCE_FEED, SESSION_WATCH
 from service.web.presence.sse import scheduler
 from service.web.presence.sse.events import StreamEvents
-from service.web.presence.sse.scheduler import STREAMS
+from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually
@@ -25,7 +25,7 @@ LINES = [f"{name}: {value}" for name, value in ADMIN.items()]
 
 async def add(server: Server, extension: str) -> None:
     await extensions.create(server.app[DATABASE], extension, "main", "sip")
-    await eventually(lambda: server.app[BOARD].get(extension), 3)
+    await eventually(lambda: server.app[PRESENCE_FEED].get(extension), 3)
 
 
 async def until_known(reader: EventReader, extension: str) -> None:
@@ -37,7 +37,7 @@ async def until_known(reader: EventReader, extension: str) -> None:
 async def test_every_silent_stream_says_that_it_is_alive(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "HEARTBEAT_AFTER", 0.2)
     monkeypatch.setattr(scheduler, "BEAT", 0.1)
-    many = scheduler.AT_ONCE + 5
+    many = scheduler.PER_TURN + 5
     async with AsyncExitStack() as stack, asyncio.timeout(20):
         readers = [await stack.enter_async_context(events(server.port)) for _ in range(many)]
         for reader in readers:
@@ -62,39 +62,39 @@ async def test_what_a_client_waits_for_ends_when_it_goes_away(server: Server) ->
     tag = (await server.registration()).headers["ETag"]
     long = (
         request("/api/v1/presence/stream", *LINES),
-        request(f"/api/v1/presence?wait=30&since={server.app[BOARD].cursor()}", *LINES),
+        request(f"/api/v1/presence?wait=30&since={server.app[PRESENCE_FEED].cursor()}", *LINES),
         request(f"{REGISTRATION}?wait=30&id=ByehQjC44FwMeiLbX", *LINES, f"If-None-Match: {tag}"),
     )
     async with AsyncExitStack() as stack:
         for data in long:
             _, writer = await stack.enter_async_context(line_to(server.port))
             writer.write(data)
-        await eventually(lambda: len(server.app[WATCH]) == len(long), 5)
-        assert len(server.app[STREAMS]) == 1
-    await eventually(lambda: len(server.app[WATCH]) == 0, 5, "nothing is held for those who are gone")
-    assert len(server.app[STREAMS]) == 0
-    assert len(server.app[BOARD].mailboxes) == 0
+        await eventually(lambda: len(server.app[SESSION_WATCH]) == len(long), 5)
+        assert len(server.app[STREAM_SCHEDULER]) == 1
+    await eventually(lambda: len(server.app[SESSION_WATCH]) == 0, 5, "nothing is held for those who are gone")
+    assert len(server.app[STREAM_SCHEDULER]) == 0
+    assert len(server.app[PRESENCE_FEED].subscriptions) == 0
 
 
 async def test_a_stream_in_trouble_ends_alone(
     database: TestDatabase, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     news = StreamEvents.news
-    troubled: list[Mailbox] = []
+    troubled: list[Subscription] = []
 
-    def trouble(self: StreamEvents, sight: Sight, mailbox: Mailbox) -> bytes:
+    def trouble(self: StreamEvents, scope: Scope, subscription: Subscription) -> bytes:
         if not troubled:
-            troubled.append(mailbox)
-        if mailbox in troubled:
+            troubled.append(subscription)
+        if subscription in troubled:
             raise RuntimeError("a bug")
-        return news(self, sight, mailbox)
+        return news(self, scope, subscription)
 
     monkeypatch.setattr(StreamEvents, "news", trouble)
     async with events(server.port) as one, events(server.port) as other:
         for reader in (one, other):
             await reader.block()
         await add(server, "500")
-        await eventually(lambda: len(server.app[STREAMS]) == 1, 5, "one has ended")
+        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 1, 5, "one has ended")
         results = await asyncio.gather(*(until_known(reader, "500") for reader in (one, other)), return_exceptions=True)
         assert results.count(None) == 1
         await add(server, "501")

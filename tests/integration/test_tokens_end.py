@@ -13,7 +13,7 @@ from service.db import tokens
 from service.db.pool import Database
 from service.errors import NotFound
 from service.web.app_keys import DATABASE
-from service.web.presence.sse.scheduler import STREAMS
+from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from tests.support.database import TestDatabase
 from tests.support.events import events
 from tests.support.server import Server, Start
@@ -86,7 +86,7 @@ async def test_one_login_too_many_ends_the_oldest_token_and_what_hangs_on_it(
     first = await one.login("dnhai", "password")
     async with events(one.port, first) as stream:
         second = await other.login("dnhai", "password")
-        assert len(one.app[STREAMS]) == 1
+        assert len(one.app[STREAM_SCHEDULER]) == 1
         answer = await other.client.post("/auth", json={"email_or_name": "dnhai", "password": "password"})
         third = {**second, "X-Auth-Token": (await answer.json())["payload"]["token"]}
         async with asyncio.timeout(10):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from service.db import extensions
-from service.web.app_keys import BOARD, CHANGES, DATABASE, WATCH
+from service.web.app_keys import CHANGE_LISTENER, DATABASE, PRESENCE_FEED, SESSION_WATCH
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually
@@ -32,7 +32,7 @@ class Pair:
     async def barrier(self) -> None:
         """Both have read everything that was committed before."""
         for server in self.both:
-            assert await server.app[CHANGES].refresh("user *", within=5)
+            assert await server.app[CHANGE_LISTENER].refresh("user *", within=5)
 
     async def status(self, headers: dict[str, str], path: str = PRESENCE) -> set[int]:
         return {(await server.client.get(path, headers=headers)).status for server in self.both}
@@ -79,7 +79,7 @@ async def test_a_token_that_ends_is_refused_everywhere_and_its_long_answers_end(
     async with events(pair.one.port, headers) as first, events(pair.other.port, headers) as second:
         polls = [asyncio.create_task(long_poll(server, headers)) for server in pair.both]
         waits = [asyncio.create_task(long_registration(server, headers)) for server in pair.both]
-        await eventually(lambda: [len(server.app[WATCH]) for server in pair.both] == [3, 3], 5)
+        await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [3, 3], 5)
         await end(pair, headers)
         await pair.barrier()
         assert await pair.status(headers) == {401}
@@ -87,7 +87,7 @@ async def test_a_token_that_ends_is_refused_everywhere_and_its_long_answers_end(
             await asyncio.gather(first.follow(), second.follow())
             assert await asyncio.gather(*polls) == [[], []]
             assert set(await asyncio.gather(*waits)) <= {304, 401, 404}
-    await eventually(lambda: [len(server.app[WATCH]) for server in pair.both] == [0, 0], 2)
+    await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [0, 0], 2)
 
 
 async def test_without_a_barrier_it_takes_effect_within_two_seconds(pair: Pair) -> None:
@@ -123,7 +123,7 @@ async def test_a_reassigned_extension_moves_everywhere_also_in_open_streams(pair
             await stream.block()
             assert list(stream.known) == ["12342"]
         polls = [asyncio.create_task(long_poll(server, headers)) for server in pair.both]
-        await eventually(lambda: [len(server.app[WATCH]) for server in pair.both] == [2, 2], 5)
+        await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [2, 2], 5)
         await pair.database.execute("update extensions set user_id = 1797 where extension = '12342'")
         await pair.barrier()
         assert await pair.status(headers, f"{REGISTRATION}?id={AGENT_UID}") == {404}
@@ -155,7 +155,7 @@ async def test_a_role_that_was_taken_takes_its_streams_and_what_they_saw(pair: P
 async def test_an_admin_who_is_none_any_more_gets_no_secret_from_a_poll_that_waits(pair: Pair) -> None:
     headers = await pair.one.headers_of(1, ADMIN_UID)
     waiting = asyncio.create_task(long_registration(pair.one, headers))
-    await eventually(lambda: len(pair.one.app[WATCH]) == 1, 5)
+    await eventually(lambda: len(pair.one.app[SESSION_WATCH]) == 1, 5)
     connection = await pair.database.connect()
     async with connection.transaction():
         await connection.execute("update users set user_type = 'agent' where user_id = 1")
@@ -172,7 +172,7 @@ async def until_known(stream: EventReader, numbers: set[str]) -> None:
 
 async def long_poll(server: Server, headers: dict[str, str]) -> list[dict[str, object]]:
     first = await (await server.client.get(PRESENCE, headers=headers)).json()
-    assert first["cursor"].startswith(server.app[BOARD].cursor().split("-")[0])
+    assert first["cursor"].startswith(server.app[PRESENCE_FEED].cursor().split("-")[0])
     query = {"since": first["cursor"], "wait": "20"}
     body = await (await server.client.get(PRESENCE, headers=headers, params=query)).json()
     items: list[dict[str, object]] = body["presence"]

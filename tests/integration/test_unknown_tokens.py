@@ -13,7 +13,7 @@ import pytest
 from service.credentials import token_hash
 from service.db import read_barrier
 from service.db.change_listener import CHANNEL, HEARTBEAT_EVERY, PROOF_EVERY
-from service.web.app_keys import CHANGES, DIRECTORY
+from service.web.app_keys import CHANGE_LISTENER, DIRECTORY
 from tests.support.database import TestDatabase
 from tests.support.deaf_pooler import pooling
 from tests.support.eventually import eventually
@@ -95,13 +95,13 @@ async def test_without_a_proof_an_unknown_token_is_a_503_in_time_and_so_is_one_t
         assert (await server.registration(headers=unknown)).status == 401
         pooler.freeze_listeners()
         waiting = [asyncio.create_task(server.client.get("/user/1795", headers=unknown)) for _ in range(3)]
-        await eventually(lambda: len(server.app[CHANGES]._proofs._waiting) == 3, 2)
+        await eventually(lambda: len(server.app[CHANGE_LISTENER]._proofs._waiting) == 3, 2)
         one_more = await server.registration(headers=unknown)
         assert (one_more.status, one_more.headers["Retry-After"]) == (503, "2")
         assert (await server.registration()).status == 200, "who is known does not wait"
         async with asyncio.timeout(5):
             assert {(await answer).status for answer in waiting} == {503}
-    assert len(server.app[CHANGES]._proofs._waiting) == 0
+    assert len(server.app[CHANGE_LISTENER]._proofs._waiting) == 0
 
 
 async def test_a_stale_directory_does_not_call_a_token_unknown_but_knows_which_have_ended(
@@ -134,7 +134,7 @@ async def test_a_token_that_is_read_meanwhile_does_not_wait_for_a_proof(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While everything is read, as after a change of many rows, a proof takes as long as that."""
-    monkeypatch.setattr(server.app[CHANGES]._proofs, "given", lambda _: None)
+    monkeypatch.setattr(server.app[CHANGE_LISTENER]._proofs, "given", lambda _: None)
     assert (await server.registration(headers=await server.headers_of())).status == 200
 
 
@@ -143,5 +143,5 @@ async def test_a_token_of_a_person_who_is_not_known_yet_is_not_called_wrong(serv
     headers = await server.headers_of()
     await server.answers(200, headers)
     server.app[DIRECTORY].put_person(1795, None)
-    server.app[CHANGES]._hints.add("user 1795")  # it has come, and waits for its turn
+    server.app[CHANGE_LISTENER]._hints.add("user 1795")  # it has come, and waits for its turn
     assert (await server.client.get("/api/v1/me", headers=headers)).status == 200

@@ -6,7 +6,7 @@ import pytest
 
 from service.db import change_listener
 from service.db.change_hints import Rows
-from service.db.directory_loader import DirectoryReader
+from service.db.directory_loader import DirectoryLoader
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, Server, Start
@@ -60,14 +60,14 @@ async def test_an_extension_whose_number_asterisk_cannot_be_asked_for_is_left_ou
 ) -> None:
     """Also when it is read again and again."""
     monkeypatch.setattr(change_listener, "RETRY_EVERY", 0.1)
-    tries: list[DirectoryReader] = []
-    rows_left_out = DirectoryReader.left_out
+    tries: list[DirectoryLoader] = []
+    rows_left_out = DirectoryLoader.left_out
 
-    def counted(reader: DirectoryReader) -> Rows:
+    def counted(reader: DirectoryLoader) -> Rows:
         tries.append(reader)
         return rows_left_out(reader)
 
-    monkeypatch.setattr(DirectoryReader, "left_out", counted)
+    monkeypatch.setattr(DirectoryLoader, "left_out", counted)
     server = await start(database.settings(requests_per_minute=1_000_000))
     await database.execute("alter table extensions drop constraint extensions_extension_check")
     made = "insert into extensions (extension, secret, call_server) values ($1, 'a secret of ours', 'main')"

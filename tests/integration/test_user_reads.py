@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from service.db.pool import Database
-from service.db.user_loader import MOST, UserReads
+from service.db.user_loader import MOST, UserLoader
 from service.db.users import UserRow
 from service.errors import DatabaseUnavailable
 from tests.support.database import TestDatabase
@@ -43,14 +43,14 @@ async def held(database: TestDatabase) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def reads(database: TestDatabase) -> AsyncIterator[UserReads]:
+async def reads(database: TestDatabase) -> AsyncIterator[UserLoader]:
     await database.execute(HELD)
     settings = database.settings(database_deadline=10)
     async with Database.of(settings) as opened:
-        yield UserReads(opened, deadline=10)
+        yield UserLoader(opened, deadline=10)
 
 
-def asked(reads: UserReads, user_id: int = 1795) -> asyncio.Task[UserRow | None]:
+def asked(reads: UserLoader, user_id: int = 1795) -> asyncio.Task[UserRow | None]:
     return asyncio.create_task(reads.get(user_id))
 
 
@@ -58,14 +58,14 @@ async def under_way(database: TestDatabase) -> None:
     await eventually(lambda: database.rows(WAITING), 5, "a statement waits")
 
 
-async def test_everybody_gets_their_own_and_who_is_not_there_is_not_found(reads: UserReads) -> None:
+async def test_everybody_gets_their_own_and_who_is_not_there_is_not_found(reads: UserLoader) -> None:
     numbers = [1, 1795, 1796, 999_999, 0, 2**63 - 1, 2**70] * MOST
     found = await asyncio.gather(*map(reads.get, numbers))
     assert [row.user_id if row else None for row in found] == [1, 1795, 1796, None, None, None, None] * MOST
 
 
 async def test_who_asks_while_a_statement_runs_is_answered_by_the_next(
-    database: TestDatabase, reads: UserReads
+    database: TestDatabase, reads: UserLoader
 ) -> None:
     await database.execute("update users set fullname = 'before' where user_id = 1795")
     async with held(database):
@@ -76,7 +76,7 @@ async def test_who_asks_while_a_statement_runs_is_answered_by_the_next(
     assert [row.fullname for row in await asyncio.gather(first, *later) if row] == ["before", "after", "after", "after"]
 
 
-async def test_who_gives_up_harms_nobody(database: TestDatabase, reads: UserReads) -> None:
+async def test_who_gives_up_harms_nobody(database: TestDatabase, reads: UserLoader) -> None:
     async with held(database):
         first, other = asked(reads), asked(reads)
         await under_way(database)
@@ -91,7 +91,7 @@ async def test_who_gives_up_harms_nobody(database: TestDatabase, reads: UserRead
 async def test_each_waits_for_the_deadline_and_no_longer_and_it_heals(database: TestDatabase) -> None:
     await database.execute(HELD)
     async with Database.of(database.settings(database_deadline=1)) as opened:
-        reads = UserReads(opened, deadline=1)
+        reads = UserLoader(opened, deadline=1)
         async with held(database):
             began = time.monotonic()
             first = asked(reads)
@@ -105,7 +105,7 @@ async def test_each_waits_for_the_deadline_and_no_longer_and_it_heals(database: 
         assert row is not None
 
 
-async def test_a_statement_that_fails_fails_for_its_own_readers_only(database: TestDatabase, reads: UserReads) -> None:
+async def test_a_statement_that_fails_fails_for_its_own_readers_only(database: TestDatabase, reads: UserLoader) -> None:
     async with held(database):
         lost = [asked(reads) for _ in range(3)]
         await under_way(database)

@@ -21,7 +21,7 @@ from service.db import tokens
 from service.runtime.app import running
 from service.settings import Settings
 from service.web.app_keys import DATABASE, LINKS
-from service.web.server.protocol import Runner
+from service.web.server.protocol import HttpRunner
 from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
@@ -98,8 +98,8 @@ class Server:
 
 
 class _Server(TestServer):
-    async def _make_runner(self, **options: Any) -> Runner:
-        return Runner(self.app, **options)
+    async def _make_runner(self, **options: Any) -> HttpRunner:
+        return HttpRunner(self.app, **options)
 
 
 Start = Callable[..., Awaitable[Server]]

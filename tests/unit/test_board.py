@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.presence.change_numbers import TOMBSTONES
-from service.domain.presence.feed import Board
+from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import Item
 
 
@@ -22,14 +22,14 @@ class World:
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
         self.due: list[Callable[[], None]] = []
-        self.board = Board(self.items.get, self.due.append)
+        self.feed = PresenceFeed(self.items.get, self.due.append)
 
     def put(self, extension: str, state: str | None) -> None:
         if state is None:
             self.items.pop(extension, None)
         else:
             self.items[extension] = item(extension, state)
-        self.board.touch_one(extension)
+        self.feed.touch_one(extension)
 
     def turn(self) -> None:
         due, self.due[:] = list(self.due), []
@@ -45,37 +45,37 @@ def test_what_is_composed_the_same_is_no_change() -> None:
     world = World()
     world.put("1", "Unknown")
     world.turn()
-    version = world.board.version
+    version = world.feed.version
     world.items["1"] = item("1", as_of="later", trip=3.0)
-    world.board.touch_one("1")
+    world.feed.touch_one("1")
     world.turn()
-    assert world.board.version == version
-    kept = world.board.get("1")
+    assert world.feed.version == version
+    kept = world.feed.get("1")
     assert kept is not None
     assert (kept.as_of, kept.round_trip_ms) == ("now", 3.0)
 
 
 def test_a_slow_reader_finds_one_item_per_extension() -> None:
     world = World()
-    mailbox = world.board.subscribe(None, lambda: None)
+    subscription = world.feed.subscribe(None, lambda: None)
     for state in range(100):
         for extension in "abc":
             world.put(extension, str(state))
         world.turn()
-    assert len(mailbox) == 3
-    version, items = mailbox.take()
-    assert version == world.board.version
+    assert len(subscription) == 3
+    version, items = subscription.take()
+    assert version == world.feed.version
     assert {each.state for each in items.values() if each} == {"99"}
-    assert len(mailbox) == 0
+    assert len(subscription) == 0
 
 
 def test_a_reader_that_left_gets_nothing_and_costs_nothing() -> None:
     world = World()
     told: list[str] = []
-    some = world.board.subscribe(frozenset({"1"}), lambda: told.append("some"))
-    whole = world.board.subscribe(None, lambda: told.append("all"))
+    some = world.feed.subscribe(frozenset({"1"}), lambda: told.append("some"))
+    whole = world.feed.subscribe(None, lambda: told.append("all"))
     for box in (some, whole):
-        world.board.unsubscribe(box)
+        world.feed.unsubscribe(box)
         box.take()
     world.put("1", "x")
     world.turn()
@@ -86,12 +86,12 @@ def test_a_reader_that_left_gets_nothing_and_costs_nothing() -> None:
 def test_a_reader_of_everything_is_told_once_until_it_looks() -> None:
     world = World()
     told: list[str] = []
-    mailbox = world.board.subscribe(None, lambda: told.append("change"))
+    subscription = world.feed.subscribe(None, lambda: told.append("change"))
     for state in "xyz":
         world.put("1", state)
         world.turn()
     assert len(told) == 1
-    mailbox.take()
+    subscription.take()
     world.turn()
     assert len(told) == 1
     world.put("1", "u")
@@ -101,25 +101,25 @@ def test_a_reader_of_everything_is_told_once_until_it_looks() -> None:
 
 def test_a_reader_of_everything_who_slept_too_long_needs_the_whole_picture() -> None:
     world = World()
-    mailbox = world.board.subscribe(None, lambda: None)
+    subscription = world.feed.subscribe(None, lambda: None)
     for state in ("x", None):
         for number in range(TOMBSTONES + 1):
             world.put(str(number), state)
         world.settle()
-    assert mailbox.moved
+    assert subscription.moved
 
 
 def test_a_cursor_from_before_what_is_remembered_gets_the_whole_picture() -> None:
     world = World()
-    cursor = world.board.cursor()
+    cursor = world.feed.cursor()
     for number in range(TOMBSTONES + 1):
         world.put(str(number), "x")
     world.settle()
     for number in range(TOMBSTONES + 1):
         world.put(str(number), None)
     world.settle()
-    assert world.board.version_of(cursor) is None
-    assert world.board.version_of(world.board.cursor()) == world.board.version
+    assert world.feed.version_of(cursor) is None
+    assert world.feed.version_of(world.feed.cursor()) == world.feed.version
 
 
 CHANGES = st.tuples(st.sampled_from("abcd"), st.one_of(st.none(), st.sampled_from("xyz")))
@@ -131,17 +131,17 @@ STEPS = st.lists(st.one_of(CHANGES, st.sampled_from(["turn", "poll", "read"])), 
 def test_a_poller_and_a_stream_end_with_the_picture(steps: list[tuple[str, str | None] | str]) -> None:
     """Both only apply what they are told; in the end both know what there is."""
     world = World()
-    mailbox = world.board.subscribe(None, lambda: None)
-    cursor = world.board.cursor()
+    subscription = world.feed.subscribe(None, lambda: None)
+    cursor = world.feed.cursor()
     polled: dict[str, str] = {}
     streamed: dict[str, str] = {}
 
     def poll() -> None:
         nonlocal cursor
-        version = world.board.version_of(cursor)
+        version = world.feed.version_of(cursor)
         assert version is not None
-        cursor = world.board.cursor()
-        _apply(polled, dict(world.board.since(version)))
+        cursor = world.feed.cursor()
+        _apply(polled, dict(world.feed.since(version)))
 
     for step in steps:
         if step == "turn":
@@ -149,12 +149,12 @@ def test_a_poller_and_a_stream_end_with_the_picture(steps: list[tuple[str, str |
         elif step == "poll":
             poll()
         elif step == "read":
-            _apply(streamed, mailbox.take()[1])
+            _apply(streamed, subscription.take()[1])
         else:
             world.put(*step)
     world.turn()
     poll()
-    _apply(streamed, mailbox.take()[1])
+    _apply(streamed, subscription.take()[1])
     truth = {extension: each.state for extension, each in world.items.items()}
     assert polled == truth
     assert streamed == truth

@@ -16,12 +16,12 @@ from service.domain.device_states import DeviceStates
 from service.domain.directory import Directory
 from service.domain.models import DeviceState, Extension, Person, Role
 from service.domain.presence import feed, subscription
-from service.domain.presence.scope import Sight
-from service.domain.presence_state import Presences
+from service.domain.presence.scope import Scope
+from service.domain.presence_state import PresenceStates
 from service.runtime import presence_composer
-from service.runtime.presence_composer import BoardFeed
+from service.runtime.presence_composer import PresenceComposer
 from service.web.presence import aggregates
-from service.web.presence.snapshot_cache import Pictures
+from service.web.presence.snapshot_cache import SnapshotCache
 from tests.support.directories import fill
 from tests.unit.test_board import World, _apply
 
@@ -46,8 +46,8 @@ def _small() -> Iterator[None]:
         yield
 
 
-def sight(world: World, *numbers: str) -> Sight:
-    return Sight(world.board, Directory(lambda: 0.0, lambda: 0.0), ADMIN, frozenset(numbers), frozenset())
+def scope(world: World, *numbers: str) -> Scope:
+    return Scope(world.feed, Directory(lambda: 0.0, lambda: 0.0), ADMIN, frozenset(numbers), frozenset())
 
 
 def truth(world: World, numbers: str = NUMBERS) -> dict[str, str]:
@@ -58,15 +58,15 @@ def truth(world: World, numbers: str = NUMBERS) -> dict[str, str]:
 @given(STEPS)
 def test_whoever_looks_is_told_what_is_and_whoever_follows_ends_with_it(steps: list[Any]) -> None:
     world = World()
-    pictures = Pictures(world.board, b"key")
-    followed = world.board.subscribe(None, lambda: None)
+    snapshots = SnapshotCache(world.feed, b"key")
+    followed = world.feed.subscribe(None, lambda: None)
     streamed: dict[str, str] = {}
     known: dict[str, dict[str, str]] = {number: {} for number in NUMBERS}
-    cursors = {number: sight(world).cursor() for number in NUMBERS}
+    cursors = {number: scope(world).cursor() for number in NUMBERS}
 
     def poll() -> None:
         for number in NUMBERS:
-            asked = sight(world, number)
+            asked = scope(world, number)
             changes = asked.since(cursors[number])
             assert changes is not None
             _apply(known[number], dict(changes))
@@ -75,14 +75,14 @@ def test_whoever_looks_is_told_what_is_and_whoever_follows_ends_with_it(steps: l
 
     def whole() -> None:
         """As soon as it is ready; that it was made in slices changes nothing."""
-        while not pictures.ready():
+        while not snapshots.ready():
             assert world.due, "somebody works on it"
             world.turn()
-        everything = sight(world)
-        shown = msgspec.json.decode(pictures.picture(everything))
+        everything = scope(world)
+        shown = msgspec.json.decode(snapshots.snapshot(everything))
         assert [item["extension"] for item in shown] == sorted(world.items)
         assert {item["extension"]: item["state"] for item in shown} == truth(world)
-        assert pictures.tag(everything) == pictures.tag_of(list(world.items.values()))
+        assert snapshots.tag(everything) == snapshots.tag_of(list(world.items.values()))
 
     for step in steps:
         if step == "turn":
@@ -97,7 +97,7 @@ def test_whoever_looks_is_told_what_is_and_whoever_follows_ends_with_it(steps: l
             for number in NUMBERS:
                 world.put(number, "lost")
         elif isinstance(step, frozenset):
-            shown = {item.extension: item.state for item in sight(world, *step).picture()}
+            shown = {item.extension: item.state for item in scope(world, *step).snapshot()}
             assert shown == truth(world, "".join(step))
         else:
             world.put(*step)
@@ -112,14 +112,14 @@ def test_whoever_looks_is_told_what_is_and_whoever_follows_ends_with_it(steps: l
 def test_no_turn_composes_more_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     composed = 0
-    compose = world.board._compose
+    compose = world.feed._compose
 
     def counted(number: str) -> Any:
         nonlocal composed
         composed += 1
         return compose(number)
 
-    world.board._compose = counted
+    world.feed._compose = counted
     turns = 0
     for number in range(101):
         world.put(str(number), "x")
@@ -128,7 +128,7 @@ def test_no_turn_composes_more_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> 
         world.turn()
         assert composed <= feed.SLICE
     assert turns > 100 // feed.SLICE
-    assert len(world.board) == 101
+    assert len(world.feed) == 101
 
 
 async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_extension() -> None:
@@ -138,24 +138,24 @@ async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_exte
     numbers = [str(number) for number in range(50)]
     fill(directory, [], [], [Extension(number, "main", "secret", True, None) for number in numbers])
     states = DeviceStates(lambda: now, deadline=10.0)
-    link = SimpleNamespace(states=states, contacts=Contacts(), presences=Presences(), changed=None)
-    feed = BoardFeed(directory)
-    feed.follow({"main": link})  # type: ignore[dict-item]
-    feed.board.touch(numbers)
+    link = SimpleNamespace(states=states, contacts=Contacts(), presences=PresenceStates(), changed=None)
+    composer = PresenceComposer(directory)
+    composer.follow({"main": link})  # type: ignore[dict-item]
+    composer.feed.touch(numbers)
     states.begin_snapshot()
     states.end_snapshot({f"PJSIP/{number}": DeviceState.NOT_INUSE for number in numbers})
     states.confirmed(now)
-    feed.board.flush()
-    assert all(item.live for item in feed.board.items())
-    told = feed.board.subscribe(frozenset({"7"}), lambda: None)
+    composer.feed.flush()
+    assert all(item.live for item in composer.feed.items())
+    told = composer.feed.subscribe(frozenset({"7"}), lambda: None)
     now += 10.1
     for number in ("3", "49"):
-        shown = Sight(feed.board, directory, ADMIN, frozenset({number}), frozenset()).picture()
+        shown = Scope(composer.feed, directory, ADMIN, frozenset({number}), frozenset()).snapshot()
         assert [item.live for item in shown] == [False]
-    assert feed.board.behind
+    assert composer.feed.behind
     assert told.take_links() == {"main": False}
     states.confirmed(now)
-    (shown_again,) = Sight(feed.board, directory, ADMIN, frozenset({"3"}), frozenset()).picture()
+    (shown_again,) = Scope(composer.feed, directory, ADMIN, frozenset({"3"}), frozenset()).snapshot()
     assert shown_again.live
 
 
@@ -163,15 +163,15 @@ async def test_a_link_that_is_down_is_not_looked_at_more_often_than_one_that_is_
     now = 1000.0
     directory = Directory(lambda: now, lambda: now)
     states = DeviceStates(lambda: now, deadline=10.0)
-    link = SimpleNamespace(states=states, contacts=Contacts(), presences=Presences(), changed=None)
-    feed = BoardFeed(directory)
-    feed.follow({"main": link})  # type: ignore[dict-item]
-    assert feed.due_in == presence_composer.LOOK_EVERY
+    link = SimpleNamespace(states=states, contacts=Contacts(), presences=PresenceStates(), changed=None)
+    composer = PresenceComposer(directory)
+    composer.follow({"main": link})  # type: ignore[dict-item]
+    assert composer.due_in == presence_composer.LOOK_EVERY
     states.begin_snapshot()
     states.end_snapshot({})
     states.confirmed(now)
-    assert feed.due_in == presence_composer.LOOK_EVERY
+    assert composer.due_in == presence_composer.LOOK_EVERY
     now += 9.5
-    assert feed.due_in == 0.5
+    assert composer.due_in == 0.5
     states.connecting()
-    assert feed.due_in == presence_composer.LOOK_EVERY
+    assert composer.due_in == presence_composer.LOOK_EVERY

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.networks import prefix
-from service.web.auth.failed_logins import Failures
+from service.web.auth.failed_logins import FailedLogins
 from service.web.auth.known_addresses import KnownAddresses
 
 
@@ -15,7 +15,7 @@ from service.web.auth.known_addresses import KnownAddresses
 def test_it_counts_what_failed_within_the_last_minute(steps: list[tuple[float, bytes | None]]) -> None:
     """A step without a key only looks."""
     now = 0.0
-    failures, hits = Failures(10, clock=lambda: now), []
+    failures, hits = FailedLogins(10, clock=lambda: now), []
     for passed, key in steps:
         now += passed
         if key is not None:
@@ -29,7 +29,7 @@ def test_it_counts_what_failed_within_the_last_minute(steps: list[tuple[float, b
 
 
 def test_a_million_names_take_no_more_memory_than_is_allowed() -> None:
-    failures = Failures(10, keys=1_000)
+    failures = FailedLogins(10, keys=1_000)
     for number in range(20_000):
         failures.hit(b"%d" % number)
         failures.hit(b"admin")
@@ -39,7 +39,7 @@ def test_a_million_names_take_no_more_memory_than_is_allowed() -> None:
 
 def test_what_no_longer_counts_is_forgotten() -> None:
     now = 0.0
-    failures = Failures(10, clock=lambda: now)
+    failures = FailedLogins(10, clock=lambda: now)
     for number in range(100):
         failures.hit(b"%d" % number)
     now = 61.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.held_request_quota import HeldAnswers
+from service.domain.held_request_quota import HeldRequestQuota
 from service.errors import Overloaded
 
 OF_ONE, IN_ALL = 2, 5
@@ -28,7 +28,7 @@ class Answer:
 @given(st.lists(st.one_of(st.sampled_from([1, 2, 3]), st.integers(-5, 0)), max_size=60))
 def test_each_person_holds_the_newest_few_and_the_counts_are_right(steps: list[int]) -> None:
     """A step is somebody who begins one, or which of the open ones ends."""
-    held, still_open = HeldAnswers(OF_ONE, IN_ALL), list[Answer]()
+    held, still_open = HeldRequestQuota(OF_ONE, IN_ALL), list[Answer]()
     for step in steps:
         if step > 0 and len(still_open) == IN_ALL:
             with pytest.raises(Overloaded):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.db.change_hints import LARGEST_ID, LONGEST_PAUSE, MISUNDERSTOOD_EVERY, MOST, Hints, Rows
+from service.db.change_hints import LARGEST_ID, LONGEST_PAUSE, MISUNDERSTOOD_EVERY, MOST, ChangeHints, Rows
 
 HASH = "ab" * 32
 
@@ -18,7 +18,7 @@ class Clock:
 
 
 def taken(*hints: str) -> Rows:
-    made = Hints(Clock())
+    made = ChangeHints(Clock())
     for hint in hints:
         made.add(hint)
     return made.take()
@@ -34,7 +34,7 @@ def test_the_rows_of_hints_are_read() -> None:
 
 def test_a_star_means_everything() -> None:
     for kind in ("user", "token", "extension"):
-        hints = Hints(Clock())
+        hints = ChangeHints(Clock())
         hints.add("user 5")
         assert (hints.due_in(), hints.take_everything()) == (None, False)
         hints.add(f"{kind} *")
@@ -57,7 +57,7 @@ ALMOST = st.builds(
 
 @given(st.lists(st.one_of(ALMOST, st.text(max_size=8000)), max_size=20))
 def test_whatever_comes_is_a_row_that_can_be_asked_for_or_means_everything(hints: list[str]) -> None:
-    made = Hints(Clock())
+    made = ChangeHints(Clock())
     understood = [made.add(hint) for hint in hints]
     rows = made.take()
     if not all(understood):
@@ -69,7 +69,7 @@ def test_whatever_comes_is_a_row_that_can_be_asked_for_or_means_everything(hints
 
 def test_what_is_not_understood_reads_everything_once_in_a_while_however_much_comes() -> None:
     clock = Clock()
-    hints, read = Hints(clock), 0
+    hints, read = ChangeHints(clock), 0
     for number in range(100_000):
         assert not hints.add(f"user x{number}")
         clock.now += 0.001
@@ -82,7 +82,7 @@ def test_what_is_not_understood_reads_everything_once_in_a_while_however_much_co
 
 def test_many_keys_become_one_reading_of_everything() -> None:
     clock = Clock()
-    hints = Hints(clock)
+    hints = ChangeHints(clock)
     for number in range(100_000):
         hints.add(f"user {number}")
         assert len(hints._rows) <= MOST
@@ -92,7 +92,7 @@ def test_many_keys_become_one_reading_of_everything() -> None:
 
 def test_a_flood_of_stars_reads_everything_for_a_fifth_of_the_time_at_most() -> None:
     clock = Clock()
-    hints, spent = Hints(clock), 0.0
+    hints, spent = ChangeHints(clock), 0.0
     began = clock.now
     while clock.now < began + 100:
         hints.add("user *")
@@ -109,7 +109,7 @@ def test_a_flood_of_stars_reads_everything_for_a_fifth_of_the_time_at_most() -> 
 
 def test_a_single_row_does_not_wait_for_everything() -> None:
     clock = Clock()
-    hints = Hints(clock)
+    hints = ChangeHints(clock)
     hints.add("user *")
     assert hints.take_everything()
     hints.everything_was_read(1.0)
@@ -124,7 +124,7 @@ def test_a_single_row_does_not_wait_for_everything() -> None:
 
 
 def test_what_is_not_understood_proves_nothing_wrong() -> None:
-    hints = Hints(Clock())
+    hints = ChangeHints(Clock())
     hints.add("role 5")
     assert hints.take_everything()
     hints.everything_was_read(0.1)
@@ -134,7 +134,7 @@ def test_what_is_not_understood_proves_nothing_wrong() -> None:
 
 
 def test_what_could_not_be_read_stays_due() -> None:
-    hints = Hints(Clock())
+    hints = ChangeHints(Clock())
     hints.add("user 5")
     rows = hints.take()
     hints.add("user 6")

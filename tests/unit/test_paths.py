@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from service.web import routes
-from service.web.server.path_table import Paths
+from service.web.server.path_table import PathTable
 
 FAMILIES = routes.families(with_metrics=True)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -23,7 +23,7 @@ def app() -> web.Application:
 
 @pytest.mark.parametrize("path", sorted({each.path for family in FAMILIES.values() for each in family}))
 async def test_what_the_table_finds_the_router_finds(app: web.Application, path: str) -> None:
-    table = Paths(app, routes.at_once(FAMILIES))
+    table = PathTable(app, routes.sync_handlers(FAMILIES))
     head = path.rpartition("/")[0]
     found = 0
     for target in (path, *(f"{head}/{last}" for last in LAST)):
@@ -39,12 +39,12 @@ async def test_what_the_table_finds_the_router_finds(app: web.Application, path:
                 dict(resolved.match),
                 resolved.handler,
             )
-            assert (plain.at_once, plain.match.route) == (resolved.at_once, resolved.match.route)
+            assert (plain.sync_handler, plain.match.route) == (resolved.sync_handler, resolved.match.route)
     assert found
 
 
-def test_every_poll_can_be_answered_at_once() -> None:
-    assert {path for _, path in routes.at_once(FAMILIES)} >= {
+def test_every_poll_can_be_answered_sync_handler() -> None:
+    assert {path for _, path in routes.sync_handlers(FAMILIES)} >= {
         "/api/v1/connector.extension.getRegistrationInfoByUserId",
         "/api/v1/presence",
         "/api/v1/presence/{extension}",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.models import Role
-from service.web.presence.snapshot_cache import LARGEST, TAGS, Pictures
+from service.web.presence.snapshot_cache import LARGEST, TAGS, SnapshotCache
 from tests.unit.test_sight import World
 
 ROLES = st.sampled_from([Role.ADMIN, Role.CLIENT])
@@ -17,13 +17,13 @@ LOOKS = st.tuples(ROLES, st.frozensets(st.sampled_from(["101", "102", "nobody"])
 @given(st.lists(st.one_of(CHANGES, LOOKS)))
 def test_a_tag_is_that_of_what_is_in_sight_now(steps: list[tuple[object, object]]) -> None:
     world = World()
-    pictures = Pictures(world.board, b"key")
+    snapshots = SnapshotCache(world.feed, b"key")
     people = {Role.ADMIN: world.person(1, Role.ADMIN), Role.CLIENT: world.person(2, Role.CLIENT)}
     for what, how in steps:
         if isinstance(how, frozenset):
             assert isinstance(what, Role)
-            sight = world.sight(people[what], tuple(how))
-            assert pictures.tag(sight) == pictures.tag_of(sight.picture())
+            scope = world.scope(people[what], tuple(how))
+            assert snapshots.tag(scope) == snapshots.tag_of(scope.snapshot())
         else:
             assert how is None or isinstance(how, int)
             world.assign(str(what), how)
@@ -31,9 +31,9 @@ def test_a_tag_is_that_of_what_is_in_sight_now(steps: list[tuple[object, object]
 
 def test_what_is_remembered_is_bounded() -> None:
     world = World()
-    pictures, person = Pictures(world.board, b"key"), world.person(1, Role.ADMIN)
+    snapshots, person = SnapshotCache(world.feed, b"key"), world.person(1, Role.ADMIN)
     for number in range(TAGS + 10):
-        pictures.tag(world.sight(person, (str(number),)))
-    pictures.tag(world.sight(person, tuple(map(str, range(LARGEST + 1)))))
-    assert len(pictures._tags) <= TAGS
-    assert max(map(len, pictures._tags)) <= LARGEST
+        snapshots.tag(world.scope(person, (str(number),)))
+    snapshots.tag(world.scope(person, tuple(map(str, range(LARGEST + 1)))))
+    assert len(snapshots._tags) <= TAGS
+    assert max(map(len, snapshots._tags)) <= LARGEST

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from panoramisk.message import Message
 
 from service.ami import queue_parsing
-from service.ami.queue_sync import QueueFollower
+from service.ami.queue_sync import QueueSync
 from service.domain.models import DeviceState
-from service.domain.queues import Averages, Listed, Member, Queues
+from service.domain.queues import Averages, Member, Queues, QueueSnapshot
 
 NOWHERE = Averages(0, 0)
 
@@ -27,7 +27,9 @@ def known(*members: tuple[str, Member], callers: tuple[tuple[str, str], ...] = (
     averages = dict.fromkeys([queue for queue, _ in members] or ["sales"], NOWHERE)
     queues.begin_snapshot()
     queues.end_snapshot(
-        Listed(averages, {(queue, each.interface): each for queue, each in members}, dict.fromkeys(callers, True))
+        QueueSnapshot(
+            averages, {(queue, each.interface): each for queue, each in members}, dict.fromkeys(callers, True)
+        )
     )
     return queues
 
@@ -129,7 +131,7 @@ NAMES = st.sampled_from(
 @given(st.lists(st.tuples(NAMES, st.dictionaries(HEADERS, VALUES)), max_size=10))
 def test_no_message_breaks_it(told: list[tuple[str, dict[str, object]]]) -> None:
     async def run() -> None:
-        follower = QueueFollower("main", 2.0)
+        follower = QueueSync("main", 2.0)
         messages = [Message({"Event": name, **headers}) for name, headers in told]
         follower.queues.begin_snapshot()
         for message in messages:

@@ -15,7 +15,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from service.domain.snapshot import Followed
+from service.domain.snapshot import SnapshotMap
 from tests.support.ami_wire import AmiWire
 
 KEYS = st.sampled_from([("sales", "1"), ("sales", "2"), ("support", "1")])
@@ -26,7 +26,7 @@ PONG, RELOAD = "pong", ("reload", None)
 class Interleavings(AmiWire):
     """Asterisk, the wire, and the link that reads it. The map under test is `kind`."""
 
-    kind: type[Followed[Any, int]] = Followed
+    kind: type[SnapshotMap[Any, int]] = SnapshotMap
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,20 +104,20 @@ class Interleavings(AmiWire):
         assert dict(self.map.items()) == self.truth
 
 
-class Adding(Followed[Any, int]):
+class Adding(SnapshotMap[Any, int]):
     """Naive: what is known already stays."""
 
     def end_snapshot(self, snapshot: Mapping[Any, int]) -> None:
         super().end_snapshot({**snapshot, **self._known})
 
 
-def interleaved(kind: type[Followed[Any, int]], **values: Any) -> None:
+def interleaved(kind: type[SnapshotMap[Any, int]], **values: Any) -> None:
     machine = type(kind.__name__, (Interleavings,), {"kind": kind})
     run_state_machine_as_test(machine, settings=settings(deadline=None, database=None, **values))
 
 
 def test_the_rule_ends_at_the_truth_under_every_interleaving() -> None:
-    interleaved(Followed, max_examples=200, stateful_step_count=40)
+    interleaved(SnapshotMap, max_examples=200, stateful_step_count=40)
 
 
 def test_a_naive_rule_fails_the_same_property() -> None:
@@ -127,7 +127,7 @@ def test_a_naive_rule_fails_the_same_property() -> None:
 
 
 def test_what_an_event_told_in_the_window_wins_over_the_list() -> None:
-    followed = Followed[str, int]()
+    followed = SnapshotMap[str, int]()
     followed.apply("changed", 1)
     followed.begin_snapshot()
     followed.apply("changed", 2)
@@ -138,7 +138,7 @@ def test_what_an_event_told_in_the_window_wins_over_the_list() -> None:
 
 
 def test_what_was_told_before_the_window_is_the_lists() -> None:
-    followed = Followed[str, int]()
+    followed = SnapshotMap[str, int]()
     followed.apply("changed", 2)
     followed.apply("gone", 1)
     followed.begin_snapshot()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from service.domain.models import CallServerAddress, DeviceState, Extension, NotLive, Reading
+from service.domain.models import DeviceState, Extension, NotLive, Reading, WebSocketAddress
 from service.domain.registration_info import registration
 from service.settings import CallServer
 
@@ -18,7 +18,7 @@ def extension(number: str = "12342", secret: str = "my$up3erP@ssw0rd") -> Extens
 
 
 EXTENSION = extension()
-SERVER = CallServerAddress("main", "omni-asterisk.dev.rocket.chat", 443, "wss://omni-asterisk.dev.rocket.chat/ws")
+SERVER = WebSocketAddress("main", "omni-asterisk.dev.rocket.chat", 443, "wss://omni-asterisk.dev.rocket.chat/ws")
 IDLE = Reading(DeviceState.NOT_INUSE)
 
 
@@ -45,14 +45,14 @@ def test_any_secret_survives_json(secret: str) -> None:
 
 def test_the_tag_changes_with_answer_liveness_and_key_and_with_nothing_else() -> None:
     def tag(
-        extension: Extension = EXTENSION, server: CallServerAddress = SERVER, reading: Reading = IDLE, key: bytes = KEY
+        extension: Extension = EXTENSION, server: WebSocketAddress = SERVER, reading: Reading = IDLE, key: bytes = KEY
     ) -> str:
         return registration(extension, server, reading, tag_key=key).etag
 
     others = [
         tag(extension(secret="other")),
         tag(extension("1")),
-        tag(server=CallServerAddress("main", "host", 443, "wss://host/ws")),
+        tag(server=WebSocketAddress("main", "host", 443, "wss://host/ws")),
         tag(reading=Reading(DeviceState.INUSE)),
         tag(reading=Reading(DeviceState.UNKNOWN)),
         tag(reading=Reading(DeviceState.UNKNOWN, NotLive.SILENT)),
@@ -76,4 +76,4 @@ def test_the_url_leaves_out_the_schemes_own_port_as_the_seed_does(scheme: str, p
     server = CallServer.model_validate(
         {"host": "h", "websocket_port": port, "websocket_scheme": scheme, "ami_host": "h", "monitor_secret": "x"}
     )
-    assert server.address("main") == CallServerAddress("main", "h", port, url)
+    assert server.address("main") == WebSocketAddress("main", "h", port, url)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.directory import Directory
-from service.domain.directory_tables import Rereading, Token
+from service.domain.directory_tables import DirectoryReread, Token
 from service.domain.models import Extension, Person, Role
 
 IDS, NUMBERS = (1, 2), ("101", "102")
@@ -31,7 +31,7 @@ class Rows:
         self.directory = Directory(lambda: 0.0, lambda: 0.0)
         self.directory.confirmed(0.0)
         self.hints: list[tuple[str, Any]] = []
-        self.rereading: Rereading | None = None
+        self.rereading: DirectoryReread | None = None
         self.slices: list[tuple[str, Any]] = []
         self.shown: dict[str, tuple[object, ...]] = {}
         """What was last composed of each extension, by whoever is only told which are concerned."""

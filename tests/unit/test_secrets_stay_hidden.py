@@ -13,9 +13,9 @@ import structlog
 
 from service import logs
 from service.ami.client import Account
-from service.db.connection import Login
-from service.db.users import Login as UserLogin
-from service.domain.models import CallServerAddress, DeviceState, Extension, Reading, Role
+from service.db.connection import DatabaseLogin
+from service.db.users import StoredLogin
+from service.domain.models import DeviceState, Extension, Reading, Role, WebSocketAddress
 from service.domain.registration_info import registration
 from service.settings import CallServer, Settings
 from service.web.users.change_schemas import NewUser, UserChanges
@@ -32,13 +32,14 @@ def settings(log_format: str = "json") -> Settings:
 def test_no_secret_is_in_the_repr_of_anything_that_holds_one() -> None:
     made = settings()
     extension = Extension("1", "main", SECRET, enabled=True, user_id=None)
-    address = CallServerAddress("main", "h", 443, "wss://h/ws")
+    address = WebSocketAddress("main", "h", 443, "wss://h/ws")
     person: object = None
     holders = [
-        made, made.call_servers, made.model_dump(), Login.of_service(made), Login.of_owner(made), extension,
+        made, made.call_servers, made.model_dump(), DatabaseLogin.of_service(made), DatabaseLogin.of_owner(made),
+        extension,
         Account.monitor(made.call_servers["main"]), Account.sync(made.call_servers["main"]),
         registration(extension, address, Reading(DeviceState.UNKNOWN), tag_key=b"k"),
-        UserLogin(person, SECRET, ()),  # type: ignore[arg-type]  # nobody looks at the person
+        StoredLogin(person, SECRET, ()),  # type: ignore[arg-type]  # nobody looks at the person
         UserChanges(passwd=SECRET), NewUser(name="n", passwd=SECRET, user_type=Role.AGENT),
     ]  # fmt: skip
     for holder in holders:

@@ -6,9 +6,9 @@ import pytest
 
 from service.domain.directory import Directory
 from service.domain.models import Extension, Person, Role
-from service.domain.presence.feed import Board
+from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import Item, item
-from service.domain.presence.scope import Sight
+from service.domain.presence.scope import Scope
 
 
 class World:
@@ -17,7 +17,7 @@ class World:
     def __init__(self) -> None:
         self.directory = Directory(lambda: 0.0, lambda: 0.0)
         self.directory.confirmed(0.0)
-        self.board = Board(self._compose, lambda _: None)
+        self.feed = PresenceFeed(self._compose, lambda _: None)
 
     def person(self, user_id: int, role: Role) -> Person:
         made = Person(user_id, f"u{user_id}", f"name{user_id}", role, True, "", None, False)
@@ -26,10 +26,10 @@ class World:
 
     def assign(self, number: str, user_id: int | None) -> None:
         self.directory.put_extension(number, Extension(number, "main", "secret", True, user_id))
-        self.board.touch_one(number)
+        self.feed.touch_one(number)
 
-    def sight(self, person: Person, numbers: tuple[str, ...] = (), uids: tuple[str, ...] = ()) -> Sight:
-        return Sight(self.board, self.directory, person, frozenset(numbers), frozenset(uids))
+    def scope(self, person: Person, numbers: tuple[str, ...] = (), uids: tuple[str, ...] = ()) -> Scope:
+        return Scope(self.feed, self.directory, person, frozenset(numbers), frozenset(uids))
 
     def _compose(self, number: str) -> Item | None:
         extension = self.directory.extension(number)
@@ -41,26 +41,26 @@ def world() -> World:
     return World()
 
 
-def numbers(sight: Sight) -> list[str]:
-    return [each.extension for each in sight.picture()]
+def numbers(scope: Scope) -> list[str]:
+    return [each.extension for each in scope.snapshot()]
 
 
 def test_a_client_whose_extension_became_anothers_gets_the_whole_picture(world: World) -> None:
     client, _ = world.person(1, Role.CLIENT), world.person(2, Role.CLIENT)
     world.assign("101", 1)
-    sight = world.sight(client)
-    assert numbers(sight) == ["101"]
-    cursor = sight.cursor()
-    assert sight.since(cursor) == []
+    scope = world.scope(client)
+    assert numbers(scope) == ["101"]
+    cursor = scope.cursor()
+    assert scope.since(cursor) == []
     world.assign("101", 2)
-    assert sight.since(cursor) is None
-    assert numbers(sight) == []
+    assert scope.since(cursor) is None
+    assert numbers(scope) == []
 
 
 def test_who_asked_by_user_gets_the_whole_picture_when_the_user_has_another_extension(world: World) -> None:
     admin, _ = world.person(1, Role.ADMIN), world.person(2, Role.AGENT)
     world.assign("101", 2)
-    by_user, by_number = world.sight(admin, uids=("u2",)), world.sight(admin, numbers=("101",))
+    by_user, by_number = world.scope(admin, uids=("u2",)), world.scope(admin, numbers=("101",))
     cursors = by_user.cursor(), by_number.cursor()
     world.assign("101", None)
     world.assign("102", 2)
@@ -75,17 +75,17 @@ def test_a_client_sees_nobody_else_whatever_is_asked_for(world: World) -> None:
     client, _ = world.person(1, Role.CLIENT), world.person(2, Role.CLIENT)
     world.assign("101", 1)
     world.assign("102", 2)
-    for sight in (world.sight(client, numbers=("101", "102")), world.sight(client, uids=("u1", "u2"))):
-        assert numbers(sight) == ["101"]
-        assert sight.wanted() == frozenset({"101"})
-    assert numbers(world.sight(client, uids=("u2",))) == []
+    for scope in (world.scope(client, numbers=("101", "102")), world.scope(client, uids=("u1", "u2"))):
+        assert numbers(scope) == ["101"]
+        assert scope.wanted() == frozenset({"101"})
+    assert numbers(world.scope(client, uids=("u2",))) == []
 
 
 def test_a_cursor_from_another_role_gets_the_whole_picture(world: World) -> None:
     client, admin = world.person(1, Role.CLIENT), world.person(2, Role.ADMIN)
     world.assign("101", 1)
-    world.board.flush()
-    own, all_ = world.sight(client), world.sight(admin)
+    world.feed.flush()
+    own, all_ = world.scope(client), world.scope(admin)
     cursors = own.cursor(), all_.cursor()
     assert (own.since(cursors[0]), all_.since(cursors[1])) == ([], [])
     assert (own.since(cursors[1]), all_.since(cursors[0])) == (None, None)
@@ -94,9 +94,9 @@ def test_a_cursor_from_another_role_gets_the_whole_picture(world: World) -> None
 
 def test_owners_are_told_to_those_who_follow_by_owner_only(world: World) -> None:
     world.person(1, Role.AGENT)
-    by_owner = world.board.subscribe(frozenset(), lambda: None, by_owner=True)
-    other = world.board.subscribe(None, lambda: None)
+    by_owner = world.feed.subscribe(frozenset(), lambda: None, by_owner=True)
+    other = world.feed.subscribe(None, lambda: None)
     world.assign("101", 1)
-    world.board.flush()
+    world.feed.flush()
     assert (by_owner.moved, len(by_owner)) == (True, 0)
     assert (other.moved, len(other)) == (False, 1)

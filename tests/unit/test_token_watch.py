@@ -8,18 +8,18 @@ from functools import partial
 from service.domain.directory import Directory
 from service.domain.directory_tables import Token
 from service.domain.models import Person, Role
-from service.domain.session_watch import AT_ONCE, TokenWatch
+from service.domain.session_watch import PER_TURN, SessionWatch
 from tests.support.directories import fill
 
 ANN = Person(1, "u1", "ann", Role.AGENT, True, "Ann", None, False)
 HASH, OTHER = b"h" * 32, b"o" * 32
 
 
-def held(many: int, due: list[Callable[[], None]]) -> tuple[Directory, TokenWatch, list[object]]:
+def held(many: int, due: list[Callable[[], None]]) -> tuple[Directory, SessionWatch, list[object]]:
     directory = Directory(lambda: 0.0, lambda: 0.0)
     fill(directory, [ANN], [(HASH, Token(1, 1e9)), (OTHER, Token(1, 1e9))], [])
     directory.confirmed(0.0)
-    watch, ended = TokenWatch(directory, due.append), list[object]()
+    watch, ended = SessionWatch(directory, due.append), list[object]()
     for number in range(many):
         watch.hold(HASH, Role.AGENT, partial(ended.append, number))
     watch.hold(OTHER, Role.AGENT, partial(ended.append, "other"))
@@ -29,7 +29,7 @@ def held(many: int, due: list[Callable[[], None]]) -> tuple[Directory, TokenWatc
 
 def test_thousands_that_hang_on_one_token_end_over_many_turns() -> None:
     due: list[Callable[[], None]] = []
-    directory, watch, ended = held(5 * AT_ONCE, due)
+    directory, watch, ended = held(5 * PER_TURN, due)
     assert not ended
     directory.put_token(HASH, None)
     watch.sweep()
@@ -37,20 +37,20 @@ def test_thousands_that_hang_on_one_token_end_over_many_turns() -> None:
     while due:
         due.pop()()
         turns.append(len(ended))
-    assert turns == [AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE, 4 * AT_ONCE, 5 * AT_ONCE]
-    assert set(ended) == set(range(5 * AT_ONCE))
+    assert turns == [PER_TURN, 2 * PER_TURN, 3 * PER_TURN, 4 * PER_TURN, 5 * PER_TURN]
+    assert set(ended) == set(range(5 * PER_TURN))
 
 
 def test_one_that_left_by_itself_is_not_ended_any_more() -> None:
     due: list[Callable[[], None]] = []
-    _, watch, ended = held(AT_ONCE, due)
+    _, watch, ended = held(PER_TURN, due)
     leaves = partial(ended.append, "left")
     watch.hold(HASH, Role.AGENT, leaves)
     watch.end_all()
     watch.release(leaves)
     while due:
         due.pop()()
-    assert set(ended) == {*range(AT_ONCE), "other"}
+    assert set(ended) == {*range(PER_TURN), "other"}
 
 
 def test_whoever_comes_after_the_end_is_ended_at_once() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panoramisk.message import Message
 
-from service.ami.events import Listener
-from service.ami.protocol import MESSAGE_LIMIT, DeviceStateList, Request, Wire
+from service.ami.events import LinkEvents
+from service.ami.protocol import MESSAGE_LIMIT, AmiProtocol, DeviceStateList, Request
 from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable, Invalid
 
@@ -84,14 +84,14 @@ class Line(asyncio.Transport):
         self.reading.set()
 
 
-def connected() -> tuple[Wire, Line, Heard]:
+def connected() -> tuple[AmiProtocol, Line, Heard]:
     heard, line = Heard(), Line()
-    wire = Wire(heard)
+    wire = AmiProtocol(heard)
     wire.connection_made(line)
     return wire, line, heard
 
 
-async def read(wire: Wire, line: Line, *chunks: bytes) -> None:
+async def read(wire: AmiProtocol, line: Line, *chunks: bytes) -> None:
     """Deliver chunks as asyncio does: none while reading is paused."""
     for chunk in chunks:
         await line.reading.wait()
@@ -128,8 +128,8 @@ def test_headers_that_are_missing_repeated_or_no_numbers_break_nothing(
     told: list[tuple[str, list[tuple[str, str]]]],
 ) -> None:
     async def run() -> None:
-        listener = Listener("main", sync=None, deadline=2.0, clock=lambda: 0.0)
-        wire, line = Wire(listener), Line()
+        listener = LinkEvents("main", sync=None, deadline=2.0, clock=lambda: 0.0)
+        wire, line = AmiProtocol(listener), Line()
         wire.connection_made(line)
         wire.data_received(GREETING)
         for event, lines in told:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection
 
 from panoramisk.message import Message
 
-from service.ami.client import Account, Connection, Deaf, LoginRefused, NotPermitted, connected
+from service.ami.client import Account, ActionNotPermitted, AmiClient, AmiLoginRefused, NullEvents, connected
 from service.ami.diagnostics import endpoint_checks, function_probes
 from service.ami.diagnostics.privileges import read_classes, write_class
 from service.ami.reachability import OutOfReach
@@ -21,7 +21,7 @@ MODULES = "module show like func_"
 _CONTACTS = "load func_pjsip_aor.so and func_pjsip_contact.so: without them new phones stay unknown"
 
 
-class _Booted(Deaf):
+class _Booted(NullEvents):
     """Waits for FullyBooted, which only an account with read class `system` hears."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ async def check(name: str, server: CallServer, extensions: Collection[str]) -> A
         yield Finding(part, str(error), "see whether it runs, and its log")
 
 
-def _refused(part: str, account: Account, error: LoginRefused) -> Finding:
+def _refused(part: str, account: Account, error: AmiLoginRefused) -> Finding:
     remedy = (
         f"manager.conf: mend the secret of [{account.username}], or its `permit` or `acl`, which answer alike; "
         "Asterisk's log says which"
@@ -62,7 +62,7 @@ def _refused(part: str, account: Account, error: LoginRefused) -> Finding:
 
 
 async def _monitor(
-    part: str, account: Account, extensions: Collection[str], sync: Connection | None
+    part: str, account: Account, extensions: Collection[str], sync: AmiClient | None
 ) -> AsyncIterator[Finding]:
     listener = _Booted()
     try:
@@ -75,7 +75,7 @@ async def _monitor(
             async for finding in _known(part, account.username, connection, extensions, sync):
                 yield finding
             yield await _queues(part, connection)
-    except LoginRefused as error:
+    except AmiLoginRefused as error:
         yield _refused(part, account, error)
 
 
@@ -90,13 +90,13 @@ async def _boots(part: str, username: str, listener: _Booted) -> Finding:
 
 
 async def _known(
-    part: str, username: str, connection: Connection, extensions: Collection[str], sync: Connection | None
+    part: str, username: str, connection: AmiClient, extensions: Collection[str], sync: AmiClient | None
 ) -> AsyncIterator[Finding]:
     """What it knows of devices, ours and others, and what a thief could make of them."""
     try:
         devices = await connection.device_states()
         await connection.qualify("none")
-    except NotPermitted as error:
+    except ActionNotPermitted as error:
         yield Finding(part, str(error), f"manager.conf: [{username}] needs write = reporting")
         return
     yield Finding(part, f"lists its devices ({len(devices)}) and qualifies phones")
@@ -114,7 +114,7 @@ async def _known(
         yield finding
 
 
-async def _queues(part: str, connection: Connection) -> Finding:
+async def _queues(part: str, connection: AmiClient) -> Finding:
     try:
         found = await connection.queues()
     except CallServerUnavailable as error:
@@ -131,9 +131,9 @@ async def _presence(part: str, account: Account | None) -> AsyncIterator[Finding
         yield Finding(part, "no presence account", remedy, needed=False)
         return
     try:
-        async with connected(account, Deaf()) as connection:
+        async with connected(account, NullEvents()) as connection:
             yield await write_class(part, "presence", account.username, connection)
-    except LoginRefused as error:
+    except AmiLoginRefused as error:
         yield _refused(part, account, error)
 
 
@@ -141,7 +141,7 @@ class _Sync:
     """The account that may run commands, if there is one: `connection` is there when it may."""
 
     def __init__(self) -> None:
-        self.connection: Connection | None = None
+        self.connection: AmiClient | None = None
         self.findings: list[Finding] = []
 
 
@@ -152,14 +152,14 @@ async def _sync(part: str, server: CallServer, stack: contextlib.AsyncExitStack)
         sync.findings.append(Finding(part, "no sync account, which equals a shell: few need one", detail=True))
         return sync
     try:
-        connection = await stack.enter_async_context(connected(account, Deaf()))
+        connection = await stack.enter_async_context(connected(account, NullEvents()))
         finding = await write_class(part, "sync", account.username, connection)
         await connection.command(MODULES)
         sync.connection = connection
         sync.findings.append(finding)
-    except LoginRefused as error:
+    except AmiLoginRefused as error:
         sync.findings.append(_refused(part, account, error))
-    except NotPermitted as error:
+    except ActionNotPermitted as error:
         remedy = f"manager.conf: [{account.username}] needs write = command, or drop SYNC_SECRET"
         sync.findings.append(Finding(part, str(error), remedy))
     return sync

@@ -6,11 +6,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from service.ami.client import Connection
+from service.ami.client import AmiClient
 from service.domain.models import DeviceState, Finding, Verdict, device_of
 from service.errors import CallServerUnavailable, Invalid
 
-AT_ONCE = 10
+CONCURRENCY = 10
 PER_SECOND = 500
 """Extensions asked for by themselves: each takes Asterisk and PostgreSQL half a millisecond."""
 WITHIN = 60.0
@@ -25,21 +25,21 @@ States = Mapping[str, DeviceState | None]
 
 
 async def states(
-    connection: Connection, listed: Mapping[str, DeviceState], extensions: Collection[str]
+    connection: AmiClient, listed: Mapping[str, DeviceState], extensions: Collection[str]
 ) -> dict[str, DeviceState | None]:
     """Each extension's state. INVALID is one that Asterisk does not know."""
     found: dict[str, DeviceState | None] = {number: listed.get(device_of(number)) for number in extensions}
     left = iter([number for number, state in found.items() if state in (None, DeviceState.INVALID)])
     try:
         async with asyncio.timeout(WITHIN), asyncio.TaskGroup() as tasks:
-            for _ in range(AT_ONCE):
+            for _ in range(CONCURRENCY):
                 tasks.create_task(_ask(connection, left, found))
     except TimeoutError:
         pass
     return found
 
 
-async def _ask(connection: Connection, left: Iterator[str], found: dict[str, DeviceState | None]) -> None:
+async def _ask(connection: AmiClient, left: Iterator[str], found: dict[str, DeviceState | None]) -> None:
     for number in left:
         try:
             answer = await connection.variable(f"DEVICE_STATE({device_of(number)})")
@@ -49,7 +49,7 @@ async def _ask(connection: Connection, left: Iterator[str], found: dict[str, Dev
         except CallServerUnavailable:
             if connection.why_ended is not None:
                 return  # whoever asks next meets it, and says so
-        await asyncio.sleep(AT_ONCE / PER_SECOND)
+        await asyncio.sleep(CONCURRENCY / PER_SECOND)
 
 
 def findings(part: str, found: States) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from service.ami.client import Connection
+from service.ami.client import AmiClient
 from service.domain.models import Finding, Verdict
 from service.errors import CallServerUnavailable
 
@@ -65,16 +65,14 @@ def _some(endpoints: Iterable[str]) -> Iterator[str]:
     return islice((endpoint for endpoint in endpoints if _PLAIN.fullmatch(endpoint)), SAMPLES)
 
 
-async def probe(
-    part: str, username: str, connection: Connection, samples: Samples, listed: str | None
-) -> list[Finding]:
+async def probe(part: str, username: str, connection: AmiClient, samples: Samples, listed: str | None) -> list[Finding]:
     """A finding per module. `listed` is what the command line tells of loaded modules, where somebody may ask it."""
     return [
         _finding(part, username, module, await _is_there(connection, module, samples, listed)) for module in _STEALS
     ]
 
 
-async def _is_there(connection: Connection, module: str, samples: Samples, listed: str | None) -> bool | None:
+async def _is_there(connection: AmiClient, module: str, samples: Samples, listed: str | None) -> bool | None:
     """Whether a module is loaded; None when that cannot be known."""
     per_endpoint = _PER_ENDPOINT.get(module, "")
     endpoints = dict.fromkeys([*samples.known, *samples.ours]) if per_endpoint else ()
@@ -88,7 +86,7 @@ async def _is_there(connection: Connection, module: str, samples: Samples, liste
     return False if certain or told == "0" or listed is not None else None
 
 
-async def _value(connection: Connection, expression: str) -> str:
+async def _value(connection: AmiClient, expression: str) -> str:
     try:
         return await connection.variable(expression)
     except CallServerUnavailable:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from service.ami.client import Connection
+from service.ami.client import AmiClient
 from service.domain.models import Finding, Verdict
 
 WRITE = {"monitor": "reporting", "presence": "call", "sync": "command"}
@@ -23,7 +23,7 @@ def classes(synopsis: str) -> frozenset[str]:
     return frozenset(told.rstrip(")").split(",")) - _NO_CLASSES if there else frozenset()
 
 
-async def write_class(part: str, kind: str, username: str, connection: Connection) -> Finding:
+async def write_class(part: str, kind: str, username: str, connection: AmiClient) -> Finding:
     """Whether an account's write classes are what its kind needs. What needs no class at all everybody may do."""
     needed = WRITE[kind]
     allowed = {action: classes(synopsis) for action, synopsis in (await connection.actions()).items()}
@@ -47,7 +47,7 @@ def _explaining(allowed: set[frozenset[str]]) -> set[str]:
     return found
 
 
-async def read_classes(part: str, username: str, sync: Connection | None) -> AsyncIterator[Finding]:
+async def read_classes(part: str, username: str, sync: AmiClient | None) -> AsyncIterator[Finding]:
     """What `monitor` may hear. No account is told that of itself; the command line shows it of any."""
     if sync is None:
         remedy = f"on its machine: asterisk -rx 'manager show user {username}'; it needs read = system,call,agent"

@@ -12,7 +12,7 @@ TOMBSTONES = 10_000
 """Vanished extensions that are remembered; who asks for what changed before that gets the whole picture."""
 
 
-class Numbering:
+class ChangeNumbers:
     """`there` says which extensions there are."""
 
     def __init__(self, there: Container[str]) -> None:

@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from service.domain.presence.change_numbers import Numbering
+from service.domain.presence.change_numbers import ChangeNumbers
 from service.domain.presence.item import Item
-from service.domain.presence.subscription import Mailbox, WholeMailbox
-from service.domain.presence.subscription_index import Mailboxes
+from service.domain.presence.subscription import FullSubscription, Subscription
+from service.domain.presence.subscription_index import SubscriptionIndex
 
 SLICE = 256
 """Extensions that are composed in one turn of the loop: a few milliseconds."""
 
 
-class Board:
+class PresenceFeed:
     """`compose` makes an extension's item as of now, or None for one that is not there.
 
     `soon` runs a function in a later turn of the loop: changes of one turn are one flush. `look` touches what changed
@@ -43,13 +43,13 @@ class Board:
         self._look = look
         self._instance = secrets.token_hex(6)
         self._items: dict[str, Item] = {}
-        self._numbering = Numbering(self._items)
+        self._numbering = ChangeNumbers(self._items)
         self._touched: set[str] = set()
         self._altered: list[tuple[set[str], bool]] = []
         self.moved = 0
         """The number of the newest change of an owner."""
         self._due = False
-        self.mailboxes = Mailboxes()
+        self.subscriptions = SubscriptionIndex()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -104,7 +104,7 @@ class Board:
                 continue
             self._changed(extension, new, old)
         if self.version != before:
-            self.mailboxes.wake()
+            self.subscriptions.wake()
 
     def _changed(self, extension: str, new: Item | None, old: Item | None) -> None:
         if new is not None:
@@ -116,7 +116,7 @@ class Board:
         moved = _owner(old) != _owner(new)
         if moved:
             self.moved = version
-        self.mailboxes.put(version, extension, new, moved=moved)
+        self.subscriptions.put(version, extension, new, moved=moved)
 
     def _note(self, extension: str, *, trip: bool) -> None:
         for altered, trips in self._altered:
@@ -194,24 +194,26 @@ class Board:
     def link_changed(self, call_server: str, live: bool) -> None:
         """A link was lost, or is back: everybody who follows anything is told, and then what changed by that."""
         self.catch_up()
-        self.mailboxes.put_link(call_server, live)
+        self.subscriptions.put_link(call_server, live)
 
     def subscribe(
         self, extensions: frozenset[str] | None, arrived: Callable[[], None], by_owner: bool = False
-    ) -> Mailbox:
+    ) -> Subscription:
         """A mailbox for what changes from now on. Take the picture in the same turn of the loop."""
         self.catch_up(extensions)
-        mailbox = WholeMailbox(self, arrived) if extensions is None else Mailbox(extensions, arrived, by_owner)
-        self.mailboxes.add(mailbox)
-        return mailbox
+        subscription = (
+            FullSubscription(self, arrived) if extensions is None else Subscription(extensions, arrived, by_owner)
+        )
+        self.subscriptions.add(subscription)
+        return subscription
 
-    def wake_for_next(self, mailbox: WholeMailbox) -> None:
+    def wake_for_next(self, subscription: FullSubscription) -> None:
         """It is empty: it is to be told of the next change."""
-        self.mailboxes.wake_for_next(mailbox)
+        self.subscriptions.wake_for_next(subscription)
 
-    def unsubscribe(self, mailbox: Mailbox) -> None:
+    def unsubscribe(self, subscription: Subscription) -> None:
         """The reader is gone."""
-        self.mailboxes.remove(mailbox)
+        self.subscriptions.remove(subscription)
 
 
 def _owner(item: Item | None) -> str | None:

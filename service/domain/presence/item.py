@@ -10,7 +10,7 @@ import msgspec
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.models import DeviceState, Extension, Person
-from service.domain.presence_state import NOT_SET, Presences
+from service.domain.presence_state import NOT_SET, PresenceStates
 
 IN_CALL = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
 
@@ -21,7 +21,7 @@ class CallServerView:
 
     states: DeviceStates
     contacts: Contacts
-    presences: Presences
+    presences: PresenceStates
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel"):

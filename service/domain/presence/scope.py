@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from service.domain.directory import Directory
 from service.domain.models import Person
-from service.domain.presence.feed import Board
+from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import Item
 from service.domain.presence.visibility import may_see, sees_all
 
@@ -20,16 +20,16 @@ OWN = "-own"
 """Ends the cursors of those who see their own only: whose role changed meanwhile needs the whole picture."""
 
 
-class Sight:
+class Scope:
     """`numbers` and `uids` are the filters; without any it is everything that the person may see."""
 
-    __slots__ = ("_board", "_directory", "_numbers", "_uids", "person")
+    __slots__ = ("_directory", "_feed", "_numbers", "_uids", "person")
 
     def __init__(
-        self, board: Board, directory: Directory, person: Person, numbers: frozenset[str], uids: frozenset[str]
+        self, feed: PresenceFeed, directory: Directory, person: Person, numbers: frozenset[str], uids: frozenset[str]
     ) -> None:
         self.person = person
-        self._board = board
+        self._feed = feed
         self._directory = directory
         self._numbers = numbers
         self._uids = uids
@@ -59,31 +59,31 @@ class Sight:
         own = self._held(frozenset({self.person.uid}))
         return own & asked if self._numbers or self._uids else own
 
-    def picture(self) -> list[Item]:
+    def snapshot(self) -> list[Item]:
         """Everything in sight, in a stable order."""
         wanted = self.wanted()
-        self._board.catch_up(wanted)
+        self._feed.catch_up(wanted)
         if wanted is None:
-            return sorted(self._board.items(), key=EXTENSION)
-        found = (item for number in wanted if (item := self._board.get(number)) is not None)
+            return sorted(self._feed.items(), key=EXTENSION)
+        found = (item for number in wanted if (item := self._feed.get(number)) is not None)
         return sorted((item for item in found if may_see(self.person, item)), key=EXTENSION)
 
     def cursor(self, version: int | None = None) -> str:
         """Where a reader stands with this sight who has seen everything up to this change."""
-        return self._board.cursor(version) + ("" if sees_all(self.person) else OWN)
+        return self._feed.cursor(version) + ("" if sees_all(self.person) else OWN)
 
     def since(self, cursor: str) -> Changes | None:
         """What changed in sight after a cursor; None when only the whole picture will do."""
         wanted = self.wanted()
-        self._board.catch_up(wanted)
+        self._feed.catch_up(wanted)
         if not sees_all(self.person):
             cursor, mark, rest = cursor.partition(OWN)
             if not mark or rest:
                 return None
-        version = self._board.version_of(cursor)
-        if version is None or (self.by_owner and (version < self._board.moved or self._board.behind)):
+        version = self._feed.version_of(cursor)
+        if version is None or (self.by_owner and (version < self._feed.moved or self._feed.behind)):
             return None  # while the board is behind, who knows which owners have changed
-        return self._seen(self._board.since(version, wanted), wanted)
+        return self._seen(self._feed.since(version, wanted), wanted)
 
     def chosen(self, changes: Changes) -> Changes:
         """Those that are in sight. That something vanished is told to those who see all."""

@@ -11,7 +11,7 @@ LARGEST_NEWS = 1_000
 """Changes that one who follows everything is given at a time."""
 
 
-class Mailbox:
+class Subscription:
     """What changed for one reader. `arrived` is called when something comes, and must not wait."""
 
     __slots__ = ("_items", "_moved", "_version", "arrived", "by_owner", "extensions", "links", "seen")
@@ -78,38 +78,38 @@ class Changing(Protocol):
 
     def numbered_since(self, version: int) -> list[tuple[int, str]]: ...
 
-    def wake_for_next(self, mailbox: WholeMailbox) -> None: ...
+    def wake_for_next(self, subscription: FullSubscription) -> None: ...
 
 
-class WholeMailbox(Mailbox):
+class FullSubscription(Subscription):
     """Of one who follows everything. The board's own order is what is in it, so a change costs it nothing.
 
     It is told of the next change once, and then of none until it is emptied. Very many changes are taken in several
     goes, the oldest first, as each is told in a turn of the loop.
     """
 
-    __slots__ = ("_board",)
+    __slots__ = ("_feed",)
 
-    def __init__(self, board: Changing, arrived: Callable[[], None]) -> None:
+    def __init__(self, feed: Changing, arrived: Callable[[], None]) -> None:
         super().__init__(None, arrived)
-        self._board = board
-        self.seen = board.version
+        self._feed = feed
+        self.seen = feed.version
 
     @property
     def moved(self) -> bool:
         """Whether only the whole picture will do: it slept while more vanished than is remembered."""
-        return self.seen < self._board.forgotten
+        return self.seen < self._feed.forgotten
 
     def take(self) -> tuple[int, dict[str, Item | None]]:
         """As above."""
-        board = self._board
-        changes = board.numbered_since(self.seen)
-        self.seen = changes[LARGEST_NEWS - 1][0] if len(changes) > LARGEST_NEWS else board.version
-        if self.seen < board.version:
+        feed = self._feed
+        changes = feed.numbered_since(self.seen)
+        self.seen = changes[LARGEST_NEWS - 1][0] if len(changes) > LARGEST_NEWS else feed.version
+        if self.seen < feed.version:
             self.arrived()
         else:
-            board.wake_for_next(self)
-        return self.seen, {extension: board.get(extension) for _, extension in changes[:LARGEST_NEWS]}
+            feed.wake_for_next(self)
+        return self.seen, {extension: feed.get(extension) for _, extension in changes[:LARGEST_NEWS]}
 
     def __len__(self) -> int:
-        return len(self._board.numbered_since(self.seen))
+        return len(self._feed.numbered_since(self.seen))

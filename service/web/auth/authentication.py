@@ -15,14 +15,14 @@ from service.domain.models import Person
 from service.domain.networks import Address, address_of, network
 from service.errors import DirectoryUnavailable, NotFound
 from service.settings import Network
-from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, DIRECTORY, SETTINGS
-from service.web.auth.login_throttle import LOGINS
+from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
+from service.web.auth.login_throttle import LOGIN_THROTTLE
 from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
-from service.web.http.handlers import AtOnce, Handler
-from service.web.http.prebuilt_response import Ready
-from service.web.http.rate_limit import LIMITS
+from service.web.http.handlers import Handler, SyncHandler
+from service.web.http.prebuilt_response import PrebuiltResponse
+from service.web.http.rate_limit import RATE_LIMIT
 
-ForPerson = Callable[[web.Request, Person], Ready]
+ForPerson = Callable[[web.Request, Person], PrebuiltResponse]
 TOKEN_HEADER, UID_HEADER = istr("X-Auth-Token"), istr("X-User-Id")
 
 
@@ -66,7 +66,7 @@ async def holder(request: web.Request, hash_: bytes) -> Person:
     person = known_holder(request, hash_)
     if person is None:
         directory = request.app[DIRECTORY]
-        await request.app[CHANGES].proved(known=lambda: directory.knows(hash_))
+        await request.app[CHANGE_LISTENER].proved(known=lambda: directory.knows(hash_))
         person = directory.holder(hash_)
     if person is None:
         raise TokenWrong
@@ -89,20 +89,20 @@ async def caller(request: web.Request) -> Person:
 def by_caller(answer: ForPerson) -> Handler:
     """The handler of a call that waits for nothing but to know who asks."""
 
-    async def handler(request: web.Request) -> Ready:
+    async def handler(request: web.Request) -> PrebuiltResponse:
         return answer(request, await caller(request))
 
     return handler
 
 
-def by_known_caller(answer: ForPerson) -> AtOnce:
+def by_known_caller(answer: ForPerson) -> SyncHandler:
     """The same call, for whoever is known here."""
 
-    def at_once(request: web.Request) -> Ready | None:
+    def sync_handler(request: web.Request) -> PrebuiltResponse | None:
         person = known_caller(request)
         return None if person is None else answer(request, person)
 
-    return at_once
+    return sync_handler
 
 
 def _presented(request: web.Request) -> tuple[bytes, str]:
@@ -137,19 +137,19 @@ async def logged_in(
 
     Raises LoginFailed, TooManyRequests, Unavailable.
     """
-    person = await request.app[LOGINS].check(name, password, address(request))
+    person = await request.app[LOGIN_THROTTLE].check(name, password, address(request))
     database, most = request.app[DATABASE], request.app[SETTINGS].tokens_per_person
     try:
         token, expires_at = await tokens.issue_to_login(database, person.user_id, lifetime, label, most)
     except NotFound:  # deleted or deactivated at this very moment
         raise LoginFailed from None
-    await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
+    await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
     return person, token, expires_at
 
 
 def _count(request: web.Request, hash_: bytes, person: Person) -> None:
     app = request.app
-    app[LIMITS].request(hash_)
+    app[RATE_LIMIT].request(hash_)
     app[ACTIVITY].used(person.user_id)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 
 
-class Failures:
+class FailedLogins:
     """A sliding window of `seconds`. It remembers the newest `most` failures of a key, and `keys` keys.
 
     A key that failed longest ago is forgotten first: it takes a failure of every other key to be forgotten early, and

@@ -23,7 +23,7 @@ from service.domain.models import Person
 from service.domain.names import folded
 from service.domain.networks import may_come_from, prefix
 from service.errors import Overloaded
-from service.web.auth.failed_logins import Failures
+from service.web.auth.failed_logins import FailedLogins
 from service.web.auth.known_addresses import KnownAddresses
 from service.web.http.errors import LoginFailed, TooManyRequests
 
@@ -54,7 +54,7 @@ class _Keys:
         return cls(_key("pair", name, place), _key("place", place), _key("looked at", place), _key("name", name))
 
 
-class Logins:
+class LoginThrottle:
     """One per process. The limits live in its memory: workers share them, N replicas let N times as many through.
 
     A name has so many failures a minute at each address, an address so many in all; a name from everywhere has CROWD
@@ -70,7 +70,7 @@ class Logins:
         self._hasher = hasher
         self._activity = activity
         self._limit = failures_per_minute
-        self._failures = Failures(CROWD * failures_per_minute)
+        self._failures = FailedLogins(CROWD * failures_per_minute)
         self._known = KnownAddresses()
         self._under_way: Counter[bytes] = Counter()
         self._from_one: Counter[bytes] = Counter()
@@ -178,4 +178,4 @@ def _key(*parts: str) -> bytes:
     return digest.digest()
 
 
-LOGINS = web.AppKey("logins", Logins)
+LOGIN_THROTTLE = web.AppKey("logins", LoginThrottle)

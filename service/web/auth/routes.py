@@ -13,7 +13,7 @@ from service.credentials import token_hash
 from service.db import tokens
 from service.domain.models import Person
 from service.errors import Unavailable
-from service.web.app_keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
+from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import caller, hash_of, holder, logged_in, presented_token
 from service.web.auth.schemas import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
 from service.web.http import body
@@ -44,7 +44,7 @@ async def logout(request: web.Request) -> web.Response:
     await caller(request)
     token = presented_token(request)
     await tokens.revoke(request.app[DATABASE], token)
-    await request.app[CHANGES].refresh(f"token {token_hash(token).hex()}", within=1.0)
+    await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
     return _success(LogoutAnswer())
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from service.db import extensions
 from service.domain.permissions import Permission
 from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
-from service.web.app_keys import CHANGES, DATABASE, DIRECTORY, SETTINGS
+from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import demand
 from service.web.connector.responses import answered
@@ -110,7 +110,7 @@ async def unassign(request: web.Request) -> web.Response:
 
 async def heard(request: web.Request, *numbers: str) -> None:
     """This process answers what was written to extensions; others hear of it within milliseconds."""
-    changes = request.app[CHANGES]
+    changes = request.app[CHANGE_LISTENER]
     await asyncio.gather(*(changes.refresh(f"extension {number}", within=1.0) for number in numbers))
 
 

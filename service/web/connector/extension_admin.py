@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from service.db import extension_admin, extensions
-from service.db.extension_admin import Kept
+from service.db.extension_admin import StoredExtension
 from service.domain.models import Person
 from service.domain.permissions import Permission
 from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
@@ -168,7 +168,7 @@ def _call_server(request: web.Request, given: str | None) -> str:
     return given
 
 
-def _answer(request: web.Request, kept: Kept) -> web.Response:
+def _answer(request: web.Request, kept: StoredExtension) -> web.Response:
     shown = KeptExtension(
         extension=kept.extension,
         call_server=kept.call_server,

@@ -12,7 +12,7 @@ from service.domain.registration_info import AUTHTYPE
 from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import demand
-from service.web.connector.responses import FRESHNESS, answered, reading_of, spelling
+from service.web.connector.responses import FRESHNESS, answered, reading_of, state_names
 from service.web.http import arguments
 from service.web.http.errors import ExtensionNotFound
 from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery
@@ -54,7 +54,7 @@ async def list_(request: web.Request) -> web.Response:
     """GET /api/v1/connector.extension.list"""
     demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
     found = request.app[DIRECTORY].that_may_register()
-    words = spelling(request)
+    words = state_names(request)
 
     def shown(extension: Extension) -> tuple[Reading, ListedExtension]:
         reading = reading_of(request, extension)
@@ -70,7 +70,7 @@ async def get_details(request: web.Request) -> web.Response:
     if extension is None:
         raise ExtensionNotFound
     reading = reading_of(request, extension)
-    state = spelling(request)[reading.state]
+    state = state_names(request)[reading.state]
     return answered(request, DetailedExtension(extension.number, state, extension.secret, AUTHTYPE), [reading])
 
 

@@ -16,7 +16,7 @@ from service.errors import QueuesNotKnown
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import demand
-from service.web.connector.responses import FRESHNESS, answered, reading_of, spelling
+from service.web.connector.responses import FRESHNESS, answered, reading_of, state_names
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
 from service.web.http.paging import Paging
@@ -114,7 +114,7 @@ def _own(directory: Directory, asked: WhichNumbers) -> list[str]:
 
 
 def _filtered(request: web.Request, asked: ExtensionFilters) -> list[Extension]:
-    directory, words = request.app[DIRECTORY], spelling(request)
+    directory, words = request.app[DIRECTORY], state_names(request)
     found: Iterable[Extension] = directory.that_may_register()
     if number := asked.extension.strip():
         found = [extension for extension in found if extension.number == number]
@@ -140,7 +140,7 @@ def _shown(request: web.Request, extension: Extension, reading: Reading) -> Agen
         name=person.display_name if person is not None else UNSET,
         queues=_queues_of(request, extension),
         extension=extension.number,
-        state=spelling(request)[reading.state],
+        state=state_names(request)[reading.state],
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from service.domain.models import DeviceState, Extension, NotLive, Reading
-from service.domain.state_names import ASTERISK, ROCKETCHAT, Spelling
+from service.domain.state_names import ASTERISK, ROCKETCHAT, StateNames
 from service.web.app_keys import DIRECTORY, LINKS, SETTINGS
 from service.web.http.errors import encode
 from service.web.http.headers import EXPOSED, rfc3339, why_not_live
@@ -38,6 +38,6 @@ def reading_of(request: web.Request, extension: Extension) -> Reading:
     return link.states.read(extension.device) if link is not None else _NO_LINK
 
 
-def spelling(request: web.Request) -> Spelling:
+def state_names(request: web.Request) -> StateNames:
     """How states are spelled here."""
     return ROCKETCHAT if request.app[SETTINGS].rocketchat_states else ASTERISK

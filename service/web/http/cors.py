@@ -6,13 +6,13 @@ from aiohttp import web
 
 from service.web.app_keys import SETTINGS
 from service.web.http.headers import EXPOSED
-from service.web.http.prebuilt_response import Ready, lines
+from service.web.http.prebuilt_response import PrebuiltResponse, lines
 
 ALLOWED_HEADERS = "Content-Type, If-None-Match, X-Auth-Token, X-Request-Id, X-User-Id"
 PREFLIGHT_SECONDS = "600"
 
 
-def allow(request: web.Request, answer: web.StreamResponse | Ready, origin: str) -> None:
+def allow(request: web.Request, answer: web.StreamResponse | PrebuiltResponse, origin: str) -> None:
     """Let the page read the answer, if its origin is listed. Tokens travel in headers: no cookie, no credentials."""
     answer.headers["Vary"] = "Origin"
     if origin in request.app[SETTINGS].cors_origins:
@@ -20,7 +20,7 @@ def allow(request: web.Request, answer: web.StreamResponse | Ready, origin: str)
         answer.headers["Access-Control-Expose-Headers"] = EXPOSED
 
 
-def preflight(request: web.Request, error: Exception) -> Ready | None:
+def preflight(request: web.Request, error: Exception) -> PrebuiltResponse | None:
     """The answer to a browser that asks before it sends, or None when the wrong method was no such question."""
     asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
     if not asks or not isinstance(error, web.HTTPMethodNotAllowed) or "Origin" not in request.headers:
@@ -30,4 +30,4 @@ def preflight(request: web.Request, error: Exception) -> Ready | None:
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,
         "Access-Control-Max-Age": PREFLIGHT_SECONDS,
     }
-    return Ready(204, lines(told))
+    return PrebuiltResponse(204, lines(told))

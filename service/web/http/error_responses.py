@@ -49,13 +49,13 @@ from service.web.http.errors import (
     UserNotFound,
     WrongMethod,
 )
-from service.web.http.prebuilt_response import Ready, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, as_json
 
 Answer = tuple[int, Mapping[str, Any]]
 Family = Callable[[Exception], Answer]
 
 
-def response(family: Family, error: Exception) -> Ready:
+def response(family: Family, error: Exception) -> PrebuiltResponse:
     """The family's answer to an error; the headers that go with it are the same for all."""
     status, body = family(error)
     headers = {"Cache-Control": "no-store"}

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from service.web.http.prebuilt_response import Ready
+from service.web.http.prebuilt_response import PrebuiltResponse
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse | Ready]]
-AtOnce = Callable[[web.Request], Ready | None]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse | PrebuiltResponse]]
+SyncHandler = Callable[[web.Request], PrebuiltResponse | None]
 """A handler that never waits. None: it would have to, and has done nothing. Raises what the handler raises."""

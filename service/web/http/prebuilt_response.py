@@ -32,7 +32,7 @@ def lines(headers: Mapping[str, str], body: bytes | None = None) -> bytes:
     return "".join([f"{name}: {value}\r\n" for name, value in {**headers, **length}.items()]).encode()
 
 
-class Ready:
+class PrebuiltResponse:
     """`head` is what `lines` made of the headers that are kept; to `headers` more may be added, in the same way."""
 
     __slots__ = ("_body", "_head", "headers", "keep_alive", "status")
@@ -70,10 +70,10 @@ class Ready:
         return b"".join((_first(version, self.status), added.encode(), self._head, _last(int(time())), body))
 
 
-def as_json(answer: object, headers: Mapping[str, str] = NO_STORE, status: int = 200) -> Ready:
+def as_json(answer: object, headers: Mapping[str, str] = NO_STORE, status: int = 200) -> PrebuiltResponse:
     """Anything as JSON; the rule of `lines` holds for the headers."""
     body = encode(answer)
-    return Ready(status, lines(headers, body), body)
+    return PrebuiltResponse(status, lines(headers, body), body)
 
 
 @lru_cache(maxsize=100)

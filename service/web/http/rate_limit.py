@@ -33,7 +33,7 @@ class FixedWindow:
         return 0.0 if count <= self._most else self._ends - now
 
 
-class Limits:
+class RateLimit:
     """One per process; memory is bounded by the tokens that are used within a minute."""
 
     def __init__(self, requests_per_minute: int) -> None:
@@ -45,4 +45,4 @@ class Limits:
             raise TooManyRequests(wait)
 
 
-LIMITS = web.AppKey("limits", Limits)
+RATE_LIMIT = web.AppKey("limits", RateLimit)

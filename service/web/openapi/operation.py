@@ -16,7 +16,7 @@ from aiohttp import typedefs as aiohttp_types
 from aiohttp import web
 
 from service.domain.permissions import Permission
-from service.web.http.handlers import AtOnce, Handler
+from service.web.http.handlers import Handler, SyncHandler
 
 Yes = Annotated[bool, msgspec.Meta(extra_json_schema={"const": True})]
 """A `success` that is always true: where it is not, the answer is an error's."""
@@ -52,7 +52,7 @@ class Operation:
     method: str
     path: str
     handler: Handler = field(repr=False)
-    at_once: AtOnce | None = field(repr=False, default=None)
+    sync_handler: SyncHandler | None = field(repr=False, default=None)
     """The same call's answer where nothing has to be waited for, as for almost every poll: it then needs no task."""
     summary: str
     """One line, for the description."""

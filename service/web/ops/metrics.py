@@ -13,25 +13,25 @@ from service.ami.link import Link
 from service.db.write_access import WriteAccess
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
-from service.domain.session_watch import TokenWatch
+from service.domain.session_watch import SessionWatch
 from service.domain.unknown_call_servers import UnknownCallServers
-from service.web.auth.login_throttle import Logins
-from service.web.ops.worker_metrics import Siblings
+from service.web.auth.login_throttle import LoginThrottle
+from service.web.ops.worker_metrics import WorkerMetrics
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
 
 
-class Parts(Collector):
+class StateCollector(Collector):
     """Reads the parts at the moment of the scrape: it costs nothing between scrapes."""
 
     def __init__(
         self,
         links: Mapping[str, Link],
-        logins: Logins,
+        logins: LoginThrottle,
         directory: Directory,
         write_access: WriteAccess,
         streams: Sized,
-        watch: TokenWatch,
+        watch: SessionWatch,
         unknown: UnknownCallServers,
     ) -> None:
         self._unknown = unknown
@@ -110,7 +110,7 @@ class Parts(Collector):
         yield from counters.values()
 
 
-class Answered(Collector):
+class ResponseCounter(Collector):
     """Answers by route, method and status, as plain numbers: the library's counter takes a lock, and far longer."""
 
     def __init__(self) -> None:
@@ -131,18 +131,18 @@ class Answered(Collector):
 class Metrics:
     """One registry per application, so that two in one process do not collide."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: StateCollector) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(parts)
-        self._answered = Answered()
+        self._answered = ResponseCounter()
         self.registry.register(self._answered)
         self.answered = self._answered.count
-        self.siblings: Siblings | None = None
+        self.worker_metrics: WorkerMetrics | None = None
         """All workers, where there are several."""
 
     async def exposition(self) -> bytes:
         """Prometheus's text, of all workers whichever is asked."""
-        return generate_latest(self.registry if self.siblings is None else await self.siblings.gathered())
+        return generate_latest(self.registry if self.worker_metrics is None else await self.worker_metrics.gathered())
 
 
 METRICS = web.AppKey("metrics", Metrics)

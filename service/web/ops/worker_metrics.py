@@ -59,7 +59,7 @@ def meeting_point() -> socket.socket:
     return one
 
 
-class Siblings:
+class WorkerMetrics:
     """All workers of one parent, by their meeting points, in order; `number` is this one's, from 1."""
 
     def __init__(self, number: int, sockets: Sequence[socket.socket], restarts: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from service.domain.presence.feed import SLICE, Board
+from service.domain.presence.feed import SLICE, PresenceFeed
 from service.domain.presence.item import Item
 from service.web.presence.json_blocks import Blocks
 
@@ -20,28 +20,28 @@ SLICE_OF_BLOCKS = 16
 class _Whole:
     """`trips`: whether the round-trip time matters."""
 
-    def __init__(self, board: Board, *, trips: bool) -> None:
-        self._board = board
-        self._altered = board.altered(trips=trips)
+    def __init__(self, feed: PresenceFeed, *, trips: bool) -> None:
+        self._feed = feed
+        self._altered = feed.altered(trips=trips)
         self._turning = False
         self._finished = False
 
     def ready(self) -> bool:
         """Whether it is as of now; if not, it is being made. It stays so until the turn of the loop ends."""
-        self._board.catch_up()
+        self._feed.catch_up()
         if not self._turning and (self._altered or not self._finished):
             self._turn()
-        return self._finished and not self._altered and not self._board.behind
+        return self._finished and not self._altered and not self._feed.behind
 
     def _turn(self) -> None:
-        altered, board = self._altered, self._board
+        altered, feed = self._altered, self._feed
         self._turning = self._finished = False
         for _ in range(min(SLICE, len(altered))):
             extension = altered.pop()
-            self._take(extension, board.get(extension))
+            self._take(extension, feed.get(extension))
         if altered or not self._finish_some():
             self._turning = True
-            board.soon(self._turn)
+            feed.soon(self._turn)
         else:
             self._finished = True
 
@@ -57,8 +57,8 @@ class _Whole:
 class JsonList(_Whole):
     """All items as a JSON list, in order of their extensions; `render` makes the JSON of one, None for none."""
 
-    def __init__(self, board: Board, render: Callable[[Item], msgspec.Raw | None], *, trips: bool) -> None:
-        super().__init__(board, trips=trips)
+    def __init__(self, feed: PresenceFeed, render: Callable[[Item], msgspec.Raw | None], *, trips: bool) -> None:
+        super().__init__(feed, trips=trips)
         self._render = render
         self._blocks = Blocks()
 
@@ -68,7 +68,7 @@ class JsonList(_Whole):
 
     def changed_after(self, moment: str) -> bytes:
         """Those items that changed after this moment, which is told as theirs are."""
-        get = self._board.get
+        get = self._feed.get
         found = [number for number in self._blocks if (item := get(number)) is not None and item.as_of > moment]
         return self._blocks.of(found) if len(found) < len(self._blocks) else self._blocks.joined()
 
@@ -86,8 +86,8 @@ class JsonList(_Whole):
 class Sum(_Whole):
     """The sum of a number for each item, once it is `ready`: a change costs what one item does."""
 
-    def __init__(self, board: Board, number_of: Callable[[Item], int]) -> None:
-        super().__init__(board, trips=False)
+    def __init__(self, feed: PresenceFeed, number_of: Callable[[Item], int]) -> None:
+        super().__init__(feed, trips=False)
         self._number_of = number_of
         self._numbers: dict[str, int] = {}
         self.sum = 0

@@ -17,7 +17,7 @@ _FILTERS = re.compile(r"(?:(?:extension|userId)=[^&]*(?:&|\Z))*")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PresenceQuestion:
     """The filters, without which it is everything, the cursor, and whether there is an argument `wait`."""
 
     numbers: frozenset[str]
@@ -26,17 +26,17 @@ class Question:
     waits: bool
 
 
-def asked(request: web.Request) -> Question:
+def asked(request: web.Request) -> PresenceQuestion:
     """The filters `extension` and `userId`, repeated or separated by commas, `since`, and whether there is a `wait`."""
     query = request.rel_url.raw_query_string
     again = len(query) <= LARGEST and _FILTERS.fullmatch(query)
     return _remembered(query) if again else _parsed(query)
 
 
-def _parsed(query: str) -> Question:
+def _parsed(query: str) -> PresenceQuestion:
     arguments = URL.build(query_string=query, encoded=True).query
     numbers, uids = (_items(arguments.getall(name, [])) for name in ("extension", "userId"))
-    return Question(numbers, uids, arguments.get("since"), "wait" in arguments)
+    return PresenceQuestion(numbers, uids, arguments.get("since"), "wait" in arguments)
 
 
 def _items(values: Iterable[str]) -> frozenset[str]:

@@ -11,14 +11,14 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from service.domain.models import Person
-from service.domain.presence.feed import Board
+from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import Item, rfc3339_ms
-from service.domain.presence.scope import Sight
+from service.domain.presence.scope import Scope
 from service.domain.presence.visibility import may_see, sees_all
-from service.web.app_keys import BOARD, DIRECTORY
+from service.web.app_keys import DIRECTORY, PRESENCE_FEED
 from service.web.auth.authentication import by_caller, by_known_caller, caller, known_caller
 from service.web.http.errors import BadArgument, UserNotFound, encode
-from service.web.http.prebuilt_response import Ready, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, as_json
 from service.web.openapi.operation import Operation, Yes
 from service.web.presence.aggregates import JsonList
 
@@ -29,7 +29,7 @@ STATUSES: dict[str, Status] = {"dnd": "busy", "away": "away", "xa": "away", "una
 """Asterisk's presence states that are not plainly online."""
 
 
-PEOPLE = web.AppKey("people", JsonList)
+ROCKETCHAT_USERS = web.AppKey("people", JsonList)
 
 
 class PresenceOf(msgspec.Struct, frozen=True, rename="camel"):
@@ -72,52 +72,52 @@ class ChangedAfter(msgspec.Struct, frozen=True):
     ] = msgspec.field(name="from", default="")
 
 
-def get_presence(request: web.Request, person: Person) -> Ready:
+def get_presence(request: web.Request, person: Person) -> PrebuiltResponse:
     """GET /api/v1/users.getPresence: one's own, or that of `userId` or `username`."""
     asked = _asked(request, person)
     number = request.app[DIRECTORY].number_of(asked.user_id)
-    board = request.app[BOARD]
+    feed = request.app[PRESENCE_FEED]
     if number is not None:
-        board.catch_up(frozenset({number}))
-    item = board.get(number) if number is not None else None
+        feed.catch_up(frozenset({number}))
+    item = feed.get(number) if number is not None else None
     status = _status(item) if item is not None and may_see(person, item) else OFFLINE
     if asked is not person:
         return as_json(PresenceOf(status))
     return as_json(PresenceOf(status, "offline" if status == OFFLINE else "online"))
 
 
-async def presence(request: web.Request) -> Ready:
+async def presence(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/users.presence: everybody with an extension; with `from` (RFC 3339) those who changed since."""
     person = await caller(request)
-    while not request.app[PEOPLE].ready():  # noqa: ASYNC110 - it takes turns of the loop
+    while not request.app[ROCKETCHAT_USERS].ready():  # noqa: ASYNC110 - it takes turns of the loop
         await asyncio.sleep(0)
     return _presence(request, person)
 
 
-def presence_at_once(request: web.Request) -> Ready | None:
+def presence_sync(request: web.Request) -> PrebuiltResponse | None:
     """The same, where everything that is needed is there."""
-    person = known_caller(request) if request.app[PEOPLE].ready() else None
+    person = known_caller(request) if request.app[ROCKETCHAT_USERS].ready() else None
     return None if person is None else _presence(request, person)
 
 
-def everybody(board: Board) -> JsonList:
+def everybody(feed: PresenceFeed) -> JsonList:
     """All who have an extension, as `users.presence` shows them."""
 
     def shown(item: Item) -> msgspec.Raw | None:
         return msgspec.Raw(encode(_user(item))) if item.user_id is not None else None
 
-    return JsonList(board, shown, trips=False)
+    return JsonList(feed, shown, trips=False)
 
 
-def _presence(request: web.Request, person: Person) -> Ready:
+def _presence(request: web.Request, person: Person) -> PrebuiltResponse:
     app, since = request.app, _since(request.query.get("from"))
     if not sees_all(person):
-        own = Sight(app[BOARD], app[DIRECTORY], person, frozenset(), frozenset()).picture()
+        own = Scope(app[PRESENCE_FEED], app[DIRECTORY], person, frozenset(), frozenset()).snapshot()
         users = encode([_user(item) for item in own if since is None or item.as_of > since])
     elif since is None:
-        users = app[PEOPLE].joined()
+        users = app[ROCKETCHAT_USERS].joined()
     else:
-        users = app[PEOPLE].changed_after(since)
+        users = app[ROCKETCHAT_USERS].changed_after(since)
     return as_json({"users": msgspec.Raw(users), "full": since is None, "success": True})
 
 
@@ -164,7 +164,7 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/users.getPresence",
         handler=by_caller(get_presence),
-        at_once=by_known_caller(get_presence),
+        sync_handler=by_known_caller(get_presence),
         summary="Presence of a user, in Rocket.Chat's format",
         query=Asked,
         answer=PresenceOf,
@@ -174,7 +174,7 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/users.presence",
         handler=presence,
-        at_once=presence_at_once,
+        sync_handler=presence_sync,
         summary="Presence of all users with an extension, or changes since a time",
         query=ChangedAfter,
         answer=PresenceOfAll,

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
-from service.domain.presence.feed import Board
+from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import Item
-from service.domain.presence.scope import Sight
+from service.domain.presence.scope import Scope
 from service.web.http.errors import encode
 from service.web.presence.aggregates import JsonList, Sum
 
@@ -19,17 +19,17 @@ TAGS, LARGEST = 5_000, 50
 """Groups of extensions whose tags are remembered, as softphones ask for the same again; and the size of such one."""
 
 
-class Pictures:
+class SnapshotCache:
     """`tag_key` is the same on every replica, so the tags are too."""
 
-    def __init__(self, board: Board, tag_key: bytes) -> None:
-        self._board = board
+    def __init__(self, feed: PresenceFeed, tag_key: bytes) -> None:
+        self._feed = feed
         self._tag_key = tag_key
         self._encoded: dict[str, tuple[Item, msgspec.Raw]] = {}
         self._tags_of_one: dict[str, tuple[Item, str]] = {}
         self._digests: dict[str, tuple[Item, int]] = {}
-        self._whole = JsonList(board, self.encoded, trips=True)
-        self._tag_of_whole = Sum(board, self._digest)
+        self._whole = JsonList(feed, self.encoded, trips=True)
+        self._tag_of_whole = Sum(feed, self._digest)
         self._tags: dict[frozenset[str], tuple[int, str]] = {}  # by the extensions
 
     def ready(self) -> bool:
@@ -37,9 +37,9 @@ class Pictures:
         ready = self._tag_of_whole.ready()
         return self._whole.ready() and ready
 
-    async def settled(self, sight: Sight) -> None:
+    async def settled(self, scope: Scope) -> None:
         """Wait until what is in sight can be had in this turn of the loop."""
-        while sight.everything and not self.ready():  # noqa: ASYNC110 - it takes turns of the loop
+        while scope.everything and not self.ready():  # noqa: ASYNC110 - it takes turns of the loop
             await asyncio.sleep(0)
 
     def encoded(self, item: Item) -> msgspec.Raw:
@@ -54,27 +54,27 @@ class Pictures:
         """A change of an item; a vanished extension as such."""
         return self.encoded(item) if item is not None else {"extension": extension, "deleted": True}
 
-    def picture(self, sight: Sight) -> bytes:
+    def snapshot(self, scope: Scope) -> bytes:
         """Everything in sight, as a JSON list. Of the whole board it is as of when it was `ready` last."""
-        if not sight.everything:
-            return encode(sight.picture())
+        if not scope.everything:
+            return encode(scope.snapshot())
         self._whole.ready()
         return self._whole.joined()
 
-    def tag(self, sight: Sight) -> str:
+    def tag(self, scope: Scope) -> str:
         """The entity tag of everything in sight. Of the whole board it is as of when it was `ready` last."""
-        if sight.everything:
+        if scope.everything:
             self._tag_of_whole.ready()
             return _tag(self._tag_of_whole.sum)
-        asked = sight.asked
+        asked = scope.asked
         if asked is None or len(asked) > LARGEST:
-            return self.tag_of(sight.picture())
-        self._board.catch_up(asked)
+            return self.tag_of(scope.snapshot())
+        self._feed.catch_up(asked)
         known = self._tags.get(asked)
-        if known is None or known[0] != self._board.version:
+        if known is None or known[0] != self._feed.version:
             if len(self._tags) >= TAGS:
                 self._tags.clear()
-            known = self._tags[asked] = self._board.version, self.tag_of(sight.picture())
+            known = self._tags[asked] = self._feed.version, self.tag_of(scope.snapshot())
         return known[1]
 
     def tag_of_one(self, item: Item) -> str:
@@ -104,8 +104,8 @@ class Pictures:
     def _tidy(self) -> None:
         """Forget extensions that vanished, before they are as many as those that are there."""
         for kept in (self._encoded, self._digests, self._tags_of_one):
-            if len(kept) > 2 * len(self._board) + 100:
-                for extension in [name for name in kept if self._board.get(name) is None]:
+            if len(kept) > 2 * len(self._feed) + 100:
+                for extension in [name for name in kept if self._feed.get(name) is None]:
                     del kept[extension]
 
 
@@ -114,4 +114,4 @@ def _tag(digests: int) -> str:
     return f'"{digests % (1 << 128):032x}"'
 
 
-PICTURES = web.AppKey("pictures", Pictures)
+SNAPSHOT_CACHE = web.AppKey("pictures", SnapshotCache)

@@ -16,8 +16,8 @@ from aiohttp.streams import StreamReader
 from service.web.http.errors import HeadTooLarge, HeadTooSlow, RequestError
 from service.web.server.connection_limit import ConnectionLimit
 from service.web.server.deadlines import Deadlines
-from service.web.server.dispatcher import Front
-from service.web.server.write_backlog import Unsent
+from service.web.server.dispatcher import Dispatcher
+from service.web.server.write_backlog import WriteBacklog
 
 READ_AHEAD = 1 << 16
 """Bytes of a body, or behind a request, that are buffered before a client is not read from any more; or twice this."""
@@ -27,10 +27,10 @@ HEAD_LIMIT = 1 << 16
 """Bytes of a head that comes in pieces."""
 
 
-class Bounds:
+class ConnectionBounds:
     """Those of a server, for all its connections."""
 
-    def __init__(self, unsent: Unsent, connections: ConnectionLimit) -> None:
+    def __init__(self, unsent: WriteBacklog, connections: ConnectionLimit) -> None:
         self.unsent = unsent
         self.connections = connections
         self.heads: Deadlines[BoundedConnection] = Deadlines(HEAD_DEADLINE, BoundedConnection.head_is_late)
@@ -40,13 +40,13 @@ class BoundedConnection(web.RequestHandler):
     """One client."""
 
     __slots__ = (
-        "_ahead", "_body", "_bounds", "_front", "_half_closed", "_head", "_line", "_on_lost", "number", "place",
+        "_ahead", "_body", "_bounds", "_dispatcher", "_half_closed", "_head", "_line", "_on_lost", "number", "place",
         "reading_head",
     )  # fmt: skip
 
-    def __init__(self, front: Front, server: web.Server, bounds: Bounds, **options: Any) -> None:
+    def __init__(self, dispatcher: Dispatcher, server: web.Server, bounds: ConnectionBounds, **options: Any) -> None:
         super().__init__(server, **options)
-        self._front, self._bounds = front, bounds
+        self._dispatcher, self._bounds = dispatcher, bounds
         self._line: asyncio.Transport | None = None  # until it is lost; aiohttp forgets its own before all is sent
         self._on_lost: Callable[[], None] | None = None
         self._body: StreamReader | None = None  # of the request that aiohttp's task is at
@@ -104,7 +104,7 @@ class BoundedConnection(web.RequestHandler):
         self._bounds.unsent.end(self)
 
     def unsent_bytes(self) -> int:
-        """As `Unsent` asks."""
+        """As `WriteBacklog` asks."""
         return self._line.get_write_buffer_size() if self._line is not None else 0
 
     def abort(self) -> None:
@@ -164,7 +164,7 @@ class BoundedConnection(web.RequestHandler):
     def _refuse(self, fact: RequestError, *, begun: bool = False) -> None:
         """Close, with a word to whoever has begun to ask."""
         if self.transport is not None and (begun or self._head):
-            self.transport.write(self._front.refused(fact))
+            self.transport.write(self._dispatcher.refused(fact))
         self.force_close()
 
     def bound_ahead(self, size: int) -> None:

@@ -111,4 +111,4 @@ class ConnectionLimit:
         return self._per_place[client.place] if client.place else 0
 
 
-CONNECTIONS = web.AppKey("connections", ConnectionLimit)
+CONNECTION_LIMIT = web.AppKey("connections", ConnectionLimit)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
-AT_ONCE = 20
+PER_TURN = 20
 """Of those that are late, so many are told of in one turn of the loop."""
 
 
@@ -45,7 +45,7 @@ class Deadlines(Generic[T]):
             yield one
 
     def _look(self) -> None:
-        for one in [*islice(self.older_than(self.seconds), AT_ONCE)]:
+        for one in [*islice(self.older_than(self.seconds), PER_TURN)]:
             self.end(one)
             self._late(one)
         oldest = next(iter(self._began.values()), None)

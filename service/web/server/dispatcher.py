@@ -1,8 +1,8 @@
-"""In front of every handler: which one it is, a request id, one answer per error, repeated slashes served as one.
+"""The dispatcher stands before every handler: route, request id, errors to responses, counting, CORS.
 
-aiohttp would do this with middlewares. Its application wraps them around the handler and looks the path up piece by
-piece for each request, which costs a third of what a poll costs in all: see docs/decisions/0006. So the server asks
-`Front`, which finds plain paths in a table (`path_table.py`). What need not wait is answered `at_once`, without a task.
+aiohttp would do this with middlewares: its application wraps them around the handler and resolves the path piece by
+piece for each request, which costs a third of a poll (docs/decisions/0006). So the server asks the `Dispatcher`, which
+finds plain paths in a table (`path_table.py`). A synchronous handler answers without a task.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
 from service.web.http.error_responses import family_of, plain, response
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
-from service.web.http.handlers import AtOnce
-from service.web.http.prebuilt_response import SERVER, Ready
-from service.web.server.path_table import NOWHERE, Found, Paths
-from service.web.server.response_writer import Sending
-from service.web.server.write_backlog import LARGE, UNSENT
+from service.web.http.handlers import SyncHandler
+from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
+from service.web.server.path_table import NOWHERE, PathMatch, PathTable
+from service.web.server.response_writer import PrebuiltSender
+from service.web.server.write_backlog import LARGE, WRITE_BACKLOG
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,9 @@ class Outage:
 
 
 OUTAGE = web.AppKey("outage", Outage)
-AT_ONCE: web.AppKey[Mapping[tuple[str, str], AtOnce]] = web.AppKey("at_once", Mapping[tuple[str, str], AtOnce])
+SYNC_HANDLERS: web.AppKey[Mapping[tuple[str, str], SyncHandler]] = web.AppKey(
+    "sync_handlers", Mapping[tuple[str, str], SyncHandler]
+)
 """By method and path, where there are any."""
 COUNT_RESPONSE: web.AppKey[Callable[[str, str, int], None]] = web.AppKey("count_response")
 """Called with the route, the method and the status of each response."""
@@ -61,27 +63,27 @@ DRAINING = web.AppKey("draining", asyncio.Event)
 """Set when the process ends: then each answer is its connection's last, so that clients go elsewhere in peace."""
 
 
-class Front:
+class Dispatcher:
     """What aiohttp's server asks for each answer, in place of the application."""
 
     def __init__(self, app: web.Application) -> None:
         self._app = app
         self._count = app[COUNT_RESPONSE]
         self._draining = app[DRAINING]
-        self._paths = Paths(app, app.get(AT_ONCE, {}))
-        self._unsent = app[UNSENT]
+        self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}))
+        self._unsent = app[WRITE_BACKLOG]
 
-    def at_once(self, request: web.Request) -> Ready | None:
+    def answer_sync(self, request: web.Request) -> PrebuiltResponse | None:
         """The answer of a call that need not wait for anything. None: nothing was done, and `answer` is to be asked."""
         found, headers = self._paths.find(request), request.headers
-        if found is None or found.at_once is None or self._draining.is_set():
+        if found is None or found.sync_handler is None or self._draining.is_set():
             return None
         if EXPECT in headers or CONTENT_ENCODING in headers:
             return None
         request._match_info = found.match
         request_id = _id_of(request)
         try:
-            answer = found.at_once(request)
+            answer = found.sync_handler(request)
             if self._unsent.full and answer is not None:
                 self._demand_room(answer)
         except Exception as error:
@@ -104,7 +106,7 @@ class Front:
             if EXPECT in request.headers:
                 await found.match.expect_handler(request)
                 await request.writer.drain()
-            answer: web.StreamResponse | Ready = await found.handler(request)
+            answer: web.StreamResponse | PrebuiltResponse = await found.handler(request)
             if self._unsent.full:
                 self._demand_room(answer)
         except Exception as error:
@@ -116,38 +118,38 @@ class Front:
         if forbidden is not None:
             answer.force_close()  # its body is nobody's request
         self._finish(request, found, answer, request_id)
-        return Sending(answer) if isinstance(answer, Ready) else answer
+        return PrebuiltSender(answer) if isinstance(answer, PrebuiltResponse) else answer
 
     def malformed(self, error: BaseException | None) -> web.StreamResponse:
         """The answer to what is no HTTP: nobody knows to which path. It is its connection's last."""
         too_large = isinstance(error, LineTooLong)
-        return Sending(
+        return PrebuiltSender(
             self._outside_of_requests(HeadTooLarge() if too_large else BadArgument("The request is not valid HTTP"))
         )
 
     def failed(self, error: BaseException | None) -> web.StreamResponse:
         """The answer where this class itself failed."""
         log.error("a bug", exc_info=error)
-        return Sending(self._outside_of_requests(RuntimeError()))
+        return PrebuiltSender(self._outside_of_requests(RuntimeError()))
 
     def refused(self, fact: RequestError) -> bytes:
         """The answer to what is no whole request, as it goes out. It is its connection's last."""
         return self._outside_of_requests(fact).encoded(HttpVersion11, "", keep_alive=False)
 
-    def _outside_of_requests(self, fact: Exception) -> Ready:
+    def _outside_of_requests(self, fact: Exception) -> PrebuiltResponse:
         answer = response(plain, fact)
         answer.headers[REQUEST_ID] = _new_id()
         answer.force_close()
         self._count(NOWHERE, "", answer.status)
         return answer
 
-    def _demand_room(self, answer: web.StreamResponse | Ready) -> None:
+    def _demand_room(self, answer: web.StreamResponse | PrebuiltResponse) -> None:
         """Raises Overloaded for a large answer, where too many wait to be read."""
-        size = answer.size if isinstance(answer, Ready) else answer.content_length or 0
+        size = answer.size if isinstance(answer, PrebuiltResponse) else answer.content_length or 0
         if size > LARGE and not answer.prepared:
             self._unsent.demand_room()
 
-    def _refusal(self, request: web.Request, error: Exception, request_id: str) -> Ready:
+    def _refusal(self, request: web.Request, error: Exception, request_id: str) -> PrebuiltResponse:
         """The answer to what went wrong. Only a bug is logged with its traceback."""
         if _has_gone(request, error):
             error = BadArgument("the request broke off")
@@ -159,7 +161,9 @@ class Front:
         family = family_of(request.rel_url.raw_path, as_rocketchat=self._app[SETTINGS].rocketchat_errors)
         return cors.preflight(request, error) or response(family, _fact(error))
 
-    def _finish(self, request: web.Request, found: Found, answer: web.StreamResponse | Ready, request_id: str) -> None:
+    def _finish(
+        self, request: web.Request, found: PathMatch, answer: web.StreamResponse | PrebuiltResponse, request_id: str
+    ) -> None:
         self._count(found.label, request.method, answer.status)
         if answer.prepared:
             return

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 from aiohttp import web
 
-from service.web.http.handlers import AtOnce, Handler
+from service.web.http.handlers import Handler, SyncHandler
 
 NOWHERE = "none"
 """The label of what belongs to no route."""
@@ -20,24 +20,24 @@ MOST_PARTS = 16
 """Parts of a path that are looked at: no route has as many, and aiohttp's router takes the square of their number."""
 
 
-class Found(NamedTuple):
+class PathMatch(NamedTuple):
     """Where a request belongs. A tuple, as one is made for most polls of presence."""
 
     match: web.UrlMappingMatchInfo
     handler: Handler
     label: str
     """The route's pattern, for the metrics: never a path that a client made up."""
-    at_once: AtOnce | None = None
+    sync_handler: SyncHandler | None = None
 
 
-class Paths:
+class PathTable:
     """The table is made from the application's own routes, so there is no second opinion on what a path means."""
 
-    def __init__(self, app: web.Application, at_once: Mapping[tuple[str, str], AtOnce]) -> None:
+    def __init__(self, app: web.Application, sync_handlers: Mapping[tuple[str, str], SyncHandler]) -> None:
         self._app = app
-        self._at_once = at_once
-        self._fixed: dict[tuple[str, str], Found] = {}
-        self._by_last: defaultdict[tuple[str, str], list[tuple[re.Pattern[str], Found]]] = defaultdict(list)
+        self._sync_handlers = sync_handlers
+        self._fixed: dict[tuple[str, str], PathMatch] = {}
+        self._by_last: defaultdict[tuple[str, str], list[tuple[re.Pattern[str], PathMatch]]] = defaultdict(list)
         for route in app.router.routes():
             resource, found = route.resource, self._found(web.UrlMappingMatchInfo({}, route))
             if isinstance(resource, web.PlainResource):  # of two for the same path the router takes the first
@@ -47,7 +47,7 @@ class Paths:
                 if "{" not in head and last.startswith("{"):
                     self._by_last[route.method, head].append((resource.get_info()["pattern"], found))
 
-    def find(self, request: web.Request) -> Found | None:
+    def find(self, request: web.Request) -> PathMatch | None:
         """Where a plain path belongs: one that is fixed, or whose last part is the only argument. None for others."""
         path = request.rel_url.raw_path
         found = self._fixed.get((request.method, path))
@@ -59,10 +59,10 @@ class Paths:
             for pattern, found in routes:
                 if match := pattern.fullmatch(path):
                     info = web.UrlMappingMatchInfo(match.groupdict(), found.match.route)
-                    return Found(self._complete(info), *found[1:])
+                    return PathMatch(self._complete(info), *found[1:])
         return None
 
-    async def resolve(self, request: web.Request) -> tuple[web.Request, Found]:
+    async def resolve(self, request: web.Request) -> tuple[web.Request, PathMatch]:
         """Where aiohttp's router says that it belongs, each run of raw slashes taken as one: served, not redirected.
 
         The seed's own example asks for `/v1//user/1795`. `%2F` is no raw slash and stays what it is.
@@ -78,14 +78,14 @@ class Paths:
             looked_up = request.clone(rel_url=url.build(path="/".join(parts[:-1]), encoded=True))
         return request, self._found(await self._app.router.resolve(looked_up))
 
-    def _found(self, match: web.UrlMappingMatchInfo) -> Found:
+    def _found(self, match: web.UrlMappingMatchInfo) -> PathMatch:
         self._complete(match)
         resource = match.route.resource
         handler = cast(Handler, match.handler)
         if resource is None:
-            return Found(match, handler, NOWHERE)
+            return PathMatch(match, handler, NOWHERE)
         label = resource.canonical
-        return Found(match, handler, label, self._at_once.get((match.route.method, label)))
+        return PathMatch(match, handler, label, self._sync_handlers.get((match.route.method, label)))
 
     def _complete(self, match: web.UrlMappingMatchInfo) -> web.UrlMappingMatchInfo:
         """As aiohttp's application would leave it."""

@@ -1,8 +1,8 @@
-"""The application behind aiohttp's server: `Front` is asked for each answer, and for one to what is no HTTP.
+"""The application behind aiohttp's server: the `Dispatcher` answers each request, and what is no HTTP.
 
-aiohttp has a task for each connection and one more for each request, which cost more than all the rest of a poll. So a
-`Connection` first asks for an answer `at_once`, in the call that brought the request; see docs/decisions/0008. What a
-client may cost before it has said who it is has bounds here: see docs/decisions/0011.
+aiohttp has a task for each connection and one more for each request, which cost more than the rest of a poll. So an
+`HttpConnection` first asks a synchronous handler, in the call that brought the request (docs/decisions/0008). What a
+client may cost before it has said who it is has bounds here (docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from service.web.app_keys import SETTINGS
-from service.web.server.connection_bounds import READ_AHEAD, BoundedConnection, Bounds
-from service.web.server.connection_limit import CONNECTIONS
-from service.web.server.dispatcher import Front
-from service.web.server.write_backlog import UNSENT
+from service.web.server.connection_bounds import READ_AHEAD, BoundedConnection, ConnectionBounds
+from service.web.server.connection_limit import CONNECTION_LIMIT
+from service.web.server.dispatcher import Dispatcher
+from service.web.server.write_backlog import WRITE_BACKLOG
 
 LINGER = 2.0
 """Seconds in which an unwanted body is read and thrown away, so that its sender comes to read the answer."""
 OPTIONS = {"access_log": None, "auto_decompress": False, "read_bufsize": READ_AHEAD, "lingering_time": LINGER}
 
 
-class Runner(web.AppRunner):
+class HttpRunner(web.AppRunner):
     """Starts and ends an application. The options are those of aiohttp's `RequestHandler`.
 
     There is no access log: it costs more than an answer. Nothing is inflated, whoever sends it.
@@ -33,19 +33,19 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         await super()._make_server()  # starts the application; the server that it makes is not used
-        return Server(self.app, **{**self._kwargs, **OPTIONS})
+        return HttpServer(self.app, **{**self._kwargs, **OPTIONS})
 
 
-class Server(web.Server):
-    """Makes a `Connection` for each client."""
+class HttpServer(web.Server):
+    """Makes a `HttpConnection` for each client."""
 
     def __init__(self, app: web.Application, *, handler_cancellation: bool = False, **options: Any) -> None:
-        self._front, self._options = Front(app), options
+        self._dispatcher, self._options = Dispatcher(app), options
         self._loop, self._body_limit = asyncio.get_running_loop(), app[SETTINGS].body_limit
-        self._bounds = Bounds(app[UNSENT], app[CONNECTIONS])
-        super().__init__(self._front.answer, request_factory=self.begun, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
+        self._bounds = ConnectionBounds(app[WRITE_BACKLOG], app[CONNECTION_LIMIT])
+        super().__init__(self._dispatcher.answer, request_factory=self.begun, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
 
-    def begun(self, message: Any, payload: Any, protocol: Connection, writer: Any, task: Any) -> web.Request:
+    def begun(self, message: Any, payload: Any, protocol: HttpConnection, writer: Any, task: Any) -> web.Request:
         """A request that aiohttp's task begins to answer now."""
         protocol.begin(payload)
         return self.request(message, payload, protocol, writer, task)
@@ -55,16 +55,16 @@ class Server(web.Server):
         return web.Request(message, payload, protocol, writer, task, self._loop, client_max_size=self._body_limit)
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self._front, self, self._bounds, loop=self._loop, **self._options)
+        return HttpConnection(self._dispatcher, self, self._bounds, loop=self._loop, **self._options)
 
 
-class Connection(BoundedConnection):
+class HttpConnection(BoundedConnection):
     """One client."""
 
     __slots__ = ("_server",)
 
-    def __init__(self, front: Front, server: Server, bounds: Bounds, **options: Any) -> None:
-        super().__init__(front, server, bounds, **options)
+    def __init__(self, dispatcher: Dispatcher, server: HttpServer, bounds: ConnectionBounds, **options: Any) -> None:
+        super().__init__(dispatcher, server, bounds, **options)
         self._server = server
 
     def data_received(self, data: bytes) -> None:
@@ -84,10 +84,10 @@ class Connection(BoundedConnection):
             return
         if self.reading_head:
             self.head_is_there()
-        if not self._answered_at_once():
+        if not self._answered_sync():
             waiter.set_result(None)
 
-    def _answered_at_once(self) -> bool:
+    def _answered_sync(self) -> bool:
         """Whether there was one request, the usual kind of poll, and nothing to wait for; then it is answered."""
         transport, parser, (message, payload) = self.transport, self._parser, self._messages[0]
         if (
@@ -103,7 +103,7 @@ class Connection(BoundedConnection):
         ):
             return False
         request = self._server.request(message, payload, self, None, None)
-        answer = self._front.at_once(request)
+        answer = self._dispatcher.answer_sync(request)
         if answer is None:
             return False
         self._messages.popleft()
@@ -127,11 +127,11 @@ class Connection(BoundedConnection):
         if request.writer.output_size > 0:
             self.abort()
             raise ConnectionResetError("an answer broke off")
-        return self._front.malformed(exc) if status == 400 else self._front.failed(exc)
+        return self._dispatcher.malformed(exc) if status == 400 else self._dispatcher.failed(exc)
 
 
-def connection_of(request: web.Request) -> Connection:
+def connection_of(request: web.Request) -> HttpConnection:
     """The client who asks."""
     connection = request.protocol
-    assert isinstance(connection, Connection)
+    assert isinstance(connection, HttpConnection)
     return connection

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.web.http.prebuilt_response import Ready
+from service.web.http.prebuilt_response import PrebuiltResponse
 
 
-class Sending(web.StreamResponse):
+class PrebuiltSender(web.StreamResponse):
     """A ready answer, for aiohttp to send."""
 
-    def __init__(self, answer: Ready) -> None:
+    def __init__(self, answer: PrebuiltResponse) -> None:
         super().__init__(status=answer.status)
-        self._answer: Ready | None = answer
+        self._answer: PrebuiltResponse | None = answer
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Nothing is sent before everything is known."""

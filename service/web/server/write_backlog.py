@@ -21,7 +21,7 @@ MOST = 64 << 20
 """Unsent bytes of a process, beyond which large answers are refused. At twice as many the oldest go at once."""
 GRACE = 2.0
 """Seconds that an answer is safe, also when others want its room: a client far away may need as long."""
-AT_ONCE = 20
+PER_TURN = 20
 """Connections that are aborted in one turn of the loop."""
 LARGE = 1 << 16
 """Bytes of an answer that needs room. What is smaller is always sent: a refusal is, too."""
@@ -39,7 +39,7 @@ class Line(Protocol):
         """Drop it, with all that it holds back."""
 
 
-class Unsent:
+class WriteBacklog:
     """One per process. A connection sends one answer at a time, so what it holds back when it begins is the most."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Unsent:
             raise Overloaded("too many answers wait to be read")
 
     def _make_room(self, enough: Callable[[], bool], grace: float) -> None:
-        for line in [*islice(self._deadlines.older_than(grace), AT_ONCE)]:
+        for line in [*islice(self._deadlines.older_than(grace), PER_TURN)]:
             if enough():
                 return
             self._abort(line)
@@ -87,4 +87,4 @@ class Unsent:
         self.full = self.bytes > MOST
 
 
-UNSENT = web.AppKey("unsent", Unsent)
+WRITE_BACKLOG = web.AppKey("unsent", WriteBacklog)

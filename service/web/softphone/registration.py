@@ -14,7 +14,7 @@ from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.permissions import Permission
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
-from service.web.app_keys import BOARD, DIRECTORY, HELD_POLLS, WATCH
+from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH
 from service.web.auth.authentication import caller, holder, known_caller, presented_token
 from service.web.auth.permissions import demand
 from service.web.http import arguments
@@ -22,11 +22,11 @@ from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound,
 from service.web.http.etag import known
 from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery
 from service.web.http.headers import rfc3339
-from service.web.http.prebuilt_response import Ready
+from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.http.wait import Wait, waiting_time
 from service.web.openapi.operation import AnyOf, Operation, Yes
 from service.web.server.held_request import Waiter, while_connected
-from service.web.softphone.registration_cache import REGISTRATIONS, Made
+from service.web.softphone.registration_cache import REGISTRATION_CACHE, CachedRegistration
 
 _PLAIN = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
 """The whole query of most polls: it says the same without being parsed."""
@@ -35,7 +35,7 @@ LOOK_AGAIN = 1.0
 STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since", "X-Poll-Interval")
 
 
-def at_once(request: web.Request) -> Ready | None:
+def by_user_id_sync(request: web.Request) -> PrebuiltResponse | None:
     """`by_user_id` for a plain question of somebody who is known here: what most polls are."""
     plain = _PLAIN.fullmatch(request.rel_url.raw_query_string)
     person = known_caller(request) if plain else None
@@ -45,7 +45,7 @@ def at_once(request: web.Request) -> Ready | None:
     return answer(request, _made(request, uid))
 
 
-async def by_user_id(request: web.Request) -> Ready:
+async def by_user_id(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByUserId
 
     `wait` seconds, together with `If-None-Match`, holds the answer until it differs: an addition of ours.
@@ -59,26 +59,26 @@ async def by_user_id(request: web.Request) -> Ready:
     return answer(request, made)
 
 
-async def by_extension(request: web.Request) -> Ready:
+async def by_extension(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
     demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
     asked = await arguments.of_query(request, ExtensionQuery)
     return answer(request, made_of(request, request.app[DIRECTORY].extension(asked.extension)))
 
 
-def _made(request: web.Request, uid: str) -> Made:
+def _made(request: web.Request, uid: str) -> CachedRegistration:
     """What can be answered now. Raises ExtensionNotFound, Unavailable."""
     return made_of(request, request.app[DIRECTORY].extension_of(uid))
 
 
-def made_of(request: web.Request, extension: Extension | None) -> Made:
+def made_of(request: web.Request, extension: Extension | None) -> CachedRegistration:
     """An extension's registration info now. Raises ExtensionNotFound, Unavailable."""
     if extension is None:
         raise ExtensionNotFound
-    return request.app[REGISTRATIONS].of(extension)
+    return request.app[REGISTRATION_CACHE].of(extension)
 
 
-def answer(request: web.Request, made: Made) -> Ready:
+def answer(request: web.Request, made: CachedRegistration) -> PrebuiltResponse:
     """The registration info, or 304 for whoever has it already."""
     found = made.answer(known=known(request, made.etag))
     stale_since = request.app[DIRECTORY].stale_since
@@ -87,26 +87,26 @@ def answer(request: web.Request, made: Made) -> Ready:
     return found
 
 
-async def _differing(request: web.Request, person: Person, uid: str, wait: float) -> Made:
+async def _differing(request: web.Request, person: Person, uid: str, wait: float) -> CachedRegistration:
     """What can be answered once it is not what the client knows, or the time is up, or the process stops.
 
     Whoever may not ask any more is refused like anybody else: a new secret is not theirs.
     """
-    board, loop = request.app[BOARD], asyncio.get_running_loop()
+    feed, loop = request.app[PRESENCE_FEED], asyncio.get_running_loop()
     token, waiter = token_hash(presented_token(request)), Waiter()
     extension = request.app[DIRECTORY].extension_of(uid)
-    mailbox = board.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.arrived)
-    held = request.app[HELD_POLLS].holding(person.user_id, waiter.end)
-    watched = request.app[WATCH].holding(token, person.role, waiter.end)
+    subscription = feed.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.arrived)
+    held = request.app[LONG_POLL_QUOTA].holding(person.user_id, waiter.end)
+    watched = request.app[SESSION_WATCH].holding(token, person.role, waiter.end)
     end = loop.time() + wait
     try:
         with held, watched, while_connected(request, waiter.end):
             while known(request, (made := _made(request, uid)).etag) and loop.time() < end and not waiter.ended:
-                mailbox.take()
+                subscription.take()
                 await waiter.wait(min(LOOK_AGAIN, end - loop.time()))
                 _may_see(await holder(request, token), uid)
     finally:
-        board.unsubscribe(mailbox)
+        feed.unsubscribe(subscription)
     return made
 
 
@@ -140,7 +140,7 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/connector.extension.getRegistrationInfoByUserId",
         handler=by_user_id,
-        at_once=at_once,
+        sync_handler=by_user_id_sync,
         summary="Registration info by user ID, with the live line state",
         details="Users may read their own, admins any. With `If-None-Match` and `wait`, a long poll until it changes.",
         query=RegistrationQuery,

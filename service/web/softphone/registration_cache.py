@@ -10,18 +10,18 @@ from aiohttp import web
 
 from service.ami.link import Link
 from service.domain.directory import Directory
-from service.domain.models import CallServerAddress, Extension, Reading
+from service.domain.models import Extension, Reading, WebSocketAddress
 from service.domain.registration_info import Registration, registration
 from service.domain.state_names import ASTERISK, ROCKETCHAT
 from service.errors import CallServerUnavailable
 from service.settings import Settings
 from service.web.http.headers import why_not_live
-from service.web.http.prebuilt_response import Ready, lines
+from service.web.http.prebuilt_response import PrebuiltResponse, lines
 from service.web.softphone.signing import JWT_RENEWED_EVERY, signed
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CachedRegistration:
     """An answer, and what it was made of: it holds as long as these are the same, within the same period."""
 
     extension: Extension
@@ -36,12 +36,12 @@ class Made:
         same = reading is self.reading or reading == self.reading  # one that is not live is made anew each time
         return same and extension is self.extension and period == self.period
 
-    def answer(self, *, known: bool) -> Ready:
+    def answer(self, *, known: bool) -> PrebuiltResponse:
         """The answer, or that the client knows it already."""
-        return Ready(304, self.head_without_body) if known else Ready(200, self.head, self.body)
+        return PrebuiltResponse(304, self.head_without_body) if known else PrebuiltResponse(200, self.head, self.body)
 
 
-class Registrations:
+class RegistrationCache:
     """One per process. Extensions are frozen, and a change is a new one: so `is` tells."""
 
     def __init__(self, settings: Settings, links: Mapping[str, Link], directory: Directory, tag_key: bytes) -> None:
@@ -52,9 +52,9 @@ class Registrations:
         self._jwt_secret = settings.jwt_secret
         self._directory = directory
         self._tag_key = tag_key
-        self._made: dict[str, Made] = {}
+        self._made: dict[str, CachedRegistration] = {}
 
-    def of(self, extension: Extension) -> Made:
+    def of(self, extension: Extension) -> CachedRegistration:
         """What can be answered now. Raises CallServerUnavailable."""
         found = self._servers.get(extension.call_server)
         if found is None:
@@ -68,15 +68,19 @@ class Registrations:
             made = self._made[extension.number] = self._make(extension, server, reading, period)
         return made
 
-    def _make(self, extension: Extension, server: CallServerAddress, reading: Reading, period: int) -> Made:
+    def _make(
+        self, extension: Extension, server: WebSocketAddress, reading: Reading, period: int
+    ) -> CachedRegistration:
         settings, key = self._settings, self._tag_key
-        spelling = ROCKETCHAT if settings.rocketchat_states else ASTERISK
-        found = registration(extension, server, reading, spelling, tag_key=key, success=settings.rocketchat_success)
+        state_names = ROCKETCHAT if settings.rocketchat_states else ASTERISK
+        found = registration(extension, server, reading, state_names, tag_key=key, success=settings.rocketchat_success)
         if self._jwt_secret is not None:
             secret = self._jwt_secret.get_secret_value()
             found = signed(found, secret, tag_key=key, now=period * JWT_RENEWED_EVERY)
         headers = _headers(found, settings.poll_interval)
-        return Made(extension, reading, period, found.etag, lines(headers, found.body), lines(headers), found.body)
+        return CachedRegistration(
+            extension, reading, period, found.etag, lines(headers, found.body), lines(headers), found.body
+        )
 
     def _tidy(self) -> None:
         """Forget extensions that are gone, before they are as many as those that are there."""
@@ -95,4 +99,4 @@ def _headers(found: Registration, poll_interval: int) -> dict[str, str]:
     }
 
 
-REGISTRATIONS = web.AppKey("registrations", Registrations)
+REGISTRATION_CACHE = web.AppKey("registrations", RegistrationCache)

@@ -9,11 +9,11 @@ from service.credentials import is_hash
 from service.db import user_admin
 from service.db.users import UserRow
 from service.errors import LastAdmin
-from service.web.app_keys import ACTIVITY, CHANGES, DATABASE, HASHER, SETTINGS, USER_READS
+from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, HASHER, SETTINGS, USER_LOADER
 from service.web.auth.authentication import admin
 from service.web.http import body, fields
 from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
-from service.web.http.prebuilt_response import Ready, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, as_json
 from service.web.openapi.operation import Auth, Operation, Success, under
 from service.web.users import validation
 from service.web.users.change_schemas import NewUser, UserChanges
@@ -23,7 +23,7 @@ from service.web.users.schemas import ONE_USER, UserAnswer
 log = structlog.get_logger(__name__)
 
 
-async def create(request: web.Request) -> Ready:
+async def create(request: web.Request) -> PrebuiltResponse:
     """POST /user/create: somebody new."""
     by = await admin(request)
     given = fields.of_body(NewUser, await body.read_object(request), validation.OF_NEW)
@@ -33,7 +33,7 @@ async def create(request: web.Request) -> Ready:
     return await _shown(request, row)
 
 
-async def modify(request: web.Request) -> Ready:
+async def modify(request: web.Request) -> PrebuiltResponse:
     """PATCH /user/{user_id}: the fields that are given."""
     by = await admin(request)
     given = fields.of_body(UserChanges, await body.read_object(request), validation.OF_CHANGES)
@@ -46,19 +46,19 @@ async def modify(request: web.Request) -> Ready:
     return await _shown(request, row)
 
 
-async def delete(request: web.Request) -> Ready:
+async def delete(request: web.Request) -> PrebuiltResponse:
     """DELETE /user/{user_id}: their tokens end, and their phone's secret."""
     by = await admin(request)
     user_id = asked_user(request)
     await user_admin.delete(request.app[DATABASE], user_id)
     log.info("a user was deleted", user_id=user_id, by=by.user_id)
-    await request.app[CHANGES].refresh(f"user {user_id}", within=1.0)
+    await request.app[CHANGE_LISTENER].refresh(f"user {user_id}", within=1.0)
     return as_json({"success": True})
 
 
 async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[str, str]:
     """The new hash, if there is a new password. Whoever sends a whole user back sends the hash that they were shown."""
-    row = await request.app[USER_READS].get(user_id)
+    row = await request.app[USER_LOADER].get(user_id)
     if row is None:
         raise UserNotFound
     if password == row.passwd:
@@ -68,9 +68,9 @@ async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[s
     return {"passwd": await request.app[HASHER].hash(password)}
 
 
-async def _shown(request: web.Request, row: UserRow) -> Ready:
+async def _shown(request: web.Request, row: UserRow) -> PrebuiltResponse:
     """The user as they are now, once this process knows it too."""
-    await request.app[CHANGES].refresh(f"user {row.user_id}", within=1.0)
+    await request.app[CHANGE_LISTENER].refresh(f"user {row.user_id}", within=1.0)
     pending, mask = request.app[ACTIVITY].pending(row.user_id), request.app[SETTINGS].mask_passwd
     return as_json({"success": True, "payload": shown(row, pending, mask=mask)})
 

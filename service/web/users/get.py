@@ -12,11 +12,11 @@ from aiohttp import web
 from service.db.activity import ONLINE_FOR, Seen
 from service.db.users import UserRow
 from service.errors import Unavailable
-from service.web.app_keys import ACTIVITY, SETTINGS, USER_READS
+from service.web.app_keys import ACTIVITY, SETTINGS, USER_LOADER
 from service.web.auth.authentication import admin, logged_in
 from service.web.http import body
 from service.web.http.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
-from service.web.http.prebuilt_response import Ready, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, as_json
 from service.web.openapi.operation import Auth, Operation, under
 from service.web.users.schemas import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 
@@ -28,10 +28,10 @@ _TIMES = ("last_login_time", "cdr_expire", "create_time", "last_seen")
 _USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
-async def get(request: web.Request) -> Ready:
+async def get(request: web.Request) -> PrebuiltResponse:
     """GET /user/{user_id}: read from PostgreSQL at each request."""
     await admin(request)
-    row = await request.app[USER_READS].get(asked_user(request))
+    row = await request.app[USER_LOADER].get(asked_user(request))
     if row is None:
         raise UserNotFound
     payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
@@ -46,7 +46,7 @@ def asked_user(request: web.Request) -> int:
     return int(text)
 
 
-async def authenticate(request: web.Request) -> Ready:
+async def authenticate(request: web.Request) -> PrebuiltResponse:
     """POST /auth: a name or e-mail and a password for a token."""
     given = await body.read_object(request, most=body.OF_STRANGERS)
     longest = int(request.app[SETTINGS].token_days * 24 * 60)

@@ -8,22 +8,22 @@ from aiohttp import web
 
 from service.db import user_list
 from service.db.activity import ONLINE_FOR
-from service.db.user_list import Wanted
+from service.db.user_list import UserFilter
 from service.web.app_keys import ACTIVITY, DATABASE, SETTINGS
 from service.web.auth.authentication import admin
 from service.web.http import fields
 from service.web.http.errors import FieldsWrong, Forbidden
-from service.web.http.prebuilt_response import Ready, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, as_json
 from service.web.openapi.operation import Auth, Operation, under
 from service.web.users.get import shown
 from service.web.users.schemas import UserListAnswer, UserListQuery
 
 
-async def get(request: web.Request) -> Ready:
+async def get(request: web.Request) -> PrebuiltResponse:
     """GET /user/list: one page, and how many there are in all."""
     await admin(request)
     asked = fields.of_query(UserListQuery, request.query)
-    wanted = Wanted(
+    wanted = UserFilter(
         user_type=asked.user_type,
         active=None if asked.active is None else asked.active == "true",
         is_online=asked.is_online,

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from aiohttp import HttpVersion11, web
 
-from service.domain.presence.scope import Sight
-from service.domain.presence.subscription import Mailbox
-from service.web.app_keys import BOARD, HELD_STREAMS, WATCH
-from service.web.presence.sse.events import EVENTS, links_of
-from service.web.presence.sse.scheduler import STREAMS
+from service.domain.presence.scope import Scope
+from service.domain.presence.subscription import Subscription
+from service.web.app_keys import PRESENCE_FEED, SESSION_WATCH, STREAM_QUOTA
+from service.web.presence.sse.events import STREAM_EVENTS, links_of
+from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from service.web.server.held_request import Waiter
 from service.web.server.protocol import connection_of
 
 
-class OpenStream:
+class StreamConnection:
     """Follows from now on until `close`, and writes from `go_on` on: what comes first is its handler's to write.
 
     `waiter` wakes the handler when the reader is behind, and when the stream has to end. Thousands of these are open,
@@ -25,25 +25,43 @@ class OpenStream:
     """
 
     __slots__ = (
-        "_asked", "_behind", "_board", "_chunked", "_connection", "_events", "_held", "_mailbox", "_sight", "_streams",
-        "_token", "_watch", "failure", "waiter", "wrote_at",
+        "_asked",
+        "_behind",
+        "_chunked",
+        "_connection",
+        "_events",
+        "_feed",
+        "_held",
+        "_scope",
+        "_streams",
+        "_subscription",
+        "_token",
+        "_watch",
+        "failure",
+        "waiter",
+        "wrote_at",
     )  # fmt: skip
 
-    def __init__(self, request: web.Request, sight: Sight, token_hash: bytes) -> None:
+    def __init__(self, request: web.Request, scope: Scope, token_hash: bytes) -> None:
         app = request.app
-        self._board, self._events, self._streams, self._watch = app[BOARD], app[EVENTS], app[STREAMS], app[WATCH]
+        self._feed, self._events, self._streams, self._watch = (
+            app[PRESENCE_FEED],
+            app[STREAM_EVENTS],
+            app[STREAM_SCHEDULER],
+            app[SESSION_WATCH],
+        )
         self._connection, self._chunked = connection_of(request), request.version >= HttpVersion11
-        self._sight, self._token = sight, token_hash
+        self._scope, self._token = scope, token_hash
         self._asked = False  # for a turn
         self._behind = True
         self.waiter = Waiter()
         self.wrote_at = 0.0
         self.failure: Exception | None = None
         """What went wrong in its turn."""
-        self._held = app[HELD_STREAMS]
-        self._held.begin(sight.person.user_id, self.waiter.end)
-        self._mailbox = self._subscribed()
-        self._watch.hold(token_hash, sight.person.role, self.waiter.end)
+        self._held = app[STREAM_QUOTA]
+        self._held.begin(scope.person.user_id, self.waiter.end)
+        self._subscription = self._subscribed()
+        self._watch.hold(token_hash, scope.person.role, self.waiter.end)
         self._streams.begin(self)
         self._connection.keep_alive(False)  # is about its next request, and has a timer
         self._connection.tell_lost(self.waiter.end)
@@ -53,8 +71,8 @@ class OpenStream:
         self._connection.tell_lost(None)
         self._streams.end(self)
         self._watch.release(self.waiter.end)
-        self._board.unsubscribe(self._mailbox)
-        self._held.end(self._sight.person.user_id, self.waiter.end)
+        self._feed.unsubscribe(self._subscription)
+        self._held.end(self._scope.person.user_id, self.waiter.end)
 
     def arrived(self) -> None:
         """There is something to say, if only that it is alive."""
@@ -74,11 +92,11 @@ class OpenStream:
         if self.waiter.ended:
             return
         try:
-            if not self._watch.valid(self._token, self._sight.person.role):
+            if not self._watch.valid(self._token, self._scope.person.role):
                 self.waiter.end()
             elif self._connection.writing_paused:
                 self._fall_behind()
-            elif self._mailbox.moved and not self._events.ready(self._sight):
+            elif self._subscription.moved and not self._events.ready(self._scope):
                 self._streams.ask(self)
             else:
                 self._asked = False
@@ -88,15 +106,15 @@ class OpenStream:
             self.waiter.end()
 
     def _news(self) -> bytes:
-        mailbox = self._mailbox
-        if not mailbox.moved:
-            return self._events.news(self._sight, mailbox)
-        self._board.unsubscribe(mailbox)
-        self._mailbox = self._subscribed()
-        return links_of(mailbox) + self._events.snapshot(self._sight)
+        subscription = self._subscription
+        if not subscription.moved:
+            return self._events.news(self._scope, subscription)
+        self._feed.unsubscribe(subscription)
+        self._subscription = self._subscribed()
+        return links_of(subscription) + self._events.snapshot(self._scope)
 
-    def _subscribed(self) -> Mailbox:
-        return self._board.subscribe(self._sight.wanted(), self.arrived, self._sight.by_owner)
+    def _subscribed(self) -> Subscription:
+        return self._feed.subscribe(self._scope.wanted(), self.arrived, self._scope.by_owner)
 
     def _send(self, news: bytes) -> None:
         """Straight to the transport, as one chunk of HTTP: aiohttp's writer is for those who can wait."""

@@ -11,21 +11,21 @@ from aiohttp import web
 
 from service.credentials import token_hash
 from service.domain.models import Person
-from service.domain.presence.scope import Sight
-from service.web.app_keys import SETTINGS, TICKETS
+from service.domain.presence.scope import Scope
+from service.web.app_keys import SETTINGS, STREAM_TICKETS
 from service.web.auth.authentication import TOKEN_HEADER, caller, holder, presented_token
 from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong, encode
 from service.web.http.headers import EXPOSED
 from service.web.http.prebuilt_response import SERVER
 from service.web.openapi.operation import Auth, Operation, Yes
-from service.web.presence.poll import sight_of
+from service.web.presence.poll import scope_of
 from service.web.presence.schemas import Filters
-from service.web.presence.snapshot_cache import PICTURES
-from service.web.presence.sse.connection import OpenStream
-from service.web.presence.sse.events import EVENTS
+from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
+from service.web.presence.sse.connection import StreamConnection
+from service.web.presence.sse.events import STREAM_EVENTS
 from service.web.server.held_request import Waiter
-from service.web.server.write_backlog import UNSENT, WRITE_DEADLINE
+from service.web.server.write_backlog import WRITE_BACKLOG, WRITE_DEADLINE
 
 TICKET_LIFETIME = 60
 
@@ -33,7 +33,7 @@ TICKET_LIFETIME = 60
 async def ticket(request: web.Request) -> web.Response:
     """POST /api/v1/presence/streamTicket: for browsers, whose EventSource cannot send headers."""
     await caller(request)
-    made = await request.app[TICKETS].issue(token_hash(presented_token(request)), TICKET_LIFETIME)
+    made = await request.app[STREAM_TICKETS].issue(token_hash(presented_token(request)), TICKET_LIFETIME)
     answer = StreamTicket(True, made, TICKET_LIFETIME)
     return web.Response(body=encode(answer), content_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -41,13 +41,13 @@ async def ticket(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/stream"""
     person, hash_ = await _reader(request)
-    request.app[UNSENT].demand_room()
-    sight, answer = sight_of(request, person), _answer(request)
-    await request.app[PICTURES].settled(sight)
+    request.app[WRITE_BACKLOG].demand_room()
+    scope, answer = scope_of(request, person), _answer(request)
+    await request.app[SNAPSHOT_CACHE].settled(scope)
     # The picture is taken in the same turn as the mailbox: nothing is lost between.
-    following = OpenStream(request, sight, hash_)
+    following = StreamConnection(request, scope, hash_)
     try:
-        await _tell(request, answer, following, _first_event(request, sight))
+        await _tell(request, answer, following, _first_event(request, scope))
         if following.failure is not None:
             raise following.failure
         if request.transport is not None:
@@ -76,7 +76,7 @@ def _answer(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-async def _tell(request: web.Request, answer: web.StreamResponse, following: OpenStream, first: bytes) -> None:
+async def _tell(request: web.Request, answer: web.StreamResponse, following: StreamConnection, first: bytes) -> None:
     """Write the first event, and let the stream go on whenever its reader is not behind, until it has to end."""
     waiter = following.waiter
     async with _deadline(waiter):
@@ -98,18 +98,18 @@ async def _reader(request: web.Request) -> tuple[Person, bytes]:
     given = request.query.get("ticket")
     if given is None or TOKEN_HEADER in request.headers:
         return await caller(request), token_hash(presented_token(request))
-    hash_ = await request.app[TICKETS].redeem(given)
+    hash_ = await request.app[STREAM_TICKETS].redeem(given)
     if hash_ is None:
         raise TokenWrong
     return await holder(request, hash_), hash_
 
 
-def _first_event(request: web.Request, sight: Sight) -> bytes:
+def _first_event(request: web.Request, scope: Scope) -> bytes:
     """What changed since the reader's last event, if that can be told; else the whole picture."""
-    last, events = request.headers.get("Last-Event-ID"), request.app[EVENTS]
-    changes = sight.since(last) if last is not None else None
+    last, events = request.headers.get("Last-Event-ID"), request.app[STREAM_EVENTS]
+    changes = scope.since(last) if last is not None else None
     retry = f"retry: {request.app[SETTINGS].poll_interval * 1000}\n".encode()
-    return retry + (events.snapshot(sight) if changes is None else events.since(sight, changes))
+    return retry + (events.snapshot(scope) if changes is None else events.since(scope, changes))
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-AT_ONCE = 20
+PER_TURN = 20
 """Streams that write in one turn of the loop: everybody else gets their turns between."""
 HEARTBEAT_AFTER = 22.5
 """Seconds that a stream is silent at least: proxies close connections on which nothing is said for 30 or 60."""
@@ -28,7 +28,7 @@ class Stream(Protocol):
         """It is its turn."""
 
 
-class Streams:
+class StreamScheduler:
     """Counts the open streams and lets them write, a few at a time, first come first served.
 
     So the flush adapts itself: while nothing waits, a change is written at once; the more there is to write, the longer
@@ -70,7 +70,7 @@ class Streams:
         """Let the next few write, and then others of the loop have their turns."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for _ in range(min(AT_ONCE, len(self._waiting))):
+        for _ in range(min(PER_TURN, len(self._waiting))):
             stream = self._waiting.popleft()
             if stream in self._open:
                 stream.write()
@@ -89,4 +89,4 @@ class Streams:
         self._beating = loop.call_later(BEAT, self._beat)
 
 
-STREAMS = web.AppKey("streams", Streams)
+STREAM_SCHEDULER = web.AppKey("streams", StreamScheduler)
