@@ -40,11 +40,11 @@ test: ## unit, integration and end-to-end tests (ARGS="tests/unit -k rooms")
 
 soak: ## the link for longer than make test: 100 kills and starts, 1,000,000 changes (ARGS="-k storm")
 	@$(DEV)
-	@SOAK=1 $(BIN)/python -m pytest -s tests/integration/test_link_cycles.py tests/integration/test_link_storm.py $(ARGS)
+	@SOAK=1 $(BIN)/python -m pytest -s tests/integration/ami/test_cycles.py tests/integration/ami/test_storm.py $(ARGS)
 
 examples: ## ask a real service for the examples of the API's description anew
 	@$(DEV)
-	@WRITE_EXAMPLES=1 $(BIN)/python -m pytest tests/integration/test_examples.py
+	@WRITE_EXAMPLES=1 $(BIN)/python -m pytest tests/integration/openapi/test_examples.py
 
 lint: ## ruff, mypy --strict and the contracts of import-linter
 	@$(DEV)

@@ -1,6 +1,6 @@
 """An example of each operation: what was asked of a real service, and what it answered.
 
-`tests/integration/test_examples.py` asks again and compares; `make examples` writes the file anew.
+`tests/integration/openapi/test_examples.py` asks again and compares; `make examples` writes the file anew.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from service.db.user_list import OrderBy
 from tests.integration.conformance.table import CLIENT, NOBODY, Case, Json, replay
-from tests.integration.test_users import FIELDS
+from tests.integration.users.test_get import FIELDS
 from tests.support.database import TestDatabase
 from tests.support.server import Start
 

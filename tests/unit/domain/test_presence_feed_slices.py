@@ -23,7 +23,7 @@ from service.runtime.presence_composer import PresenceComposer
 from service.web.presence import aggregates
 from service.web.presence.snapshot_cache import SnapshotCache
 from tests.support.directories import fill
-from tests.unit.test_board import World, _apply
+from tests.unit.domain.test_presence_feed import World, _apply
 
 ADMIN = Person(1, "u1", "ann", Role.ADMIN, True, "Ann", None, False)
 NUMBERS = "abcdefgh"

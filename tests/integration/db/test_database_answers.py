@@ -17,7 +17,7 @@ from service.errors import ConfigurationError, DatabaseUnavailable
 from service.runtime import app as composition
 from service.settings import Settings
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, DIRECTORY
-from tests.integration.test_directory_trouble import polling
+from tests.integration.db.test_directory_trouble import polling
 from tests.support import command_line
 from tests.support.database import ASTERISK, OWNER, SERVICE, TestDatabase
 from tests.support.eventually import eventually

@@ -24,7 +24,7 @@ from tests.support.eventually import eventually
 from tests.support.pbx import Pbx, make_pbx
 from tests.support.server import Start
 
-CERTIFICATES = Path(__file__).parents[1] / "support/tls"
+CERTIFICATES = Path(__file__).parents[2] / "support/tls"
 """A CA, a certificate of it for localhost and 127.0.0.1 with its key, and a CA that has nothing to do with it."""
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from service.cli.demo import SIP_PASSWORD
-from tests.integration.test_users import FIELDS
+from tests.integration.users.test_get import FIELDS
 from tests.support.database import TestDatabase
 from tests.support.server import Server, Start
 from tests.support.user_calls import NEW, TOKEN, asked, made, refused

@@ -12,7 +12,7 @@ import pytest
 
 from service.db.user_list import OrderBy
 from service.web.app_keys import ACTIVITY
-from tests.integration.test_users import FIELDS
+from tests.integration.users.test_get import FIELDS
 from tests.support.database import TestDatabase, cloned
 from tests.support.server import Server, Start, serving, told
 from tests.support.user_calls import NAMES, TOKEN, listed

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from service.domain.models import Role
 from service.web.presence.snapshot_cache import LARGEST, TAGS, SnapshotCache
-from tests.unit.test_sight import World
+from tests.unit.domain.test_scope import World
 
 ROLES = st.sampled_from([Role.ADMIN, Role.CLIENT])
 CHANGES = st.tuples(st.sampled_from(["101", "102", "103"]), st.sampled_from([None, 1, 2]))

@@ -21,7 +21,7 @@ from service.db.migrate import migrate
 from service.errors import DatabaseUnavailable
 from service.settings import Settings
 from service.web.app_keys import DIRECTORY
-from tests.integration.test_directory_trouble import polling
+from tests.integration.db.test_directory_trouble import polling
 from tests.support import command_line
 from tests.support.database import ASTERISK, OWNER, PASSWORD, TestDatabase, scratch
 from tests.support.eventually import eventually

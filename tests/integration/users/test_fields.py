@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_users import FIELDS
+from tests.integration.users.test_get import FIELDS
 from tests.support.database import TestDatabase
 from tests.support.server import Server, told
 from tests.support.user_calls import NAMES, NEW, TOKEN, asked, made, refused

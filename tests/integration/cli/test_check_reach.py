@@ -18,7 +18,7 @@ from tests.support.database import TestDatabase, call_server
 from tests.support.pbx import Pbx
 from tests.support.scripted import Line, peer
 
-CA = Path(__file__).parents[1] / "support/tls/ca.pem"
+CA = Path(__file__).parents[2] / "support/tls/ca.pem"
 
 
 async def remedies(port: int, **values: Any) -> list[str | None]:
