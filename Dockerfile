@@ -18,6 +18,17 @@ FROM python:3.13-slim
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin connector
 COPY --from=build /app /app
 
+# `make image` knows these; an image that compose builds goes without.
+ARG VERSION="" REVISION="" CREATED="" SOURCE=""
+LABEL org.opencontainers.image.title="Asterisk connector" \
+    org.opencontainers.image.description="Registration info and users, in front of a live Asterisk and a PostgreSQL" \
+    org.opencontainers.image.authors="the Asterisk connector authors" \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.created="$CREATED" \
+    org.opencontainers.image.source="$SOURCE"
+
 ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CONNECTOR_HTTP_HOST=0.0.0.0
 WORKDIR /app
 USER connector

@@ -9,7 +9,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev phone cli clean-run check test soak examples lint format bench release lock
+.PHONY: help run dev phone cli clean-run check test soak examples lint format hooks bench release image lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ cli: ## the command line of what `make run` runs (ARGS="user list")
 
 clean-run: ## remove the data folder of `make run` (DATA_DIR=data)
 	@$(PYTHON) -m local.clean
+
+check: ## what every commit must pass, in less than a minute: ruff, mypy --strict, unit tests
+	@started=$$(date +%s) && $(MAKE) --no-print-directory lint && \
+	$(BIN)/python -m pytest tests/unit --quiet --numprocesses auto && \
+	echo "all checks passed in $$(($$(date +%s) - started)) s"
 
 test: ## unit, integration and end-to-end tests (ARGS="tests/unit -k rooms")
 	@$(DEV)
@@ -58,9 +63,20 @@ format: ## let ruff rewrite the sources
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+hooks: ## have git run the checks before each commit and push (.pre-commit-config.yaml)
+	@$(DEV)
+	@$(BIN)/pre-commit install
+
 bench: ## figures, each beside what it is compared with (ARGS="polls link"; all take 10 minutes or more)
 	@$(DEV)
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+release: ## the tag and dist/ of the version in service/__init__.py; DRY_RUN=1 rehearses it
+	@$(DEV)
+	@$(BIN)/python -m local.release $(if $(DRY_RUN),--dry-run)
+
+image: ## the service's image with its labels, by Docker (SOURCE_URL=https://...)
+	@$(PYTHON) -m local.image
 
 lock: ## compute the lock files again, with the newest versions that pyproject.toml allows
 	@$(DEV)
