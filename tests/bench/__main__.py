@@ -13,14 +13,14 @@ from local.asterisk import AsteriskError
 from local.postgres_binaries import PostgresError
 from local.shutdown import ShutdownRequested, shutdown_on_signals
 from tests.bench import machine, report
-from tests.bench.processes import BenchError
-from tests.bench.rig import Rig
+from tests.bench.rig.processes import BenchError
+from tests.bench.rig.servers import Rig
 
 SUBJECTS = (
-    "link", "latency", "snapshot", "polls", "asked", "workers", "users", "presence", "scale", "storm", "streams",
-    "softphones", "revoked", "turns", "stranger", "start", "reconnect", "devices",
+    "link", "latency", "snapshot", "polls", "ami_per_poll", "workers", "users", "presence", "scale", "storm", "streams",
+    "softphones", "revocation", "loop_turns", "unauthenticated", "start", "reconnect", "devices",
 )  # fmt: skip
-"""Modules of this package: each has a TITLE and `run(rig)`, which returns rows. Each leaves more behind it."""
+"""Modules of tests/bench/subjects: each has a TITLE and `run(rig)`, which returns rows. Each leaves more behind it."""
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def measure(folder: Path, subjects: list[str]) -> None:
     with Rig(folder) as rig:
         print(machine.described(*rig.versions()), flush=True)
         for name in subjects:
-            subject = importlib.import_module(f"tests.bench.{name}")
+            subject = importlib.import_module(f"tests.bench.subjects.{name}")
             print(report.table(subject.TITLE, subject.run(rig)), flush=True)
             print(f"\n({time.monotonic() - began:.0f} s since the start)", flush=True)
 

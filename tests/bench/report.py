@@ -19,9 +19,9 @@ class Row:
     goal: str = ""
 
     def cells(self) -> tuple[str, str, str, str]:
-        low, high = told(min(self.values)), told(max(self.values))
+        low, high = format_value(min(self.values)), format_value(max(self.values))
         spread = f"{low} - {high}" if len(self.values) > 1 else ""
-        return self.what, f"{told(median(self.values))} {self.unit}".rstrip(), spread, self.goal
+        return self.what, f"{format_value(median(self.values))} {self.unit}".rstrip(), spread, self.goal
 
 
 def ratio(what: str, ours: Row, theirs: Row, goal: str = "") -> Row:
@@ -30,7 +30,7 @@ def ratio(what: str, ours: Row, theirs: Row, goal: str = "") -> Row:
     return Row(what, values or [float("nan")], "x", goal)
 
 
-def told(value: float) -> str:
+def format_value(value: float) -> str:
     """Three digits that count."""
     if value != value or value == 0:
         return f"{value:g}"

@@ -1,0 +1,1 @@
+"""What subjects measure on: real servers, load generators, counters."""
