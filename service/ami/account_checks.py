@@ -58,6 +58,6 @@ class AccountChecks:
         if why is not None:
             self.refused[kind] = why
         if why is not None and why != before:
-            self._log.error("an AMI account is refused", account=kind, error=why)
+            self._log.error("ami_account_refused", account=kind, error=why)
         elif why is None and before is not None:
-            self._log.info("an AMI account is let in again", account=kind)
+            self._log.info("ami_account_accepted", account=kind)

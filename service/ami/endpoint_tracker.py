@@ -23,6 +23,7 @@ calls (docs/decisions/0003).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Set
 
@@ -163,7 +164,7 @@ class EndpointTracker:
         except CallServerUnavailable as error:
             if connection.why_ended is not None:
                 raise
-            self._complaints.tell("warning", "an endpoint could not be synchronised", number, error=str(error))
+            self._complaints.log(logging.WARNING, "endpoint_sync_failed", number, error=str(error))
             await asyncio.sleep(RETRY)
         finally:
             del self._asking[number]
@@ -174,14 +175,14 @@ class EndpointTracker:
         answer = await connection.variable(f"DEVICE_STATE({device})")
         state = DeviceState.__members__.get(answer, DeviceState.INVALID)
         if state is DeviceState.INVALID:
-            self._complaints.tell("info", "asterisk does not know this endpoint", number)
+            self._complaints.log(logging.INFO, "endpoint_unknown", number)
             return
         if state is not DeviceState.UNAVAILABLE or await self._cannot_be_reached(connection, number):
             if not shown.is_set():
                 self._states.assume(device, state)
         else:
             sync = self._sync is not None
-            self._complaints.tell("warning", "perhaps a registered phone is not tracked", number, sync=sync)
+            self._complaints.log(logging.WARNING, "endpoint_untracked", number, sync_account=sync)
             await self._reload(connection, number)
 
     def _is_out_of_reach(self, number: str) -> bool:

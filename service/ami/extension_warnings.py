@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import structlog
 
 SAID = 20
@@ -16,19 +18,19 @@ class ExtensionWarnings:
         self._said: dict[str, set[str]] = {}  # events by extension
         self._too_many = False
 
-    def tell(self, level: str, event: str, extension: str, **more: object) -> None:
+    def log(self, level: int, event: str, extension: str, **fields: object) -> None:
         """Something is wrong with this extension."""
         said = self._said.get(extension)
         if said is None and len(self._said) >= SAID:
             if not self._too_many:
-                self._log.warning("more extensions are not well; each is named at level debug", named=SAID)
+                self._log.warning("extension_warnings_suppressed", limit=SAID)
             self._too_many = True
-            level = "debug"
+            level = logging.DEBUG
         elif said is not None and event in said:
-            level = "debug"
+            level = logging.DEBUG
         else:
             self._said.setdefault(extension, set()).add(event)
-        getattr(self._log, level)(event, extension=extension, **more)
+        self._log.log(level, event, extension=extension, **fields)
 
     def over(self, extension: str) -> None:
         """It is well again, or gone: what happens to it next is news."""

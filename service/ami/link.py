@@ -6,6 +6,7 @@ One task owns it. What it learns goes into maps that are its own, in the order r
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator
 
@@ -85,8 +86,8 @@ class Link(LinkEvents):
         news = self.facts.why_ended is None or refused > self.facts.refused
         self.facts.failures += 1
         self.facts.why_ended, self.facts.refused = str(error), refused
-        level = "debug" if not news else "error" if refused else "warning"
-        getattr(self._log, level)("the link to asterisk is down", error=str(error))
+        level = logging.DEBUG if not news else logging.ERROR if refused else logging.WARNING
+        self._log.log(level, "ami_link_down", error=str(error))
 
     async def _session(self) -> None:
         self._booted = self._stale = self.heard = False
@@ -150,7 +151,7 @@ class Link(LinkEvents):
             self._reader.begin()
             self.accounts.begin()
             self._compare_in = UNHEARD_EVERY
-            self._log.info("the link to asterisk is live", devices=len(self.states))
+            self._log.info("ami_link_live", devices=len(self.states))
 
     def _contact_status(self, endpoint: str, message: Message) -> None:
         if not self.heard:  # a phone came or went, so a state should have changed
@@ -166,7 +167,7 @@ class Link(LinkEvents):
         corrected = self.states.take_corrections()
         if corrected:
             self.facts.corrections += corrected
-            self._log.warning("the live map differed from asterisk and is mended", devices=corrected)
+            self._log.warning("device_states_corrected", devices=corrected)
 
     async def _ping(self, connection: AmiClient) -> None:
         sent = self._clock()

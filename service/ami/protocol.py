@@ -196,7 +196,7 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
         try:
             return Message.from_line(frame.decode("utf-8", "replace")) if frame else None
         except Exception:  # whatever the parser trips over is not worth the link
-            log.warning("an AMI message could not be read", size=len(frame))
+            log.warning("ami_message_unreadable", size_bytes=len(frame))
             return None
 
     # --- writing ---------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ class QueueSync:
             return
         self._suspicious = not self._heard and self.queues.known and self.queues.differs(listed)
         if not self.queues.known:
-            self._log.info("the queues are known", queues=len(listed.averages))
+            self._log.info("queues_available", queues=len(listed.averages))
         self._refused = None
         self.queues.end_snapshot(listed)
         if self.queues and not self._heard:
@@ -126,5 +126,5 @@ class QueueSync:
     def _not_known(self, why: str) -> None:
         self.queues.lost()
         if why != self._refused:
-            self._log.warning("the queues are not known", why=why)
+            self._log.warning("queues_unavailable", error=why)
         self._refused = why

@@ -6,6 +6,7 @@ At most one statement per process and `FLUSH_EVERY` seconds, however many polls 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -85,11 +86,11 @@ class Activity:
                     await connection.execute(SQL["record_activity"], *columns(batch))
             written = True
             if self._away:
-                log.info("activity is written again")
+                log.info("activity_write_resumed")
             self._away = False
         except DatabaseUnavailable as error:
-            say = log.debug if self._away else log.warning
-            say("activity waits for postgresql", people=len(batch), error=str(error))
+            level = logging.DEBUG if self._away else logging.WARNING
+            log.log(level, "activity_write_failed", users=len(batch), error=str(error))
             self._away = True
         finally:
             if not written:

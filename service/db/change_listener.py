@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import uuid
 from collections.abc import Callable, Iterable
@@ -119,7 +120,8 @@ class ChangeListener:
                 await self._session()
             except* DatabaseUnavailable as failures:
                 self.trouble = str(failures.exceptions[0])
-            (log.debug if self._away else log.warning)("changes in postgresql are not followed", error=self.trouble)
+            level = logging.DEBUG if self._away else logging.WARNING
+            log.log(level, "change_listener_down", error=self.trouble)
             self._away = True
             await asyncio.sleep(next(self._pauses))
 
@@ -228,7 +230,7 @@ class ChangeListener:
                     await self._beat
             if self._away:
                 self._away = False
-                log.info("changes in postgresql are followed again")
+                log.info("change_listener_live")
             self._pauses = delays(*RETRY)
             self._confirmed_at = sent_at
             self._due.set()
@@ -244,7 +246,7 @@ class ChangeListener:
         elif not _HEARTBEAT.fullmatch(hint):
             if not self._hints.add(hint) and self._clock() > self._reminded_at + REMIND_EVERY:
                 self._reminded_at = self._clock()
-                log.warning("a notification is not understood, so everything is read", hint=hint[:80])
+                log.warning("change_hint_unknown", hint=hint[:80])
             self._due.set()
             self._hinted.set()
 

@@ -86,7 +86,7 @@ class DatabaseLogin:
                 self.url, **{**options, **where, **given, "connection_class": Connection}
             )
         if host != self.host and self.host is not None:
-            log.warning("the primary of postgresql is another host now", host=str(host))
+            log.warning("database_primary_changed", host=str(host))
         connection.host = self.host = host
         self.write_access.found(read_only=is_read_only(connection))
         return connection
@@ -117,14 +117,14 @@ async def wait_until_reachable(login: DatabaseLogin, deadline: float) -> None:
                 connection = await login.connect()
                 await connection.close(timeout=1)
             if told:
-                log.info("postgresql is back")
+                log.info("database_available")
             return
         except (DatabaseUnavailable, TimeoutError) as error:
             why = str(error) or "it does not answer"
             if loop.time() + 0.5 >= end:
                 raise ConfigurationError(f"no PostgreSQL within {deadline:g} s: {why}") from error
             if not told:
-                log.warning("waiting for postgresql", error=why, deadline_seconds=deadline)
+                log.warning("database_unavailable", error=why, deadline_seconds=deadline)
                 told = True
         await asyncio.sleep(0.5)
 

@@ -133,9 +133,9 @@ class DirectoryLoader:
         self._directory.left_out(len(self._left_out), {key for kind, key in self._left_out if kind == "user"})
         for kind, key in new[:LINES]:
             told = key.hex()[:16] if isinstance(key, bytes) else key
-            log.error("a row cannot be read and is left out", kind=kind, key=told, error=str(left_out[kind, key]))
+            log.error("directory_row_unreadable", kind=kind, key=told, error=str(left_out[kind, key]))
         if len(new) > LINES:
-            log.error("more rows cannot be read and are left out", rows=len(new) - LINES)
+            log.error("directory_row_warnings_suppressed", rows=len(new) - LINES)
 
 
 def _keys(people: Iterable[int], tokens: Iterable[bytes], extensions: Iterable[str]) -> set[Key]:

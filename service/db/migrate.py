@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
@@ -59,7 +60,7 @@ async def migrate(settings: Settings) -> None:
         work = await stack.enter_async_context(_connection(owner))
         eye = await stack.enter_async_context(_connection(owner))
         await Migrator(work, Watcher(eye, work), settings).run()
-    log.info("the database is up to date", call_servers=sorted(settings.call_servers))
+    log.info("migrate_finished", call_servers=sorted(settings.call_servers))
 
 
 @contextlib.asynccontextmanager
@@ -97,7 +98,7 @@ async def _locked(guard: asyncpg.Connection, deadline: float) -> AsyncIterator[N
                 return
             other = await schema.migrating(guard)
         if not told:
-            log.info("another migrate is under way: waiting for it", process=other)
+            log.info("migrate_already_running", pid=other)
             told = True
         if asyncio.get_running_loop().time() > end:
             raise LocksHeld(f"another migrate (process {other}) is still under way after {deadline:g} s")
@@ -122,7 +123,7 @@ class Migrator:
             apply = self._apply if migration.in_transaction else self._apply_apart
             with _named(migration):
                 await self._until_no_lock_is_missed(migration.name, partial(apply, migration))
-            log.info("migrated", revision=migration.revision, name=migration.name)
+            log.info("migration_applied", revision=migration.revision, name=migration.name)
         opened = await roles.opened(DatabaseLogin.of_owner(self._settings), self._settings, self._work)
         await self._until_no_lock_is_missed("roles and grants", partial(self._ensure_roles, opened))
 
@@ -211,7 +212,8 @@ class Migrator:
                         f"{what}: no lock within {self._settings.migrate_deadline:g} s; {holders}. "
                         "Wait until they are done, or end them, and run migrate again"
                     ) from error
-                (log.debug if told else log.warning)("a lock is held: trying again", step=what, holders=holders)
+                level = logging.DEBUG if told else logging.WARNING
+                log.log(level, "migration_lock_timeout", step=what, holders=holders)
                 told = True
             await asyncio.sleep(pause)
 

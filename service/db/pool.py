@@ -36,7 +36,7 @@ def again_on_fresh_statements(work: Callable[P, Coroutine[Any, Any, T]]) -> Call
         try:
             return await work(*args, **values)
         except StatementOutdated as error:
-            log.info("statements are prepared anew", error=str(error))
+            log.info("statements_reprepared", error=str(error))
             return await work(*args, **values)
 
     return again
@@ -113,9 +113,7 @@ class Database:
             if not coming or loop.time() + 0.2 > end:
                 raise ConfigurationError(problem)
             if not told:
-                log.info(
-                    "waiting for a migration that is under way", why=problem, deadline_seconds=self._start_deadline
-                )
+                log.info("migration_awaited", error=problem, deadline_seconds=self._start_deadline)
                 told = True
             await asyncio.sleep(0.2)
 

@@ -110,7 +110,7 @@ async def problem(connection: Connection) -> str | None:
     if forbidden := await lacking(connection, (*WRITTEN, *READ), ("select",)):
         return f"the service's role may not {forbidden[0]}: {REMEDY}"
     if found.newest > max(known):
-        log.info("the schema is newer than this release, which can use it", revision=found.newest, known=max(known))
+        log.info("schema_newer_than_release", revision=found.newest, known_revision=max(known))
     return None
 
 

@@ -22,6 +22,6 @@ class WriteAccess:
             return
         self.read_only_since = datetime.now(UTC) if read_only else None
         if read_only:
-            log.warning("postgresql takes no changes: reading goes on, logins and changes are refused")
+            log.warning("database_read_only")
         else:
-            log.info("postgresql takes changes again")
+            log.info("database_writable")

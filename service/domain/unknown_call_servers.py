@@ -32,6 +32,6 @@ class UnknownCallServers:
         self._extensions |= strange
         before, self.counts = self.counts, dict(sorted(Counter(self._extensions.values()).items()))
         if self.counts.keys() - before.keys():
-            log.error("extensions are of call servers that the settings do not name", call_servers=self.counts)
+            log.error("unknown_call_servers", call_servers=self.counts)
         elif before and not self.counts:
-            log.info("the settings name the call servers of all extensions")
+            log.info("unknown_call_servers_resolved")

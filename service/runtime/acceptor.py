@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -69,7 +70,8 @@ class Acceptor:
         except BlockingIOError:  # nobody waits any more
             self._refused = False
         except OSError as error:
-            (log.debug if self._refused else log.error)("no client can be accepted", error=error.strerror)
+            level = logging.DEBUG if self._refused else logging.ERROR
+            log.log(level, "accept_failed", error=error.strerror)
             self._refused = True
             self._limit.make_room()
             self._rest(BREATH)

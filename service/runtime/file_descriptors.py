@@ -33,5 +33,5 @@ def left_for_clients(settings: Settings) -> int:
     reserve = settings.database_pool + PER_CALL_SERVER * len(settings.call_servers) + 2 * settings.workers + SPARE
     left = limit - len([*Path("/proc/self/fd").iterdir()]) - reserve
     if left < reserve:
-        log.warning("the limit of open files leaves room for few clients", limit=limit, clients=left)
+        log.warning("file_limit_low", limit=limit, max_clients=left)
     return left

@@ -48,7 +48,7 @@ class Worker:
 async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
     if not settings.call_servers:
-        log.warning("no call server is configured: no registration can be answered")
+        log.warning("call_servers_missing")
     file_descriptors.raise_limit()
     stop = StopSignal()
     if worker is None:
@@ -75,11 +75,11 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         linger = min(LINGER, settings.shutdown_deadline / 2)
         await stack.enter_async_context(_answering(app, sockets.public, settings, linger=linger))
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
-        log.info("serving", host=settings.http_host, port=settings.http_port, loop=loop)
+        log.info("service_started", host=settings.http_host, port=settings.http_port, loop=loop)
         if heartbeat_channel is not None:
             heartbeat_channel.ready()
         await stop.wait()
-        log.info("stopping")
+        log.info("service_stopping")
         app[DRAINING].set()
     if supervisor.failed.done():
         raise RuntimeError(supervisor.failed.result())
@@ -88,7 +88,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
 
 
 def _log_hangup() -> None:
-    log.info("nothing is reloaded: CONNECTOR_WORKERS is 1; restart the process for new secrets or code")
+    log.info("reload_ignored", hint="CONNECTOR_WORKERS is 1: restart the process to load new secrets or code")
 
 
 @contextlib.asynccontextmanager
@@ -117,7 +117,7 @@ async def _without_demo(
 async def _end_with_demo(directory: Directory, how: str, stop: StopSignal) -> str:
     while not _holds_demo(directory):  # noqa: ASYNC110 - the directory does not tell
         await asyncio.sleep(DEMO_LOOK_EVERY)
-    log.critical("the demo was loaded where others can reach this service", how=how)
+    log.critical("demo_exposed", exposure=how)
     stop.set()
     return how
 

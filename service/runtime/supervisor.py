@@ -42,7 +42,7 @@ class Supervisor:
         if task.cancelled():
             return
         error = task.exception()
-        log.critical("a task ended by itself", task=task.get_name(), exc_info=error)
+        log.critical("task_ended_unexpectedly", task=task.get_name(), exc_info=error)
         if not self.failed.done():
             why = f": {_first(error)!r}" if error is not None else ""
             self.failed.set_result(f"the task {task.get_name()!r} ended by itself{why}")

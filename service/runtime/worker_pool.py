@@ -99,7 +99,7 @@ class WorkerPool:
                 return
             if not self._first_ready.is_set():
                 if code <= 0:  # else it has told why
-                    log.error("the first worker ended before it was ready", code=code)
+                    log.error("worker_start_failed", exit_code=code)
                 self._code = code if code > 0 else 1
                 self._stop.set()
                 return
@@ -108,7 +108,7 @@ class WorkerPool:
             if monotonic() - began > STEADY:
                 pauses = delays()
             pause = next(pauses)
-            log.warning("a worker ended and is started again", worker=number, code=code, seconds=round(pause, 1))
+            log.warning("worker_restarting", worker=number, exit_code=code, delay_seconds=round(pause, 1))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stop.wait()
@@ -122,7 +122,7 @@ class WorkerPool:
                 try:
                     child = await self._spawn(number, restarts, theirs.fileno())
                 except OSError as error:  # no memory, no process to be had: it may pass
-                    log.error("a worker cannot be started", worker=number, error=str(error))
+                    log.error("worker_spawn_failed", worker=number, error=str(error))
                     return 1
             if child is None:
                 return 0
@@ -168,20 +168,20 @@ class WorkerPool:
             for number, child in self._children.items():
                 child.missed_beats += self._up[number].is_set()
                 if child.missed_beats > SILENT_BEATS:
-                    log.error("a worker is stuck and is killed", worker=number)
+                    log.error("worker_unresponsive", worker=number)
                     child.send(signal.SIGKILL)
 
     async def _renew_in_turn(self) -> None:
         while True:
             await self._renew.wait()
             self._renew.clear()
-            log.info("the workers are replaced one by one")
+            log.info("workers_reload_started")
             for number in self._numbers:
                 if (child := self._children.get(number)) is not None:
                     child.renewed = True
                     await self._end(child, patience=self._patience)
                     await self._up[number].wait()
-            log.info("the workers are replaced")
+            log.info("workers_reload_finished")
 
     async def _end_all(self) -> None:
         """Those first that hold the sockets and do not answer yet: clients would wait there in vain."""
@@ -202,7 +202,7 @@ class WorkerPool:
         except TimeoutError:
             for child in children:
                 if not child.gone.is_set():
-                    log.warning("a worker did not end in time and is killed", pid=child.process.pid)
+                    log.warning("worker_shutdown_timeout", pid=child.process.pid)
                     child.send(signal.SIGKILL)
                     await child.gone.wait()
 

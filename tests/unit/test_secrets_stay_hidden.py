@@ -79,6 +79,6 @@ def test_a_traceback_shows_no_variable(logged: io.StringIO) -> None:
     try:
         raise RuntimeError(f"{len(password)} letters")
     except RuntimeError:
-        structlog.get_logger("service.bug").exception("a bug")
+        structlog.get_logger("service.bug").exception("internal_error")
     assert "Traceback" in logged.getvalue()
     assert SECRET not in logged.getvalue()

@@ -106,7 +106,7 @@ async def create(request: web.Request) -> web.Response:
         uid=given.user_id or "",
         name=given.username or "",
     )
-    log.info("an extension was made", extension=number, by=by.user_id)
+    log.info("extension_created", extension=number, by=by.user_id)
     await heard(request, number, *freed)
     return _answer(request, kept)
 
@@ -122,7 +122,7 @@ async def update(request: web.Request) -> web.Response:
         enabled=given.enabled,
         secret=_secret(given.secret),
     )
-    log.info("an extension was changed", extension=kept.extension, by=by.user_id)
+    log.info("extension_updated", extension=kept.extension, by=by.user_id)
     await heard(request, kept.extension)
     return _answer(request, kept)
 
@@ -134,7 +134,7 @@ async def delete(request: web.Request) -> web.Response:
     if not extensions.NUMBER.fullmatch(number):
         raise NoSuchExtension(number)
     await extensions.delete(request.app[DATABASE], number)
-    log.info("an extension was deleted", extension=number, by=by.user_id)
+    log.info("extension_deleted", extension=number, by=by.user_id)
     await heard(request, number)
     return answered(request, Success())
 

@@ -90,7 +90,7 @@ class ConnectionLimit:
             return True
         if (now := monotonic()) - self._told_at > TOLD_EVERY:
             self._told_at = now
-            log.warning("as many clients as there may be; those at rest make room", most=self.most)
+            log.warning("connection_limit_reached", limit=self.most)
         return self.make_room()
 
     def make_room(self) -> bool:

@@ -8,6 +8,7 @@ finds plain paths in a table (`path_table.py`). A synchronous handler answers wi
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Mapping
 from random import getrandbits
@@ -47,9 +48,9 @@ class Outage:
     def tell(self, error: Unavailable, request_id: str, path: str) -> None:
         """Log one such request."""
         now = monotonic()
-        say = log.warning if now - self._last > OUTAGE_ENDS else log.debug
+        level = logging.WARNING if now - self._last > OUTAGE_ENDS else logging.DEBUG
         self._last = now
-        say("requests cannot be answered", error=str(error), request_id=request_id, path=path)
+        log.log(level, "service_unavailable", error=str(error), request_id=request_id, path=path)
 
 
 OUTAGE = web.AppKey("outage", Outage)
@@ -112,7 +113,7 @@ class Dispatcher:
         except Exception as error:
             if request.writer.output_size > 0:  # a second head would be taken for what the first one announced
                 if not _has_gone(request, error):
-                    log.error("an answer broke off", request_id=request_id, path=request.path, exc_info=error)
+                    log.error("response_aborted", request_id=request_id, path=request.path, exc_info=error)
                 raise
             answer = self._refusal(request, error, request_id)
         if forbidden is not None:
@@ -129,7 +130,7 @@ class Dispatcher:
 
     def failed(self, error: BaseException | None) -> web.StreamResponse:
         """The answer where this class itself failed."""
-        log.error("a bug", exc_info=error)
+        log.error("internal_error", exc_info=error)
         return PrebuiltSender(self._outside_of_requests(RuntimeError()))
 
     def refused(self, fact: RequestError) -> bytes:
@@ -154,7 +155,7 @@ class Dispatcher:
         if _has_gone(request, error):
             error = BadArgument("the request broke off")
         if not isinstance(error, RequestError | ServiceError | web.HTTPException):
-            log.error("a bug", request_id=request_id, path=request.path, exc_info=error)
+            log.error("internal_error", request_id=request_id, path=request.path, exc_info=error)
             return response(family_of(request.rel_url.raw_path), RuntimeError())
         if isinstance(error, Unavailable):
             self._app[OUTAGE].tell(error, request_id, request.path)

@@ -29,7 +29,7 @@ async def create(request: web.Request) -> PrebuiltResponse:
     given = fields.of_body(NewUser, await body.read_object(request), validation.OF_NEW)
     values = {**given.values(), "passwd": await request.app[HASHER].hash(given.passwd)}
     row = await user_admin.create(request.app[DATABASE], values, by.user_id)
-    log.info("a user was made", user_id=row.user_id, by=by.user_id)
+    log.info("user_created", user_id=row.user_id, by=by.user_id)
     return await _shown(request, row)
 
 
@@ -42,7 +42,7 @@ async def modify(request: web.Request) -> PrebuiltResponse:
     if password := values.pop("passwd", ""):
         values |= await _new_hash(request, user_id, password)
     row = await user_admin.change(request.app[DATABASE], user_id, values)
-    log.info("a user was changed", user_id=user_id, by=by.user_id, fields=sorted(values))
+    log.info("user_updated", user_id=user_id, by=by.user_id, fields=sorted(values))
     return await _shown(request, row)
 
 
@@ -51,7 +51,7 @@ async def delete(request: web.Request) -> PrebuiltResponse:
     by = await admin(request)
     user_id = asked_user(request)
     await user_admin.delete(request.app[DATABASE], user_id)
-    log.info("a user was deleted", user_id=user_id, by=by.user_id)
+    log.info("user_deleted", user_id=user_id, by=by.user_id)
     await request.app[CHANGE_LISTENER].refresh(f"user {user_id}", within=1.0)
     return as_json({"success": True})
 

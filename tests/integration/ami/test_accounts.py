@@ -46,7 +46,7 @@ async def test_a_refused_login_is_said_once_shown_retried_slowly_and_heals(
     with capture_logs() as logs:
         server = await start(pbx.settings(monitor_secret="another-secret"))
         await eventually(lambda: server.link.facts.failures >= 2)
-    told = [entry for entry in logs if entry["event"] == "the link to asterisk is down"]
+    told = [entry for entry in logs if entry["event"] == "ami_link_down"]
     assert [entry["log_level"] for entry in told if entry["log_level"] != "debug"] == ["error"]
     assert "'monitor'" in told[0]["error"]
     assert "another-secret" not in str(logs)
@@ -147,7 +147,7 @@ async def metrics(server: Server) -> list[str]:
 
 
 def said(logs: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [entry["account"] for entry in logs if entry["event"] == "an AMI account is refused"]
+    return [entry["account"] for entry in logs if entry["event"] == "ami_account_refused"]
 
 
 async def test_a_call_server_that_the_settings_do_not_name_is_told_once_and_shown(stormy: Pbx, start: Start) -> None:

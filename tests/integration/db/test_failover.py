@@ -193,7 +193,7 @@ async def test_two_workers_follow_the_promoted_primary_and_no_process_ends(pair:
         crowd = Crowd(service)
         async with crowd.polling():
             await asyncio.to_thread(pair.primary.kill)
-            await eventually(lambda: service.log.count("changes in postgresql are not followed") >= 2, 10)
+            await eventually(lambda: service.log.count("change_listener_down") >= 2, 10)
             assert (await service.ask(user)).status == 503
             await pair.promote()
             promoted = time.monotonic()
@@ -209,7 +209,7 @@ async def test_two_workers_follow_the_promoted_primary_and_no_process_ends(pair:
                 assert (await service.ask(user)).status == 200
         assert set(crowd.statuses) == {200}
         assert service.workers() == before
-        assert "ended by itself" not in service.log
+        assert "task_ended_unexpectedly" not in service.log
 
 
 async def test_asterisk_starts_when_one_of_several_servers_takes_sessions(pair: Pair) -> None:

@@ -180,7 +180,7 @@ async def test_a_start_without_postgresql_waits_and_then_says_why_in_one_line(fr
         assert last.startswith("error: no PostgreSQL within 2 s: ")
         assert "[Errno 111] Conn" in last
         assert len(logged) == 1
-        assert "waiting for postgresql" in logged[0]
+        assert "database_unavailable" in logged[0]
     finally:
         fragile.server.start()
         await asyncio.to_thread(fragile.server.wait_ready)
@@ -191,7 +191,7 @@ async def test_a_start_goes_on_when_postgresql_comes_in_time(fragile: TestDataba
     fragile.server.stop()
     async with process(starting(fragile, port, "30")) as serving:
         line = await asyncio.to_thread(serving.stderr.readline)  # type: ignore[union-attr]
-        assert "waiting for postgresql" in line
+        assert "database_unavailable" in line
         fragile.server.start()
         await asyncio.to_thread(fragile.server.wait_ready)
 

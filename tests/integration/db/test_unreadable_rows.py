@@ -33,7 +33,7 @@ async def test_a_row_that_this_release_cannot_read_is_left_out_and_heals(
     await database.execute("update users set user_type = 'agent' where user_id = 1795")
     await server.answers(200, headers)
     assert "connector_directory_left_out_rows 0.0" in await (await server.client.get("/metrics")).text()
-    told = [line for line in logged if line["event"] == "a row cannot be read and is left out"]
+    told = [line for line in logged if line["event"] == "directory_row_unreadable"]
     assert [(line["kind"], line["key"]) for line in told] == [("user", 1795), ("user", 1795)], "once by each process"
 
 

@@ -35,7 +35,7 @@ async def test_a_service_that_others_can_reach_does_not_start_with_the_demo(
             assert PUBLIC in service.log
             assert "Traceback" not in service.log
         else:
-            await eventually(lambda: '"serving"' in service.log, STARTED, "it serves")
+            await eventually(lambda: '"service_started"' in service.log, STARTED, "it serves")
 
 
 @pytest.mark.parametrize("left", ["token", "people"])

@@ -23,7 +23,7 @@ async def test_one_process_survives_every_signal_that_asks_for_nothing(database:
         for number in signals.HARMLESS:
             service.process.send_signal(number)
             assert await service.poll() == 200
-        assert "nothing is reloaded" in service.log
+        assert "reload_ignored" in service.log
         assert service.process.poll() is None
 
 
@@ -54,7 +54,7 @@ async def test_it_ends_in_good_order(database: TestDatabase, tmp_path: Path, num
         await service.answers()
         service.process.send_signal(number)
         assert await service.ended() == 0
-        assert '"stopping"' in service.log
+        assert '"service_stopping"' in service.log
 
 
 def test_other_commands_still_end_with_their_terminal(template: TestDatabase) -> None:

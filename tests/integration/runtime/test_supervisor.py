@@ -53,5 +53,5 @@ async def test_a_part_that_ends_by_itself_ends_the_process_with_an_error(databas
         if process.returncode is None:
             process.kill()
     assert process.returncode == 1
-    assert b"ended by itself" in told
+    assert b"task_ended_unexpectedly" in told
     assert b"broken on purpose" in told

@@ -42,7 +42,10 @@ async def test_all_workers_answer_on_the_one_port(database: TestDatabase, tmp_pa
         assert set(per_worker) == {"1", "2"}
         assert sum(map(float, per_worker.values())) >= clients.statuses.total()
         assert (set(clients.statuses), clients.failures) == ({200}, [])
-        assert {json.loads(line).get("worker") for line in service.log.splitlines() if "serving" in line} == {1, 2}
+        assert {json.loads(line).get("worker") for line in service.log.splitlines() if "service_started" in line} == {
+            1,
+            2,
+        }
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -69,7 +72,7 @@ async def test_an_open_request_is_answered_before_it_ends(database: TestDatabase
             writer.write(data[:-1])
             await asyncio.wait_for(writer.drain(), 5)
             service.process.send_signal(signal.SIGTERM)
-            await eventually(lambda: '"stopping"' in service.log, 10, "it is about to end")
+            await eventually(lambda: '"service_stopping"' in service.log, 10, "it is about to end")
             writer.write(data[-1:])
             answer = await answer_on(reader)
             assert (answer.status, answer.headers["connection"]) == (200, "close")
@@ -95,7 +98,7 @@ async def test_a_killed_worker_is_replaced_and_only_what_it_held_is_lost(
         assert (set(clients.statuses), clients.refused) == ({200}, 0)
         assert len(clients.failures) <= count
         assert 'connector_worker_restarts_total{worker="' in await service.metrics()
-        assert '"code": -9' in service.log
+        assert '"exit_code": -9' in service.log
 
 
 async def test_a_worker_whose_loop_is_stuck_is_replaced(database: TestDatabase, tmp_path: Path) -> None:
@@ -104,7 +107,7 @@ async def test_a_worker_whose_loop_is_stuck_is_replaced(database: TestDatabase, 
         os.kill(stuck := min(service.workers()), signal.SIGSTOP)
         await eventually(lambda: stuck not in service.workers(), 25, "it is killed")
         await service.has_up(2)
-        assert "a worker is stuck" in service.log
+        assert "worker_unresponsive" in service.log
 
 
 async def test_a_hangup_replaces_all_workers_and_no_request_fails(database: TestDatabase, tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ async def test_a_hangup_replaces_all_workers_and_no_request_fails(database: Test
         clients = Clients(service.port)
         async with clients.asking():
             service.process.send_signal(signal.SIGHUP)
-            await eventually(lambda: 'the workers are replaced"' in service.log, 2 * STARTED, "all are replaced")
+            await eventually(lambda: "workers_reload_finished" in service.log, 2 * STARTED, "all are replaced")
             await clients.answered()
         assert (set(clients.statuses), clients.failures, clients.refused) == ({200}, [], 0)
         assert len(service.workers()) == 2
@@ -157,7 +160,7 @@ async def test_it_can_be_ended_while_it_waits_for_postgresql(
 ) -> None:
     nowhere = "postgresql://connector_service@127.0.0.1:9/nowhere"
     async with served(database, tmp_path, WORKERS=workers, DATABASE_URL=nowhere) as service:
-        await eventually(lambda: "waiting for postgresql" in service.log, STARTED, "it waits")
+        await eventually(lambda: "database_unavailable" in service.log, STARTED, "it waits")
         service.process.send_signal(signal.SIGTERM)
         assert await service.ended(within=10) == 0
 
@@ -205,7 +208,8 @@ async def test_streams_and_long_polls_hold_up_no_end(database: TestDatabase, tmp
             assert (await answer_on(polled)).status == 200
             await asyncio.wait_for(stream.read(), 5)
             assert await service.ended(within=8) == 0
-        assert "killed" not in service.log
+        assert "worker_unresponsive" not in service.log
+        assert "worker_shutdown_timeout" not in service.log
 
 
 async def _held(service: Served, count: int) -> bool:
