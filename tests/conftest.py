@@ -6,6 +6,5 @@ pytest_plugins = [
     "tests.support.standby",
     "tests.support.links",
     "tests.support.server",
-    "tests.support.user_calls",
     "tests.support.release_before",
 ]

@@ -34,7 +34,7 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> None:
     arguments.out.table([{"name": name, "password": password} for name, password in PEOPLE], ("name", "password"))
 
 
-async def load(settings: Settings) -> None:
+async def load(settings: Settings, *, hash_rounds: int = 12) -> None:
     """Load the demo data; loading it again changes nothing. Refused on a database that holds other users.
 
     Refused as well where others than this machine's own programs could use it.
@@ -43,7 +43,7 @@ async def load(settings: Settings) -> None:
         raise ConfigurationError("the demo data needs a call server in the settings")
     refuse_if_exposed(settings)
     call_server = min(settings.call_servers)
-    with PasswordHasher() as hasher:
+    with PasswordHasher(rounds=hash_rounds) as hasher:
         hashes = [await hasher.hash(password) for _, password in PEOPLE]
     async with (
         opened(settings) as database,

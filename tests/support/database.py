@@ -23,6 +23,9 @@ OWNER, SERVICE, ASTERISK = "connector_owner", "connector_service", "asterisk_mai
 PASSWORD = "test-password"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
+HASH_ROUNDS = 4
+"""bcrypt's least, 250 times cheaper than what the service uses: for all tests but those of the cost itself."""
+
 _numbers = itertools.count()
 
 
@@ -103,7 +106,7 @@ def make_database(server: Postgres, name: str) -> TestDatabase:
 
     async def prepare() -> None:
         await migrate(settings)
-        await demo.load(settings)
+        await demo.load(settings, hash_rounds=HASH_ROUNDS)
 
     _in_a_loop_of_its_own(prepare)
     return made
@@ -125,6 +128,15 @@ def cloned(template: TestDatabase) -> Iterator[TestDatabase]:
         yield TestDatabase(template.server, name)
     finally:
         template.server.sql(f"drop database {name} with (force)")
+
+
+def copied(template: TestDatabase, name: str) -> TestDatabase:
+    """A copy of the template that stays: what `make_database` makes, in a tenth of the time."""
+    template.server.sql(f"create database {name} template {template.name} owner {OWNER}")
+    made = TestDatabase(template.server, name)
+    settings = made.settings()
+    _in_a_loop_of_its_own(lambda: migrate(settings))  # no copy has the privileges on the database itself
+    return made
 
 
 def _in_a_loop_of_its_own(work: Any) -> None:

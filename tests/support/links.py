@@ -17,7 +17,7 @@ from service.ami.link import Link
 from service.domain.device_states import Freshness
 from service.runtime.supervisor import Supervisor
 from tests.support.ami import Ami, logged_in
-from tests.support.database import TestDatabase, make_database
+from tests.support.database import TestDatabase, copied
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx, make_pbx
 
@@ -161,7 +161,7 @@ def with_accounts(folder: Path) -> Path:
 def booted(factory: pytest.TempPathFactory, template: TestDatabase, programs: Programs | None = None) -> Iterator[Pbx]:
     """An Asterisk with the accounts above and a database of its own."""
     folder = factory.mktemp("stormy")
-    database = make_database(template.server, folder.name.replace("-", "_"))
+    database = copied(template, folder.name.replace("-", "_"))
     made = make_pbx(factory, database, with_accounts(folder), programs)
     with made.asterisk:
         yield made

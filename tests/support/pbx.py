@@ -16,7 +16,7 @@ from local.asterisk_programs import TEMPLATES, Programs
 from local.baresip import Phone
 from local.debian import distribution
 from service.settings import Settings
-from tests.support.database import ASTERISK, PASSWORD, TestDatabase, call_server, make_database
+from tests.support.database import ASTERISK, PASSWORD, TestDatabase, call_server, copied
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,6 @@ def make_pbx(
 def pbx(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, programs: Programs) -> Iterator[Pbx]:
     """A booted Asterisk with a database of its own, with the demo data; one per module, as its tests may harm it."""
     name = f"pbx_{tmp_path_factory.mktemp('name').name.replace('-', '_')}".lower()
-    made = make_pbx(tmp_path_factory, make_database(template.server, name), programs=programs)
+    made = make_pbx(tmp_path_factory, copied(template, name), programs=programs)
     with made.asterisk:
         yield made

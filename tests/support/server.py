@@ -22,7 +22,7 @@ from service.runtime.app import running
 from service.settings import Settings
 from service.web.app_keys import DATABASE, LINKS
 from service.web.server.protocol import HttpRunner
-from tests.support.database import TestDatabase, cloned
+from tests.support.database import HASH_ROUNDS, TestDatabase, cloned
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
 from tests.support.raw import RawAnswer, raw, request
@@ -106,7 +106,7 @@ Start = Callable[..., Awaitable[Server]]
 
 
 @asynccontextmanager
-async def serving(settings: Settings, hash_rounds: int = 12) -> AsyncIterator[Server]:
+async def serving(settings: Settings, hash_rounds: int = HASH_ROUNDS) -> AsyncIterator[Server]:
     """A service, until the block ends. Whatever happens to it meanwhile, no task of its own may end by itself."""
     async with running(settings, hash_rounds=hash_rounds) as (app, supervisor):
         client: TestClient[web.Request, web.Application] = TestClient(_Server(app))
@@ -120,7 +120,7 @@ async def start() -> AsyncIterator[Start]:
     """Starts services; all end with the test."""
     async with AsyncExitStack() as stack:
 
-        async def starting(settings: Settings, hash_rounds: int = 12) -> Server:
+        async def starting(settings: Settings, hash_rounds: int = HASH_ROUNDS) -> Server:
             return await stack.enter_async_context(serving(settings, hash_rounds))
 
         yield starting

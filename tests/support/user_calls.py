@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from service.web.app_keys import HASHER
 from tests.support.server import ADMIN, Server, told
 
 TOKEN = {"X-Auth-Token": ADMIN["X-Auth-Token"]}
@@ -25,14 +22,6 @@ NAMES = [
     "<b>bold</b>",
 ]
 """What people are called."""
-
-
-@pytest.fixture
-def quick_hashes(request: pytest.FixtureRequest) -> None:
-    """These tests are about what becomes of people, not about how slowly their passwords are hashed."""
-    for name in ("server", "shared"):
-        if name in request.fixturenames:
-            request.getfixturevalue(name).app[HASHER]._rounds = 4
 
 
 async def asked(server: Server, method: str, path: str, given: Any = None) -> tuple[int, Any]:

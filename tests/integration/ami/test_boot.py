@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.cutter import Cutter, cutting
-from tests.support.database import TestDatabase, make_database
+from tests.support.database import TestDatabase, copied
 from tests.support.eventually import eventually
 from tests.support.links import Watch, is_live, with_accounts
 from tests.support.pbx import Pbx, make_pbx
@@ -21,7 +21,7 @@ SAID = re.compile(rb"Device: (PJSIP/\d+)\r\nState: (\w+)\r\n|DEVICE_STATE\((PJSI
 @pytest.fixture
 def large(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase) -> Iterator[Pbx]:
     """An Asterisk that is not started yet, with many endpoints."""
-    database = make_database(template.server, "large")
+    database = copied(template, "large")
     numbers = f"generate_series(100001, {100000 + ENDPOINTS}) as number"
     columns = "extensions (extension, secret, call_server, profile)"
     database.server.sql(f"insert into {columns} select number, number, 'main', 'sip' from {numbers}", database.name)  # noqa: S608

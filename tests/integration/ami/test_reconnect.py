@@ -16,7 +16,7 @@ from service.ami.link import Link
 from service.cli.demo import SIP_PASSWORD
 from service.domain.models import DeviceState, device_of
 from tests.support.cutter import Cutter, cutting
-from tests.support.database import TestDatabase, make_database
+from tests.support.database import TestDatabase, copied
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
 from tests.support.pbx import Pbx, make_pbx
@@ -33,7 +33,7 @@ BOOTED = 30.0
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, programs: Programs) -> Iterator[Pbx]:
     """An Asterisk that booted with many extensions."""
-    database = make_database(template.server, f"many_{programs.version.split()[1].partition('.')[0]}")
+    database = copied(template, f"many_{programs.version.split()[1].partition('.')[0]}")
     values = ", ".join(f"('{number}', 'secret-{number}', 'main')" for number in SILENT)
     database.server.sql(f"insert into extensions (extension, secret, call_server) values {values}", database.name)  # noqa: S608
     pbx = make_pbx(tmp_path_factory, database, programs=programs)
@@ -116,7 +116,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, 
     templates = tmp_path_factory.mktemp("elsewhere") / "etc"
     shutil.copytree(TEMPLATES / "etc", templates)
     _replace(templates / "sorcery.conf", "contact = astdb,registrar", "contact = memory")
-    database = make_database(template.server, f"elsewhere_{programs.version.split()[1].partition('.')[0]}")
+    database = copied(template, f"elsewhere_{programs.version.split()[1].partition('.')[0]}")
     pbx = make_pbx(tmp_path_factory, database, templates, programs)
     with pbx.asterisk:
         yield pbx

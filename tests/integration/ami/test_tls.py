@@ -19,7 +19,7 @@ from service.ami.diagnostics.checks import check
 from service.ami.reachability import Trouble
 from service.errors import ConfigurationError
 from service.settings import Settings
-from tests.support.database import TestDatabase, call_server, make_database
+from tests.support.database import TestDatabase, call_server, copied
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx, make_pbx
 from tests.support.server import Start
@@ -62,7 +62,7 @@ def tls_pbx(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, pr
         )
         conf = folder / "etc/manager.conf"
         conf.write_text(conf.read_text().replace("[general]\n", tls, 1))
-        database = make_database(template.server, folder.name.replace("-", "_"))
+        database = copied(template, folder.name.replace("-", "_"))
         pbx = make_pbx(tmp_path_factory, database, folder / "etc", programs)
         with pbx.asterisk:
             yield TlsPbx(pbx, port)

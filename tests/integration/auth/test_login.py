@@ -11,8 +11,10 @@ import bcrypt
 import pytest
 
 from service.cli.demo import ADMIN_TOKEN
+from service.runtime.app import running
+from service.web.app_keys import HASHER
 from tests.support.database import TestDatabase
-from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, told
+from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, Start, told
 
 PASSWORD = "demo-agent-password"
 UNAUTHORIZED = b'{"status":"error","error":"Unauthorized","message":"Unauthorized"}'
@@ -119,7 +121,15 @@ async def test_a_password_of_more_than_72_bytes_is_not_cut(database: TestDatabas
     assert (await posted(server, {"user": "agent2", "password": "x" * 73}))[0] == 401
 
 
-async def test_an_unknown_name_takes_as_long_as_a_wrong_password(server: Server) -> None:
+async def test_passwords_are_hashed_with_twelve_rounds(database: TestDatabase) -> None:
+    """Every other test may have fewer."""
+    async with running(database.settings()) as (app, _):
+        assert (await app[HASHER].hash("a password")).startswith("$2b$12$")
+
+
+async def test_an_unknown_name_takes_as_long_as_a_wrong_password(database: TestDatabase, start: Start) -> None:
+    server = await start(database.settings(), hash_rounds=12)
+
     async def seconds(name: str) -> float:
         began = time.perf_counter()
         assert (await posted(server, {"user": name, "password": "wrong"}))[0] == 401

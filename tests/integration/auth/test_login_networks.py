@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import bcrypt
 import pytest
 
 from service.web.auth.login_throttle import LOGIN_THROTTLE
@@ -14,14 +13,6 @@ from tests.support.server import ADMIN, Server, Start
 PASSWORD = "demo-agent-password"
 Tried = tuple[int, bytes]
 BEHIND_A_PROXY = {"trusted_proxies": ["127.0.0.0/8"], "login_failures_per_minute": 100}
-
-
-@pytest.fixture
-async def quick(database: TestDatabase) -> TestDatabase:
-    """A database in which this password is checked fast: the tests are about where it comes from."""
-    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    await database.execute("update users set passwd = $1 where user_id = 1795", hashed)
-    return database
 
 
 async def tried(
@@ -40,9 +31,9 @@ async def limited_to(server: Server, *networks: str) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/login", "/auth"])
 async def test_from_elsewhere_it_is_the_answer_to_a_wrong_password(
-    quick: TestDatabase, start: Start, path: str
+    database: TestDatabase, start: Start, path: str
 ) -> None:
-    server = await start(quick.settings(**BEHIND_A_PROXY), hash_rounds=4)
+    server = await start(database.settings(**BEHIND_A_PROXY))
     await limited_to(server, "192.0.2.0/28", "2001:db8::/32", "198.51.100.7")
     for address in ("192.0.2.15", "2001:db8::7", "198.51.100.7", "::ffff:192.0.2.1"):
         assert (await tried(server, address, path))[0] == 200
@@ -69,10 +60,10 @@ HERE, ELSEWHERE = "192.0.2.7", "203.0.113.9"
     ],
 )  # fmt: skip
 async def test_the_nearest_address_that_is_no_proxys_counts_however_it_is_written(
-    quick: TestDatabase, start: Start, lines: list[str]
+    database: TestDatabase, start: Start, lines: list[str]
 ) -> None:
     proxies = ["127.0.0.0/8", "::1/128"]
-    server = await start(quick.settings(trusted_proxies=proxies, login_failures_per_minute=100), hash_rounds=4)
+    server = await start(database.settings(trusted_proxies=proxies, login_failures_per_minute=100))
     await limited_to(server, HERE, "2001:db8::7")
     body = json.dumps({"user": "dnhai", "password": PASSWORD}).encode()
     headers = [f"X-Forwarded-For: {line}" for line in lines]
@@ -86,29 +77,29 @@ async def test_the_nearest_address_that_is_no_proxys_counts_however_it_is_writte
     assert await status(f"Forwarded: for={HERE}") == 401
 
 
-async def test_from_elsewhere_it_counts_as_a_failure(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings(trusted_proxies=["127.0.0.0/8"], login_failures_per_minute=2), hash_rounds=4)
+async def test_from_elsewhere_it_counts_as_a_failure(database: TestDatabase, start: Start) -> None:
+    server = await start(database.settings(trusted_proxies=["127.0.0.0/8"], login_failures_per_minute=2))
     await limited_to(server, "192.0.2.1")
     assert [(await tried(server, "203.0.113.1"))[0] for _ in range(3)] == [401, 401, 429]
 
 
-async def test_who_is_not_trusted_cannot_say_where_they_come_from(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings(), hash_rounds=4)
+async def test_who_is_not_trusted_cannot_say_where_they_come_from(database: TestDatabase, start: Start) -> None:
+    server = await start(database.settings())
     await limited_to(server, "192.0.2.1")
     assert (await tried(server, "192.0.2.1"))[0] == 401
     await limited_to(server, "127.0.0.1")
     assert (await tried(server, "192.0.2.1"))[0] == 200
 
 
-async def test_what_was_typed_into_sql_and_is_no_network_lets_nobody_in(quick: TestDatabase, start: Start) -> None:
-    server = await start(quick.settings(), hash_rounds=4)
-    await quick.execute("update users set auth_ip = '{localhost,*}' where user_id = 1795")
+async def test_what_was_typed_into_sql_and_is_no_network_lets_nobody_in(database: TestDatabase, start: Start) -> None:
+    server = await start(database.settings())
+    await database.execute("update users set auth_ip = '{localhost,*}' where user_id = 1795")
     assert (await tried(server, "127.0.0.1"))[0] == 401
 
 
-async def test_a_token_that_was_opened_from_there_goes_on_elsewhere(quick: TestDatabase, start: Start) -> None:
+async def test_a_token_that_was_opened_from_there_goes_on_elsewhere(database: TestDatabase, start: Start) -> None:
     """It is about opening one: phones roam."""
-    server = await start(quick.settings(**BEHIND_A_PROXY), hash_rounds=4)
+    server = await start(database.settings(**BEHIND_A_PROXY))
     headers = await server.headers_of()
     await limited_to(server, "192.0.2.1")
     for elsewhere in ("203.0.113.9", "192.0.2.1"):

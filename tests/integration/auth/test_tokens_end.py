@@ -81,7 +81,7 @@ async def test_one_login_too_many_ends_the_oldest_token_and_what_hangs_on_it(
     hashed = bcrypt.hashpw(b"password", bcrypt.gensalt(4)).decode()
     await database.execute("update users set passwd = $1 where user_id = 1795", hashed)
     settings = database.settings(tokens_per_person=2)
-    one, other = await start(settings, hash_rounds=4), await start(settings, hash_rounds=4)
+    one, other = await start(settings), await start(settings)
     issued = await one.headers_of()
     first = await one.login("dnhai", "password")
     async with events(one.port, first) as stream:

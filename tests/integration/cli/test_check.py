@@ -14,7 +14,7 @@ from service.ami.client import Account, NullEvents, connected
 from service.ami.diagnostics import endpoint_checks, function_probes
 from service.ami.diagnostics.checks import check
 from service.domain.models import Finding, Verdict
-from tests.support.database import TestDatabase, call_server, make_database
+from tests.support.database import TestDatabase, call_server, copied
 from tests.support.links import SECRET, with_accounts
 from tests.support.pbx import Pbx, make_pbx
 
@@ -70,7 +70,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, pr
         line = f"{kind} = realtime,"
         sorcery = sorcery.replace(line, f"{kind} = config,pjsip.conf,criteria=type={kind}\n{line}")
     (templates / "sorcery.conf").write_text(sorcery)
-    database = make_database(template.server, folder.name.replace("-", "_"))
+    database = copied(template, folder.name.replace("-", "_"))
     pbx = make_pbx(tmp_path_factory, database, templates, programs)
     with pbx.asterisk:
         yield pbx

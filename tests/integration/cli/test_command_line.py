@@ -163,6 +163,7 @@ def test_the_demo_data_loads_into_an_empty_database_and_again_but_not_beside_oth
         first = well(command(variables, "demo"))
         assert "dnhai     demo-agent-password" in first
         assert well(command(variables, "demo")) == first
+        assert template.server.sql("select distinct substr(passwd, 1, 7) from users", "demo").split() == ["$2b$12$"]
         template.server.sql("delete from users where user_id in (1, 1795)", "demo")
         done = command(variables, "demo")
         assert (done.returncode, done.stdout) == (1, "")

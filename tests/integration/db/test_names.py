@@ -87,7 +87,6 @@ def test_both_sides_fold_alike_in_every_locale(elsewhere: TestDatabase) -> None:
         loop.close()
 
 
-@pytest.mark.usefixtures("quick_hashes")
 async def test_a_name_in_any_form_is_the_same_person_everywhere(server: Server) -> None:
     user = await made(server, name=NFD, email="ΣΟΦΙΑ@example.com", user_type="agent")
     assert user["name"] == "Zoë"
@@ -110,7 +109,6 @@ async def test_a_name_in_any_form_is_the_same_person_everywhere(server: Server) 
         assert (await told(answer))[1]["extension"]["username"] == "Zoë"
 
 
-@pytest.mark.usefixtures("quick_hashes")
 async def test_two_people_are_never_one(database: TestDatabase, server: Server) -> None:
     await made(server, name=SOPHIA, email="σ@example.com")
     for text in ("σοφος", "οφοΣ", "σοφοσ\u200d"):

@@ -33,7 +33,7 @@ async def fuzzed(pbx: Pbx) -> AsyncIterator[Server]:
     """A service whose limits are not met by thousands of questions a minute, and that checks passwords in no time."""
     reached = {"host": "127.0.0.1", "websocket_port": pbx.asterisk.config.http_port, "websocket_scheme": "ws"}
     settings = pbx.settings(**reached, requests_per_minute=10**9, login_failures_per_minute=10**9, token_days=3650)
-    async with serving(settings, hash_rounds=4) as server:
+    async with serving(settings) as server:
         await server.shows("Unavailable", AGENT_UID, within=30)
         yield server
 

@@ -14,8 +14,8 @@ import pytest
 
 from local.baresip import Phone, PhoneError
 from service.db import extensions
-from service.web.app_keys import DATABASE, HASHER
-from tests.support.database import TestDatabase, make_database
+from service.web.app_keys import DATABASE
+from tests.support.database import TestDatabase, copied
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx, make_pbx
 from tests.support.server import ADMIN, Server, Start
@@ -28,7 +28,7 @@ TRACKED, TOLD = 20.0, 5.0
 @pytest.fixture(scope="module")
 def newest(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase) -> Iterator[Pbx]:
     """One Asterisk: what is tested is what our schema lets it see, the same for all of them."""
-    made = make_pbx(tmp_path_factory, make_database(template.server, "user_phones"))
+    made = make_pbx(tmp_path_factory, copied(template, "user_phones"))
     with made.asterisk:
         yield made
 
@@ -53,7 +53,6 @@ async def asked(server: Server, method: str, path: str, given: Any = None) -> An
 
 async def with_a_phone(server: Server, number: str, secret: str) -> tuple[int, dict[str, str]]:
     """Somebody new, with an extension: their number and their headers."""
-    server.app[HASHER]._rounds = 4
     given = {"name": f"holder of {number}", "passwd": PASSWORD, "user_type": "agent"}
     made = await asked(server, "POST", "/user/create", given)
     await extensions.create(server.app[DATABASE], number, "main", "sip", secret)

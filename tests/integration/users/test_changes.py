@@ -13,8 +13,6 @@ from tests.support.database import TestDatabase
 from tests.support.server import Server, Start
 from tests.support.user_calls import NEW, TOKEN, asked, made, refused
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
-
 
 async def test_a_new_user_is_shown_whole_and_is_known_everywhere_at_once(server: Server) -> None:
     began = datetime.now(UTC)

@@ -12,7 +12,6 @@ from tests.support.database import TestDatabase
 from tests.support.server import Server, told
 from tests.support.user_calls import NAMES, NEW, TOKEN, asked, made, refused
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
 OBSERVED = ("user_id", "last_login_time", "login_ip", "create_user_id", "create_time", "last_seen", "is_online")
 EVERY_FIELD: dict[str, Any] = {
     "user_type": "client",

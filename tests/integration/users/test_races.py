@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.db import extensions
-from service.web.app_keys import DATABASE, HASHER
+from service.web.app_keys import DATABASE
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Server, Start
 
@@ -30,10 +30,7 @@ async def ask(server: Server, method: str, path: str, given: Any = None, headers
 @pytest.fixture
 async def two(database: TestDatabase, start: Start) -> tuple[Server, Server]:
     """Two replicas."""
-    servers = await start(database.settings()), await start(database.settings())
-    for server in servers:
-        server.app[HASHER]._rounds = 4
-    return servers
+    return await start(database.settings()), await start(database.settings())
 
 
 AWAY: list[tuple[str, Any]] = [
