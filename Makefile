@@ -39,9 +39,9 @@ check: ## what every commit must pass, in less than a minute: ruff, mypy --stric
 	$(BIN)/python -m pytest tests/unit --quiet --numprocesses auto && \
 	echo "all checks passed in $$(($$(date +%s) - started)) s"
 
-test: ## unit, integration and end-to-end tests (ARGS="tests/unit -k rooms")
+test: ## unit, integration and end-to-end tests in several processes; a part in one (ARGS="tests/unit -k rooms")
 	@$(DEV)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
 soak: ## the link for longer than make test: 100 kills and starts, 1,000,000 changes (ARGS="-k storm")
 	@$(DEV)

@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.support.links",
     "tests.support.server",
     "tests.support.release_before",
+    "tests.support.parallel",
 ]

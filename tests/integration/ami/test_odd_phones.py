@@ -58,6 +58,7 @@ async def test_a_new_phone_that_answers_no_options_is_unavailable_until_it_does(
     number = await extension(pbx, f"4000{sync:d}")
     link = watch(pbx, want=(number,), sync=sync)
     await live(link)
+    await eventually(lambda: link.queues is not None, NOTICED, "the queues are known, and that is logged")
     with capture_logs() as logs:
         async with odd_phone(number, SECRET, pbx.asterisk.config.sip_port, answers=False) as phone:
             await phone.register()
