@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,9 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 
 HASH_ROUNDS = 4
 """bcrypt's least, 250 times cheaper than what the service uses: for all tests but those of the cost itself."""
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a random folder in it
+MEMORY_NEEDED = 2 << 30
 
 _numbers = itertools.count()
 
@@ -87,9 +93,16 @@ def call_server(**values: Any) -> CallServer:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A private server, for all tests that do not harm it."""
-    with Postgres(tmp_path_factory.mktemp("postgres"), options=FAST) as server:
-        yield server
+    """A private server, for all tests that do not harm it; in memory, where copying a database takes a fifth."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED:
+        with (
+            tempfile.TemporaryDirectory(prefix="postgres-", dir=MEMORY) as name,
+            Postgres(Path(name), options=FAST) as server,
+        ):
+            yield server
+    else:  # as in a container, where it has 64 MiB
+        with Postgres(tmp_path_factory.mktemp("postgres"), options=FAST) as server:
+            yield server
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +136,7 @@ def database(template: TestDatabase) -> Iterator[TestDatabase]:
 def cloned(template: TestDatabase) -> Iterator[TestDatabase]:
     """A copy of the template, until the block ends."""
     name = f"test_{next(_numbers)}"
-    template.server.sql(f"create database {name} template {template.name} owner {OWNER}")
+    _copy(template, name)
     try:
         yield TestDatabase(template.server, name)
     finally:
@@ -132,11 +145,21 @@ def cloned(template: TestDatabase) -> Iterator[TestDatabase]:
 
 def copied(template: TestDatabase, name: str) -> TestDatabase:
     """A copy of the template that stays: what `make_database` makes, in a tenth of the time."""
-    template.server.sql(f"create database {name} template {template.name} owner {OWNER}")
+    _copy(template, name)
     made = TestDatabase(template.server, name)
     settings = made.settings()
     _in_a_loop_of_its_own(lambda: migrate(settings))  # no copy has the privileges on the database itself
     return made
+
+
+def _copy(template: TestDatabase, name: str) -> None:
+    template.server.sql(f"create database {name} template {template.name} owner {OWNER} {_strategy(template.server)}")
+
+
+@functools.cache
+def _strategy(server: Postgres) -> str:
+    """Copy files: it takes half the time of the write-ahead log, the default since PostgreSQL 15, which has both."""
+    return "strategy file_copy" if int(server.sql("show server_version_num")) >= 150_000 else ""
 
 
 def _in_a_loop_of_its_own(work: Any) -> None:
