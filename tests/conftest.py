@@ -1,5 +1,9 @@
 """Fixtures for all tests; they live in `tests/support`."""
 
+import pytest
+
+pytest.register_assert_rewrite("tests.support.seeds")
+
 pytest_plugins = [
     "tests.support.database",
     "tests.support.pbx",

@@ -32,7 +32,7 @@ def programs() -> Programs:
     return asterisk_programs.find()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def modules() -> Path:
     """The node_modules that the lock file here names."""
     return await asyncio.to_thread(node.modules, Path(__file__).parent)

@@ -21,14 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(900))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plain() -> Iterator[Project]:
     """As it starts from a fresh clone: nothing given, no demo data."""
     with running(Project()) as project:
         yield project
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo() -> Iterator[Project]:
     """With the demo data, and two secrets given as .env would give them."""
     with running(Project(profiles=("demo",), settings=dict(GIVEN))) as project:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -22,11 +21,3 @@ def tried(
     return subprocess.run(
         ["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False, env=env
     )
-
-
-def eventually(condition: Callable[[], bool], within_s: float, what: str) -> None:
-    """Ask until it is so. Fails after `within_s` seconds."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {within_s:g} s: {what}"
-        time.sleep(0.2)

@@ -18,8 +18,9 @@ from local import demo_data, ports
 from local.baresip import Phone, PhoneError
 from local.http_client import Answer, request
 from service.cli.demo import SIP_PASSWORD
-from tests.compose.docker import docker, eventually, tried
+from tests.compose.docker import docker, tried
 from tests.support import seeds
+from tests.support.eventually import wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ("postgres", "asterisk", "service")
@@ -153,7 +154,7 @@ class Project:
                 return False
             return bool(answer["live"] and answer["extensionDetails"]["state"] == state)
 
-        eventually(there, within_s, f"the state is {state}")
+        wait_until(there, within_s, f"the state is {state}")
 
     def phone(self, extension: str, password: str) -> Phone:
         """A phone that is not started yet, for the published SIP port."""
@@ -182,12 +183,9 @@ class Project:
 
     def replay(self) -> None:
         """A phone registers, both documented calls answer what is documented, the phone leaves."""
-        eventually(self.ready, HEALED_WITHIN_S, "the service is ready")
+        wait_until(self.ready, HEALED_WITHIN_S, "the service is ready")
         self.shows("Unavailable")
         with self.registered(demo_data.AGENT_EXTENSION, SIP_PASSWORD):
             self.shows("Not in use", within_s=5)
-            registration = seeds.replayed(seeds.REGISTRATION_CALL, self.base)
-            user = seeds.replayed(seeds.USER_CALL, self.base)
-        assert seeds.without_own(registration, seeds.REGISTRATION) == seeds.REGISTRATION
-        assert seeds.without_own(user, seeds.USER) == seeds.USER
+            seeds.assert_both_replay(self.base)
         self.shows("Unavailable", within_s=5)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.compose.docker import docker, eventually
+from tests.compose.docker import docker
 from tests.compose.project import HEALED_WITHIN_S, SERVERS, Project
+from tests.support.eventually import wait_until
 
 
 def test_both_documented_calls_replay_with_a_registered_phone(demo: Project) -> None:
@@ -32,7 +33,7 @@ def test_a_crash_heals(demo: Project, server: str) -> None:
     """All processes die at once, from inside: what `docker kill` stops stays stopped, as Docker documents."""
     before = demo.container(server)["State"]["StartedAt"]
     demo.crash(server)
-    eventually(lambda: demo.container(server)["State"]["StartedAt"] != before, HEALED_WITHIN_S, f"{server} is back")
+    wait_until(lambda: demo.container(server)["State"]["StartedAt"] != before, HEALED_WITHIN_S, f"{server} is back")
     demo.replay()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import socket
 
-from tests.compose.docker import eventually
 from tests.compose.project import ECHO_TEST, Project
+from tests.support.eventually import wait_until
 from tests.support.stranger import Stranger
 
 UPGRADE = (
@@ -35,15 +35,15 @@ def test_a_call_is_heard_and_ends(plain: Project) -> None:
         phone.wait_registered()
         phone.dial(ECHO_TEST)
         phone.wait_for("CALL_ESTABLISHED")
-        eventually(lambda: heard(plain) > 10, 5, "RTP arrives")
+        wait_until(lambda: heard(plain) > 10, 5, "RTP arrives")
         phone.hangup()
-        eventually(lambda: heard(plain) == 0, 5, "the call has ended in Asterisk")
+        wait_until(lambda: heard(plain) == 0, 5, "the call has ended in Asterisk")
 
 
 def test_a_wrong_password_is_in_the_log_that_fail2ban_reads(plain: Project) -> None:
     Stranger(plain.sip_port, "127.0.0.1").tries("REGISTER")
     wanted = r"NOTICE.* 'REGISTER' from '<sip:12342@x>' failed for '[\d.]+:\d+' .* - Failed to authenticate"
-    eventually(lambda: bool(re.search(wanted, plain.compose("logs", "asterisk"))), 5, "it is logged")
+    wait_until(lambda: bool(re.search(wanted, plain.compose("logs", "asterisk"))), 5, "it is logged")
 
 
 def heard(project: Project) -> int:

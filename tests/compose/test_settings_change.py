@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local import demo_data
-from tests.compose.docker import docker, eventually
+from tests.compose.docker import docker
 from tests.compose.project import DEMO_ADMIN, HEALED_WITHIN_S, SERVERS, Project
+from tests.support.eventually import wait_until
 
 EAST = """
 CONNECTOR_CALL_SERVERS__EAST__HOST=east.example.com
@@ -100,7 +101,7 @@ def test_settings_and_a_second_call_server_reach_the_service(demo: Project, tmp_
     with demo.given(**settings), east(demo):
         demo.compose("up", "--detach")
         demo.command("extension", "create", "30001", "--call-server", "east")
-        eventually(demo.ready, HEALED_WITHIN_S, "both call servers are live")
+        wait_until(demo.ready, HEALED_WITHIN_S, "both call servers are live")
         told = demo.command("check")
         assert [line for line in told.splitlines() if "asterisk east" in line and " ok " not in line] == []
         assert "call server east reads as role asterisk_east" in told
@@ -151,7 +152,7 @@ def test_a_demo_that_is_there_keeps_the_project_from_being_published(demo: Proje
     assert 'service "migrate" didn\'t complete successfully' in refusal
     assert "CONNECTOR_PUBLISHED_ON names 0.0.0.0" in demo.compose("logs", "migrate")
     docker("start", f"{demo.name}-service-1")
-    eventually(lambda: demo.container("service")["RestartCount"] > 0, HEALED_WITHIN_S, "the service ends by itself")
+    wait_until(lambda: demo.container("service")["RestartCount"] > 0, HEALED_WITHIN_S, "the service ends by itself")
     demo.profiles = ("demo",)
     demo.compose("up", "--detach")
     demo.replay()

@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.timeout(FIRST_START_S if downloads else 120))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def folder() -> Iterator[Path]:
     """Where other users may enter."""
     with tempfile.TemporaryDirectory(prefix="connector-e2e-") as name:
@@ -34,21 +34,21 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def page_socket() -> Iterator[socket.socket]:
     """Where the pages of the browser tests will be: taken before anybody else takes it."""
     with socket.create_server((ports.LOOPBACK, 0)) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def run(folder: Path, page_socket: socket.socket) -> Run:
     """The shared run. Its tests leave it as they found it: all three alive, no phone registered."""
     page = f"http://{ports.LOOPBACK}:{page_socket.getsockname()[1]}"
     return Run(folder / "data", folder / "tmp", cors_origins=(page,))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def program(run: Run) -> Iterator[Program]:
     """Its `make run`."""
     with run.start() as program:

@@ -10,7 +10,7 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import SIGINT
 from typing import Self
@@ -21,14 +21,6 @@ END_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.1
 BY_CTRL_C = (0, -SIGINT)
 """make ends its own life by the signal, when what it started has ended."""
-
-
-def eventually(condition: Callable[[], bool], within_s: float, what: str) -> None:
-    """Ask until it is so. Fails after `within_s` seconds."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {within_s:g} s: {what}"
-        time.sleep(0.1)  # the service limits what one token may ask
 
 
 class Program:

@@ -20,7 +20,8 @@ from local.cache import cache_dir
 from local.http_client import Answer, request
 from service.cli.demo import SIP_PASSWORD
 from tests.e2e import processes
-from tests.e2e.program import ROOT, Program, eventually
+from tests.e2e.program import ROOT, Program
+from tests.support.eventually import wait_until
 
 READY_WITHIN_S = 90.0
 HEALED_WITHIN_S = 30.0
@@ -137,7 +138,7 @@ class Run:
             except (OSError, AssertionError):
                 return False
 
-        eventually(there, within_s, f"the state is {state}, live is {live}")
+        wait_until(there, within_s, f"the state is {state}, live is {live}")
 
     def phone(self, extension: str = demo_data.AGENT_EXTENSION, password: str = SIP_PASSWORD) -> Phone:
         """A phone that is not started yet."""

@@ -12,8 +12,9 @@ import pytest
 from local import ports
 from tests.e2e import processes
 from tests.e2e.leaks import leaks
-from tests.e2e.program import BY_CTRL_C, eventually
+from tests.e2e.program import BY_CTRL_C
 from tests.e2e.run import Run, printed_lines, supervisor
+from tests.support.eventually import wait_until
 
 GONE_WITHIN_S = 20.0
 
@@ -36,7 +37,7 @@ def nothing_stays(run: Run, were: dict[int, str]) -> None:
     def left() -> list[str]:
         return [*(processes.alive(were) | processes.mentioning(run.data)).values(), *map(str, run.taken_ports())]
 
-    eventually(lambda: not left(), GONE_WITHIN_S, "no process of it stays, and no socket")
+    wait_until(lambda: not left(), GONE_WITHIN_S, "no process of it stays, and no socket")
     assert (run.data / "postgres/cluster/PG_VERSION").exists()
 
 

@@ -22,22 +22,14 @@ def test_each_curl_line_that_it_prints_answers_what_is_documented(run: Run, prog
     run.shows("Unavailable")
     first, second, _ = printed_lines(program)
     registration, user = (json.loads(run.bash(line).stdout) for line in (first, second))
-    documented = {
-        **seeds.REGISTRATION,
-        "extensionDetails": seeds.REGISTRATION["extensionDetails"] | {"state": "Unavailable"},
-    }
-    assert seeds.without_own(registration, seeds.REGISTRATION) == documented
-    assert seeds.without_own(user, seeds.USER) == seeds.USER
+    seeds.assert_documented(registration, user, state="Unavailable")
 
 
 def test_both_documented_calls_replay_with_a_registered_phone(run: Run) -> None:
     with run.phone() as phone:
         phone.wait_registered()
         run.shows("Not in use", within_s=5)
-        registration = seeds.replayed(seeds.REGISTRATION_CALL, run.base)
-        user = seeds.replayed(seeds.USER_CALL, run.base)
-    assert seeds.without_own(registration, seeds.REGISTRATION) == seeds.REGISTRATION
-    assert seeds.without_own(user, seeds.USER) == seeds.USER
+        seeds.assert_both_replay(run.base)
     run.shows("Unavailable", within_s=5)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
-from tests.e2e.program import Program, eventually
+from tests.e2e.program import Program
 from tests.e2e.run import HEALED_WITHIN_S, Run, server, supervisor
+from tests.support.eventually import wait_until
 
 STALE = "x-directory-stale-since"
 NOTICED_WITHIN_S = 8.0
@@ -57,7 +58,7 @@ def test_killing_asterisk_makes_the_state_unknown_at_once_and_its_return_heals(r
         answer = run.registration()
         assert answer.headers["x-state-reason"] in ("disconnected", "synchronising")
         assert "x-state-since" in answer.headers
-    eventually(lambda: is_back(program, "asterisk", killed), HEALED_WITHIN_S, "Asterisk is back")
+    wait_until(lambda: is_back(program, "asterisk", killed), HEALED_WITHIN_S, "Asterisk is back")
     run.shows("Unavailable")
     a_phone_registers(run)
 
@@ -68,21 +69,21 @@ def test_without_postgresql_phones_are_answered_from_memory_but_no_user_and_its_
     run.shows("Unavailable")
     with nobody_restarts(program):
         killed = kill(program, "postgres")
-        eventually(lambda: run.user().status != HTTPStatus.OK, 2, "its own children have noticed")
+        wait_until(lambda: run.user().status != HTTPStatus.OK, 2, "its own children have noticed")
         answer = run.user()
         assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
         assert answer.json()["error_type"] == "service_unavailable"
         assert "retry-after" in answer.headers
-        eventually(lambda: STALE in run.registration().headers, NOTICED_WITHIN_S, "what is from memory is marked")
+        wait_until(lambda: STALE in run.registration().headers, NOTICED_WITHIN_S, "what is from memory is marked")
         assert run.line() == ("Unavailable", True)
 
     def answered() -> bool:
         assert run.line() == ("Unavailable", True)
         return run.user().status == HTTPStatus.OK
 
-    eventually(answered, HEALED_WITHIN_S, "the user is answered")
+    wait_until(answered, HEALED_WITHIN_S, "the user is answered")
     assert is_back(program, "postgres", killed)
-    eventually(lambda: STALE not in run.registration().headers, HEALED_WITHIN_S, "nothing is stale")
+    wait_until(lambda: STALE not in run.registration().headers, HEALED_WITHIN_S, "nothing is stale")
     a_phone_registers(run)
 
 
@@ -91,7 +92,7 @@ def test_a_killed_service_comes_back_and_knows_the_state(run: Run, program: Prog
         phone.wait_registered()
         run.shows("Not in use", within_s=5)
         killed = kill(program, "service")
-        eventually(lambda: is_back(program, "service", killed), HEALED_WITHIN_S, "the service is back")
+        wait_until(lambda: is_back(program, "service", killed), HEALED_WITHIN_S, "the service is back")
         run.shows("Not in use")
     run.shows("Unavailable", within_s=5)
 

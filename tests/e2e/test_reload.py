@@ -11,8 +11,9 @@ import pytest
 
 from local import ports
 from tests.e2e import processes
-from tests.e2e.program import BY_CTRL_C, ROOT, Program, eventually
+from tests.e2e.program import BY_CTRL_C, ROOT, Program
 from tests.e2e.run import Run, server
+from tests.support.eventually import wait_until
 
 RELOADED_WITHIN_S = 30.0
 COPIED = ("Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "requirements-postgres.lock")
@@ -59,14 +60,14 @@ def test_a_saved_file_is_served_and_a_broken_one_heals_while_the_other_servers_s
         assert json.loads(alive(copy)) == {"status": "alive"}
 
         edit(copy, "_answer(200, Alive())", 'web.json_response("edited")')
-        eventually(lambda: alive(copy) == '"edited"', RELOADED_WITHIN_S, "/livez answers from the edited code")
+        wait_until(lambda: alive(copy) == '"edited"', RELOADED_WITHIN_S, "/livez answers from the edited code")
         program.prints(r"^run +\| service/web/ops/health\.py changed; restarting the service$", 5)
 
         printed = len(program.printed)
         edit(copy, 'web.json_response("edited")', "web.json_response(")
         program.prints(r"^run +\| service has ended; restarting it in", RELOADED_WITHIN_S, after=printed)
         edit(copy, "web.json_response(\n", 'web.json_response("mended")\n')
-        eventually(lambda: alive(copy) == '"mended"', RELOADED_WITHIN_S, "/livez answers from the mended code")
+        wait_until(lambda: alive(copy) == '"mended"', RELOADED_WITHIN_S, "/livez answers from the mended code")
 
         after = pids(program)
         assert (after["postgres"], after["asterisk"]) == (before["postgres"], before["asterisk"])
@@ -75,5 +76,5 @@ def test_a_saved_file_is_served_and_a_broken_one_heals_while_the_other_servers_s
         were = processes.below(program.pid)
         program.ctrl_c()
         assert program.ends() in BY_CTRL_C
-        eventually(lambda: not processes.alive(were), RELOADED_WITHIN_S, "no process remains")
+        wait_until(lambda: not processes.alive(were), RELOADED_WITHIN_S, "no process remains")
         assert ports.is_free(copy.http_port)

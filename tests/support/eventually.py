@@ -23,3 +23,11 @@ async def eventually(condition: Callable[[], Any], within: float = 10.0, what: s
                 f"not within {within:g} s: {what or inspect.getsource(condition).strip()}; last {value!r}"
             )
         await asyncio.sleep(0.02)
+
+
+def wait_until(condition: Callable[[], object], within_s: float, what: str) -> None:
+    """The same for tests without a loop. It asks rarely: the service limits what one token may ask."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, f"not within {within_s:g} s: {what}"
+        time.sleep(0.1)

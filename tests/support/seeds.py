@@ -91,6 +91,18 @@ def replayed(call: tuple[str, ...], base: str) -> Any:
     return json.loads(done.stdout)
 
 
+def assert_both_replay(base: str) -> None:
+    """Both documented calls answer what is documented, while the phone of the documented extension is registered."""
+    assert_documented(replayed(REGISTRATION_CALL, base), replayed(USER_CALL, base))
+
+
+def assert_documented(registration: Any, user: Any, state: str = "Not in use") -> None:
+    """Both are the documented answers, but for what every installation answers its own, and the line's state."""
+    details = REGISTRATION["extensionDetails"] | {"state": state}
+    assert without_own(registration, REGISTRATION) == {**REGISTRATION, "extensionDetails": details}
+    assert without_own(user, USER) == USER
+
+
 def without_own(answer: Any, documented: Any) -> Any:
     """The answer with `...` where every installation answers its own, to be compared with the documented one."""
     if documented is ...:

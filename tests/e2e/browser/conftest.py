@@ -42,13 +42,13 @@ class Site:
         return web.Response(text=text, content_type=type_) if type_ else web.Response(status=404)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def chromium() -> AsyncIterator[Browser]:
     async with browser() as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def site(page_socket: socket.socket) -> AsyncIterator[Site]:
     made = Site(page_socket.getsockname()[1])
     app = web.Application()
@@ -60,7 +60,7 @@ async def site(page_socket: socket.socket) -> AsyncIterator[Site]:
     await runner.cleanup()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def modules() -> Path:
     """The node_modules that the lock file here names."""
     return await asyncio.to_thread(node.modules, Path(__file__).parent)

@@ -16,9 +16,10 @@ from local import node
 from local.baresip import Phone
 from tests.e2e.browser.conftest import Site
 from tests.e2e.documents import BASE, blocks
-from tests.e2e.program import Program, eventually
+from tests.e2e.program import Program
 from tests.e2e.run import Run, server
 from tests.support.browser import Browser
+from tests.support.eventually import wait_until
 
 DESK, PASSWORD = "7801", "SIP-password-of-7801"
 BUNDLE = ["--bundle", "--format=esm", "--outfile=bundle.js"]
@@ -86,7 +87,7 @@ def breaks(program: Program, run: Run) -> Iterator[str]:
     run.shows("Not in use")
     yield "the service was killed"
     run.cli("token", "revoke", "--user", "dnhai")
-    eventually(lambda: "dnhai" in run.cli("token", "list"), 30, "it has logged in again")
+    wait_until(lambda: "dnhai" in run.cli("token", "list"), 30, "it has logged in again")
     yield "the token ended"
     os.kill(server(program, "asterisk"), SIGKILL)
     yield "Asterisk was killed"
