@@ -1,4 +1,4 @@
-# The service and its command line: `docker run IMAGE` serves, `docker run IMAGE user list` is the command line.
+# The service and its command line: `docker run IMAGE` serves, `docker run IMAGE user list` runs a command.
 FROM python:3.13-slim AS build
 
 WORKDIR /app
@@ -9,7 +9,7 @@ RUN python -m venv --without-pip /app/.venv \
     && rm requirements.lock
 COPY compose/check_settings.py compose/
 COPY service service
-# readable whatever umask the sources were checked out with; compiled, as nothing can be written later
+# Readable with any umask of the checkout. Compiled now, because the container's file system is read-only.
 RUN chmod -R a+rX . && python -m compileall -q service
 
 
@@ -18,7 +18,7 @@ FROM python:3.13-slim
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin connector
 COPY --from=build /app /app
 
-# `make image` knows these; an image that compose builds goes without.
+# `make image` sets these. An image that compose builds has empty ones.
 ARG VERSION="" REVISION="" CREATED="" SOURCE=""
 LABEL org.opencontainers.image.title="Asterisk connector" \
     org.opencontainers.image.description="Registration info and users, in front of a live Asterisk and a PostgreSQL" \
@@ -33,9 +33,9 @@ ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CONNE
 WORKDIR /app
 USER connector
 EXPOSE 8080
-# named, so that Docker does not take every other signal for a stop: a crash after one would not be healed
+# Explicit, so that Docker does not take other signals for a stop: it would not restart the service after a later crash.
 STOPSIGNAL SIGTERM
-# the shell's own TCP: a Python for each check would take ten times as long
+# The shell's own TCP client: a Python process for each check would take ten times as long.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=40s --retries=3 CMD ["bash", "-c", "\
     exec 3<>/dev/tcp/127.0.0.1/${CONNECTOR_HTTP_PORT:-8080} && printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3 \
     && read -r -t 4 _ status _ <&3 && [ \"$status\" = 200 ]"]

@@ -1,4 +1,4 @@
-# `make` lists its targets. Each of them sets up what it needs first.
+# `make` lists the targets. Each target sets up what it needs first.
 PYTHON ?= python3
 VENV ?= .venv
 export VENV
@@ -11,74 +11,74 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
 .DEFAULT_GOAL := help
 .PHONY: help run dev phone cli clean-run check test soak examples lint format hooks bench release image lock
 
-help: ## list the targets
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # `exec`: the supervisor replaces the shell, so that it notices the end of make, however make ends.
-run: ## PostgreSQL, Asterisk and the service with demo data, in the foreground (HTTP_PORT=8080 DATA_DIR=data)
+run: ## Run PostgreSQL, Asterisk and the service with demo data in the foreground (HTTP_PORT=8080 DATA_DIR=data)
 	@$(PYTHON) local/bootstrap.py
 	@exec $(BIN)/python -m local.run
 
-dev: ## the same, and the service restarts when a source file is saved (HTTP_PORT=8080 DATA_DIR=data)
+dev: ## Run the same, and restart the service when a source file is saved (HTTP_PORT=8080 DATA_DIR=data)
 	@$(DEV)
 	@exec $(BIN)/python -m local.run --reload
 
-phone: ## a SIP phone that registers with `make run`'s Asterisk until Ctrl-C (EXT=12342)
+phone: ## Register a SIP phone with the Asterisk of `make run` until Ctrl-C (EXT=12342)
 	@$(PYTHON) local/bootstrap.py
 	@exec $(BIN)/python -m local.phone $(EXT)
 
-cli: ## the command line of what `make run` runs (ARGS="user list")
+cli: ## Run a command against the service of `make run` (ARGS="user list")
 	@$(PYTHON) local/bootstrap.py
 	@exec $(BIN)/python -m local.cli $(ARGS)
 
-clean-run: ## remove the data folder of `make run` (DATA_DIR=data)
+clean-run: ## Remove the data folder of `make run` (DATA_DIR=data)
 	@$(PYTHON) -m local.clean
 
-check: ## what every commit must pass, in less than a minute: ruff, mypy --strict, unit tests
+check: ## Run the linters, type checks and unit tests: less than a minute
 	@started=$$(date +%s) && $(MAKE) --no-print-directory lint && \
 	$(BIN)/python -m pytest tests/unit --quiet --numprocesses auto && \
 	echo "all checks passed in $$(($$(date +%s) - started)) s"
 
-test: ## unit, integration and end-to-end tests in several processes; a part in one (ARGS="tests/unit -k rooms")
+test: ## Run the unit, integration and end-to-end tests in several processes; a part in one (ARGS="tests/unit -k snapshot")
 	@$(DEV)
 	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
-soak: ## the link for longer than make test: 100 kills and starts, 1,000,000 changes (ARGS="-k storm")
+soak: ## Run the link tests for longer: 100 kills and restarts, 1,000,000 changes (ARGS="-k storm")
 	@$(DEV)
 	@SOAK=1 $(BIN)/python -m pytest -s tests/integration/ami/test_cycles.py tests/integration/ami/test_storm.py $(ARGS)
 
-examples: ## ask a real service for the examples of the API's description anew
+examples: ## Record the examples of the OpenAPI document from a real service
 	@$(DEV)
 	@WRITE_EXAMPLES=1 $(BIN)/python -m pytest tests/integration/openapi/test_examples.py
 
-lint: ## ruff, mypy --strict and the contracts of import-linter
+lint: ## Run ruff, mypy --strict and import-linter
 	@$(DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy service local tests compose
 	@$(BIN)/lint-imports --cache-dir .import_linter_cache --no-logo
 
-format: ## let ruff rewrite the sources
+format: ## Format the sources with ruff
 	@$(DEV)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-hooks: ## have git run the checks before each commit and push (.pre-commit-config.yaml)
+hooks: ## Install git hooks: lint before a commit, check before a push
 	@$(DEV)
 	@$(BIN)/pre-commit install
 
-bench: ## figures, each beside what it is compared with (ARGS="polls link"; all take 10 minutes or more)
+bench: ## Run the benchmarks, each beside its baseline (ARGS="polls link"; all take 10 minutes or more)
 	@$(DEV)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-release: ## the tag and dist/ of the version in service/__init__.py; DRY_RUN=1 rehearses it
+release: ## Release the version in service/__init__.py: changelog, tag, dist/ (DRY_RUN=1 to rehearse)
 	@$(DEV)
 	@$(BIN)/python -m local.release $(if $(DRY_RUN),--dry-run)
 
-image: ## the service's image with its labels, by Docker (SOURCE_URL=https://...)
+image: ## Build the service's image with OCI labels (SOURCE_URL=https://...)
 	@$(PYTHON) -m local.image
 
-lock: ## compute the lock files again, with the newest versions that pyproject.toml allows
+lock: ## Upgrade the lock files to the newest versions that pyproject.toml allows
 	@$(DEV)
 	@$(BIN)/python -m pip install --quiet uv
 	@PATH="$(abspath $(BIN)):$$PATH"; \

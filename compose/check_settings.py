@@ -1,7 +1,7 @@
-"""Say what of `.env` the project would not heed, before anything is started: nothing that is set is ignored silently.
+"""Rejects settings in `.env` that the project would ignore, before anything starts.
 
-Sees all of `.env`; the names that compose sets itself come in GIVEN where somebody gave them as well. Then the
-service's own settings are loaded, so that unknown names and bad values are told too.
+The environment holds all of `.env`. GIVEN lists the names that compose sets itself although `.env` sets them. After
+that it loads the service's own settings, which rejects unknown names and invalid values.
 """
 
 import os
@@ -29,9 +29,9 @@ INSTEAD = {
     "CALL_SERVERS__MAIN__DATABASE_ROLE": "the project's Asterisk reads as asterisk_main",
     "CALL_SERVERS__MAIN__DATABASE_PASSWORD": "ASTERISK_DATABASE_PASSWORD",
 }
-"""What compose sets itself, each with what an operator sets instead. A secret may also come by the name of its file."""
+"""Settings that compose sets itself, each with what an operator sets instead. The name of a secret may end in _FILE."""
 BESIDES = 10.0
-"""Seconds that the service takes after its deadline to give up links and connections."""
+"""Seconds after its deadline that the service needs to close links and connections."""
 OWN = f"{settings.PREFIX}CALL_SERVERS__MAIN__"
 
 
@@ -44,21 +44,21 @@ def main() -> int:
             mistakes.append(f"  {name}: further call servers belong in call-servers.env")
             del os.environ[name]
     try:
-        mistakes += too_short_a_grace(settings.load().shutdown_deadline, os.environ.get("STOP_GRACE_PERIOD", ""))
+        mistakes += grace_period_errors(settings.load().shutdown_deadline, os.environ.get("STOP_GRACE_PERIOD", ""))
     except ConfigurationError as error:
         mistakes += str(error).splitlines()[1:]
     if mistakes:
-        print("error: .env cannot be used:", *mistakes, sep="\n", file=sys.stderr)
+        print("error: .env has invalid settings:", *mistakes, sep="\n", file=sys.stderr)
         return 2
-    print("the settings can be used")
+    print("the settings are valid")
     return 0
 
 
-def too_short_a_grace(deadline: float, period: str) -> list[str]:
-    """Whether Docker would kill the service before its deadline is over. `period` is in Docker's spelling."""
+def grace_period_errors(deadline: float, period: str) -> list[str]:
+    """An error if Docker would kill the service before its deadline. `period` is a duration as Docker writes it."""
     parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", period)
     if parts is None or not period:
-        return [f"  STOP_GRACE_PERIOD: {period!r} is no period such as 20s or 1m30s"]
+        return [f"  STOP_GRACE_PERIOD: {period!r} is no duration such as 20s or 1m30s"]
     hours, minutes, seconds = (int(part or 0) for part in parts.groups())
     if hours * 3600 + minutes * 60 + seconds >= deadline + BESIDES:
         return []

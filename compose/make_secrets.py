@@ -1,8 +1,8 @@
-"""Give each container of the compose project its secrets: what the environment gives, else random and kept.
+"""Gives each container of the compose project its secrets: from the environment, else random ones that are kept.
 
-Runs before everything else, at each `up`. Every consumer has a volume of its own, so that nobody can read what is
-another's; who shares a secret finds a copy. A value from the environment wins over the one that is kept. Nothing is
-written before all that is given was found to be usable. With `--check` nothing is written at all.
+It runs first, at each `up`. Each consumer has a volume of its own, so no container can read another's secrets; a shared
+secret is copied. The environment takes precedence over kept values. Nothing is written unless all given values are
+valid. With `--check` nothing is written at all.
 """
 
 import os
@@ -17,14 +17,14 @@ CONSUMERS = {
     "owner_database": ("postgres", "migrate"),
     "service_database": ("migrate", "service"),
     "asterisk_database": ("migrate", "asterisk"),
-    "ami_monitor": ("migrate", "service", "asterisk"),  # `migrate` only checks that the settings are whole
+    "ami_monitor": ("migrate", "service", "asterisk"),  # `migrate` only validates its settings
     "ami_presence": ("service", "asterisk"),
     "ami_sync": ("service", "asterisk"),
 }
 ONLY_GIVEN = frozenset({"ami_sync"})
-"""Nobody has these unless they are given: with `sync` one has a shell on Asterisk."""
+"""Never created at random: the account `sync` equals a shell on Asterisk."""
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=,~-")
-"""What Asterisk's configuration can hold (see asterisk/render); enough for everybody else."""
+"""The characters that Asterisk's configuration can hold (see asterisk/render)."""
 SHORTEST = 12
 
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     try:
         wanted = {name: given(name) for name in CONSUMERS}
         if arguments == ["--check"]:
-            print("these secrets can be used")
+            print("the secrets are valid")
             return 0
         for name, value in wanted.items():
             provide(name, value)
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 
 def given(name: str) -> str:
-    """The environment's value, as in `AMI_SYNC_SECRET`, or an empty one. Raises ValueError when it cannot serve."""
+    """The value in the environment, such as `AMI_SYNC_SECRET`; empty if unset. Raises ValueError if it is invalid."""
     variable = f"{name.upper()}_{'SECRET' if name.startswith('ami_') else 'PASSWORD'}"
     secret = os.environ.get(variable, "")
     if secret and (len(secret) < SHORTEST or not ALLOWED.issuperset(secret)):
@@ -52,28 +52,28 @@ def given(name: str) -> str:
 
 
 def provide(name: str, value: str) -> None:
-    """Have each consumer's volume hold this secret, and say where it is from."""
+    """Write the secret to each consumer's volume, and print where it comes from."""
     files = [FOLDER / consumer / name for consumer in CONSUMERS[name]]
     if not value and name in ONLY_GIVEN:
         for file in files:
             file.unlink(missing_ok=True)
-        print(f"{name}: nobody has it")
+        print(f"{name}: not created")
         return
     source = "given" if value else "kept"
     if not value and not (value := kept(files)):
-        value, source = secrets.token_urlsafe(32), "made at random"
+        value, source = secrets.token_urlsafe(32), "random"
     for file in files:
         write(file, value)
     print(f"{name}: {source}")
 
 
 def kept(files: Iterable[Path]) -> str:
-    """What an earlier start wrote for any of the consumers."""
+    """The value that an earlier start wrote for any of the consumers; else empty."""
     return next((secret for file in files if file.exists() and (secret := file.read_text())), "")
 
 
 def write(file: Path, secret: str) -> None:
-    """Whole or not at all. Anybody may read it who has the volume: whose containers run as different users."""
+    """Write atomically. Every user may read the file: containers with the volume run as different users."""
     if file.exists() and file.read_text() == secret:
         return
     unfinished = file.with_name(f".{file.name}.unfinished")

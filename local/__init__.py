@@ -1,1 +1,1 @@
-"""What `make run` uses to bring up everything on one machine. See README.md."""
+"""What the `make` targets run on one machine: setup, servers, phone, releases. See README.md and CONTRIBUTING.md."""

@@ -1,4 +1,4 @@
-"""What goes into asterisk/etc: addresses, secrets, directories; asterisk/render fills it in and checks it."""
+"""The values for the templates in asterisk/etc: addresses, secrets, directories. asterisk/render checks them."""
 
 import os
 import secrets
@@ -22,21 +22,21 @@ FOLDERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """Where Asterisk reads its endpoints, as the role that sees its rows."""
+    """The database that Asterisk reads its endpoints from, and the role that sees its rows."""
 
     port: int
     name: str
     user: str
     password: str = field(repr=False)
     host: str = ports.LOOPBACK
-    """Or several, with commas between."""
+    """One host, or several separated by commas."""
     target: str = ""
-    """Which of several hosts it reads: the primary, unless said otherwise."""
+    """Which of several hosts Asterisk reads; by default the primary."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What differs from one Asterisk to the next. Ports are free ones, and secrets random, unless given."""
+    """The settings of one Asterisk. Ports default to free ones, secrets to random ones."""
 
     database: Database
     sip_port: int = field(default_factory=ports.free_port)
@@ -46,10 +46,10 @@ class Config:
     monitor_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     presence_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     sync_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    """Empty: there is no such account."""
+    """Empty: the account does not exist."""
 
     def parameters(self) -> dict[str, str]:
-        """For asterisk/render, without the directories."""
+        """The variables for asterisk/render, without the directories."""
         host = ports.LOOPBACK
         return {
             "SIP_BIND": host,
@@ -74,7 +74,7 @@ class Config:
 
 
 def render(templates: Path, target: Path, parameters: dict[str, str]) -> None:
-    """Run asterisk/render. Raises AsteriskError with what it refused."""
+    """Run asterisk/render. Raises AsteriskError with its message."""
     done = subprocess.run(
         [str(TEMPLATES / "render"), str(templates), str(target)],
         env={"PATH": os.defpath, **parameters},

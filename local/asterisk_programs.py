@@ -1,4 +1,4 @@
-"""Where an Asterisk is: the machine's own, or packages in the cache that run through their own loader."""
+"""Finds an Asterisk: the machine's own, or packages in the cache that run through their own dynamic loader."""
 
 import functools
 import re
@@ -12,18 +12,18 @@ from local import bootstrap, debian
 from local.cache import cache_dir
 
 OLDEST_MAJOR = 20
-# The SIP client for `make phone` lives in the same tree: it shares most of what they need.
+# The SIP client of `make phone` is in the same tree: the two share most dependencies.
 PACKAGES = ("asterisk", "baresip-core")
 TEMPLATES = bootstrap.PROJECT / "asterisk"
 
 
 class AsteriskError(Exception):
-    """Asterisk could not be found, started or asked; the message says why."""
+    """Asterisk could not be found, started or queried. The message says why."""
 
 
 @dataclass(frozen=True)
 class Programs:
-    """How to start an Asterisk, and the two folders that its configuration must name."""
+    """The command that starts an Asterisk, and the two folders that its configuration must name."""
 
     command: tuple[str, ...]
     modules: Path
@@ -33,7 +33,7 @@ class Programs:
 
 @functools.cache
 def find() -> Programs:
-    """The machine's Asterisk if it is new enough and has every module, else an extracted one."""
+    """The machine's Asterisk if it is recent enough and has every module, else an extracted one."""
     return machine() or extracted()
 
 
@@ -52,7 +52,7 @@ def machine() -> Programs | None:
 
 
 def extracted(suite: str | None = None) -> Programs:
-    """Debian's or Ubuntu's package; by default from sid on Debian, as its releases carry none."""
+    """Debian's or Ubuntu's package. Debian's default is sid, because its releases have no Asterisk."""
     root = packages_root(suite)
     command = (*loader(root), str(root / "usr/sbin/asterisk"))
     modules = next(root.glob("usr/lib/*/asterisk/modules"), root / "usr/lib/asterisk/modules")
@@ -60,7 +60,7 @@ def extracted(suite: str | None = None) -> Programs:
 
 
 def packages_root(suite: str | None = None) -> Path:
-    """The folder with the extracted packages; fetched when it is not there. Raises AsteriskError."""
+    """The folder with the extracted packages, downloaded on first use. Raises AsteriskError."""
     if suite is None and debian.distribution() == "debian":
         suite = "sid"
     packages = PACKAGES if suite in (None, "sid") else ("asterisk",)
@@ -72,7 +72,7 @@ def packages_root(suite: str | None = None) -> Path:
 
 
 def loader(root: Path) -> tuple[str, ...]:
-    """What to put before a program of `root`, so that it runs with the libraries it was built with."""
+    """The command prefix with which a program of `root` runs with the libraries that it was built with."""
     patterns = ("usr/lib/*-linux-*/ld-linux-*.so.*", "lib/*-linux-*/ld-linux-*.so.*")
     found = next((path for pattern in patterns for path in root.glob(pattern)), None)
     if found is None:
@@ -94,7 +94,7 @@ def _has_all_modules(folder: Path) -> bool:
 
 
 def _version(command: tuple[str, ...]) -> str:
-    """Such as `Asterisk 22.10.1`; empty when it does not run."""
+    """The version, such as `Asterisk 22.10.1`; empty if the program does not run."""
     try:
         done = subprocess.run([*command, "-V"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):

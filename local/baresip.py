@@ -1,6 +1,6 @@
-"""A real SIP phone without sound hardware: baresip, from Debian's package, run through its own loader.
+"""A real SIP phone without sound hardware: baresip, from Debian's package, run through its own dynamic loader.
 
-It sends back what it hears. It is told what to do over its control port, on 127.0.0.1.
+It echoes the audio that it receives. A control port on 127.0.0.1 takes commands and reports events.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ START_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
 REGISTRATION_S = 120
-UNTOLD_AFTER_S = 1.0
+EVENT_LOST_AFTER_S = 1.0
 OUTCOMES = ("REGISTER_OK", "REGISTER_FAIL")
 
 CONFIG = """\
@@ -48,12 +48,12 @@ module_app menu.so
 
 
 class PhoneError(Exception):
-    """The phone did not do what it was asked for in time; the message says what."""
+    """The phone did not carry out a command in time. The message names the command."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What baresip tells, such as `REGISTER_OK` with detail `200 OK`; of a call, who is at its other end."""
+    """An event of baresip, such as `REGISTER_OK` with detail `200 OK`. An event of a call names the peer."""
 
     type: str
     detail: str
@@ -62,9 +62,9 @@ class Event:
 
 
 class Phone:
-    """One extension's phone. `on_event` is called from a thread of its own with each Event.
+    """One extension's phone. A thread of its own calls `on_event` with each Event.
 
-    `name` is what it calls itself; it has so many `calls` at once.
+    `name` is the phone's display name, `calls` the number of simultaneous calls.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Phone:
         self._folder: Path | None = None
 
     def start(self) -> None:
-        """Start it and let it register, without waiting for that."""
+        """Start the phone, which then registers. Does not wait for the registration."""
         root = packages_root()
         control_port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="phone-"))
@@ -112,8 +112,8 @@ class Phone:
             log=self._log,
             stdin=subprocess.PIPE,
         )
-        # It asks for the password that its account lacks. So any character may be in it, none is on disk;
-        # and as baresip waits for the answer, nothing happens before somebody listens.
+        # baresip prompts for the password that its account lacks. So the password may hold any character and is never
+        # on disk. And since baresip waits for the answer, it registers only once this process reads its events.
         self._control = self._connect(control_port)
         listener = threading.Thread(target=self._listen, args=[self._control], daemon=True)
         listener.start()
@@ -127,7 +127,7 @@ class Phone:
     def wait_for(self, *types: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Event:
         """The newest event of one of these types, such as `REGISTER_OK`, `CALL_INCOMING` or `CALL_CLOSED`.
 
-        Events that were there already count, until `forget` is called.
+        Events that arrived earlier count too, until `forget` is called.
         """
         with self._arrived:
             if not self._arrived.wait_for(lambda: self._newest(types), timeout_s):
@@ -136,16 +136,16 @@ class Phone:
             return next(event for event in reversed(self._events) if event.type in types)
 
     def forget(self) -> None:
-        """Let `wait_for` see only what comes from now on."""
+        """Discard all events so far, so that `wait_for` sees only later ones."""
         with self._arrived:
             self._events.clear()
 
     def wait_registered(self, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         """Raises PhoneError when Asterisk refuses."""
         with contextlib.suppress(PhoneError):
-            self.wait_for(*OUTCOMES, timeout_s=UNTOLD_AFTER_S)
+            self.wait_for(*OUTCOMES, timeout_s=EVENT_LOST_AFTER_S)
         if not self._newest(OUTCOMES):
-            self._command("reginfo")  # what came before baresip took the control connection was told to nobody
+            self._command("reginfo")  # events from before the control connection are lost
         event = self.wait_for(*OUTCOMES, timeout_s=timeout_s)
         if event.type == "REGISTER_FAIL":
             raise PhoneError(f"{self.extension}: Asterisk refused the registration: {event.detail}")
@@ -154,18 +154,18 @@ class Phone:
         self._command("dial", f"sip:{extension}@{self._server}")
 
     def answer(self) -> None:
-        """Take the call that rings."""
+        """Answer the ringing call."""
         self._command("accept")
 
     def hangup(self) -> None:
         self._command("hangup")
 
     def stop(self) -> None:
-        """Unregister and end; baresip unregisters when it gets SIGTERM."""
+        """Unregister and end. baresip unregisters on SIGTERM."""
         self._end(SIGTERM)
 
     def kill(self) -> None:
-        """End without a word to Asterisk, as when a phone loses its power."""
+        """End without unregistering, like a phone that loses its power."""
         self._end(SIGKILL)
 
     def __enter__(self) -> Self:
@@ -216,19 +216,19 @@ class Phone:
 
 
 def _event(message: dict[str, object]) -> Event | None:
-    """An event, also one that stands in the answer to `reginfo`."""
+    """An event message, or the state in the answer to `reginfo`, as an Event."""
     if message.get("event"):
         told = (str(message.get(key) or "") for key in ("type", "param", "peeruri", "peerdisplayname"))
         return Event(*told)
     answer = str(message.get("data"))
-    for word, type_ in zip(("mOK ", "mERR"), OUTCOMES, strict=True):  # behind the colour's escape sequence
+    for word, type_ in zip(("mOK ", "mERR"), OUTCOMES, strict=True):  # follows the escape sequence of a colour
         if word in answer:
             return Event(type_, "reginfo")
     return None
 
 
 def _netstrings(stream: IO[bytes]) -> Iterator[dict[str, object]]:
-    """`LENGTH:JSON,` and again, until the stream ends."""
+    """The JSON messages of a stream of netstrings: `LENGTH:JSON,` each."""
     length = b""
     while byte := stream.read(1):
         if byte != b":":

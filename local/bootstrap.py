@@ -1,11 +1,11 @@
-"""The Python environment, made from nothing but python3: a virtual environment with what a lock file names.
+"""Creates the Python environment from nothing but python3: a virtual environment with the packages of a lock file.
 
-Debian's python3 may come without ensurepip; pip is then taken from the distribution's own package, without
-root. pip's own configuration decides where packages come from. Only the standard library is used.
+Debian's python3 may lack ensurepip. pip is then extracted from the distribution's package, without root. pip's
+configuration decides where packages come from. Only the standard library is used.
 
     python3 local/bootstrap.py [LOCK_FILE]
 
-VENV moves the environment, by default .venv beside the Makefile.
+The variable VENV chooses the environment's folder, by default .venv beside the Makefile.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ STAMP = ".installed-locks"
 
 
 class BootstrapError(Exception):
-    """The environment could not be made; the message says why."""
+    """The environment could not be created. The message says why."""
 
 
 def venv_dir() -> Path:
@@ -46,7 +46,7 @@ def venv_python() -> Path:
 
 
 def ensure(lock: Path) -> Path:
-    """Make the environment hold what `lock` names, unless it does already, and answer its interpreter."""
+    """Install the packages of `lock` into the environment unless they are there; return its interpreter."""
     venv = venv_dir()
     venv.parent.mkdir(parents=True, exist_ok=True)
     if _works(venv) and _digest(lock) in _installed(venv):
@@ -57,14 +57,14 @@ def ensure(lock: Path) -> Path:
         if _digest(lock) not in _installed(venv):
             say(f"installing what {lock.name} names into {venv}")
             pip("install", "--require-hashes", "--requirement", str(lock))
-            # The development lock holds all of the runtime's, in the same versions.
+            # The development lock contains the runtime lock, in the same versions.
             done = {_digest(lock)} | ({_digest(RUNTIME_LOCK)} if lock == DEV_LOCK else set())
             (venv / STAMP).write_text("".join(f"{digest}\n" for digest in sorted(_installed(venv) | done)))
     return venv_python()
 
 
 def pip(*arguments: str) -> None:
-    """Run pip in the environment, saying what it downloads. Raises BootstrapError with pip's own words."""
+    """Run pip in the environment and report its downloads. Raises BootstrapError with pip's output."""
     command, environment = _pip_command()
     with subprocess.Popen(
         [*command, "--disable-pip-version-check", "--no-input", *arguments],
@@ -85,13 +85,13 @@ def pip(*arguments: str) -> None:
 
 
 def download_line(line: str) -> str | None:
-    """What a line of pip's output says of a download, as `asyncpg-0.32.0 (3.4 MB)`; else None."""
+    """The download that a line of pip's output reports, as `asyncpg-0.32.0 (3.4 MB)`, or None."""
     found = re.match(r"\s*Downloading (?:\S*/)?([^/\s-]+-[^/\s-]+)\S* (\([\d.]+ [kMG]?B\))", line)
     return f"{found[1]} {found[2]}" if found and ".metadata" not in line else None
 
 
 def pip_step(line: str) -> str:
-    """What pip is doing after it has printed this line."""
+    """The step that pip is in after it printed this line."""
     return "installing" if line.startswith("Installing collected packages") else "collecting packages"
 
 
@@ -110,7 +110,7 @@ def _make(venv: Path) -> None:
 
 
 def _works(venv: Path) -> bool:
-    """Whether its interpreter starts: it is a link, and its target may have been upgraded away."""
+    """Whether the interpreter starts. It is a symbolic link, whose target an upgrade may have removed."""
     command = [str(venv / "bin/python"), "-c", "import sys; print(sys.version_info[:2])"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -120,7 +120,7 @@ def _works(venv: Path) -> bool:
 
 
 def _pip_command() -> tuple[Sequence[str], dict[str, str]]:
-    """How to call pip, and what to add to its environment."""
+    """The command for pip, and additions to its environment variables."""
     python = str(venv_python())
     if subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
         return [python, "-m", "pip"], {}
@@ -135,7 +135,7 @@ def _pip_command() -> tuple[Sequence[str], dict[str, str]]:
 
 
 def _certificates(root: Path) -> dict[str, str]:
-    """Debian's pip trusts the machine's certificates; a small machine may have none."""
+    """Debian's pip trusts the machine's certificates, which a minimal machine may lack."""
     if SYSTEM_CERTIFICATES.exists() or "PIP_CERT" in os.environ:
         return {}
     bundle = root / "ca-certificates.crt"
@@ -156,7 +156,7 @@ def _digest(lock: Path) -> str:
 
 
 def main() -> int:
-    # mypy takes the oldest supported Python for granted; this line is for those who run an older one.
+    # mypy assumes the oldest supported Python. This check is for older ones.
     if sys.version_info < (3, 11):  # noqa: UP036
         print("error: Python 3.11 or newer is needed; name one with PYTHON=python3.12", file=sys.stderr)
         return 1
@@ -165,7 +165,7 @@ def main() -> int:
     except (BootstrapError, debian.PackageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # what is half done is done again at the next start
+    except KeyboardInterrupt:  # the next start repeats what is incomplete
         return 130
     return 0
 

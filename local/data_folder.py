@@ -1,4 +1,4 @@
-"""What a data folder keeps from run to run: a lock, secrets, ports, and settings for the command line."""
+"""The data folder of `make run`: a lock, and the secrets, ports and settings that it keeps from run to run."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ ENV_FILE = "service.env"
 
 
 class InUseError(Exception):
-    """Another process works with this data folder."""
+    """Another process uses this data folder."""
 
 
 def data_dir() -> Path:
@@ -25,7 +25,7 @@ def data_dir() -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; raises InUseError when another one does. It ends with the process."""
+    """Lock the folder for this process. Raises InUseError if another process has it. The lock ends with the process."""
     with (folder / "lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +35,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def load_or_create_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """The named secrets, made at random when they are first asked for."""
+    """The named secrets. Those that do not exist yet are created at random."""
     file = folder / "secrets.json"
     known = _read(file)
     wanted = {name: str(known.get(name) or secrets.token_urlsafe(24)) for name in names}
@@ -45,7 +45,7 @@ def load_or_create_secrets(folder: Path, names: Iterable[str]) -> dict[str, str]
 
 
 def load_ports(folder: Path) -> dict[str, int]:
-    """The ports of the last run, to be had again where they are free."""
+    """The ports of the last run, to be used again where they are free."""
     return {name: int(str(port)) for name, port in _read(folder / "ports.json").items()}
 
 
@@ -54,19 +54,19 @@ def save_ports(folder: Path, ports: Mapping[str, int]) -> None:
 
 
 def write_env(folder: Path, settings: Mapping[str, str]) -> None:
-    """The service's settings as lines that a shell can read too."""
+    """Write the service's settings as lines that a shell can read too."""
     lines = (f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
     write_secret(folder / ENV_FILE, "".join(lines))
 
 
 def read_env(folder: Path) -> dict[str, str]:
-    """What `write_env` wrote. Raises FileNotFoundError before the first run."""
+    """The settings that `write_env` wrote. Raises FileNotFoundError before the first run."""
     words = shlex.split((folder / ENV_FILE).read_text())
     return dict(word.split("=", 1) for word in words)
 
 
 def write_secret(path: Path, text: str) -> None:
-    """A file that only its owner can read, from its first byte on, and that is whole at any time."""
+    """Write a file atomically. Only its owner can ever read it."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,8 +1,8 @@
-"""Debian's and Ubuntu's packages without root: a private apt view, and `dpkg-deb -x` into a cache folder.
+"""Extracts Debian and Ubuntu packages without root, by a private apt configuration and `dpkg-deb -x`.
 
-The machine's own package lists, cache and status are neither read nor changed. Because the view starts from
-an empty status, a package comes with its whole closure down to libc6, so that it runs through its own dynamic
-loader on any release. Only the standard library is used: this runs before there is an environment.
+The machine's package lists, cache and status are neither read nor changed. The private status is empty, so a package
+comes with all its dependencies down to libc6 and runs through its own dynamic loader on any release. Only the standard
+library is used: this runs before there is a Python environment.
 
     python3 -m local.debian ROOT PACKAGE... [--suite sid]
 """
@@ -36,10 +36,10 @@ def extract(
     without: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Make `root` hold `packages` with all that they need, from `suite` or else the machine's own release.
+    """Extract `packages` and their dependencies to `root`, from `suite` or else the machine's own release.
 
-    What is in the packages `without` is left out: the machine has it. Nothing is done when `root` already holds
-    just these. It appears whole or not at all, and a second run waits for the first. Raises PackageError.
+    The packages `without` are left out, because the machine provides them. Nothing happens if `root` already holds
+    just these packages. `root` appears whole or not at all; a second process waits for the first. Raises PackageError.
     """
     manifest = f"{suite or 'own'} {' '.join(sorted(packages))}\n"
     if _holds(root, manifest):
@@ -62,7 +62,7 @@ def extract(
 
 
 class _View:
-    """An apt of its own below one work folder."""
+    """A private apt configuration below one work folder."""
 
     def __init__(self, work: Path, sources: Sequence[Source]) -> None:
         self._work = work
@@ -76,7 +76,7 @@ class _View:
         (work / "sources.list").write_text("".join(source.line() for source in sources))
 
     def download(self, packages: Sequence[str], root: Path, say: Callable[[str], None]) -> list[Path]:
-        """Say how much, then fetch; apt checks every signature and hash."""
+        """Report the size, then download. apt checks every signature and hash."""
         suites = ", ".join(dict.fromkeys(source.suite for source in self._sources))
         host = urlsplit(self._sources[0].uri).netloc or self._sources[0].uri
         say(f"reading the package lists of {suites} from {host} (about 10 MB) ...")
@@ -92,7 +92,7 @@ class _View:
 
     def unpack(self, debs: Sequence[Path], without: Sequence[str] = ()) -> Path:
         tree = self._work / "tree"
-        # base-files holds only links such as /lib -> usr/lib, which clash with older packages' folders.
+        # base-files has only links such as /lib -> usr/lib, which collide with folders of older packages.
         left_out = {"base-files", *without}
         self.how_far = lambda: f"unpacked {len(debs) - sum(map(Path.exists, debs))} of {len(debs)} packages"
         for deb in debs:
@@ -111,14 +111,14 @@ class _View:
             "Dir::Etc::PreferencesParts": "/dev/null",
             "Dir::State": self._work,
             "Dir::State::Lists": self._work / "lists",
-            "Dir::State::status": self._work / "dpkg" / "status",  # empty; apt puts dpkg's locks beside it
+            "Dir::State::status": self._work / "dpkg" / "status",  # empty; apt puts its locks for dpkg beside it
             "Dir::Cache": self._work / "cache",
             "Dir::Cache::Archives": self._debs,
-            "Acquire::Check-Valid-Until": "false",  # a mirror's sid may be past it
+            "Acquire::Check-Valid-Until": "false",  # a mirror's copy of sid may have expired
             "Acquire::Languages": "none",
             "APT::Update::Error-Mode": "any",
             "APT::Install-Recommends": "false",
-            "APT::Sandbox::User": "root",  # apt's own user may not enter the cache folder
+            "APT::Sandbox::User": "root",  # apt's user cannot enter the cache folder
         }
         flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         return run(["apt-get", "-qq", *flags, *arguments], timeout_s)

@@ -1,4 +1,4 @@
-"""What the demo data of `python -m service demo` holds, as far as the programs here need it."""
+"""The part of the demo data (`python -m service demo`) that these programs use."""
 
 ADMIN = "admin"
 ADMIN_PASSWORD = "demo-admin-password"  # noqa: S105
@@ -12,7 +12,7 @@ REGISTRATION_PATH = "/api/v1/connector.extension.getRegistrationInfoByUserId"
 
 
 def curl_lines(base: str) -> list[str]:
-    """The two documented calls, as one would paste them into a shell."""
+    """The two documented calls as shell commands."""
     return [
         f"curl --request GET '{base}{REGISTRATION_PATH}' --header 'X-Auth-Token: {ADMIN_TOKEN}' "
         f"--header 'X-User-Id: {ADMIN_UID}' --header 'Content-Type: application/json' "

@@ -1,4 +1,4 @@
-"""Small JSON requests to the service on this machine; no proxy is ever asked."""
+"""A small JSON client for the service on this machine. It never uses a proxy."""
 
 import contextlib
 import http.client
@@ -13,14 +13,14 @@ TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Answer:
-    """`headers` has lower-case names."""
+    """A response. The names in `headers` are lower-case."""
 
     status: int
     headers: Mapping[str, str]
     text: str
 
     def json(self) -> dict[str, object]:
-        """Raises ValueError when it is no JSON object."""
+        """The body as a JSON object. Raises ValueError if it is none."""
         found = json.loads(self.text)
         if not isinstance(found, dict):
             raise ValueError("not a JSON object")
@@ -35,7 +35,7 @@ def request(
     headers: Mapping[str, str] | None = None,
     body: Mapping[str, object] | None = None,
 ) -> Answer:
-    """Raises OSError when nobody answers properly."""
+    """Send a request. Raises OSError if there is no valid response."""
     connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=TIMEOUT_S)
     with contextlib.closing(connection):
         sent = dict(headers or {})

@@ -1,4 +1,4 @@
-"""Making a PostgreSQL cluster, also as root and also below folders that PostgreSQL's user may not enter."""
+"""Creates a PostgreSQL cluster, also as root, and also below folders that PostgreSQL's user cannot enter."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from local.postgres_binaries import PostgresError, account, environment
 
 
 def initdb(binaries: Path, cluster: Path, superuser: str, password_file: Path) -> None:
-    """Make `cluster`, whole or not at all, with a random superuser password kept in `password_file`."""
+    """Create `cluster` atomically, with a random superuser password that `password_file` stores."""
     cluster.parent.mkdir(parents=True, exist_ok=True)
     unfinished = cluster.with_name(f"{cluster.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -23,7 +23,7 @@ def initdb(binaries: Path, cluster: Path, superuser: str, password_file: Path) -
     password = secrets.token_urlsafe(24)
     write_secret(password_file, password)
     with contextlib.ExitStack() as stack:
-        copy = stack.enter_context(tempfile.TemporaryFile())  # its user may read this one, not ours
+        copy = stack.enter_context(tempfile.TemporaryFile())  # PostgreSQL's user can read this copy, but not our file
         copy.write(password.encode())
         copy.seek(0)
         if credentials:
@@ -50,10 +50,10 @@ def initdb(binaries: Path, cluster: Path, superuser: str, password_file: Path) -
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[int]:
-    """A descriptor of `folder`, to be passed on.
+    """A file descriptor of `folder` for a child process.
 
-    PostgreSQL reaches its data folder as /proc/self/fd/N. So it may lie where the folders above are closed to
-    the user that PostgreSQL runs as, such as in /root.
+    PostgreSQL reaches its data folder as /proc/self/fd/N. So the folder may be below one that PostgreSQL's user cannot
+    enter, such as /root.
     """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -1,4 +1,4 @@
-"""Where this machine gets its packages from, in the words of its own apt."""
+"""The package sources of this machine, as its own apt reports them."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ ALIASES = ("oldstable", "stable", "testing", "unstable", "sid")
 
 
 class PackageError(Exception):
-    """The packages could not be had; the message says why, in one line where apt does."""
+    """The packages are not available. The message says why, in one line if apt does."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Source:
     suite: str
 
     def line(self) -> str:
-        """For a sources.list."""
+        """The line for a sources.list."""
         keyring = _keyring()
         signed_by = f"[signed-by={keyring}] " if keyring else ""
         components = "main universe" if distribution() == "ubuntu" else "main"
@@ -32,26 +32,26 @@ class Source:
 
 
 def distribution() -> str:
-    """`debian`, `ubuntu`, or what the machine calls itself."""
+    """The ID of the distribution, such as `debian` or `ubuntu`."""
     return _os_release().get("ID", "unknown")
 
 
 def machine_sources() -> list[Source]:
-    """The machine's own release, from its own apt configuration: mirrors are never guessed."""
+    """The sources of the machine's own release, from its apt configuration. Mirrors are never guessed."""
     codename = _os_release().get("VERSION_CODENAME", "")
     names = {name + pocket for name in (codename, *ALIASES) for pocket in ("", "-updates", "-security")}
-    # What an update would fetch: known even where no list was ever fetched.
+    # The files that an update would fetch are known even before the first update.
     fetched = run(["apt-get", "update", "--print-uris"], 60)
     found = re.findall(r"^'(\S+)/dists/(\S+)/InRelease'", fetched, re.MULTILINE)
     sources = [Source(uri, suite) for uri, suite in dict.fromkeys(found) if suite in names]
     if not sources:
         raise PackageError("this machine's apt configuration names no repository of its own distribution")
-    # Other publishers may use the same suite names, with keys that are not the distribution's.
+    # Other publishers may use the same suite names, but not the distribution's keys.
     return [source for source in sources if distribution() in source.uri] or sources
 
 
 def suite_sources(suite: str) -> list[Source]:
-    """Another suite (such as `sid`) on the mirror that this Debian machine uses."""
+    """Another suite, such as `sid`, on this Debian machine's mirror."""
     if distribution() != "debian":
         raise PackageError(f"only Debian's mirrors carry {suite}, and this machine is {distribution()}")
     mirrors = [s.uri for s in machine_sources() if "-" not in s.suite]
@@ -61,7 +61,7 @@ def suite_sources(suite: str) -> list[Source]:
 
 
 def run(argv: Sequence[str], timeout_s: float) -> str:
-    """What a command printed. Raises PackageError, with apt's own words where there are any."""
+    """The standard output of a command. Raises PackageError, with apt's message if there is one."""
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
@@ -78,7 +78,7 @@ def run(argv: Sequence[str], timeout_s: float) -> str:
 
 
 def _keyring() -> Path | None:
-    """The distribution's own keys; None leaves the choice to the machine's trusted keys."""
+    """The distribution's keyring. None: apt uses the machine's trusted keys."""
     names = [f"/usr/share/keyrings/{distribution()}-archive-keyring.{end}" for end in ("gpg", "pgp")]
     return next((Path(name) for name in names if Path(name).exists()), None)
 

@@ -1,4 +1,4 @@
-"""Node.js and npm for tests: the machine's own, or a wheel's. npm's own configuration says where packages come from."""
+"""Node.js and npm for tests: the machine's own, or a wheel's. npm's configuration decides where packages come from."""
 
 import functools
 import hashlib
@@ -17,11 +17,11 @@ INSTALL_TIMEOUT_S = 600
 
 
 class NodeError(Exception):
-    """Node.js or a package could not be had; the message says why."""
+    """Node.js or a package is not available. The message says why."""
 
 
 def modules(source: Path) -> Path:
-    """The node_modules, in the cache, of what the lock in `source` names. No package's own script is run."""
+    """The folder node_modules, in the cache, for the lock file in `source`. Install scripts of packages do not run."""
     digest = hashlib.sha256(b"".join((source / name).read_bytes() for name in DESCRIPTION)).hexdigest()
     target = cache_dir() / f"npm-{digest[:16]}"
     if not target.exists():
@@ -36,14 +36,14 @@ def modules(source: Path) -> Path:
 
 
 def run(script: Path | str, *arguments: str, folder: Path, **variables: str) -> str:
-    """What Node.js printed for a script, or for options of its own. Raises NodeError."""
+    """The output of Node.js for a script or for options of its own. Raises NodeError."""
     program, _ = _programs()
     return _run([program, str(script), *arguments], folder, **variables)
 
 
 @functools.cache
 def _programs() -> tuple[str, list[str]]:
-    """What stands for `node`, and what for `npm`."""
+    """The program `node`, and the command for `npm`."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         return node, [npm]

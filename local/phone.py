@@ -1,6 +1,6 @@
-"""`make phone EXT=12342`: a real SIP phone that registers with what the service answered, until Ctrl-C.
+"""`make phone EXT=12342`: a real SIP phone that registers with the credentials from the service, until Ctrl-C.
 
-It shows what the endpoint says of the extension's state, as it changes.
+It prints the extension's state, as the service reports it, at each change.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from local.shutdown import ShutdownRequested, Terminal, shutdown_on_signals
 ASK_EVERY_S = 0.25
 LAST_STATE_WITHIN_S = 5.0
 COMMAND_TIMEOUT_S = 30
-TOLD = {
+EVENT_TEXTS = {
     "REGISTER_OK": "registered",
     "REGISTER_FAIL": "refused",
     "UNREGISTERING": "unregisters",
@@ -36,24 +36,24 @@ TOLD = {
 
 
 class NoPhoneError(Exception):
-    """There is nothing to register; the message says why."""
+    """No phone can be registered. The message says why."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """What the endpoint answered for one user: credentials and the state as it is now."""
+    """The registration info of one user: credentials and the present state."""
 
     extension: str
     state: str
     live: bool
     password: str = field(repr=False)
 
-    def told(self) -> str:
+    def described(self) -> str:
         return self.state if self.live else f"{self.state} (not live)"
 
 
 class Caller:
-    """The service's endpoint, asked as the demo's admin."""
+    """A client of the service, logged in as the demo's admin."""
 
     def __init__(self, http_port: int) -> None:
         self._port = http_port
@@ -96,7 +96,7 @@ def main() -> int:
 
 
 def use(extension: str, folder: Path) -> None:
-    """Register and stay; at the end unregister and show what became of the state."""
+    """Register, and stay registered. At the end unregister, and print the state once more."""
     try:
         settings = read_env(folder)
     except FileNotFoundError:
@@ -107,57 +107,57 @@ def use(extension: str, folder: Path) -> None:
         except OSError as error:
             raise NoPhoneError(f"the service does not answer ({error}); is `make run` running?") from error
         stack.callback(caller.logout)
-        watch = Watch(caller, holder(extension, settings))
+        printer = StatePrinter(caller, holder(extension, settings))
         phone = Phone(
             extension,
-            watch.line.password,
+            printer.line.password,
             settings["CONNECTOR_CALL_SERVERS__MAIN__HOST"],
             load_ports(folder)["sip"],
-            on_event=lambda event: tell_event(extension, event),
+            on_event=lambda event: print_event(extension, event),
         )
-        stack.callback(watch.until_changed)
+        stack.callback(printer.wait_for_change)
         stack.callback(phone.stop)
         phone.start()
         phone.wait_registered()
         terminal = Terminal()
         while phone.is_running():
             terminal.raise_if_gone()
-            watch.look()
+            printer.poll()
             time.sleep(ASK_EVERY_S)
 
 
-class Watch:
-    """Tells the state of one user's extension, and each change of it."""
+class StatePrinter:
+    """Prints the state of one user's extension, and each change of it."""
 
     def __init__(self, caller: Caller, uid: str) -> None:
         self._caller = caller
         self._uid = uid
         self.line = caller.line(uid)
-        self._tell()
+        self._print()
 
-    def look(self) -> bool:
-        """Ask once; answers whether the state has changed. A service that is away for a while is no reason to end."""
+    def poll(self) -> bool:
+        """Ask once; return whether the state changed. An unreachable service is a state too."""
         try:
             line = self._caller.line(self._uid)
         except (OSError, NoPhoneError) as error:
             line = replace(self.line, state=f"no answer ({error})", live=False)
-        changed = line.told() != self.line.told()
+        changed = line.described() != self.line.described()
         self.line = line
         if changed:
-            self._tell()
+            self._print()
         return changed
 
-    def until_changed(self) -> None:
+    def wait_for_change(self) -> None:
         deadline = time.monotonic() + LAST_STATE_WITHIN_S
-        while not self.look() and time.monotonic() < deadline:
+        while not self.poll() and time.monotonic() < deadline:
             time.sleep(ASK_EVERY_S)
 
-    def _tell(self) -> None:
-        tell(self.line.extension, f"state: {self.line.told()}")
+    def _print(self) -> None:
+        print_state(self.line.extension, f"state: {self.line.described()}")
 
 
 def holder(extension: str, settings: dict[str, str]) -> str:
-    """The uid of the user who has the extension, as the command line lists it."""
+    """The uid of the extension's user, from the command line's list of users."""
     done = subprocess.run(
         [sys.executable, "-m", "service", "user", "list"],
         cwd=PROJECT,
@@ -176,13 +176,13 @@ def holder(extension: str, settings: dict[str, str]) -> str:
     raise NoPhoneError(f"nobody has the extension {extension}")
 
 
-def tell(extension: str, text: str) -> None:
+def print_state(extension: str, text: str) -> None:
     print_line(f"{time.strftime('%H:%M:%S')}  {extension}  {text}")
 
 
-def tell_event(extension: str, event: Event) -> None:
-    if event.type in TOLD:
-        tell(extension, f"phone {TOLD[event.type]} {event.detail}".rstrip())
+def print_event(extension: str, event: Event) -> None:
+    if event.type in EVENT_TEXTS:
+        print_state(extension, f"phone {EVENT_TEXTS[event.type]} {event.detail}".rstrip())
 
 
 if __name__ == "__main__":

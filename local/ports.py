@@ -1,4 +1,4 @@
-"""Free ports on this machine, below the range that the kernel gives to outgoing connections."""
+"""Finds free ports on this machine, below the kernel's range for outgoing connections."""
 
 import random
 import socket
@@ -12,10 +12,10 @@ BOTH = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 
 
 def is_free(port: int, host: str = LOOPBACK, kinds: Iterable[socket.SocketKind] = BOTH) -> bool:
-    """Whether a server could bind `port` now, by default for TCP and for UDP."""
+    """Whether a server could bind `port` now, by default for both TCP and UDP."""
     for kind in kinds:
         with socket.socket(socket.AF_INET, kind) as probe:
-            if kind is socket.SOCK_STREAM:  # as servers do: connections in TIME_WAIT are no hindrance
+            if kind is socket.SOCK_STREAM:  # as servers do: connections in TIME_WAIT do not matter
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
@@ -25,12 +25,12 @@ def is_free(port: int, host: str = LOOPBACK, kinds: Iterable[socket.SocketKind] 
 
 
 def free_port(preferred: int | None = None, *, taken: Iterable[int] = ()) -> int:
-    """`preferred` where it is free, else one at random, so that programs that choose at once seldom meet."""
+    """`preferred` if it is free, else a random port, so that simultaneous runs rarely collide."""
     return free_range(1, preferred, taken=taken).start
 
 
 def free_range(count: int, preferred: int | None = None, *, taken: Iterable[int] = ()) -> range:
-    """`count` free ports in a row, starting at an even one."""
+    """`count` consecutive free ports, starting at an even one."""
     refused = set(taken)
     firsts = random.sample(CANDIDATES[: -count or None : 2], 200)
     for first in [*([preferred] if preferred else []), *firsts]:

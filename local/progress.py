@@ -1,4 +1,4 @@
-"""A sign of life while something takes long: how far it is, every few seconds. Only the standard library is used."""
+"""Progress reports while something takes long, every few seconds. Only the standard library is used."""
 
 import contextlib
 import threading
@@ -7,30 +7,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 EVERY_S = 4.0
-"""Nobody looks at a silent terminal for more than five seconds without wondering."""
+"""A terminal that is silent for more than five seconds looks hung."""
 
 
 @contextlib.contextmanager
 def progress(say: Callable[[str], None], how_far: Callable[[], str]) -> Iterator[None]:
-    """While the block lasts, `say` every EVERY_S seconds `how_far` it is and for how long it has been under way."""
+    """During the block, report `how_far` it is and the elapsed time to `say`, every EVERY_S seconds."""
     done = threading.Event()
     started = time.monotonic()
 
-    def tell() -> None:
+    def report() -> None:
         while not done.wait(EVERY_S):
             say(f"  {how_far()} ({time.monotonic() - started:.0f} s)")
 
-    teller = threading.Thread(target=tell, name="progress", daemon=True)
-    teller.start()
+    reporter = threading.Thread(target=report, name="progress", daemon=True)
+    reporter.start()
     try:
         yield
     finally:
         done.set()
-        teller.join()
+        reporter.join()
 
 
 def megabytes(folder: Path) -> float:
-    """What the files below a folder hold, in MB; a file that goes meanwhile counts nothing."""
+    """The size of the files below a folder, in MB. A file that disappears meanwhile does not count."""
     found = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):

