@@ -1,4 +1,4 @@
-"""Docker's command line, and waiting for what it does."""
+"""Docker's command line."""
 
 from __future__ import annotations
 

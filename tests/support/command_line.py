@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -37,13 +38,17 @@ def environment(database: TestDatabase, **values: str) -> dict[str, str]:
     return {f"CONNECTOR_{name}": value for name, value in settings.items() if value}
 
 
+def process_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """These variables, beside those of the test runner that are no settings of the service."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")} | dict(variables)
+
+
 def started(variables: dict[str, str], *arguments: str, root: Path = ROOT) -> Process:
     """A command that is under way; whoever starts it ends it. `root` is the folder where the service is."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
     return subprocess.Popen(
         [sys.executable, "-m", "service", *arguments],
         cwd=root,
-        env=inherited | variables,
+        env=process_environment(variables),
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

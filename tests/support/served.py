@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from local import ports
 from local.child_process import child_pids
+from local.server_process import spawn
 from tests.support import command_line
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
@@ -101,16 +103,14 @@ async def served(
     many it may open.
     """
     port = int(settings.setdefault("HTTP_PORT", str(ports.free_port())))
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
-    variables = command_line.environment(database, **settings)
+    variables = command_line.environment(database, **settings) | ({"PYTHONPATH": str(path)} if path else {})
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 - it takes a millisecond
+        process = spawn(
             [*_limited(files), sys.executable, "-m", "service", "serve"],
-            cwd=root,
-            env=inherited | variables | ({"PYTHONPATH": str(path)} if path else {}),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            death_signal=signal.SIGKILL,
+            log=log,
+            environment=command_line.process_environment(variables),
+            folder=root,
         )
     made = Served(process, port, folder / "log")
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 
 import pytest
 
 from local import ports
-from tests.support.command_line import ROOT, environment
+from tests.support.command_line import ROOT, environment, process_environment
 from tests.support.database import TestDatabase
 
 PARTS = {
@@ -36,13 +35,12 @@ sys.exit(main(["serve"]))
 
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_part_that_ends_by_itself_ends_the_process_with_an_error(database: TestDatabase, part: str) -> None:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         BREAK.format(part=PARTS[part]),
         cwd=ROOT,
-        env=inherited | environment(database, HTTP_PORT=str(ports.free_port())),
+        env=process_environment(environment(database, HTTP_PORT=str(ports.free_port()))),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
