@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
+import pwd
 import socket
 from pathlib import Path
 
 import pytest
 
 from local import data_folder, ports
+from local.accounts import NoAccountError, unprivileged_account
 from local.baresip import _netstrings
-from local.bootstrap import download_line
+from local.bootstrap import PROJECT, download_line
+from local.cache import staged
 from local.demo_data import curl_lines
 from local.postgres import quote_identifier, quote_literal
+from local.reload import described
 from local.restarter import LONGEST_DELAY_S, Restarter, restart_delays
 from local.run import overridden
 
@@ -105,6 +110,54 @@ def test_a_program_that_ran_well_for_long_is_started_soon_again() -> None:
     starts = watched.program.starts
     watched.program.running = False
     assert watched.after(1) == starts + 1
+
+
+def test_a_restart_is_at_once_and_forgets_earlier_failures() -> None:
+    watched = Watched()
+    watched.program.running = False
+    watched.program.refuses = True
+    watched.after(60)
+    watched.program.refuses = False
+    starts = watched.program.starts
+    watched.restarter.restart()
+    assert watched.program.starts == starts + 1
+    watched.program.running = False
+    assert watched.after(1) == starts + 2
+
+
+def test_the_changed_files_are_named_the_first_few_of_many() -> None:
+    files = [PROJECT / f"service/{name}.py" for name in "dcba"]
+    assert described({files[0]}) == "service/d.py"
+    assert described({*files}) == "service/a.py, service/b.py, service/c.py and 1 more"
+
+
+def test_a_folder_of_the_cache_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "cache/thing"
+
+    def fail() -> None:
+        with staged(target) as folder:
+            (folder / "file").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(target.parent.iterdir()) == []
+    with staged(target) as slower, staged(target) as faster:
+        (slower / "slower").touch()
+        (faster / "faster").touch()
+    assert [path.name for path in target.iterdir()] == ["faster"]
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_root_runs_servers_as_the_first_user_that_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    nobody = pwd.getpwnam("nobody")
+    account = unprivileged_account("A server", ("no-such-user", "nobody"))
+    assert account == {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    with pytest.raises(NoAccountError, match="A server does not run as root, and there is no user a-b or c-d"):
+        unprivileged_account("A server", ("a-b", "c-d"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert unprivileged_account("A server", ("nobody",)) == {}
 
 
 def test_a_port_in_use_is_not_free_and_not_chosen() -> None:
