@@ -13,8 +13,8 @@ from tests.support.database import TestDatabase
 
 PARTS = {
     "a link": "from service.ami.link import Link as Part",
-    "the listener": "from service.db.change_listener import Changes as Part",
-    "the board": "from service.board_feed import BoardFeed as Part",
+    "the listener": "from service.db.change_listener import ChangeListener as Part",
+    "the presence composer": "from service.runtime.presence_composer import PresenceComposer as Part",
     "the activity": "from service.db.activity import Activity as Part",
 }
 BREAK = """
