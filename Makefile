@@ -8,8 +8,10 @@ DEV := $(PYTHON) local/bootstrap.py requirements-dev.lock
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock' --upgrade
 
+NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help run dev phone cli clean-run check test soak examples lint format hooks bench release image lock
+.PHONY: help run dev phone cli clean-run check test nightly examples lint format hooks bench release image lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +45,9 @@ test: ## Run the unit, integration and end-to-end tests in several processes; a 
 	@$(DEV)
 	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
 
-soak: ## Run the link tests for longer: 100 kills and restarts, 1,000,000 changes (ARGS="-k storm")
+nightly: ## Run the tests that `make test` shortens in full, and record the result in docs/reliability.md (ARGS="-k cycles")
 	@$(DEV)
-	@SOAK=1 $(BIN)/python -m pytest -s tests/integration/ami/test_cycles.py tests/integration/ami/test_storm.py $(ARGS)
+	@NIGHTLY=1 TEST_ASTERISKS=$${TEST_ASTERISKS:-all} $(BIN)/python -m pytest -p tests.support.nightly $(NIGHTLY) $(ARGS)
 
 examples: ## Record the examples of the OpenAPI document from a real service
 	@$(DEV)

@@ -20,7 +20,7 @@ from tests.support.history import History
 from tests.support.links import is_live, storm
 from tests.support.pbx import Pbx
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server, Start
-from tests.support.sizes import size
+from tests.support.sizes import Record, size
 
 CYCLES = size("cycles", 5, 100)
 DEADLINE = 2.0
@@ -88,7 +88,7 @@ async def rest(server: Server, ami: Ami) -> None:
 
 @pytest.mark.timeout(60 + CYCLES * 10)
 async def test_each_live_answer_is_true_over_kills_and_starts_and_nothing_is_left_over(
-    stormy: Pbx, start: Start
+    stormy: Pbx, start: Start, record_property: Record
 ) -> None:
     server = await start(stormy.settings(watchdog_deadline=DEADLINE, requests_per_minute=10_000_000))
     history = History(DEADLINE)
@@ -111,8 +111,11 @@ async def test_each_live_answer_is_true_over_kills_and_starts_and_nothing_is_lef
         after = leftovers()
         for poll in polls:
             poll.cancel()
-    print(f"{CYCLES} cycles, {history.judged} live answers judged, {polling.not_live} not live, {polling.http} polls")
-    print(f"left over: {before} -> {after}")
+    record_property(
+        "measured",
+        f"{CYCLES} cycles, {history.judged} live answers judged, {polling.not_live} not live, {polling.http} polls, "
+        f"left over: {before} → {after}",
+    )
     assert history.judged > CYCLES * 100
     await asyncio.to_thread(stormy.asterisk.start)
 

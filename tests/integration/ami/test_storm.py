@@ -15,7 +15,7 @@ from tests.support.cutter import Cutter, cutting
 from tests.support.eventually import eventually
 from tests.support.links import Watch, agrees, live, storm
 from tests.support.pbx import Pbx
-from tests.support.sizes import size
+from tests.support.sizes import Record, size
 
 EVENTS = size("events", 10_000, 1_000_000)
 PIPELINED = size("pipelined", 500, 5_000)
@@ -78,7 +78,9 @@ async def calm(task: asyncio.Task[None]) -> None:
 
 
 @pytest.mark.timeout(120 + EVENTS // 500)
-async def test_at_rest_the_map_is_what_asterisk_lists_after_any_storm(stormy: Pbx, watch: Watch) -> None:
+async def test_at_rest_the_map_is_what_asterisk_lists_after_any_storm(
+    stormy: Pbx, watch: Watch, record_property: Record
+) -> None:
     await stormy.database.execute(
         "insert into extensions (extension, secret, call_server, profile) values ($1, $2, 'main', 'sip')",
         OTHER,
@@ -109,17 +111,20 @@ async def test_at_rest_the_map_is_what_asterisk_lists_after_any_storm(stormy: Pb
         await calling
         await agrees(link, ami, within=30)
         facts = link.facts
-    print(
+    record_property(
+        "measured",
         f"{done} changes, {rests} rests, {phones.calls} calls ({phones.failed} failed), {facts.events} events, "
         f"{facts.failures} lines lost, {facts.resynchronisations} snapshots, {facts.corrections} corrections, "
-        f"{time.monotonic() - began:.0f} s"
+        f"{time.monotonic() - began:.0f} s",
     )
     assert facts.failures > 0
     assert phones.calls > 0
 
 
 @pytest.mark.timeout(90)
-async def test_what_follows_the_pong_of_a_snapshot_is_at_most_a_moment_older_and_ends_newer(stormy: Pbx) -> None:
+async def test_what_follows_the_pong_of_a_snapshot_is_at_most_a_moment_older_and_ends_newer(
+    stormy: Pbx, record_property: Record
+) -> None:
     """The order that the snapshot rule builds on, without the service.
 
     Asterisk fills the list before it queues the event, so in a storm an event whose change the list has already may
@@ -146,7 +151,8 @@ async def test_what_follows_the_pong_of_a_snapshot_is_at_most_a_moment_older_and
                 else:
                     newer += 1
             assert set(newest.values()) <= {steps[-1]}
-    print(f"behind the Pongs came {newer} newer events and {late} that the list had already, each within a second")
+    told = f"behind the Pongs came {newer} newer events and {late} that the list had already, each within a second"
+    record_property("measured", told)
     assert newer > 0, "no snapshot was taken in the middle of a storm"
 
 

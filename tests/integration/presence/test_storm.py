@@ -18,7 +18,7 @@ from tests.support.eventually import eventually
 from tests.support.links import storm
 from tests.support.pbx import Pbx
 from tests.support.server import ADMIN, Server, Start
-from tests.support.sizes import size
+from tests.support.sizes import Record, size
 
 PATH = "/api/v1/presence"
 ROUNDS = size("presence_rounds", 40, 1_000)
@@ -106,7 +106,9 @@ def in_order(cursors: list[str]) -> bool:
 
 
 @pytest.mark.timeout(120 + ROUNDS)
-async def test_poller_long_poller_and_stream_end_with_the_picture(stormy: Pbx, start: Start) -> None:
+async def test_poller_long_poller_and_stream_end_with_the_picture(
+    stormy: Pbx, start: Start, record_property: Record
+) -> None:
     server = await start(stormy.settings(requests_per_minute=1_000_000))
     await server.shows("Unavailable", within=20)
     poller, long_poller = Poller(server, "0"), Poller(server, "20")
@@ -136,6 +138,7 @@ async def test_poller_long_poller_and_stream_end_with_the_picture(stormy: Pbx, s
             assert told(poller.known) == snapshot(server)
         assert all(in_order(each.cursors) for each in (poller, *everybody))
         assert len(poller.cursors) > 5
+        record_property("measured", f"{ROUNDS} rounds, {len(poller.cursors)} cursors")
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,7 +18,7 @@ from tests.support.events import STREAM
 from tests.support.eventually import eventually
 from tests.support.raw import answer_on, line_to, raw, request
 from tests.support.server import ADMIN
-from tests.support.sizes import size
+from tests.support.sizes import Record, size
 
 CROWD = size("crowd", 5_000, 9_000)
 AT_ONCE = 100
@@ -97,7 +97,7 @@ async def metric(port: int, name: str) -> float:
 
 
 @pytest.mark.timeout(240)
-async def test_a_crowd_sees_a_change_and_ends_with_the_process(database: TestDatabase) -> None:
+async def test_a_crowd_sees_a_change_and_ends_with_the_process(database: TestDatabase, record_property: Record) -> None:
     port = ports.free_port()
     async with serving(database, port) as process:
         cursor = (await raw(port, request("/api/v1/presence", *LINES))).json["cursor"]
@@ -120,5 +120,6 @@ async def test_a_crowd_sees_a_change_and_ends_with_the_process(database: TestDat
             assert set(await asyncio.gather(*polls)) == {True}
         done = await asyncio.to_thread(command_line.ended, process)
         assert time.monotonic() - began < DEADLINE
+        record_property("measured", f"{CROWD} streams and long polls, ended in {time.monotonic() - began:.1f} s")
     assert done.returncode == 0, done.stderr
     assert not [line for line in done.stderr.splitlines() if json.loads(line)["level"] in ("error", "critical")]
