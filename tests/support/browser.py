@@ -84,6 +84,23 @@ class Page:
 
         return int(await eventually(line, within, f"the page says {text!r}, not {self.console}"))
 
+    async def resize(self, width: int, height: int = 844) -> None:
+        """Give the page a viewport of this size, in CSS pixels, as on a phone."""
+        await self._call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=True
+        )
+
+    async def press(self, key: str) -> None:
+        """Press a key such as `Tab`, or `Enter`, on the real keyboard's way."""
+        text, code = {"Tab": ("", 9), "Enter": ("\r", 13)}[key]
+        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
+        await self._call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **pressed)
+        await self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)
+
+    async def type(self, text: str) -> None:
+        """Type into the focused element."""
+        await self._call("Input.insertText", text=text)
+
     async def screenshot(self, path: Path) -> None:
         """All of the page, as a PNG."""
         done = await self._call("Page.captureScreenshot", captureBeyondViewport=True)

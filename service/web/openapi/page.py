@@ -21,7 +21,9 @@ from service.web.http.handlers import Handler
 from service.web.openapi.document import document
 from service.web.openapi.operation import Auth, Operation
 
-FOLDER = Path(__file__).parent
+ASSETS = Path(__file__).parent / "assets"
+SCRIPT = ("page_schema.js", "page_request.js", "page.js")
+"""The reference's script, in the order in which the files use each other. The page holds them as one."""
 
 
 class Description:
@@ -55,7 +57,7 @@ class Description:
     @cached_property
     def page_policy(self) -> str:
         """What the reference may do: run just its script, wear just its style, ask just this service."""
-        return f"{_policy('page')}; script-src '{_digest('page.js')}'; connect-src 'self'"
+        return f"{_policy('page')}; script-src '{_digest(_script())}'; connect-src 'self'"
 
     @cached_property
     def home_policy(self) -> str:
@@ -106,24 +108,28 @@ def _cached(request: web.Request, body: bytes, headers: dict[str, str]) -> web.R
 
 
 def _page(name: str) -> bytes:
-    """A page with its style and, where it has one, its script in it."""
+    """A page with its style and, where it has a place for one, the script in it."""
     page = _asset(f"{name}.html").replace("/*style*/", _asset(f"{name}.css"))
-    return (page.replace("/*script*/", _asset(f"{name}.js")) if "/*script*/" in page else page).encode()
+    return page.replace("/*script*/", _script()).encode()
 
 
 def _policy(name: str) -> str:
     return (
-        f"default-src 'none'; style-src '{_digest(f'{name}.css')}'; img-src 'self'; "
+        f"default-src 'none'; style-src '{_digest(_asset(f'{name}.css'))}'; img-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 
 def _asset(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
+    return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def _digest(name: str) -> str:
-    return f"sha256-{b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()}"
+def _script() -> str:
+    return "".join(map(_asset, SCRIPT))
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _for_everybody(path: str, handler: Handler, summary: str, media_type: str, answer: Any = None) -> Operation:

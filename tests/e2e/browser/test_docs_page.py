@@ -1,43 +1,242 @@
-"""The page at /docs: what a person sees of the description, with no network but ours."""
+"""The page at /docs: what a person sees of the description, with no network but the service's."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from local import demo_data
 from tests.e2e.run import ADMIN, Run
-from tests.support.browser import Browser
+from tests.support.browser import Browser, Page
 from tests.support.eventually import eventually
 
 OPERATIONS = "document.querySelectorAll('.operation')"
+REGISTRATION = "getConnectorExtensionGetRegistrationInfoByUserId"
+TOKEN, UID = ("document.getElementById('token').value", "document.getElementById('uid').value")
+PHONE_WIDTH = 390
 
 
-async def test_every_operation_is_shown_and_opens(run: Run, chromium: Browser) -> None:
-    described = json.loads(run.request("GET", "/openapi.json").text)
-    operations = {each["operationId"] for methods in described["paths"].values() for each in methods.values()}
+def box(operation: str) -> str:
+    return f"document.getElementById({operation!r})"
+
+
+async def shown(page: Page) -> None:
+    await eventually(lambda: page.evaluate(f"{OPERATIONS}.length"), 10, "operations are shown")
+
+
+async def opened(page: Page, *operations: str) -> None:
+    """Open these operations, or all, and wait until they are filled."""
+    which = f"{json.dumps(operations)}.map(id => document.getElementById(id))" if operations else f"[...{OPERATIONS}]"
+    await page.evaluate(f"{which}.forEach(each => {{ each.open = true }})")
+    filled = f"{which}.every(each => each.querySelector('form.try') !== null)"
+    await eventually(lambda: page.evaluate(filled), 10, "each operation has its form")
+
+
+async def fill(page: Page, within: str, values: dict[str, str]) -> None:
+    """Fill fields by their selectors, as if they were typed."""
+    for selector, value in values.items():
+        field = f"{within}.querySelector({selector!r})"
+        await page.evaluate(f"{field}.value = {value!r}")
+        await page.evaluate(f"{field}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+
+
+async def send(page: Page, operation: str, status: str) -> None:
+    """Send the request, and wait for a response with this status."""
+    await page.evaluate(f"{box(operation)}.querySelector('button[type=submit]').click()")
+    line = f"{box(operation)}.querySelector('form [role=status]').textContent"
+    await eventually(lambda: page.evaluate(f"{line}.startsWith({status!r})"), 10, f"the response is {status}")
+
+
+@pytest.fixture
+async def docs(run: Run, chromium: Browser) -> AsyncIterator[Page]:
+    """The page, which must have nothing to complain of at the end: no error, and no breach of its policy."""
     async with chromium.page(f"{run.base}/docs") as page:
-        await eventually(lambda: page.evaluate(f"{OPERATIONS}.length"), 10, "operations are shown")
-        assert set(await page.evaluate(f"[...{OPERATIONS}].map(each => each.id)")) == operations
-        await page.evaluate(f"{OPERATIONS}.forEach(each => {{ each.open = true }})")
-        filled = f"[...{OPERATIONS}].every(each => /Answers/.test(each.textContent))"
-        await eventually(lambda: page.evaluate(filled), 10, "every operation tells what it answers")
+        await shown(page)
+        yield page
         assert page.console == []
         assert [url for url in page.requests if not url.startswith((run.base, "data:"))] == []
 
 
-async def test_a_call_is_made_from_the_page(run: Run, chromium: Browser) -> None:
-    box = "document.getElementById('getConnectorExtensionGetRegistrationInfoByUserId')"
-    values = {"#token": ADMIN["X-Auth-Token"], "#uid": ADMIN["X-User-Id"], "input[name=id]": demo_data.AGENT_UID}
-    async with chromium.page(f"{run.base}/docs") as page:
-        await eventually(lambda: page.evaluate(f"{OPERATIONS}.length"), 10, "operations are shown")
-        await page.evaluate(f"{box}.open = true")
-        await eventually(lambda: page.evaluate(f"{box}.querySelector('button') !== null"), 10, "there is a button")
-        for field, value in values.items():
-            await page.evaluate(f"document.querySelector({field!r}).value = {value!r}")
-        await page.evaluate(f"{box}.querySelector('button').click()")
-        answered = f"{box}.querySelector('[role=status]').textContent.startsWith('200 OK')"
-        await eventually(lambda: page.evaluate(answered), 10, "the answer is shown")
-        told = await page.evaluate(f"{box}.textContent")
-        assert f'"extension": "{demo_data.AGENT_EXTENSION}"' in told
-        assert "x-state-live: true" in told
-        assert page.console == []
+@pytest.fixture(scope="module")
+def described(run: Run) -> dict[str, Any]:
+    """Each operation of the description by its id, with its method."""
+    paths = json.loads(run.request("GET", "/openapi.json").text)["paths"]
+    return {
+        each["operationId"]: {**each, "method": method}
+        for methods in paths.values()
+        for method, each in methods.items()
+    }
+
+
+async def test_every_operation_is_shown_and_opens(docs: Page, described: dict[str, Any]) -> None:
+    assert set(await docs.evaluate(f"[...{OPERATIONS}].map(each => each.id)")) == set(described)
+    await opened(docs)
+    assert await docs.evaluate(f"[...{OPERATIONS}].every(each => /Responses/.test(each.textContent))")
+
+
+async def test_a_call_is_made_from_the_page(docs: Page) -> None:
+    await opened(docs, REGISTRATION)
+    await fill(docs, "document", {"#token": ADMIN["X-Auth-Token"], "#uid": ADMIN["X-User-Id"]})
+    await fill(docs, box(REGISTRATION), {"input[name=id]": demo_data.AGENT_UID})
+    await send(docs, REGISTRATION, "200 OK")
+    text = await docs.evaluate(f"{box(REGISTRATION)}.textContent")
+    assert f'"extension": "{demo_data.AGENT_EXTENSION}"' in text
+    assert "x-state-live: true" in text
+
+
+async def test_a_login_fills_in_the_credentials_and_a_logout_clears_them(docs: Page) -> None:
+    await fill(docs, "document", {"#user": demo_data.ADMIN, "#password": demo_data.ADMIN_PASSWORD})
+    await docs.evaluate("document.querySelector('#login button').click()")
+    await eventually(lambda: docs.evaluate(f"{TOKEN}.length > 40"), 10, "the token is filled in")
+    assert await docs.evaluate(UID) == demo_data.ADMIN_UID
+    assert await docs.evaluate("document.getElementById('password').value") == ""
+    await opened(docs, "getMe")
+    await send(docs, "getMe", "200 OK")
+    await docs.evaluate("document.getElementById('logout').click()")
+    await eventually(lambda: docs.evaluate(f"{TOKEN} === '' && {UID} === ''"), 10, "the credentials are cleared")
+
+
+async def test_a_refused_login_is_reported_and_changes_nothing(docs: Page) -> None:
+    await fill(docs, "document", {"#user": "nobody", "#password": "wrong", "#uid": "kept"})
+    await docs.evaluate("document.querySelector('#login button').click()")
+    said = "document.querySelector('#caller [role=status]').textContent"
+    await eventually(lambda: docs.evaluate(f"{said}.startsWith('401')"), 10, "the refusal is reported")
+    assert await docs.evaluate(f"[{TOKEN}, {UID}]") == ["", "kept"]
+    docs.console = [line for line in docs.console if "401" not in line]  # the browser's own note of it
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "uid"),
+    [
+        ("postLogin", {"user": demo_data.ADMIN, "password": demo_data.ADMIN_PASSWORD}, demo_data.ADMIN_UID),
+        ("postAuth", {"email_or_name": demo_data.ADMIN, "password": demo_data.ADMIN_PASSWORD}, ""),
+    ],
+)
+async def test_a_login_sent_as_a_call_fills_in_the_credentials(
+    docs: Page, operation: str, body: dict[str, str], uid: str
+) -> None:
+    await fill(docs, "document", {"#uid": "somebody else"})
+    await opened(docs, operation)
+    await fill(docs, box(operation), {"textarea": json.dumps(body)})
+    await send(docs, operation, "200 OK")
+    assert await docs.evaluate(f"{TOKEN}.length > 40")
+    assert await docs.evaluate(UID) == uid
+
+
+async def test_a_call_that_changes_something_is_never_prefilled(docs: Page, described: dict[str, Any]) -> None:
+    await opened(docs)
+    changing = [name for name, each in described.items() if each["method"] != "get"]
+    assert {"deleteUserByUserId", "deleteOmnichannelAgentExtensionByUsername", "patchUserByUserId"} <= set(changing)
+    for operation in changing:
+        fields = f"[...{box(operation)}.querySelectorAll('form input, form textarea')].map(each => each.value)"
+        for value in await docs.evaluate(fields):
+            assert not any(json.loads(value).values() if value.startswith("{") else value), (operation, value)
+    assert await docs.evaluate(f"{box(REGISTRATION)}.querySelector('input[name=id]').value") == demo_data.AGENT_UID
+
+
+async def test_a_deletion_without_an_id_is_not_sent(docs: Page) -> None:
+    await opened(docs, "deleteUserByUserId")
+    await fill(docs, "document", {"#token": ADMIN["X-Auth-Token"]})
+    before = len(docs.requests)
+    await docs.evaluate(f"{box('deleteUserByUserId')}.querySelector('button[type=submit]').click()")
+    assert await docs.evaluate(f"{box('deleteUserByUserId')}.querySelector('input:invalid').name") == "user_id"
+    assert docs.requests[before:] == []
+
+
+async def test_every_call_has_its_curl_line(docs: Page, run: Run, described: dict[str, Any]) -> None:
+    await opened(docs)
+    lines = await docs.evaluate(
+        f"Object.fromEntries([...{OPERATIONS}].map(each => [each.id, each.querySelector('.curl').textContent]))"
+    )
+    assert set(lines) == set(described)
+    for operation, line in lines.items():
+        assert line.startswith("curl "), operation
+        assert f"'{run.base}/" in line
+        assert ("$TOKEN" in line) == any("token" in each for each in described[operation].get("security", [])), (
+            operation
+        )
+    assert lines["deleteUserByUserId"].startswith("curl -X DELETE ")
+    assert "USER_ID" in lines["deleteUserByUserId"]
+    assert lines["getPresenceStream"].startswith("curl -N ")
+
+
+async def test_a_copied_curl_line_does_in_a_shell_what_the_page_does(docs: Page, run: Run) -> None:
+    create, delete = "postConnectorExtensionCreate", "postConnectorExtensionDelete"
+    await docs.evaluate("navigator.clipboard.writeText = async text => { window.copied = text }")
+    await fill(docs, "document", {"#token": ADMIN["X-Auth-Token"], "#uid": ADMIN["X-User-Id"]})
+    for operation, body in {
+        create: {"extension": "70077", "secret": 'it\'s a \\"secret\\" of $HOME'},
+        delete: {"extension": "70077"},
+    }.items():
+        await opened(docs, operation)
+        await fill(docs, box(operation), {"textarea": json.dumps(body)})
+        assert ADMIN["X-Auth-Token"] not in await docs.evaluate(f"{box(operation)}.querySelector('.curl').textContent")
+        await docs.evaluate(f"{box(operation)}.querySelector('.copy').click()")
+        done = run.bash(await docs.evaluate("window.copied"))
+        assert '"success":true' in done.stdout, done.stderr
+
+
+async def test_the_page_fits_a_phone_and_its_contents_can_be_reached(docs: Page, tmp_path: Path) -> None:
+    await docs.resize(PHONE_WIDTH)
+    await opened(docs)
+    assert await docs.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [PHONE_WIDTH, PHONE_WIDTH]
+    wide = "[...document.querySelectorAll('input, textarea, button, .path, td')].filter(each => "
+    wide += f"each.checkVisibility() && each.getBoundingClientRect().right > {PHONE_WIDTH}).map(each => each.outerHTML)"
+    assert await docs.evaluate(wide) == []
+    link = "document.querySelector('#contents a[href=\"#getMe\"]')"
+    assert not await docs.evaluate(f"{link}.checkVisibility()")
+    await docs.evaluate("document.querySelector('#menu').click()")
+    assert await docs.evaluate(f"{link}.checkVisibility()")
+    await docs.evaluate(f"{link}.click()")
+    top = f"Math.abs({box('getMe')}.getBoundingClientRect().top) < 100"
+    await eventually(lambda: docs.evaluate(top), 5, "the call is in view")
+    assert not await docs.evaluate(f"{link}.checkVisibility()")
+
+
+async def test_a_call_is_made_with_the_keyboard_alone(docs: Page) -> None:
+    focused = "document.activeElement"
+
+    async def tab_to(condition: str) -> None:
+        for _ in range(60):
+            await docs.press("Tab")
+            if await docs.evaluate(f"Boolean({focused}.{condition})"):
+                assert await docs.evaluate(f"getComputedStyle({focused}).outlineStyle") == "solid"
+                return
+        raise AssertionError(f"{condition} was never focused")
+
+    await docs.press("Tab")
+    assert await docs.evaluate(f"{focused}.textContent") == "Skip to the calls"
+    await docs.press("Enter")
+    await tab_to(f"matches('#{REGISTRATION} > summary')")
+    await docs.press("Enter")
+    await eventually(lambda: docs.evaluate(f"{box(REGISTRATION)}.querySelector('form.try') !== null"), 5, "it opens")
+    await fill(docs, "document", {"#token": ADMIN["X-Auth-Token"], "#uid": ADMIN["X-User-Id"]})
+    await tab_to("name === 'id'")
+    await docs.evaluate(f"{focused}.select()")
+    await docs.type(ADMIN["X-User-Id"])
+    await docs.press("Enter")
+    line = f"{box(REGISTRATION)}.querySelector('form [role=status]').textContent"
+    await eventually(lambda: docs.evaluate(f"/^[0-9]{{3}} /.test({line})"), 10, "the response is shown")
+    assert re.match("[24]0[04] ", await docs.evaluate(line))
+    docs.console = [text for text in docs.console if "404" not in text]
+
+
+async def test_a_link_to_a_call_opens_it_and_takes_the_focus_there(run: Run, chromium: Browser) -> None:
+    async with chromium.page(f"{run.base}/docs#getMe") as page:
+        await shown(page)
+        await eventually(lambda: page.evaluate(f"{box('getMe')}.open"), 5, "the call is open")
+        assert await page.evaluate("document.activeElement.parentElement.id") == "getMe"
+
+
+async def test_every_field_and_button_has_a_name(docs: Page) -> None:
+    await opened(docs)
+    nameless = (
+        "[...document.querySelectorAll('input, textarea, button, select')].filter(each => !(each.labels?.length || "
+        "each.textContent.trim() || each.getAttribute('aria-label'))).map(each => each.outerHTML)"
+    )
+    assert await docs.evaluate(nameless) == []
