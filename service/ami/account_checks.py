@@ -1,4 +1,4 @@
-"""Whether the accounts that a call server's settings give beside `monitor` are let in: nobody may find out in need."""
+"""Checks the optional accounts of a call server regularly, before an operator needs one and finds it refused."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Mapping
 
 import structlog
 
-from service.ami.client import Account, NullEvents, connected
-from service.ami.diagnostics.privileges import write_class
+from service.ami.accounts import Account
+from service.ami.connection import NullEvents, connect
+from service.ami.diagnostics.privileges import check_write_class
 from service.ami.link_failures import is_refusal
 from service.errors import CallServerUnavailable
 
 log = structlog.get_logger(__name__)
 
-EVERY = 300.0
-"""Seconds between two looks at an account that was let in."""
-REFUSED_EVERY = 30.0
-"""Seconds until one that was refused is tried again."""
+CHECK_INTERVAL = 300.0
+"""Seconds between two checks while no account is refused."""
+REFUSED_CHECK_INTERVAL = 30.0
+"""Seconds between two checks while an account is refused."""
 
 
 class AccountChecks:
-    """Logs in with each account when the link is live, and now and then. `refused` says why, by kind of account."""
+    """Logs in with each account once the link is live, and at intervals. `refused` maps kinds of account to reasons."""
 
     def __init__(self, call_server: str, accounts: Mapping[str, Account | None]) -> None:
         self.refused: dict[str, str] = {}
@@ -29,31 +30,31 @@ class AccountChecks:
         self._live = asyncio.Event()
         self._log = log.bind(call_server=call_server)
 
-    def begin(self) -> None:
-        """The link is live, so Asterisk lets somebody in: now a refusal means something."""
+    def on_link_live(self) -> None:
+        """Start checking: Asterisk accepts logins, so a refusal concerns the account."""
         self._live.set()
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check until cancelled."""
         self._live.clear()
         await self._live.wait()
         while self._accounts:
             for kind, account in self._accounts.items():
-                await self._look(kind, account)
-            await asyncio.sleep(REFUSED_EVERY if self.refused else EVERY)
+                await self._check(kind, account)
+            await asyncio.sleep(REFUSED_CHECK_INTERVAL if self.refused else CHECK_INTERVAL)
 
-    async def _look(self, kind: str, account: Account) -> None:
+    async def _check(self, kind: str, account: Account) -> None:
         try:
-            async with connected(account, NullEvents()) as connection:
-                finding = await write_class("", kind, account.username, connection)
+            async with connect(account, NullEvents()) as connection:
+                finding = await check_write_class("", kind, account.username, connection)
         except CallServerUnavailable as error:
             if is_refusal(error):
-                self._tell(kind, str(error))
+                self._report(kind, str(error))
             return
-        self._tell(kind, f"{finding.what}: {finding.remedy}" if finding.fails and finding.otherwise is None else None)
+        self._report(kind, f"{finding.what}: {finding.remedy}" if finding.fails and finding.otherwise is None else None)
 
-    def _tell(self, kind: str, why: str | None) -> None:
-        """Once for each reason, and once when it is over."""
+    def _report(self, kind: str, why: str | None) -> None:
+        """Log each reason once, and the end of the refusal."""
         before = self.refused.pop(kind, None)
         if why is not None:
             self.refused[kind] = why

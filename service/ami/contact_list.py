@@ -1,8 +1,8 @@
-"""All contacts in one list: what Asterisk's registrar keeps in its own database.
+"""All contacts in one list, from the registrar's own database.
 
-`DBGetTree` needs write class `reporting`, asks PostgreSQL nothing, and shows no secret of what is kept there. Asterisk
-keeps contacts there unless `sorcery.conf` says otherwise, so a list proves nothing by itself (`contact_reader`). It
-tells all but whether the phone answers; and a contact that has expired is in it until Asterisk tidies up.
+`DBGetTree` needs write class `reporting`, causes no query in PostgreSQL, and exposes no secret. Asterisk stores
+contacts there unless `sorcery.conf` says otherwise, so a list by itself proves nothing (`contact_queries`). It holds
+everything but whether the phone answers, and it contains expired contacts until Asterisk cleans up.
 """
 
 from __future__ import annotations
@@ -12,58 +12,54 @@ from datetime import UTC, datetime
 
 from panoramisk.message import Message
 
-from service.ami.protocol import NUMBER, Request, text
+from service.ami.actions import NUMBER, ListAction, header_text
 from service.domain.contacts import Contact
 
 FAMILY = "registrar/contact"
-Kept = dict[str, Contact | None]
-"""An AOR's contacts by id; None for one that cannot be read."""
+ContactsById = dict[str, Contact | None]
+"""An AOR's contacts by id; None for one that cannot be parsed."""
 
 
-class ContactList(Request):
-    """The list action; it gathers `kept`, which is contacts by AOR, and answers with its last event."""
+class ContactList(ListAction):
+    """The list action: collects contacts in `by_aor`."""
 
     def __init__(self) -> None:
         super().__init__({"Action": "DBGetTree", "Family": FAMILY})
-        self.__dict__["kept"] = {}
+        self.by_aor: dict[str, ContactsById] = {}
 
-    def add_message(self, message: Message) -> bool:
+    def add_item(self, message: Message) -> None:
         if message.event == "DBGetTreeResponse":
-            kept: dict[str, Kept] = self.__dict__["kept"]
-            id_ = text(message, "Key").removeprefix(f"/{FAMILY}/")
-            kept.setdefault(id_.partition(";")[0], {})[id_] = parse_kept(text(message, "Val"))
-        refused = message.response == "Error"
-        if not refused and message.eventlist != "Complete":
-            return False
-        return super().add_message(message)
+            id_ = header_text(message, "Key").removeprefix(f"/{FAMILY}/")
+            aor = id_.partition(";")[0]
+            self.by_aor.setdefault(aor, {})[id_] = parse_stored_contact(header_text(message, "Val"))
 
 
-def parse_kept(value: str) -> Contact | None:
-    """A contact as the registrar keeps it; None for what is none."""
+def parse_stored_contact(value: str) -> Contact | None:
+    """A contact in the registrar's JSON; None if invalid."""
     try:
-        found = json.loads(value)
+        parsed = json.loads(value)
     except ValueError:
         return None
-    fields = found if isinstance(found, dict) else {}
+    fields = parsed if isinstance(parsed, dict) else {}
     uri, agent, expires = (str(fields.get(name, "")) for name in ("uri", "user_agent", "expiration_time"))
-    expires_at = moment(expires)
+    expires_at = parse_timestamp(expires)
     if not uri or expires_at is None:
         return None
     return Contact(
         uri,
-        address=address(str(fields.get("via_addr", "")), str(fields.get("via_port", ""))),
+        address=parse_address(str(fields.get("via_addr", "")), str(fields.get("via_port", ""))),
         user_agent=agent or None,
         expires_at=expires_at,
     )
 
 
-def address(host: str, port: str) -> str | None:
-    """Where a REGISTER came from."""
+def parse_address(host: str, port: str) -> str | None:
+    """The source of a REGISTER, `host:port`."""
     return f"{host}:{port}" if host and port else None
 
 
-def moment(seconds: str) -> datetime | None:
-    """A time that is told as seconds since the epoch; None for what is none."""
+def parse_timestamp(seconds: str) -> datetime | None:
+    """Seconds since the epoch; None if invalid."""
     try:
         return datetime.fromtimestamp(int(seconds), UTC) if NUMBER.fullmatch(seconds) else None
     except ValueError:  # after the year 9999

@@ -1,81 +1,76 @@
-"""Reads the contacts that no event told of, with the `monitor` account alone.
+"""Reads the contacts that no event reported, with the `monitor` account alone.
 
-Events name a contact's URI, status and round-trip time. The rest, and what was registered before this link, is asked
-for: of few endpoints one by one, with `Getvar` of `PJSIP_AOR(…,contact)` and `PJSIP_CONTACT(…)`; of many, as after
-each start of a link, with one list of all contacts (`contact_list`), and then only whether those phones answer. So what
-Asterisk is asked grows with the phones that are registered, not with the extensions that have none.
+A `ContactStatus` event holds a contact's URI, status and round-trip time. The other fields, and contacts that were
+registered before this link connected, must be read. A few endpoints are read one by one, with `Getvar` of
+`PJSIP_AOR(…,contact)` and `PJSIP_CONTACT(…)`. Many endpoints, as after each start of a link, are read from one list of
+all contacts (`contact_list`); only the status of the listed contacts is then read one by one. The load on Asterisk
+therefore grows with the number of registered phones, not of extensions.
 
-Who is not in the list has no contact, if the list is what Asterisk goes by. That is proven by one contact of it that
-Asterisk knows, too. A list that names nobody proves nothing: then endpoints are read one by one all the same, slowly,
-and the list is tried again now and then. Where the functions are not loaded, contacts stay unknown; the state of the
-device does not depend on them.
+An endpoint that the list omits has no contact, if Asterisk uses the list. One listed contact that Asterisk knows proves
+that it does. An empty list proves nothing: endpoints are then read one by one, slowly, and the list is retried at
+intervals. If the functions are not loaded, contacts stay unknown; device states do not depend on them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Set
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from collections.abc import Callable, Iterable, Set
 
 from service.ami.client import AmiClient
-from service.ami.contact_list import Kept
-from service.ami.contact_queries import contact_field, read_contacts, with_status
+from service.ami.contact_list import ContactsById
+from service.ami.contact_queries import list_contacts, read_contacts, read_listed_contacts
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.models import DeviceState, device_of
 from service.errors import CallServerUnavailable
+from service.slices import in_slices
 
-CONCURRENCY = 10
-"""Endpoints read at one time: the device states come first."""
-FEW = 100
-"""So many endpoints are rather read one by one: the list is as long as there are phones."""
-LIST_EVERY = 10.0
-"""Seconds from one list to the next, at least."""
-PER_SECOND = 100
-"""Of many endpoints, while the list proves nothing: that takes Asterisk and PostgreSQL a tenth of a core."""
-COMPARED = 2000
-"""Endpoints that one comparison has read again, at most: where contacts are kept elsewhere, it finds all to differ."""
-PROOFS = 3
-"""So many contacts of the list are asked for at most, until Asterisk knows one."""
+MAX_CONCURRENT_READS = 10
+"""Endpoints read at one time: device states take precedence."""
+MAX_SINGLE_READS = 100
+"""Up to this many endpoints are read one by one: the list is as long as there are phones."""
+LIST_INTERVAL = 10.0
+"""Minimum seconds between two lists."""
+READS_PER_SECOND = 100
+"""Rate of single reads while the list proves nothing: that takes Asterisk and PostgreSQL a tenth of a core."""
+MAX_REREADS = 2000
+"""Maximum endpoints that one comparison reads again: if contacts are stored elsewhere, all of them differ."""
 SLICE = 200
-"""Endpoints handled in one turn of the loop."""
-EXPIRES_SOON = timedelta(seconds=5)
-"""Whose registration has ended, or is about to by our clock, is asked for by itself."""
-_WITHOUT_PHONE = (None, DeviceState.UNAVAILABLE, DeviceState.INVALID, DeviceState.UNKNOWN)
+"""Endpoints handled per turn of the event loop."""
+_STATES_WITHOUT_PHONE = (None, DeviceState.UNAVAILABLE, DeviceState.INVALID, DeviceState.UNKNOWN)
 
 
 class ContactSync:
-    """Keeps one call server's contacts complete. What is not `async` never waits.
+    """Keeps one call server's contacts complete. Methods that are not `async` never block.
 
-    `read` is called with each endpoint once it has been read, whether anything could be known or not.
+    `on_read` is called with each endpoint after it was read, also if the contacts stay unknown.
     """
 
-    def __init__(self, contacts: Contacts, states: DeviceStates, read: Callable[[str], None]) -> None:
-        self._done = read
+    def __init__(self, contacts: Contacts, states: DeviceStates, on_read: Callable[[str], None]) -> None:
+        self._on_read = on_read
         self._contacts = contacts
         self._states = states
         self._wanted: set[str] = set()
-        self._missing: set[str] = set()
-        self._unknown: set[str] = set()  # were read, to no avail
-        self._told: set[str] = set()  # a contact of theirs came of which little is known
-        self._list_after = 0.0
-        self._comparing = False
+        self._urgent: set[str] = set()  # to read first: an event reported a new contact
+        self._missing: set[str] = set()  # to read
+        self._unknown: set[str] = set()  # were read without a result
+        self._next_list_at = 0.0
+        self._comparison_due = False
         self._wake = asyncio.Event()
-        self._begun = asyncio.Event()
+        self._ready = asyncio.Event()
 
-    def begin(self) -> None:
-        """The first snapshot of a connection was taken: Asterisk has booted, and its functions are there."""
+    def on_first_snapshot(self) -> None:
+        """Start reading: after a connection's first snapshot Asterisk has booted and its functions are loaded."""
         self._missing = set(self._wanted)
         self._unknown.clear()
-        self._begun.set()
+        self._ready.set()
         self._wake.set()
 
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
-        """These are endpoints from now on, and these are none. What could not be known is tried again."""
-        for gone in self._wanted & unwanted:
-            self._contacts.forget(gone)
+        """Follow the `wanted` endpoints from now on, and no longer the `unwanted`. Unknown ones are retried."""
+        for removed in self._wanted & unwanted:
+            self._contacts.forget(removed)
         self._missing |= (wanted - self._wanted) | self._unknown
         self._missing -= unwanted
         self._unknown.clear()
@@ -83,50 +78,50 @@ class ContactSync:
         self._wanted -= unwanted
         self._wake.set()
 
-    def read(self, endpoint: str) -> None:
-        """Read this endpoint's contacts: one came of which little is known."""
+    def read_soon(self, endpoint: str) -> None:
+        """Read this endpoint's contacts first: an event reported a new one without its details."""
         if endpoint in self._wanted:
-            self._told.add(endpoint)
+            self._urgent.add(endpoint)
             self._wake.set()
 
-    def reread(self, endpoint: str) -> None:
-        """Read this endpoint's contacts when there is time: they may have changed without a word."""
+    def reread_later(self, endpoint: str) -> None:
+        """Queue a re-read of this endpoint's contacts: they may have changed without an event."""
         if endpoint in self._wanted:
             self._missing.add(endpoint)
             self._wake.set()
 
-    def compare(self) -> None:
-        """Find out whether all that is known of contacts is what Asterisk's registrar keeps."""
-        self._comparing = True
+    def request_comparison(self) -> None:
+        """Compare all known contacts with the registrar's list."""
+        self._comparison_due = True
         self._wake.set()
 
     async def run(self, connection: AmiClient) -> None:
-        """Work for one connection, until it ends. Raises CallServerUnavailable then."""
-        self._begun.clear()
-        self._told.clear()
-        self._list_after = 0.0
-        self._comparing = False
-        await self._begun.wait()
+        """Read over one connection until it ends. Raises CallServerUnavailable then."""
+        self._ready.clear()
+        self._urgent.clear()
+        self._next_list_at = 0.0
+        self._comparison_due = False
+        await self._ready.wait()
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._told or self._missing or self._comparing:
-                if self._told or self._missing:
+            while self._urgent or self._missing or self._comparison_due:
+                if self._urgent or self._missing:
                     await self._read_some(connection)
                 else:
-                    self._comparing = False
+                    self._comparison_due = False
                     await self._compare(connection)
 
     async def _read_some(self, connection: AmiClient) -> None:
         now = asyncio.get_running_loop().time()
-        if self._told or len(self._missing) <= FEW:
-            await self._read_each(connection, _taken(self._told or self._missing, CONCURRENCY))
-        elif now >= self._list_after:
-            self._list_after = now + LIST_EVERY
+        if self._urgent or len(self._missing) <= MAX_SINGLE_READS:
+            await self._read_each(connection, _pop_up_to(MAX_CONCURRENT_READS, self._urgent or self._missing))
+        elif now >= self._next_list_at:
+            self._next_list_at = now + LIST_INTERVAL
             await self._read_list(connection)
         else:
-            await self._read_each(connection, _taken(self._missing, 1))
-            await asyncio.sleep(1 / PER_SECOND)
+            await self._read_each(connection, _pop_up_to(1, self._missing))
+            await asyncio.sleep(1 / READS_PER_SECOND)
 
     # --- one by one --------------------------------------------------------------------------------------------
 
@@ -142,14 +137,14 @@ class ContactSync:
             if connection.why_ended is not None:
                 raise
         finally:
-            self._end(endpoint, contacts)
+            self._finish(endpoint, contacts)
 
-    def _end(self, endpoint: str, contacts: Iterable[Contact] | None) -> None:
+    def _finish(self, endpoint: str, contacts: Iterable[Contact] | None) -> None:
         wanted = endpoint in self._wanted
         self._contacts.end_reading(endpoint, contacts if wanted else None)
         if wanted and contacts is None:
             self._unknown.add(endpoint)
-        self._done(endpoint)
+        self._on_read(endpoint)
 
     async def _compare(self, connection: AmiClient) -> None:
         try:
@@ -158,91 +153,59 @@ class ContactSync:
             if connection.why_ended is not None:
                 raise
             return
-        differ = []
-        async for endpoint in _in_slices(list(self._wanted)):
-            known = self._contacts.told(endpoint)
-            if known is not None and {each.uri for each in known} != _uris(listed.get(endpoint, {})):
-                differ.append(endpoint)
-        self._missing.update(self._wanted.intersection(random.sample(differ, min(len(differ), COMPARED))))
+        differing = []
+        async for endpoints in in_slices(list(self._wanted), SLICE):
+            for endpoint in endpoints:
+                known = self._contacts.told(endpoint)
+                if known is not None and {contact.uri for contact in known} != _uris(listed.get(endpoint, {})):
+                    differing.append(endpoint)
+        chosen = random.sample(differing, min(len(differing), MAX_REREADS))
+        self._missing.update(self._wanted.intersection(chosen))
 
     # --- from the list -----------------------------------------------------------------------------------------
 
     async def _read_list(self, connection: AmiClient) -> None:
-        asked, self._missing = self._missing, set()
-        async for endpoint in _in_slices(asked):
-            self._contacts.begin_reading(endpoint)  # what events tell from now on counts more than the list
-        listed, proven = await self._listed(connection)
-        present, absent = asked & listed.keys(), asked - listed.keys()
+        requested, self._missing = self._missing, set()
+        async for endpoints in in_slices(requested, SLICE):
+            for endpoint in endpoints:
+                self._contacts.begin_reading(endpoint)  # events from here on take precedence over the list
+        listed, proven = await list_contacts(connection)
+        present, absent = requested & listed.keys(), requested - listed.keys()
         if proven:
-            await self._without_contact(absent)
+            await self._finish_without_contact(absent)
         else:
-            async for endpoint in _in_slices(absent):
-                self._contacts.end_reading(endpoint, None)
+            async for endpoints in in_slices(absent, SLICE):
+                for endpoint in endpoints:
+                    self._contacts.end_reading(endpoint, None)
             self._missing |= absent & self._wanted
         while present:
-            some = _taken(present, CONCURRENCY)
-            await asyncio.gather(*(self._read_kept(connection, endpoint, listed[endpoint]) for endpoint in some))
+            batch = _pop_up_to(MAX_CONCURRENT_READS, present)
+            await asyncio.gather(*(self._read_listed(connection, endpoint, listed[endpoint]) for endpoint in batch))
 
-    async def _listed(self, connection: AmiClient) -> tuple[dict[str, Kept], bool]:
-        """The list, and whether Asterisk goes by it."""
-        listed: dict[str, Kept] = {}
-        try:
-            listed = await connection.contacts()
-            lasting = (id_ for kept in listed.values() for id_, contact in kept.items() if _lasts(contact))
-            for id_ in islice(lasting, PROOFS):
-                if await contact_field(connection, id_, "uri"):
-                    return listed, True
-        except CallServerUnavailable:  # a version that has no such list, for instance
-            if connection.why_ended is not None:
-                raise
-        return listed, False
-
-    async def _read_kept(self, connection: AmiClient, endpoint: str, kept: Kept) -> None:
-        """What the list does not tell of an endpoint in it."""
-        contacts: list[Contact] = []
-        try:
-            for id_, contact in kept.items():
-                if contact is None or not _lasts(contact):
-                    break
-                status = await contact_field(connection, id_, "status")
-                if not status:
-                    break  # it has just gone, or Asterisk keeps its contacts elsewhere
-                took = await contact_field(connection, id_, "rtt") if status == "Reachable" else ""
-                contacts.append(with_status(contact, status, took))
-        except CallServerUnavailable:
-            if connection.why_ended is not None:
-                raise
-        if len(contacts) < len(kept):
-            self._contacts.end_reading(endpoint, None)
-            self.read(endpoint)
+    async def _read_listed(self, connection: AmiClient, endpoint: str, listed: ContactsById) -> None:
+        contacts = await read_listed_contacts(connection, listed)
+        if contacts is None:
+            self._defer(endpoint)
         else:
-            self._end(endpoint, contacts)
+            self._finish(endpoint, contacts)
 
-    async def _without_contact(self, endpoints: Iterable[str]) -> None:
-        async for endpoint in _in_slices(endpoints):
-            if self._states.get(device_of(endpoint)) in _WITHOUT_PHONE:
-                self._end(endpoint, ())
-            else:  # a contact that nobody registered: it is in Asterisk's configuration
-                self._contacts.end_reading(endpoint, None)
-                self.read(endpoint)
+    async def _finish_without_contact(self, absent: Iterable[str]) -> None:
+        async for endpoints in in_slices(absent, SLICE):
+            for endpoint in endpoints:
+                if self._states.get(device_of(endpoint)) in _STATES_WITHOUT_PHONE:
+                    self._finish(endpoint, ())
+                else:  # it has a contact that did not register: one from Asterisk's configuration
+                    self._defer(endpoint)
 
-
-def _uris(kept: Kept) -> set[str | None]:
-    return {contact.uri if contact is not None else None for contact in kept.values()}
-
-
-def _lasts(contact: Contact | None) -> bool:
-    soon = datetime.now(UTC) + EXPIRES_SOON
-    return contact is not None and contact.expires_at is not None and contact.expires_at > soon
+    def _defer(self, endpoint: str) -> None:
+        """Drop what the list said of an endpoint, and read it by itself."""
+        self._contacts.end_reading(endpoint, None)
+        self.read_soon(endpoint)
 
 
-def _taken(endpoints: set[str], many: int) -> list[str]:
-    return [endpoints.pop() for _ in range(min(many, len(endpoints)))]
+def _uris(contacts: ContactsById) -> set[str | None]:
+    return {contact.uri if contact is not None else None for contact in contacts.values()}
 
 
-async def _in_slices(endpoints: Iterable[str]) -> AsyncIterator[str]:
-    """One after the other, and now and then a turn for everybody else."""
-    for number, endpoint in enumerate(endpoints, 1):
-        yield endpoint
-        if not number % SLICE:
-            await asyncio.sleep(0)
+def _pop_up_to(count: int, endpoints: set[str]) -> list[str]:
+    return [endpoints.pop() for _ in range(min(count, len(endpoints)))]

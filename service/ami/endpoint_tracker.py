@@ -1,22 +1,23 @@
-"""Endpoints that Asterisk does not track, and how they get to be live.
+"""Makes endpoints live that Asterisk does not track.
 
-The trap (measured on 22.10): an endpoint that is inserted into PostgreSQL while Asterisk runs can register at once,
-but Asterisk tells nobody. No `DeviceStateChange` comes, it is absent from `DeviceStateList`, and
-`Getvar DEVICE_STATE` goes on to say UNAVAILABLE. What still comes is `ContactStatus`. And `PJSIPQualify`, which the
-`monitor` account may do, mends an endpoint whose phone registers, at once and for good: `ContactStatus: Reachable`,
-`DeviceStateChange`, and every later change.
+The trap (measured on 22.10): an endpoint that is inserted into PostgreSQL while Asterisk runs can register immediately,
+but Asterisk reports no state. It sends no `DeviceStateChange`, omits the device from `DeviceStateList`, and answers
+`Getvar DEVICE_STATE` with UNAVAILABLE. It does send `ContactStatus`. `PJSIPQualify`, which the `monitor` account may
+send, repairs an endpoint with a registered phone immediately and for good: `ContactStatus: Reachable`,
+`DeviceStateChange` and all later changes follow.
 
-So an extension that the live map has not seen is looked at once its contacts are known (`contact_reader`). Without a
-contact nobody is there to be qualified: Asterisk is asked for the state, and UNAVAILABLE is true; it is *assumed* until
-the next `ContactStatus` of that endpoint, which voids it and starts over. With a contact, or when nobody knows of
-contacts, it is qualified, and asked about after longer than a qualify may take. If each contact is unreachable then,
-as Asterisk's qualify told, UNAVAILABLE is true as well: Asterisk goes on to qualify, and tells when one answers.
+An extension without a known state is therefore handled once its contacts were read (`contact_sync`). Without a contact
+there is no phone to qualify: Asterisk is asked for the state, and UNAVAILABLE is true; it is *assumed* until the
+endpoint's next `ContactStatus`, which voids it and starts over. With a contact, or if contacts are unknown, the
+endpoint is qualified, and its state read after longer than a qualify may take. If every contact is unreachable by then,
+according to Asterisk's qualify, UNAVAILABLE is true as well: Asterisk keeps qualifying, and reports when a contact
+answers.
 
-If it is UNAVAILABLE and a contact may answer all the same, nobody can know: it stays untracked. That happens when
-Asterisk booted while PostgreSQL was away, with registrations kept in its astdb; then only `pjsip reload qualify
-endpoint`, through the optional `sync` account, mends it before the phone registers anew.
+If the state is UNAVAILABLE and a contact may answer nevertheless, the state cannot be known and the endpoint stays
+untracked. That happens if Asterisk booted while PostgreSQL was down, with registrations kept in its astdb. Only `pjsip
+reload qualify endpoint`, through the optional `sync` account, then repairs it before the phone registers again.
 
-Every replica does this for itself: all of it is idempotent, and few a second, so that Asterisk has time for
+Every replica does this for itself: every step is idempotent, and the rate is limited, so that Asterisk has time for
 calls (docs/decisions/0003).
 """
 
@@ -29,7 +30,9 @@ from collections.abc import Callable, Set
 
 import structlog
 
-from service.ami.client import Account, AmiClient, NullEvents, connected
+from service.ami.accounts import Account
+from service.ami.client import AmiClient
+from service.ami.connection import NullEvents, connect
 from service.ami.extension_warnings import ExtensionWarnings
 from service.domain.contacts import Contacts
 from service.domain.device_states import DeviceStates, Freshness
@@ -39,21 +42,21 @@ from service.errors import CallServerUnavailable, Invalid
 log = structlog.get_logger(__name__)
 
 QUALIFY_WAIT = 3.5
-"""Seconds. More than `qualify_timeout` of the view `ps_aors` (3.0)."""
-RETRY = 15.0
-"""Seconds until an endpoint whose state could not be had is asked for again."""
-RELOAD_EVERY = 300.0
-"""Seconds between two privileged commands for one extension, unless a contact of it came or went."""
-CONCURRENCY = 20
-"""Actions of this kind under way at one time: others want answers too."""
-PER_SECOND = 200
-"""Extensions that are begun with in a second. Each takes Asterisk and PostgreSQL half a millisecond."""
+"""Seconds to wait after a qualify: more than `qualify_timeout` of the view `ps_aors` (3.0)."""
+RETRY_DELAY = 15.0
+"""Seconds until an endpoint whose state stayed unknown is tried again."""
+RELOAD_INTERVAL = 300.0
+"""Minimum seconds between two privileged commands for one extension, unless one of its contacts came or went."""
+MAX_CONCURRENT_ACTIONS = 20
+"""Actions of the tracker in flight at one time: other actions need responses too."""
+STARTS_PER_SECOND = 200
+"""Extensions started per second. Each takes Asterisk and PostgreSQL half a millisecond."""
 
 
 class EndpointTracker:
-    """Follows the extensions of one call server. What is not `async` may be called at any time, and never waits.
+    """Tracks the extensions of one call server. Methods that are not `async` never block.
 
-    `reread` is called with an extension whose contacts are not what they were taken for.
+    `reread` is called with an extension whose known contacts turn out to be wrong.
     """
 
     def __init__(
@@ -69,150 +72,152 @@ class EndpointTracker:
         self._reread = reread
         self._sync = sync
         self._wanted: set[str] = set()
-        self._asking: dict[str, asyncio.Event] = {}  # set once a contact showed up meanwhile
+        self._in_progress: dict[str, asyncio.Event] = {}  # the event is set when one of its contacts changes
         self._queue: deque[str] = deque()
-        self._perhaps_booting: set[str] = set()
-        self._reloaded: dict[str, float] = {}  # when the `sync` account was used for it
-        self._due = asyncio.Event()
-        self._complaints = ExtensionWarnings(log.bind(call_server=call_server))
+        self._possibly_stale: set[str] = set()  # UNAVAILABLE may be left over from a boot
+        self._reloaded_at: dict[str, float] = {}  # last use of the `sync` account
+        self._wake = asyncio.Event()
+        self._warnings = ExtensionWarnings(log.bind(call_server=call_server))
 
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
-        """These are extensions of this call server from now on, and these are none."""
-        for gone in self._wanted & unwanted:
-            self._reloaded.pop(gone, None)
-            self._complaints.over(gone)
+        """Track the `wanted` extensions from now on, and no longer the `unwanted`."""
+        for removed in self._wanted & unwanted:
+            self._reloaded_at.pop(removed, None)
+            self._warnings.clear(removed)
         self._wanted |= wanted
         self._wanted -= unwanted
 
-    def look(self, extension: str) -> None:
-        """Its contacts were read: now it can be asked about, if need be."""
+    def track_if_unknown(self, extension: str) -> None:
+        """Queue the extension if its state is unknown. Call it once its contacts were read."""
         if self._is_due(extension):
             self._queue.append(extension)
-            self._due.set()
+            self._wake.set()
         elif device_of(extension) in self._states:
-            self._complaints.over(extension)
+            self._warnings.clear(extension)
 
-    def contact(self, endpoint: str) -> None:
-        """A contact of this endpoint came, changed or went: whatever is being asked about it is out of date."""
-        self._reloaded.pop(endpoint, None)
+    def on_contact_event(self, endpoint: str) -> None:
+        """One of the endpoint's contacts came, changed or went: work in progress on it is outdated."""
+        self._reloaded_at.pop(endpoint, None)
         if endpoint in self._wanted and self._states.doubt(device_of(endpoint)):
-            if endpoint in self._asking:
-                self._asking[endpoint].set()
+            if endpoint in self._in_progress:
+                self._in_progress[endpoint].set()
             self._queue.appendleft(endpoint)
-            self._due.set()
+            self._wake.set()
 
     def untracked(self) -> list[str]:
-        """The wanted extensions whose state is not known."""
+        """The wanted extensions whose state is unknown."""
         return [number for number in self._wanted if device_of(number) not in self._states]
 
-    def snapshot_taken(self, *, first: bool) -> None:
-        """Look again for extensions that are not tracked. After a link's `first` snapshot contacts are read first.
+    def on_snapshot(self, *, first: bool) -> None:
+        """Queue the untracked extensions. After a connection's `first` snapshot they wait for their contacts.
 
-        Asterisk may have just booted then. It calls a phone that is registered UNAVAILABLE until its next qualify, so
-        those are qualified too.
+        Asterisk may have just booted then. It reports a registered phone as UNAVAILABLE until the next qualify, so
+        these endpoints are qualified too.
         """
         if first:
-            self._perhaps_booting = set(self._wanted)
-            self._due.set()
+            self._possibly_stale = set(self._wanted)
+            self._wake.set()
         else:
             for number in self.untracked():
-                self.look(number)
+                self.track_if_unknown(number)
 
     def _is_due(self, number: str) -> bool:
-        if number not in self._wanted or number in self._asking:
+        if number not in self._wanted or number in self._in_progress:
             return False
         state = self._states.get(device_of(number))
         if state is DeviceState.UNAVAILABLE:
-            return number in self._perhaps_booting and self._contacts.of(number) != ()
+            return number in self._possibly_stale and self._contacts.of(number) != ()
         return state is None
 
     async def run(self, connection: AmiClient) -> None:
-        """Work for one connection, until it ends. Raises CallServerUnavailable then."""
-        self._asking.clear()
+        """Track over one connection until it ends. Raises CallServerUnavailable then."""
+        self._in_progress.clear()
         self._queue.clear()
-        slots = asyncio.Semaphore(CONCURRENCY)
+        slots = asyncio.Semaphore(MAX_CONCURRENT_ACTIONS)
         async with asyncio.TaskGroup() as tasks:
             while True:
-                await self._due.wait()
-                self._due.clear()
-                # Before the first snapshot nobody knows what is not tracked.
+                await self._wake.wait()
+                self._wake.clear()
+                # Before the first snapshot it is unknown which endpoints are untracked.
                 while self._queue and self._states.freshness is Freshness.LIVE:
                     number = self._queue.popleft()
                     due = self._is_due(number)
                     if due:
-                        shown = self._asking[number] = asyncio.Event()
-                        tasks.create_task(self._track(connection, number, slots, shown), name=f"track {number}")
-                    await asyncio.sleep(1 / PER_SECOND if due else 0)
+                        changed = self._in_progress[number] = asyncio.Event()
+                        tasks.create_task(self._track(connection, number, slots, changed), name=f"track {number}")
+                    await asyncio.sleep(1 / STARTS_PER_SECOND if due else 0)
 
-    async def _track(self, connection: AmiClient, number: str, slots: asyncio.Semaphore, shown: asyncio.Event) -> None:
-        """Qualify, wait, ask. A contact that shows up meanwhile ends it early, and it is looked at anew."""
+    async def _track(
+        self, connection: AmiClient, number: str, slots: asyncio.Semaphore, changed: asyncio.Event
+    ) -> None:
+        """Qualify, wait, read the state. A contact event in between ends it early and starts over."""
         device = device_of(number)
-        self._perhaps_booting.discard(number)
+        self._possibly_stale.discard(number)
         try:
-            if self._contacts.of(number) != () and not self._is_out_of_reach(number):
+            if self._contacts.of(number) != () and not self._is_unreachable(number):
                 async with slots:
                     await connection.qualify(number)
-                if await _comes(shown, QUALIFY_WAIT):
+                if await _is_set_within(QUALIFY_WAIT, changed):
                     return
             if device not in self._states:
                 async with slots:
-                    await self._ask(connection, number, device, shown)
+                    await self._read_state(connection, number, device, changed)
             if device not in self._states:
-                await _comes(shown, RETRY)
-        except Invalid:  # not a number that could be asked for; it stays untracked
+                await _is_set_within(RETRY_DELAY, changed)
+        except Invalid:  # not a name that AMI can transmit; it stays untracked
             self._wanted -= {number}
         except CallServerUnavailable as error:
             if connection.why_ended is not None:
                 raise
-            self._complaints.log(logging.WARNING, "endpoint_sync_failed", number, error=str(error))
-            await asyncio.sleep(RETRY)
+            self._warnings.log(logging.WARNING, "endpoint_sync_failed", number, error=str(error))
+            await asyncio.sleep(RETRY_DELAY)
         finally:
-            del self._asking[number]
-            self.look(number)
+            del self._in_progress[number]
+            self.track_if_unknown(number)
 
-    async def _ask(self, connection: AmiClient, number: str, device: str, shown: asyncio.Event) -> None:
-        """Take Asterisk's word for a device that it has told nothing of, where its word can be true."""
-        answer = await connection.variable(f"DEVICE_STATE({device})")
-        state = DeviceState.__members__.get(answer, DeviceState.INVALID)
+    async def _read_state(self, connection: AmiClient, number: str, device: str, changed: asyncio.Event) -> None:
+        """Read the state of an untracked device from Asterisk, and assume it where it can be true."""
+        value = await connection.variable(f"DEVICE_STATE({device})")
+        state = DeviceState.__members__.get(value, DeviceState.INVALID)
         if state is DeviceState.INVALID:
-            self._complaints.log(logging.INFO, "endpoint_unknown", number)
+            self._warnings.log(logging.INFO, "endpoint_unknown", number)
             return
-        if state is not DeviceState.UNAVAILABLE or await self._cannot_be_reached(connection, number):
-            if not shown.is_set():
+        if state is not DeviceState.UNAVAILABLE or await self._is_surely_unreachable(connection, number):
+            if not changed.is_set():
                 self._states.assume(device, state)
         else:
             sync = self._sync is not None
-            self._complaints.log(logging.WARNING, "endpoint_untracked", number, sync_account=sync)
+            self._warnings.log(logging.WARNING, "endpoint_untracked", number, sync_account=sync)
             await self._reload(connection, number)
 
-    def _is_out_of_reach(self, number: str) -> bool:
-        """Whether Asterisk's own qualify found that no contact answers: then its device state is true."""
+    def _is_unreachable(self, number: str) -> bool:
+        """Whether no contact answers Asterisk's qualify: its device state is true then."""
         contacts = self._contacts.of(number)
         return bool(contacts) and all(contact.reachable is False for contact in contacts or ())
 
-    async def _cannot_be_reached(self, connection: AmiClient, number: str) -> bool:
-        """Whether that is sure. Of a contact that Asterisk kept, but does not track, no event tells that it ended."""
+    async def _is_surely_unreachable(self, connection: AmiClient, number: str) -> bool:
+        """Whether no contact can answer. Asterisk sends no event when a contact that it does not track expires."""
         known = self._contacts.of(number)
-        if known == () or self._is_out_of_reach(number):
-            return True  # an event after the one that told so sets `shown`
-        none = await connection.contact_ids(number) == []
-        if none and known is not None:
+        if known == () or self._is_unreachable(number):
+            return True  # any later event sets `changed`
+        without_contact = await connection.contact_ids(number) == []
+        if without_contact and known is not None:
             self._reread(number)
-        return none
+        return without_contact
 
     async def _reload(self, connection: AmiClient, number: str) -> None:
-        """Have Asterisk read the endpoint and its contacts anew, then find out whether the phone is there."""
+        """Have Asterisk reload the endpoint and its contacts, then qualify them. Needs the `sync` account."""
         now = asyncio.get_running_loop().time()
-        if self._sync is not None and now > self._reloaded.get(number, float("-inf")) + RELOAD_EVERY:
-            self._reloaded[number] = now
-            async with connected(self._sync, NullEvents()) as account:
-                await account.command(f"pjsip reload qualify endpoint {number}")
+        if self._sync is not None and now > self._reloaded_at.get(number, float("-inf")) + RELOAD_INTERVAL:
+            self._reloaded_at[number] = now
+            async with connect(self._sync, NullEvents()) as sync:
+                await sync.command(f"pjsip reload qualify endpoint {number}")
             await connection.qualify(number)
 
 
-async def _comes(event: asyncio.Event, within: float) -> bool:
+async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(seconds):
             return await event.wait()
     except TimeoutError:
         return False

@@ -1,4 +1,4 @@
-"""What one Asterisk tells, and where it goes: each message into the map that it belongs to, in the order read."""
+"""Applies one Asterisk's AMI events to the state of its call server, in the order read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from panoramisk.message import Message
 
-from service.ami.client import Account, AmiClient
+from service.ami.accounts import Account
+from service.ami.actions import NUMBER, header_text
+from service.ami.client import SHUTTING_DOWN, AmiClient
 from service.ami.contact_sync import ContactSync
 from service.ami.contradictions import Contradictions
 from service.ami.endpoint_tracker import EndpointTracker
 from service.ami.presence_parsing import parse_presence
-from service.ami.protocol import NUMBER, text
-from service.ami.queue_sync import DEVICES, QueueSync
+from service.ami.queue_sync import QUEUE_DEVICE_PREFIX, QueueSync
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.models import PJSIP, DeviceState, device_of
@@ -25,131 +26,131 @@ from service.domain.queues import Queues
 
 @dataclass(slots=True)
 class LinkFacts:
-    """What `readyz`, logs and metrics tell of a link beside its freshness."""
+    """What `readyz`, logs and metrics report of a link beside its freshness."""
 
     last_event: float | None = None
-    """Seconds since the epoch, as the two below."""
+    """Seconds since the epoch, like the next two."""
     last_pong: float | None = None
     last_resynchronisation: float | None = None
     resynchronisations: int = 0
     corrections: int = 0
-    """Devices that a later snapshot had to correct: an event was lost. Stays 0 where all is well."""
+    """Devices whose state a later snapshot corrected, since an event was lost. Normally 0."""
     events: int = 0
     failures: int = 0
     why_ended: str | None = None
     refused: bool = False
-    """Whether the last try was refused: login or permission."""
+    """Whether the last attempt was refused: its login or an action."""
 
 
 class LinkEvents:
-    """All that is known of one call server. It implements `wire.Events`; the link gives it a line to listen to."""
+    """The state of one call server, fed by AMI events. It is the `EventHandler` of its link's connection."""
 
     def __init__(self, name: str, *, sync: Account | None, deadline: float, clock: Callable[[], float]) -> None:
         self.name = name
-        self.states = DeviceStates(clock, deadline, self._device_changed)
+        self.states = DeviceStates(clock, deadline, self._on_device_changed)
         self.contacts = Contacts()
         self.presences = PresenceStates()
         self.changed: Callable[[str | None], None] = lambda _: None
-        """Called with an endpoint of which something may have changed, or with None for all of them."""
+        """Called with an endpoint that may have changed, or None for all."""
         self.facts = LinkFacts()
-        self._reader = ContactSync(self.contacts, self.states, self._contacts_read)
-        self.tracker = EndpointTracker(name, self.states, self.contacts, self._reader.read, sync)
-        self._contradictions = Contradictions(self.contacts, self.states, self._reader.reread, self._doubt)
-        self._queues = QueueSync(name, deadline)
+        self._contact_sync = ContactSync(self.contacts, self.states, self._on_contacts_read)
+        self.tracker = EndpointTracker(name, self.states, self.contacts, self._contact_sync.read_soon, sync)
+        self._contradictions = Contradictions(
+            self.contacts, self.states, self._contact_sync.reread_later, self._request_snapshot
+        )
+        self._queue_sync = QueueSync(name, deadline)
         self._connection: AmiClient | None = None
-        self.heard = False
-        """Whether this link has heard of a change of a state, without having asked."""
+        self.receives_changes = False
+        """Whether a DeviceStateChange has arrived as an event on this connection."""
         self._booted = False
-        self._stale = False  # a snapshot is due
+        self._snapshot_due = False
         self._wake = asyncio.Event()
 
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
-        """These are the call server's extensions from now on, and these are not: what is wanted is to be known.
-
-        Of no other extension that changes anything.
-        """
+        """Follow the `wanted` extensions from now on, and no longer the `unwanted`; others stay as they are."""
         self.tracker.follow(wanted, unwanted)
-        self._reader.follow(wanted, unwanted)
+        self._contact_sync.follow(wanted, unwanted)
 
-    # --- what everybody asks -----------------------------------------------------------------------------------
+    # --- queries -----------------------------------------------------------------------------------------------
 
     def contacts_of(self, endpoint: str) -> tuple[Contact, ...] | None:
-        """The contacts of an endpoint now; None when they are not known, or not known to be so now."""
+        """The current contacts of an endpoint; None if unknown or possibly outdated."""
         return self.contacts.of(endpoint) if self.states.current else None
 
     @property
     def queues(self) -> Queues | None:
-        """The queues now; None when they are not known, or not known to be so now."""
-        queues = self._queues.queues
+        """The current queues; None if unknown or possibly outdated."""
+        queues = self._queue_sync.queues
         return queues if queues.known and self.states.current else None
 
     def queues_of(self, extension: str) -> tuple[str, ...]:
-        """The names of the queues that an extension is a member of; none when they are not known."""
+        """The names of the queues that an extension is a member of; empty if unknown."""
         queues = self.queues
         return tuple(sorted(queues.of_member(device_of(extension)))) if queues is not None else ()
 
-    # --- what the wire tells -----------------------------------------------------------------------------------
+    # --- EventHandler ------------------------------------------------------------------------------------------
 
-    def device_state(self, device: str, state: DeviceState) -> None:
-        self.heard = True
-        self._note_event()
+    def on_device_state(self, device: str, state: DeviceState) -> None:
+        self.receives_changes = True
+        self._count_event()
         self.states.apply(device, state)
 
-    def event(self, name: str, message: Message) -> None:
-        self._note_event()
+    def on_event(self, name: str, message: Message) -> None:
+        self._count_event()
         if name == "FullyBooted":
             self._booted = True
-            self._doubt()
+            self._request_snapshot()
         elif name == "Reload":
-            self._doubt()
+            self._request_snapshot()
         elif name == "ContactStatus":
-            self._contact_status(text(message, "EndpointName"), message)
+            self._on_contact_status(header_text(message, "EndpointName"), message)
         elif name == "PresenceStateChange":
-            if (told := parse_presence(message)) is not None:
-                self.presences.apply(*told)
-                self.changed(told[0])
+            if (parsed := parse_presence(message)) is not None:
+                extension, presence = parsed
+                self.presences.apply(extension, presence)
+                self.changed(extension)
         elif name == "Shutdown" and self._connection is not None:
-            self._connection.end("Asterisk is shutting down")
+            self._connection.end(SHUTTING_DOWN)
         else:
-            self._queues.event(name, message)
+            self._queue_sync.on_event(name, message)
 
-    def lost(self, why: str) -> None:
-        """At once, not when the task gets round to it: nothing is live without a line."""
+    def on_connection_lost(self, why: str) -> None:
+        """Void all state now, before the link's task runs: nothing is live without a connection."""
         self.states.lost()
         self.contacts.lost()
         self.presences.lost()
         self._contradictions.lost()
-        self._queues.lost()
+        self._queue_sync.lost()
         self.changed(None)
         self._wake.set()
 
-    def _contact_status(self, endpoint: str, message: Message) -> None:
-        uri, status, took = (text(message, header) for header in ("URI", "ContactStatus", "RoundtripUsec"))
-        if self.contacts.apply(endpoint, uri, status, int(took) if NUMBER.fullmatch(took) else None):
-            self._reader.read(endpoint)
-        self.tracker.contact(endpoint)
-        self._contradictions.look(endpoint)
+    def _on_contact_status(self, endpoint: str, message: Message) -> None:
+        uri, status, round_trip = (header_text(message, header) for header in ("URI", "ContactStatus", "RoundtripUsec"))
+        if self.contacts.apply(endpoint, uri, status, int(round_trip) if NUMBER.fullmatch(round_trip) else None):
+            self._contact_sync.read_soon(endpoint)
+        self.tracker.on_contact_event(endpoint)
+        self._contradictions.check(endpoint)
         self.changed(endpoint)
 
-    def _contacts_read(self, endpoint: str) -> None:
-        self.tracker.look(endpoint)
-        self._contradictions.look(endpoint)
+    def _on_contacts_read(self, endpoint: str) -> None:
+        self.tracker.track_if_unknown(endpoint)
+        self._contradictions.check(endpoint)
         self.changed(endpoint)
 
-    def _device_changed(self, device: str | None) -> None:
+    def _on_device_changed(self, device: str | None) -> None:
         if device is None:
             self.changed(None)
         elif device.startswith(PJSIP):
             endpoint = device[len(PJSIP) :]
-            self._contradictions.look(endpoint)
+            self._contradictions.check(endpoint)
             self.changed(endpoint)
-        elif device.startswith(DEVICES):
-            self._queues.doubt()
+        elif device.startswith(QUEUE_DEVICE_PREFIX):
+            self._queue_sync.request_list()
 
-    def _note_event(self) -> None:
+    def _count_event(self) -> None:
         self.facts.events += 1
         self.facts.last_event = time.time()
 
-    def _doubt(self) -> None:
-        self._stale = True
+    def _request_snapshot(self) -> None:
+        self._snapshot_due = True
         self._wake.set()

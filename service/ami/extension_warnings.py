@@ -1,4 +1,4 @@
-"""What is wrong with single extensions, said once for each, and not for thousands at once."""
+"""Log lines about single extensions: once each, and limited in number."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import logging
 
 import structlog
 
-SAID = 20
-"""Extensions that are named, at most, until some of them are well again. Of 20,000 the log would tell nothing."""
+MAX_NAMED = 20
+"""Maximum extensions named above level debug at one time: a log that names 20,000 helps nobody."""
 
 
 class ExtensionWarnings:
-    """Log lines about extensions. Each is said once at its level; repeats, and what is too much, at debug."""
+    """Logs each event of an extension once at its level; repeats, and more than MAX_NAMED extensions, at debug."""
 
     def __init__(self, log: structlog.stdlib.BoundLogger) -> None:
         self._log = log
-        self._said: dict[str, set[str]] = {}  # events by extension
+        self._logged: dict[str, set[str]] = {}  # events by extension
         self._too_many = False
 
     def log(self, level: int, event: str, extension: str, **fields: object) -> None:
-        """Something is wrong with this extension."""
-        said = self._said.get(extension)
-        if said is None and len(self._said) >= SAID:
+        """Log a problem with this extension."""
+        logged = self._logged.get(extension)
+        if logged is None and len(self._logged) >= MAX_NAMED:
             if not self._too_many:
-                self._log.warning("extension_warnings_suppressed", limit=SAID)
+                self._log.warning("extension_warnings_suppressed", limit=MAX_NAMED)
             self._too_many = True
             level = logging.DEBUG
-        elif said is not None and event in said:
+        elif logged is not None and event in logged:
             level = logging.DEBUG
         else:
-            self._said.setdefault(extension, set()).add(event)
+            self._logged.setdefault(extension, set()).add(event)
         self._log.log(level, event, extension=extension, **fields)
 
-    def over(self, extension: str) -> None:
-        """It is well again, or gone: what happens to it next is news."""
-        self._said.pop(extension, None)
-        if not self._said:
+    def clear(self, extension: str) -> None:
+        """Forget an extension that has recovered or was removed: its next problem is new."""
+        self._logged.pop(extension, None)
+        if not self._logged:
             self._too_many = False

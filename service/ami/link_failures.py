@@ -1,4 +1,4 @@
-"""Failures of a link: which one is reported, and which only an operator can mend."""
+"""Failures of a link: which one is reported, and which need an operator."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from service.errors import CallServerUnavailable
 
 
 def is_refusal(error: CallServerUnavailable) -> bool:
-    """Whether only an operator can mend it."""
+    """Whether the failure needs an operator: a refused login or action."""
     return isinstance(error, AmiLoginRefused | ActionNotPermitted)
 
 
-def foremost(failures: BaseExceptionGroup[CallServerUnavailable]) -> CallServerUnavailable:
-    """A refusal, if there is one; else whichever came first."""
+def failure_to_report(failures: BaseExceptionGroup[CallServerUnavailable]) -> CallServerUnavailable:
+    """The first refusal; without one, the first failure."""
     found: list[CallServerUnavailable] = []
     queue: list[BaseException] = [failures]
     while queue:

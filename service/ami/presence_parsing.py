@@ -1,4 +1,4 @@
-"""What AMI tells of presence, as values. Nothing in here raises, whatever a message holds."""
+"""Parses AMI messages about presence. No function here raises, whatever a message holds."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import re
 
 from panoramisk.message import Message
 
-from service.ami.protocol import text
+from service.ami.actions import header_text
 from service.domain.presence_state import Presence, parse
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_CONTROL_CHARACTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def parse_presence(message: Message) -> tuple[str, Presence] | None:
-    """The extension and its presence of a `PresenceStateChange`; None for one that is no extension's."""
-    return parse(text(message, "Presentity"), text(message, "Status"), unescaped(text(message, "Message")))
+    """The extension and its presence in a `PresenceStateChange`; None if it is not about an extension."""
+    return parse(
+        header_text(message, "Presentity"), header_text(message, "Status"), unescape(header_text(message, "Message"))
+    )
 
 
-def unescaped(value: str) -> str:
-    """A value that Asterisk escaped as C does (`ast_escape_c`): of what this service reads, only presence messages.
+def unescape(value: str) -> str:
+    """Undo Asterisk's C escapes (`ast_escape_c`). Of the values read here, only presence messages have any.
 
-    Besides the letters, a backslash, a quote and a question mark are escaped: they stand for their second character.
+    An escaped backslash, quote or question mark stands for itself.
     """
-    return _ESCAPED.sub(lambda found: _LETTERS.get(found[1], found[1]), value)
+    return _ESCAPED.sub(lambda match: _CONTROL_CHARACTERS.get(match[1], match[1]), value)

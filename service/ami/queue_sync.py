@@ -1,12 +1,12 @@
-"""Keeps one call server's queues: one `QueueStatus` for all, then events; a new list soon after what no event tells.
+"""Keeps one call server's queues: one `QueueStatus` for all, then events, and a new list after unreported changes.
 
-No event tells (measured on 22.10 and 16.28) the averages, after a call left a queue or ended; nor what `queue reload`
-brought or took, as it sends no `Reload` event, which `module reload app_queue.so` does. A new queue or member shows by
-its device, `Queue:…`; one that `queue reload` took is found gone by the link's next regular list.
+No event (measured on 22.10 and 16.28) reports the averages after a call left a queue or ended, or what `queue reload`
+added or removed: it sends no `Reload` event, unlike `module reload app_queue.so`. A new queue or member appears through
+its device, `Queue:…`; one that `queue reload` removed is found by the link's next routine list.
 
-Nobody is told which events an account may hear, and `QueueStatus` needs no class at all. So an account without read
-class `agent` would get one good picture that then grows old. Therefore, until the first queue event is heard, the list
-is taken again every second; and when it changed without an event, the queues are not known.
+An account cannot find out which events it receives, and `QueueStatus` needs no class. An account without read class
+`agent` would therefore get one good snapshot that then grows old. Until the first queue event arrives, the list is
+taken every second; if it changed without an event, the queues count as unknown.
 """
 
 from __future__ import annotations
@@ -18,113 +18,116 @@ from time import monotonic
 import structlog
 from panoramisk.message import Message
 
+from service.ami.actions import header_text
 from service.ami.client import AmiClient
-from service.ami.protocol import text
 from service.ami.queue_parsing import parse_member
 from service.domain.queues import Queues
 from service.errors import CallServerUnavailable
 
 log = structlog.get_logger(__name__)
 
-PAUSE = 1.0
-"""Seconds between what makes a list worth taking and taking it: there is at most one list in that time."""
-SHARE = 20
-"""A list that takes long is taken more seldom: between two of them passes so many times what one took, or RETRY."""
-RETRY = 30.0
-"""Seconds until a list is asked for again that could not be had: somebody may have loaded `app_queue`."""
-DEVICES = "Queue:"
-"""What the names of the devices begin with that `app_queue` provides."""
+MIN_LIST_INTERVAL = 1.0
+"""Minimum seconds between two lists."""
+LIST_DUTY_FACTOR = 20
+"""The interval after a slow list: this many times its duration, at most RETRY_DELAY."""
+RETRY_DELAY = 30.0
+"""Seconds until the list is retried after a failure: `app_queue` may have been loaded."""
+QUEUE_DEVICE_PREFIX = "Queue:"
+"""Prefix of the device names that `app_queue` provides."""
 MEMBER_EVENTS = ("QueueMemberAdded", "QueueMemberStatus", "QueueMemberPause")
-"""The events after which a member may be shown otherwise; those of penalty and ringinuse change nothing here."""
+"""The events that may change a published member; changes of penalty and ringinuse are not published."""
 
 
 class QueueSync:
-    """Follows the queues of one call server. What is not `async` never waits."""
+    """Keeps the queues of one call server. Methods that are not `async` never block."""
 
     def __init__(self, call_server: str, deadline: float) -> None:
         self.queues = Queues()
         self._deadline = deadline
-        self._due = asyncio.Event()
-        self._heard = False  # whether this link hears queue events at all
-        self._suspicious = False  # whether a list changed without one
-        self._refused: str | None = None
+        self._list_due = asyncio.Event()
+        self._receives_events = False  # whether a queue event has arrived
+        self._changed_silently = False  # whether a list changed without an event
+        self._reported_problem: str | None = None
         self._log = log.bind(call_server=call_server)
 
-    # --- what the link says ------------------------------------------------------------------------------------
+    # --- input from the link -----------------------------------------------------------------------------------
 
-    def doubt(self) -> None:
-        """A list is due."""
-        self._due.set()
+    def request_list(self) -> None:
+        """Take a new list soon."""
+        self._list_due.set()
 
     def lost(self) -> None:
-        """The link is gone, and with it all knowledge."""
+        """Clear all: the link is down."""
         self.queues.lost()
-        self._heard = self._suspicious = False
-        self._due.clear()
+        self._receives_events = self._changed_silently = False
+        self._list_due.clear()
 
-    def event(self, name: str, message: Message) -> None:
-        """An event that is nobody else's. Call it in the order in which events are read."""
-        queue = text(message, "Queue")
+    def on_event(self, name: str, message: Message) -> None:
+        """Apply an event if it concerns queues. Call it in the order read."""
+        queue = header_text(message, "Queue")
         if name in MEMBER_EVENTS:
-            member = parse_member(message, text(message, "Interface"))
+            member = parse_member(message, header_text(message, "Interface"))
             if not self.queues.has_member(queue, member.interface):
-                self.doubt()
+                self.request_list()
             self.queues.member(queue, member)
         elif name == "QueueMemberRemoved":
-            self.queues.member_gone(queue, text(message, "Interface"))
+            self.queues.member_gone(queue, header_text(message, "Interface"))
         elif name == "QueueCallerJoin":
-            self.queues.caller_joined(queue, text(message, "Uniqueid"))
+            self.queues.caller_joined(queue, header_text(message, "Uniqueid"))
         elif name == "QueueCallerLeave":
-            self.queues.caller_left(queue, text(message, "Uniqueid"))
-            self.doubt()  # somebody answered, so the average of waiting is another
+            self.queues.caller_left(queue, header_text(message, "Uniqueid"))
+            self.request_list()  # the average waiting time may have changed
         elif name == "AgentComplete":
-            self.doubt()  # and here that of talking
+            self.request_list()  # the average talk time has changed
         else:
             return
-        self._heard = True
+        self._receives_events = True
         if queue not in self.queues:
-            self.doubt()
+            self.request_list()
 
     # --- the loop ----------------------------------------------------------------------------------------------
 
     async def run(self, connection: AmiClient) -> None:
-        """Work for one connection, until it ends. Raises CallServerUnavailable then."""
-        await self._due.wait()
+        """Keep the queues over one connection until it ends. Raises CallServerUnavailable then."""
+        await self._list_due.wait()
         while True:
-            self._due.clear()
-            began = monotonic()
+            self._list_due.clear()
+            started_at = monotonic()
             try:
-                await self._read(connection)
+                await self._take_list(connection)
             except CallServerUnavailable as error:
                 if connection.why_ended is not None:
                     raise
-                self._not_known(f"there is no list: {error}")
-            await self._until_due(min(max(PAUSE, SHARE * (monotonic() - began)), RETRY))
+                self._set_unknown(f"there is no list: {error}")
+            interval = LIST_DUTY_FACTOR * (monotonic() - started_at)
+            await self._wait_until_due(min(max(MIN_LIST_INTERVAL, interval), RETRY_DELAY))
 
-    async def _until_due(self, pause: float) -> None:
+    async def _wait_until_due(self, interval: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if self.queues.known else RETRY):
-                await self._due.wait()
-        await asyncio.sleep(pause)
+            async with asyncio.timeout(None if self.queues.known else RETRY_DELAY):
+                await self._list_due.wait()
+        await asyncio.sleep(interval)
 
-    async def _read(self, connection: AmiClient) -> None:
-        """The snapshot rule: see `service.domain.device_states`."""
+    async def _take_list(self, connection: AmiClient) -> None:
+        """Take a list, by the snapshot rule of `service.domain.device_states`."""
         self.queues.begin_snapshot()
         listed = await connection.queues()
         await connection.ping(self._deadline)
-        if not self._heard and self._suspicious:
-            self._not_known("no event tells: the account lacks read class `agent`, or its eventfilter the queue events")
+        if not self._receives_events and self._changed_silently:
+            self._set_unknown(
+                "no event tells: the account lacks read class `agent`, or its eventfilter the queue events"
+            )
             return
-        self._suspicious = not self._heard and self.queues.known and self.queues.differs(listed)
+        self._changed_silently = not self._receives_events and self.queues.known and self.queues.differs(listed)
         if not self.queues.known:
             self._log.info("queues_available", queues=len(listed.averages))
-        self._refused = None
+        self._reported_problem = None
         self.queues.end_snapshot(listed)
-        if self.queues and not self._heard:
-            self.doubt()
+        if self.queues and not self._receives_events:
+            self.request_list()
 
-    def _not_known(self, why: str) -> None:
+    def _set_unknown(self, why: str) -> None:
         self.queues.lost()
-        if why != self._refused:
+        if why != self._reported_problem:
             self._log.warning("queues_unavailable", error=why)
-        self._refused = why
+        self._reported_problem = why

@@ -1,4 +1,4 @@
-"""Why an AMI cannot be reached, and what an operator does about each reason."""
+"""Reasons why AMI is unreachable, and the remedy for each."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import ssl
 from service.errors import CallServerUnavailable
 
 
-class Trouble(enum.Enum):
-    """What went wrong before a login. The value is what to do about it."""
+class UnreachableReason(enum.Enum):
+    """What failed before the login. The value is the remedy."""
 
-    NAME = "AMI_HOST is no name that DNS knows: mend it, or the resolver of this machine"
+    UNKNOWN_HOST = "AMI_HOST is no name that DNS knows: mend it, or the resolver of this machine"
     REFUSED = (
         "nothing listens there: start Asterisk, or set `enabled = yes`, `bindaddr` and `port` in manager.conf "
         "(with TLS `tlsenable`, `tlsbindaddr`); or mend AMI_HOST and AMI_PORT"
     )
-    NO_WAY = "no route leads there: mend AMI_HOST, or the network between"
+    NO_ROUTE = "no route leads there: mend AMI_HOST, or the network between"
     TIMEOUT = "packets are lost on the way: a firewall, or AMI_HOST is another machine's; see whether Asterisk's runs"
     CERTIFICATE = (
         "its certificate is not believed: give its CA as AMI_CA_FILE, and AMI_HOST as the certificate names it"
@@ -35,27 +35,27 @@ class Trouble(enum.Enum):
     )
 
 
-class OutOfReach(CallServerUnavailable):
-    """There is no AMI to log in to."""
+class AmiUnreachable(CallServerUnavailable):
+    """The connection failed before the login."""
 
-    def __init__(self, what: str, trouble: Trouble) -> None:
-        super().__init__(what)
-        self.trouble = trouble
+    def __init__(self, detail: str, reason: UnreachableReason) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
-def trouble_of(error: OSError | TimeoutError) -> Trouble:
-    """What a failed connection means."""
+def classify_connection_error(error: OSError | TimeoutError) -> UnreachableReason:
+    """The reason why connecting failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Trouble.CERTIFICATE
+        return UnreachableReason.CERTIFICATE
     if isinstance(error, ssl.SSLError):
-        return Trouble.NO_TLS
+        return UnreachableReason.NO_TLS
     if isinstance(error, socket.gaierror):
-        return Trouble.NAME
-    # Of a name with several addresses the loop tells all failures in one text.
+        return UnreachableReason.UNKNOWN_HOST
+    # For a host with several addresses the event loop joins all failures in one text.
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
-        return Trouble.REFUSED
+        return UnreachableReason.REFUSED
     if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return Trouble.CLOSED
+        return UnreachableReason.CLOSED
     if isinstance(error, TimeoutError):
-        return Trouble.TIMEOUT
-    return Trouble.NO_WAY
+        return UnreachableReason.TIMEOUT
+    return UnreachableReason.NO_ROUTE

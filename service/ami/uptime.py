@@ -1,23 +1,24 @@
-"""How long an Asterisk runs, as far as an account may know that hears no FullyBooted."""
+"""Asterisk's uptime, for an account that does not receive FullyBooted."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from service.ami.actions import header_text
 from service.ami.client import AmiClient
-from service.ami.protocol import text
 
-QUARTER = 900.0
-"""Seconds. Asterisk tells its start in a time zone of its own, and each is so many quarters of an hour from UTC."""
+TIME_ZONE_STEP = 900.0
+"""Seconds. Asterisk reports its start in its local time; every time zone is a multiple of 15 minutes from UTC."""
 PING_DEADLINE = 5.0
 
 
-async def has_run_for(connection: AmiClient, seconds: float) -> bool:
-    """Whether it is sure that Asterisk started longer ago. Both times are by its own clock."""
-    started = await connection.core_status()
-    now = await connection.ping(PING_DEADLINE)
+async def is_up_longer_than(seconds: float, client: AmiClient) -> bool:
+    """Whether Asterisk certainly started more than `seconds` ago. Both times come from its own clock."""
+    started = await client.core_status()
+    now = await client.ping(PING_DEADLINE)
     try:
-        told = datetime.fromisoformat(f"{text(started, 'CoreStartupDate')}T{text(started, 'CoreStartupTime')}")
-        return (float(text(now, "Timestamp")) - told.replace(tzinfo=UTC).timestamp()) % QUARTER > seconds
+        start = f"{header_text(started, 'CoreStartupDate')}T{header_text(started, 'CoreStartupTime')}"
+        local_start = datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp()
+        return (float(header_text(now, "Timestamp")) - local_start) % TIME_ZONE_STEP > seconds
     except (ValueError, OverflowError):
         return False

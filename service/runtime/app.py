@@ -10,7 +10,7 @@ from time import time
 import structlog
 from aiohttp import web
 
-from service.ami.client import Account
+from service.ami.accounts import Account
 from service.ami.link import Link
 from service.ami.persistent_client import PersistentClient
 from service.clock import uptime

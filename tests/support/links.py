@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local.asterisk_programs import TEMPLATES, Programs
-from service.ami.client import Account
+from service.ami.accounts import Account
 from service.ami.link import Link
 from service.domain.device_states import Freshness
 from service.runtime.supervisor import Supervisor

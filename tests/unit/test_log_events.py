@@ -27,7 +27,7 @@ class Logger:
 LOGGERS = {
     "log": Logger(),
     "_log": Logger(frozenset({"call_server"})),
-    "_complaints": Logger(frozenset({"call_server", "extension"}), frozenset({"debug"})),
+    "_warnings": Logger(frozenset({"call_server", "extension"}), frozenset({"debug"})),
 }
 FORWARDING = "service/ami/extension_warnings.py"
 """The one module that logs events which others name."""

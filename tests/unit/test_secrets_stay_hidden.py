@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from service import logs
-from service.ami.client import Account
+from service.ami.accounts import Account
 from service.db.connection import DatabaseLogin
 from service.db.users import StoredLogin
 from service.domain.models import DeviceState, Extension, Reading, Role, WebSocketAddress

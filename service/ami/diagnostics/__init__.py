@@ -1,1 +1,1 @@
-"""What `check` asks an Asterisk over AMI: reachability, privileges, dangerous functions, endpoints."""
+"""Checks an Asterisk over AMI for the command `check`: reachability, privileges, dangerous functions, endpoints."""

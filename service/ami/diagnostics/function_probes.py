@@ -1,11 +1,11 @@
-"""Whether functions are loaded with which an AMI account reads secrets: asked as a thief would, for what is no secret.
+"""Probes for dialplan functions that would let an AMI account read secrets. The probes themselves read no secret.
 
-`Getvar` evaluates dialplan functions, and answers one that is not there as one that has no value: with nothing. So
-each probe asks for something that must have a value if the function is there: a field of an endpoint that exists, a
-setting of `manager.conf` without which nobody could ask. No value is kept or shown.
+`Getvar` evaluates dialplan functions; for one that is not loaded it returns an empty value. So each probe reads
+something that has a value whenever the function is loaded: a field of an existing endpoint, or a setting of
+`manager.conf` without which AMI would not answer. No value is kept or shown.
 
-`func_shell` can only be tried by running something, which nobody here does; AMI also refuses its name to accounts
-without class `system`. `func_module`, which tells of any module whether it is loaded, knows.
+`func_shell` could only be probed by running a command, so it is not; AMI also refuses its name to accounts without
+class `system`. `func_module`, which reports whether a module is loaded, answers for it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from service.ami.client import AmiClient
 from service.domain.models import Finding, Verdict
 from service.errors import CallServerUnavailable
 
-SAMPLES = 5
-"""So many endpoints are tried at most, of our own and of others."""
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,80}")
-_STEALS = {
+MAX_SAMPLES = 5
+"""Maximum endpoints tried of each kind."""
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_EXPOSES = {
     "func_sorcery": "SIP passwords, those in pjsip.conf too",
     "func_config": "every file in Asterisk's folder, with all secrets",
     "func_realtime": "SIP passwords in the database",
@@ -30,7 +30,7 @@ _STEALS = {
     "func_env": "Asterisk's environment",
     "func_curl": "every file that Asterisk can, with all secrets, and what its network answers",
 }
-_ALWAYS = {
+_PROBES = {
     "func_sorcery": [
         "AST_SORCERY(res_pjsip,global,global,endpoint_identifier_order)",
         "AST_SORCERY(res_pjsip,transport,udp,protocol)",
@@ -39,54 +39,55 @@ _ALWAYS = {
     "func_env": ["ENV(PATH)", "ENV(PWD)", "ENV(HOME)", "ENV(LANG)", "ENV(LC_ALL)"],
     "func_curl": ["CURL(file:///proc/version)"],
 }
-_PER_ENDPOINT = {
+_ENDPOINT_PROBES = {
     "func_sorcery": "AST_SORCERY(res_pjsip,endpoint,{},context)",
     "func_realtime": "REALTIME_FIELD(ps_endpoints,id,{},id)",
 }
-_CERTAIN = frozenset({"func_config", "func_env"})
-"""Those that would have answered in any Asterisk. `func_sorcery` does where an endpoint is known; what the families of
-`func_realtime` are called only that Asterisk knows."""
+_CONCLUSIVE = frozenset({"func_config", "func_env"})
+"""Modules whose probes have a value in every Asterisk. Those of `func_sorcery` do if an endpoint is known; the family
+names of `func_realtime` depend on the installation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Endpoints to ask for: those that Asterisk knows, and all of ours, which may be in its database all the same."""
+    """Endpoints to probe with: `known` by Asterisk, and `ours`, which may be in its database without being known."""
 
     known: Sequence[str]
     ours: Sequence[str] = ()
 
     @classmethod
-    def of(cls, *kinds: Iterable[str], ours: Iterable[str]) -> Samples:
-        """A few of each kind that Asterisk knows: some may be in a file, others in a database."""
-        return cls([endpoint for kind in kinds for endpoint in _some(kind)], list(_some(ours)))
+    def choose(cls, *kinds: Iterable[str], ours: Iterable[str]) -> Samples:
+        """A few of each kind that Asterisk knows: one kind may be in a file, the other in a database."""
+        return cls([endpoint for kind in kinds for endpoint in _select(kind)], list(_select(ours)))
 
 
-def _some(endpoints: Iterable[str]) -> Iterator[str]:
-    return islice((endpoint for endpoint in endpoints if _PLAIN.fullmatch(endpoint)), SAMPLES)
+def _select(endpoints: Iterable[str]) -> Iterator[str]:
+    return islice((endpoint for endpoint in endpoints if _SAFE_NAME.fullmatch(endpoint)), MAX_SAMPLES)
 
 
-async def probe(part: str, username: str, connection: AmiClient, samples: Samples, listed: str | None) -> list[Finding]:
-    """A finding per module. `listed` is what the command line tells of loaded modules, where somebody may ask it."""
+async def probe(part: str, username: str, connection: AmiClient, samples: Samples, loaded: str | None) -> list[Finding]:
+    """A finding per module. `loaded` is the CLI's list of loaded modules, if an account may read it."""
     return [
-        _finding(part, username, module, await _is_there(connection, module, samples, listed)) for module in _STEALS
+        _report_module(part, username, module, await _is_loaded(connection, module, samples, loaded))
+        for module in _EXPOSES
     ]
 
 
-async def _is_there(connection: AmiClient, module: str, samples: Samples, listed: str | None) -> bool | None:
-    """Whether a module is loaded; None when that cannot be known."""
-    per_endpoint = _PER_ENDPOINT.get(module, "")
-    endpoints = dict.fromkeys([*samples.known, *samples.ours]) if per_endpoint else ()
-    for expression in (*_ALWAYS.get(module, ()), *(per_endpoint.format(endpoint) for endpoint in endpoints)):
-        if await _value(connection, expression):
+async def _is_loaded(connection: AmiClient, module: str, samples: Samples, loaded: str | None) -> bool | None:
+    """Whether a module is loaded; None if that cannot be known."""
+    template = _ENDPOINT_PROBES.get(module, "")
+    endpoints = dict.fromkeys([*samples.known, *samples.ours]) if template else ()
+    for expression in (*_PROBES.get(module, ()), *(template.format(endpoint) for endpoint in endpoints)):
+        if await _read_value(connection, expression):
             return True
-    told = await _value(connection, f"IFMODULE({module}.so)")
-    if told == "1" or (listed is not None and f"{module}.so" in listed):
+    reported = await _read_value(connection, f"IFMODULE({module}.so)")
+    if reported == "1" or (loaded is not None and f"{module}.so" in loaded):
         return True
-    certain = module in _CERTAIN or (module == "func_sorcery" and samples.known)
-    return False if certain or told == "0" or listed is not None else None
+    conclusive = module in _CONCLUSIVE or (module == "func_sorcery" and samples.known)
+    return False if conclusive or reported == "0" or loaded is not None else None
 
 
-async def _value(connection: AmiClient, expression: str) -> str:
+async def _read_value(connection: AmiClient, expression: str) -> str:
     try:
         return await connection.variable(expression)
     except CallServerUnavailable:
@@ -95,11 +96,11 @@ async def _value(connection: AmiClient, expression: str) -> str:
         return ""
 
 
-def _finding(part: str, username: str, module: str, is_there: bool | None) -> Finding:
-    if is_there is None:
+def _report_module(part: str, username: str, module: str, is_loaded: bool | None) -> Finding:
+    if is_loaded is None:
         remedy = f"on its machine: asterisk -rx 'module show like {module}'; it must list none"
         return Finding(part, f"whether {module} is there cannot be known", remedy, otherwise=Verdict.UNKNOWN)
-    if is_there:
-        what = f"{module} is there: {username!r} can read {_STEALS[module]}"
+    if is_loaded:
+        what = f"{module} is there: {username!r} can read {_EXPOSES[module]}"
         return Finding(part, what, f"modules.conf: noload = {module}.so", otherwise=Verdict.TOO_MUCH)
     return Finding(part, f"{module} is not there")

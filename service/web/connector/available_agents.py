@@ -16,6 +16,7 @@ from service.domain.directory import Directory
 from service.domain.models import Person, Role
 from service.domain.names import folded
 from service.domain.permissions import Permission
+from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import demand
@@ -23,7 +24,6 @@ from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter
 from service.web.http.paging import Paging
-from service.web.http.slices import in_slices
 from service.web.openapi.operation import Operation, Yes
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
@@ -74,10 +74,10 @@ async def available(request: web.Request) -> web.Response:
     order, directory = _order(asked.sort), request.app[DIRECTORY]
     found = await _found(directory, _searchable(asked.text.strip()), asked.include_extension)
     for field, backwards in reversed(order):
-        keys = await in_slices(_folded_of(field), found)
+        keys = await map_in_slices(_folded_of(field), found)
         by_key = sorted(zip(keys, found, strict=True), key=itemgetter(0), reverse=backwards)
         found = [person for _, person in by_key]
-    agents = await in_slices(lambda person: _agent(directory, person), asked.of(found))
+    agents = await map_in_slices(lambda person: _agent(directory, person), asked.of(found))
     return answered(request, AvailableAgents(agents, asked.offset, asked.most, len(found)))
 
 
@@ -98,7 +98,7 @@ async def _found(directory: Directory, text: str, including: str) -> list[Person
         )
 
     everybody = list(directory.people())
-    found = list(compress(everybody, await in_slices(wanted, everybody)))
+    found = list(compress(everybody, await map_in_slices(wanted, everybody)))
     return sorted(found, key=attrgetter("uid"))
 
 

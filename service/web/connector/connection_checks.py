@@ -18,7 +18,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.ami.client import Account, NullEvents, connected
+from service.ami.accounts import Account
+from service.ami.connection import NullEvents, connect
 from service.domain.permissions import Permission
 from service.errors import CallServerUnavailable, Invalid
 from service.settings import CallServer
@@ -72,7 +73,7 @@ async def check_management_server(request: web.Request) -> web.Response:
         if asked.password is not None:
             account = replace(account, secret=asked.password)
         try:
-            async with connected(account, NullEvents()):
+            async with connect(account, NullEvents()):
                 pass
         except (CallServerUnavailable, Invalid) as error:
             raise NotConnected(str(error)) from None

@@ -9,6 +9,7 @@ from service import __version__
 from service.domain.models import Extension, Reading
 from service.domain.permissions import Permission
 from service.domain.registration_info import AUTHTYPE
+from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import demand
@@ -16,7 +17,6 @@ from service.web.connector.responses import FRESHNESS, answered, reading_of, sta
 from service.web.http import arguments
 from service.web.http.errors import ExtensionNotFound
 from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery
-from service.web.http.slices import in_slices
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/connector"
@@ -60,7 +60,7 @@ async def list_(request: web.Request) -> web.Response:
         reading = reading_of(request, extension)
         return reading, ListedExtension(extension.number, words[reading.state])
 
-    made = await in_slices(shown, found)
+    made = await map_in_slices(shown, found)
     return answered(request, ExtensionList([each for _, each in made]), [reading for reading, _ in made])
 
 

@@ -13,6 +13,7 @@ from service.domain.directory import Directory
 from service.domain.models import Extension, Reading
 from service.domain.permissions import Permission
 from service.errors import QueuesNotKnown
+from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import caller
 from service.web.auth.permissions import demand
@@ -20,7 +21,6 @@ from service.web.connector.responses import FRESHNESS, answered, reading_of, sta
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
 from service.web.http.paging import Paging
-from service.web.http.slices import in_slices
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/omnichannel"
@@ -88,7 +88,7 @@ async def extensions(request: web.Request) -> web.Response:
         reading = reading_of(request, extension)
         return reading, _shown(request, extension, reading)
 
-    made = await in_slices(shown, page)
+    made = await map_in_slices(shown, page)
     answer = AgentsExtensions([each for _, each in made], asked.offset, asked.most, len(found))
     return answered(request, answer, [reading for reading, _ in made])
 

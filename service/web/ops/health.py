@@ -31,7 +31,7 @@ async def readyz(request: web.Request) -> web.Response:
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
-    linked = all(link.states.current and not link.accounts.refused for link in request.app[LINKS].values())
+    linked = all(link.states.current and not link.account_checks.refused for link in request.app[LINKS].values())
     named = not request.app[UNKNOWN_CALL_SERVERS].counts
     whole = directory.stale_since is None and not directory.rows_left_out
     well = whole and linked and named and writable
@@ -78,7 +78,7 @@ def described(link: Link) -> LinkReport:
         corrections=facts.corrections,
         why_ended=facts.why_ended,
         refused=facts.refused,
-        refused_accounts=link.accounts.refused,
+        refused_accounts=link.account_checks.refused,
     )
 
 

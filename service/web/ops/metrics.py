@@ -99,7 +99,7 @@ class StateCollector(Collector):
             gauges["devices"].add_metric((name,), len(link.states))
             gauges["untracked"].add_metric((name,), len(link.tracker.untracked()))
             gauges["queues"].add_metric((name,), len(link.queues) if link.queues is not None else -1)
-            gauges["refused_accounts"].add_metric((name,), int(link.facts.refused) + len(link.accounts.refused))
+            gauges["refused_accounts"].add_metric((name,), int(link.facts.refused) + len(link.account_checks.refused))
             gauges["last_pong_timestamp_seconds"].add_metric((name,), link.facts.last_pong or 0)
             counters["events"].add_metric((name,), link.facts.events)
             counters["failures"].add_metric((name,), link.facts.failures)

@@ -22,7 +22,8 @@ import panoramisk
 import structlog
 from panoramisk.message import Message
 
-from service.ami.client import Account, AmiClient
+from service.ami.accounts import Account
+from service.ami.client import AmiClient
 from service.ami.link import Link
 from service.domain.models import DeviceState
 from service.runtime import event_loop
@@ -69,15 +70,15 @@ class WatchedLink(Link):
         self._booted_at = self._booted_cpu = 0.0
         self._booted_traced = 0
 
-    def device_state(self, device: str, state: DeviceState) -> None:
-        super().device_state(device, state)
+    def on_device_state(self, device: str, state: DeviceState) -> None:
+        super().on_device_state(device, state)
         self.watch.mark(device)
 
-    def event(self, name: str, message: Message) -> None:
+    def on_event(self, name: str, message: Message) -> None:
         if name == "FullyBooted":
             self._booted_traced = _traced()
             self._booted_at, self._booted_cpu, self.watch.held = time.monotonic(), time.process_time(), 0.0
-        super().event(name, message)
+        super().on_event(name, message)
 
     async def _resynchronise(self, connection: AmiClient) -> None:
         await super()._resynchronise(connection)

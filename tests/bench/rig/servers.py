@@ -66,7 +66,7 @@ class Rig:
     def populate(self, count: int = PEOPLE) -> None:
         """Have so many people with extensions; Asterisk boots anew, so that it tracks their endpoints.
 
-        One phone is registered: where there is none, a service goes on looking for a while (`contact_reader`).
+        One phone is registered: where there is none, a service goes on looking for a while (`contact_sync`).
         """
         if count <= self._people:
             return

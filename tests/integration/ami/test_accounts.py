@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from service.ami import account_checks
 from service.ami import link as links
-from service.ami.client import Account, NullEvents, connected
-from service.ami.uptime import QUARTER, has_run_for
+from service.ami.accounts import Account
+from service.ami.connection import NullEvents, connect
+from service.ami.uptime import TIME_ZONE_STEP, is_up_longer_than
 from service.domain.models import DeviceState
 from service.web.app_keys import UNKNOWN_CALL_SERVERS
 from tests.support.eventually import eventually
@@ -65,7 +66,7 @@ async def test_a_refused_login_is_said_once_shown_retried_slowly_and_heals(
 async def test_without_read_class_system_no_boot_is_heard_so_nothing_is_live(
     stormy: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links, "BOOT_PATIENCE", 0.5)
+    monkeypatch.setattr(links, "MAX_BOOT_TIME", 0.5)
     monkeypatch.setattr(links, "REFUSED_DELAY", 0.1)
     with capture_logs() as logs:
         link = watch(stormy, account=Account("127.0.0.1", stormy.asterisk.config.ami_port, "deaf", SECRET))
@@ -78,19 +79,19 @@ async def test_without_read_class_system_no_boot_is_heard_so_nothing_is_live(
 
 async def test_how_long_asterisk_runs_tells_a_boot_from_a_class_that_is_missing(stormy: Pbx) -> None:
     account = Account("127.0.0.1", stormy.asterisk.config.ami_port, "deaf", SECRET)
-    async with connected(account, NullEvents()) as connection:
+    async with connect(account, NullEvents()) as connection:
 
         async def runs_longer_than(seconds: float) -> bool:
-            return await has_run_for(connection, seconds)
+            return await is_up_longer_than(seconds, connection)
 
         await eventually(lambda: runs_longer_than(0.5))
-        assert not await runs_longer_than(QUARTER - 1)
+        assert not await runs_longer_than(TIME_ZONE_STEP - 1)
 
 
 async def test_without_read_class_call_no_change_is_heard_which_is_found_out(
     stormy: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links, "UNHEARD_EVERY", 0.1)
+    monkeypatch.setattr(links, "FIRST_SNAPSHOT_INTERVAL", 0.1)
     async with storm(stormy) as ami:
         await ami.set_states([("Custom:unheard", "NOT_INUSE")])
         with capture_logs() as logs:
@@ -109,7 +110,7 @@ async def test_without_read_class_call_no_change_is_heard_which_is_found_out(
 async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
     stormy: Pbx, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account_checks, "REFUSED_EVERY", 0.1)
+    monkeypatch.setattr(account_checks, "REFUSED_CHECK_INTERVAL", 0.1)
     conf = manager_conf(stormy)
     right = conf.read_text()
     server_settings = stormy.settings()
@@ -118,7 +119,7 @@ async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
     server_settings.call_servers["main"] = wrong
     with capture_logs() as logs:
         server = await start(server_settings)
-        await eventually(lambda: server.link.accounts.refused)
+        await eventually(lambda: server.link.account_checks.refused)
         await eventually(lambda: len(said(logs)) == 1)
         shown = await readyz(server)
         assert 'connector_link_refused_accounts{call_server="main"} 1.0' in await metrics(server)
@@ -133,10 +134,10 @@ async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
         )
     )
     await asyncio.to_thread(stormy.asterisk.rx, "manager reload")
-    await eventually(lambda: "may not do what it is for" in server.link.accounts.refused.get("presence", ""))
+    await eventually(lambda: "may not do what it is for" in server.link.account_checks.refused.get("presence", ""))
     conf.write_text(right.replace(stormy.asterisk.config.presence_secret, "another-secret"))
     await asyncio.to_thread(stormy.asterisk.rx, "manager reload")
-    await eventually(lambda: not server.link.accounts.refused)
+    await eventually(lambda: not server.link.account_checks.refused)
     assert await readyz(server) == {"status": "ready"}
     conf.write_text(right)
     await asyncio.to_thread(stormy.asterisk.rx, "manager reload")

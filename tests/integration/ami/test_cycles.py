@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from service.ami.protocol import AmiProtocol, Request
+from service.ami.actions import AmiAction
+from service.ami.protocol import AmiProtocol
 from tests.support.ami import Ami
 from tests.support.eventually import eventually
 from tests.support.history import History
@@ -134,6 +135,6 @@ def leftovers() -> dict[str, int]:
         "tasks": len(asyncio.all_tasks()),
         "fds": len(list(Path("/proc/self/fd").iterdir())),
         "wires": sum(isinstance(thing, AmiProtocol) for thing in found),
-        "requests": sum(isinstance(thing, Request) for thing in found),
+        "requests": sum(isinstance(thing, AmiAction) for thing in found),
         "MiB": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20,
     }

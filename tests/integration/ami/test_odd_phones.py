@@ -29,7 +29,7 @@ NOTICED = 20.0
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asks again soon, so that what would be asked for ever shows in a test."""
-    monkeypatch.setattr(endpoint_tracker, "RETRY", 0.5)
+    monkeypatch.setattr(endpoint_tracker, "RETRY_DELAY", 0.5)
 
 
 async def extension(pbx: Pbx, number: str) -> str:
@@ -119,8 +119,8 @@ async def test_contacts_that_asterisk_lost_without_a_word_are_doubted_until_it_m
     pbx: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asterisk goes on to call the phone NOT_INUSE, and tells nothing when it registers with the same contact again."""
-    monkeypatch.setattr(links, "COMPARE_EVERY", 0.5)
-    monkeypatch.setattr(contradictions, "AT_MOST", 0.5)
+    monkeypatch.setattr(links, "SNAPSHOT_INTERVAL", 0.5)
+    monkeypatch.setattr(contradictions, "MAX_REREAD_INTERVAL", 0.5)
     number, other = await extension(pbx, "40005"), await extension(pbx, "40006")
     config = pbx.asterisk.config
     async with (

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.ami import client, contact_sync, endpoint_tracker
-from service.ami.client import Account
+from service.ami import client, connection, contact_sync, endpoint_tracker
+from service.ami.accounts import Account
 from service.ami.link import Link
 from service.domain.models import DeviceState
 from service.runtime.supervisor import Supervisor
@@ -59,8 +59,8 @@ async def failed(link: Link, why: str) -> None:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines of a fraction of a second."""
-    for name in ("CONNECT_DEADLINE", "LOGIN_DEADLINE", "LIST_DEADLINE"):
-        monkeypatch.setattr(client, name, 0.3)
+    for module, name in ((connection, "CONNECT_DEADLINE"), (client, "LOGIN_DEADLINE"), (client, "LIST_DEADLINE")):
+        monkeypatch.setattr(module, name, 0.3)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -108,7 +108,7 @@ async def test_a_list_that_never_ends_is_never_live() -> None:
 async def test_a_list_of_queues_that_never_ends_leaves_the_link_live_and_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.ami.queue_sync.RETRY", 0.2)
+    monkeypatch.setattr("service.ami.queue_sync.RETRY_DELAY", 0.2)
     whole = False
 
     def queues(action: Action) -> bytes:
@@ -117,7 +117,7 @@ async def test_a_list_of_queues_that_never_ends_leaves_the_link_live_and_is_aske
 
     async with peer(lambda line: line.behave({"QueueStatus": queues})) as port, Linked(port) as link:
         await live(link)
-        await eventually(lambda: "no answer to QueueStatus" in str(link._queues._refused))
+        await eventually(lambda: "no answer to QueueStatus" in str(link._queue_sync._reported_problem))
         assert link.states.current
         assert link.queues is None
         whole = True
@@ -187,8 +187,8 @@ async def test_a_contact_in_one_read_with_the_answer_that_there_is_none_is_not_o
 ) -> None:
     """Asterisk answers that nobody is there, the phone registers, and both are read at once: nothing is assumed."""
     monkeypatch.setattr(endpoint_tracker, "QUALIFY_WAIT", 0.1)
-    monkeypatch.setattr(endpoint_tracker, "RETRY", 0.1)
-    monkeypatch.setattr(contact_sync, "FEW", 0 if behind == "DBGetTree" else 1)
+    monkeypatch.setattr(endpoint_tracker, "RETRY_DELAY", 0.1)
+    monkeypatch.setattr(contact_sync, "MAX_SINGLE_READS", 0 if behind == "DBGetTree" else 1)
     asked: list[str] = []
 
     def getvar(action: Action) -> bytes:

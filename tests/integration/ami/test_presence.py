@@ -7,7 +7,8 @@ import asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from service.ami.client import Account, NullEvents, connected
+from service.ami.accounts import Account
+from service.ami.connection import NullEvents, connect
 from service.domain.presence_state import Presence, PresenceState
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
@@ -43,7 +44,7 @@ async def test_a_message_is_told_as_it_was_put_by_event_and_by_list(pbx: Pbx, wa
     put = {str(number): Presence(PresenceState.AWAY, message) for number, message in enumerate(messages())}
     link = watch(pbx)
     await live(link)
-    async with connected(
+    async with connect(
         Account("127.0.0.1", config.ami_port, "presence", config.presence_secret), NullEvents()
     ) as account:
         await asyncio.gather(*(account.set_presence(extension, presence) for extension, presence in put.items()))

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from service.ami.client import Account
+from service.ami.accounts import Account
 from service.ami.diagnostics.checks import check
 from service.cli.demo import SECOND_SIP_PASSWORD
 from service.domain.models import DeviceState
@@ -142,7 +142,7 @@ async def test_a_storm_of_changes_ends_at_the_truth(stormy: Pbx, watch: Watch) -
                 case 6:
                     await call_in(ami)
                 case 7:
-                    link._queues.doubt()
+                    link._queue_sync.request_list()
             if step % 300 == 299:
                 cutter.cut()
             if step % 20 == 19:
@@ -190,12 +190,12 @@ async def test_an_account_that_hears_no_queue_event_knows_no_queues_once_somethi
 async def test_without_app_queue_queues_are_not_known_until_it_is_loaded(
     stormy: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.ami.queue_sync.RETRY", 0.2)
+    monkeypatch.setattr("service.ami.queue_sync.RETRY_DELAY", 0.2)
     await asyncio.to_thread(stormy.asterisk.rx, "module unload app_queue.so")
     try:
         link = watch(stormy)
         await live(link)
-        await eventually(lambda: link._queues._refused is not None)
+        await eventually(lambda: link._queue_sync._reported_problem is not None)
         assert is_live(link)
         assert link.queues is None
         assert link.facts.failures == 0

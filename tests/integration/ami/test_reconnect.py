@@ -98,8 +98,8 @@ async def test_a_list_that_names_nobody_proves_nothing(
     many: Pbx, watch: Watch, cutter: Cutter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is empty also where contacts are kept elsewhere: endpoints are read one by one, until a phone is in it."""
-    monkeypatch.setattr(contact_sync, "LIST_EVERY", 1.0)
-    monkeypatch.setattr(contact_sync, "PER_SECOND", 20)
+    monkeypatch.setattr(contact_sync, "LIST_INTERVAL", 1.0)
+    monkeypatch.setattr(contact_sync, "READS_PER_SECOND", 20)
     link = watch(many, port=cutter.port, want=(*SILENT, PHONE))
     await live(link)
     await eventually(lambda: cutter.actions()["DBGetTree"] == 2)
@@ -131,7 +131,7 @@ def _replace(file: Path, old: str, new: str) -> None:
 async def test_contacts_that_asterisk_keeps_elsewhere_are_never_overlooked(
     elsewhere: Pbx, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contact_sync, "FEW", 0)
+    monkeypatch.setattr(contact_sync, "MAX_SINGLE_READS", 0)
     with elsewhere.phone(PHONE, SIP_PASSWORD) as phone:
         await asyncio.to_thread(phone.wait_registered)
         link = watch(elsewhere, want=(PHONE, "12343"))

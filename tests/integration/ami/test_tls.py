@@ -13,10 +13,10 @@ import pytest
 
 from local import ports
 from local.asterisk_programs import TEMPLATES, Programs
-from service.ami import client
-from service.ami.client import Account
+from service.ami import connection
+from service.ami.accounts import Account
 from service.ami.diagnostics.checks import check
-from service.ami.reachability import Trouble
+from service.ami.reachability import UnreachableReason
 from service.errors import ConfigurationError
 from service.settings import Settings
 from tests.support.database import TestDatabase, call_server, copied
@@ -102,11 +102,11 @@ def test_a_ca_that_cannot_be_read_is_told_in_one_line(ca: str) -> None:
 async def test_check_tells_a_certificate_that_is_not_believed_from_a_port_that_speaks_tls_only(
     tls_pbx: TlsPbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "CONNECT_DEADLINE", 1.0)
-    for values, trouble in (
-        ({"ca": "other-ca.pem"}, Trouble.CERTIFICATE),
-        ({"ca": "ca.pem", "ami_tls": False, "ami_ca_file": None}, Trouble.SILENT),
+    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 1.0)
+    for values, reason in (
+        ({"ca": "other-ca.pem"}, UnreachableReason.CERTIFICATE),
+        ({"ca": "ca.pem", "ami_tls": False, "ami_ca_file": None}, UnreachableReason.SILENT),
     ):
         server = tls_pbx.settings(**values).call_servers["main"]
         remedies = [finding.remedy async for finding in check("main", server, ())]
-        assert list(filter(None, remedies)) == [trouble.value], values
+        assert list(filter(None, remedies)) == [reason.value], values

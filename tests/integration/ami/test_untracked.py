@@ -28,7 +28,7 @@ async def test_a_registration_kept_over_a_boot_without_postgresql_is_never_calle
 ) -> None:
     """Asterisk itself calls it UNAVAILABLE then; only the `sync` account can make it look again."""
     monkeypatch.setattr(endpoint_tracker, "QUALIFY_WAIT", 0.5)
-    monkeypatch.setattr(endpoint_tracker, "RETRY", 0.5)
+    monkeypatch.setattr(endpoint_tracker, "RETRY_DELAY", 0.5)
     with pbx.phone(NUMBER, SIP_PASSWORD) as phone:
         await asyncio.to_thread(phone.wait_registered)
         await eventually(lambda: kept(pbx.asterisk), what="the registration is in astdb")

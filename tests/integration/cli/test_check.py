@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from local.asterisk_programs import Programs
-from service.ami.client import Account, NullEvents, connected
+from service.ami.accounts import Account
+from service.ami.connection import NullEvents, connect
 from service.ami.diagnostics import endpoint_checks, function_probes
 from service.ami.diagnostics.checks import check
 from service.domain.models import Finding, Verdict
@@ -148,13 +149,13 @@ async def test_where_func_module_is_missing_a_thief_s_way_finds_them_and_what_ca
 async def test_func_sorcery_is_found_by_an_endpoint_in_a_file_alone(
     checked: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(function_probes, "_ALWAYS", {})
+    monkeypatch.setattr(function_probes, "_PROBES", {})
     config = checked.asterisk.config
     account = Account("127.0.0.1", config.ami_port, "monitor", config.monitor_secret)
     await rx(checked, "module unload func_module.so")
     await rx(checked, "module load func_sorcery.so")
     try:
-        async with connected(account, NullEvents()) as connection:
+        async with connect(account, NullEvents()) as connection:
             found = await function_probes.probe("", "monitor", connection, function_probes.Samples(["1001"]), None)
             assert (
                 await connection.variable("AST_SORCERY(res_pjsip,auth,1001-auth,password)") == "the-secret-in-the-file"
@@ -218,7 +219,7 @@ async def test_each_account_that_is_refused_is_told_and_the_others_are_looked_at
 
 
 async def test_each_extension_gets_its_verdict(checked: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_checks, "PER_SECOND", 100_000)
+    monkeypatch.setattr(endpoint_checks, "READS_PER_SECOND", 100_000)
     strange = ("zz,1)", 'a"b', "x" * 300, "line\nend")
     found = await findings(checked, (*EXTENSIONS, "1001", "99999", *strange))
     assert ill(found) == {"does not know 5 of its 8 extensions": Verdict.MISSING}
@@ -236,7 +237,7 @@ async def test_each_extension_gets_its_verdict(checked: Pbx, monkeypatch: pytest
 async def test_thousands_of_extensions_are_asked_for_in_a_bounded_time(
     checked: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint_checks, "WITHIN", 0.5)
+    monkeypatch.setattr(endpoint_checks, "READ_DEADLINE", 0.5)
     found = await findings(checked, (*EXTENSIONS, *map(str, range(20_000, 40_000))))
     (told,) = ill(found)
     assert told.startswith("does not know ")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from local import ports
-from service.ami import client
+from service.ami import connection
 from service.ami.diagnostics.checks import check
-from service.ami.reachability import Trouble
+from service.ami.reachability import UnreachableReason
 from tests.support.database import TestDatabase, call_server
 from tests.support.pbx import Pbx
 from tests.support.scripted import Line, peer
@@ -37,15 +37,15 @@ async def greets(line: Line) -> None:
 
 async def test_nobody_listens_or_the_name_is_wrong() -> None:
     for host in ("127.0.0.1", "localhost"):
-        assert await remedies(ports.free_port(), ami_host=host) == [Trouble.REFUSED.value]
-    assert await remedies(5038, ami_host="no-such-host.invalid") == [Trouble.NAME.value]
+        assert await remedies(ports.free_port(), ami_host=host) == [UnreachableReason.REFUSED.value]
+    assert await remedies(5038, ami_host="no-such-host.invalid") == [UnreachableReason.UNKNOWN_HOST.value]
 
 
 async def test_packets_get_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket whose queue of connections is full drops what else comes, as a firewall does."""
-    monkeypatch.setattr(client, "CONNECT_DEADLINE", 0.5)
+    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 0.5)
     async with full() as port:
-        assert await remedies(port) == [Trouble.TIMEOUT.value]
+        assert await remedies(port) == [UnreachableReason.TIMEOUT.value]
 
 
 @contextlib.asynccontextmanager
@@ -61,14 +61,16 @@ async def full() -> AsyncIterator[int]:
 
 
 async def test_something_else_listens(pbx: Pbx, database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "CONNECT_DEADLINE", 0.5)
+    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 0.5)
     for silent in (pbx.asterisk.config.http_port, database.server.port):
-        assert await remedies(silent) == [Trouble.SILENT.value]
+        assert await remedies(silent) == [UnreachableReason.SILENT.value]
     async with peer(greets) as port:
-        assert await remedies(port) == [Trouble.NOT_AMI.value]
+        assert await remedies(port) == [UnreachableReason.NOT_AMI.value]
     async with peer(closes) as port:
-        assert await remedies(port) == [Trouble.CLOSED.value]
+        assert await remedies(port) == [UnreachableReason.CLOSED.value]
 
 
 async def test_tls_where_there_is_none(pbx: Pbx) -> None:
-    assert await remedies(pbx.asterisk.config.ami_port, ami_tls=True, ami_ca_file=CA) == [Trouble.NO_TLS.value]
+    assert await remedies(pbx.asterisk.config.ami_port, ami_tls=True, ami_ca_file=CA) == [
+        UnreachableReason.NO_TLS.value
+    ]

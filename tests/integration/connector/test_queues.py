@@ -78,18 +78,18 @@ async def test_a_poll_asks_asterisk_nothing(stormy: Pbx, start: Start) -> None:
     await answers(server, SUMMARY, {"summary": [EMPTY], "success": True}, within=20)
     assert server.link._connection is not None
     asked_for: list[str] = []
-    wire = server.link._connection._wire
-    ask = wire.ask
+    protocol = server.link._connection._protocol
+    send = protocol.send
 
-    async def watched(request: Any, deadline: float) -> Any:
-        asked_for.append(request["Action"])
-        return await ask(request, deadline)
+    async def watched(action: Any, deadline: float) -> Any:
+        asked_for.append(action["Action"])
+        return await send(action, deadline)
 
-    wire.ask = watched  # type: ignore[method-assign]
+    protocol.send = watched  # type: ignore[method-assign]
     async with supervising(stormy) as ami:
         await ami.ask("QueuePause", Interface="PJSIP/12343", Paused="false")  # from now on events are known to be heard
-    await eventually(lambda: server.link._queues._heard)
-    await eventually(lambda: not server.link._queues._due.is_set())
+    await eventually(lambda: server.link._queue_sync._receives_events)
+    await eventually(lambda: not server.link._queue_sync._list_due.is_set())
     lists = asked_for.count("QueueStatus")
     for _ in range(200):
         assert (await asked(server, SUMMARY)).status == 200

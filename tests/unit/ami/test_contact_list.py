@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from panoramisk.message import Message
 
-from service.ami.contact_list import ContactList, parse_kept
+from service.ami.contact_list import ContactList, parse_stored_contact
 from service.domain.contacts import Contact
 
 KEPT = {
@@ -29,9 +29,9 @@ WHOLE = Contact(
 
 
 def test_a_contact_is_read_whole() -> None:
-    assert parse_kept(json.dumps(KEPT)) == WHOLE
+    assert parse_stored_contact(json.dumps(KEPT)) == WHOLE
     bare = {"uri": "sip:200@192.0.2.1", "expiration_time": "1795322549", "via_port": "0", "user_agent": ""}
-    assert parse_kept(json.dumps(bare)) == Contact("sip:200@192.0.2.1", expires_at=WHOLE.expires_at)
+    assert parse_stored_contact(json.dumps(bare)) == Contact("sip:200@192.0.2.1", expires_at=WHOLE.expires_at)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_contact_is_read_whole() -> None:
     ],
 )
 def test_what_is_none_is_not_taken_for_one(value: str) -> None:
-    assert parse_kept(value) is None
+    assert parse_stored_contact(value) is None
 
 
 async def test_the_list_is_gathered_by_aor_and_ends_with_its_last_event() -> None:
@@ -63,4 +63,4 @@ async def test_the_list_is_gathered_by_aor_and_ends_with_its_last_event() -> Non
         assert not say("Event: DBGetTreeResponse", f"Key: /registrar/contact/{id_}", f"Val: {value}")
     assert say("Event: DBGetTreeComplete", "EventList: Complete")
     await asyncio.wait_for(request.future, 1)
-    assert request.__dict__["kept"] == {"200": {"200;@1": WHOLE, "200;@2": None}, "201": {"201;@3": WHOLE}}
+    assert request.by_aor == {"200": {"200;@1": WHOLE, "200;@2": None}, "201": {"201;@3": WHOLE}}

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panoramisk.message import Message
 
+from service.ami.actions import AmiAction, DeviceStateList
 from service.ami.events import LinkEvents
-from service.ami.protocol import MESSAGE_LIMIT, AmiProtocol, DeviceStateList, Request
+from service.ami.protocol import MAX_MESSAGE, AmiProtocol
 from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable, Invalid
 
@@ -51,13 +52,13 @@ class Heard:
     def __init__(self) -> None:
         self.calls: list[tuple[str, object]] = []
 
-    def device_state(self, device: str, state: DeviceState) -> None:
+    def on_device_state(self, device: str, state: DeviceState) -> None:
         self.calls.append((device, state))
 
-    def event(self, name: str, message: Message) -> None:
+    def on_event(self, name: str, message: Message) -> None:
         self.calls.append(("event", name))
 
-    def lost(self, why: str) -> None:
+    def on_connection_lost(self, why: str) -> None:
         self.calls.append(("lost", why))
 
 
@@ -135,7 +136,7 @@ def test_headers_that_are_missing_repeated_or_no_numbers_break_nothing(
         for event, lines in told:
             frame = "".join(f"{header}: {value}\r\n" for header, value in [("Event", event), *lines])
             wire.data_received(f"{frame}\r\n".encode())
-        assert wire.why is None
+        assert wire.why_ended is None
 
     asyncio.run(run())
 
@@ -185,8 +186,8 @@ async def test_a_message_without_an_end_ends_the_link_long_before_the_memory_doe
     while not line.aborted:
         wire.data_received(b"x" * 65536)
         sent += 65536
-    assert sent <= MESSAGE_LIMIT + 2 * 65536
-    assert heard.calls == [("lost", f"a message of more than {MESSAGE_LIMIT} bytes")]
+    assert sent <= MAX_MESSAGE + 2 * 65536
+    assert heard.calls == [("lost", f"a message of more than {MAX_MESSAGE} bytes")]
 
 
 async def test_a_header_of_10_mb_in_one_read_ends_the_link() -> None:
@@ -204,13 +205,13 @@ async def test_after_the_end_nothing_is_told_any_more() -> None:
     wire.connection_lost(None)
     assert heard.calls == [("lost", "enough")]
     with pytest.raises(CallServerUnavailable, match="enough"):
-        await wire.ask(Request({"Action": "Ping"}), 1)
+        await wire.send(AmiAction({"Action": "Ping"}), 1)
 
 
 async def test_the_end_fails_whatever_waits_for_an_answer() -> None:
     wire, line, _ = connected()
     await read(wire, line, GREETING)
-    asking = asyncio.create_task(wire.ask(Request({"Action": "Ping"}), 10))
+    asking = asyncio.create_task(wire.send(AmiAction({"Action": "Ping"}), 10))
     await asyncio.sleep(0)
     wire.connection_lost(ConnectionResetError("reset"))
     with pytest.raises(CallServerUnavailable, match="reset"):
@@ -221,9 +222,9 @@ async def test_the_end_fails_whatever_waits_for_an_answer() -> None:
 async def test_an_answer_after_its_deadline_disturbs_nobody() -> None:
     wire, line, heard = connected()
     await read(wire, line, GREETING)
-    request = Request({"Action": "Ping"})
+    request = AmiAction({"Action": "Ping"})
     with pytest.raises(CallServerUnavailable, match="no answer to Ping"):
-        await wire.ask(request, 0.01)
+        await wire.send(request, 0.01)
     assert not wire.responses
     await read(wire, line, f"Response: Success\r\nActionID: {request.id}\r\nPing: Pong\r\n\r\n".encode())
     assert heard.calls == []
@@ -233,7 +234,7 @@ async def test_a_list_gathers_its_items_and_leaves_events_between_them_alone() -
     wire, line, heard = connected()
     await read(wire, line, GREETING)
     request = DeviceStateList()
-    asking = asyncio.create_task(wire.ask(request, 10))
+    asking = asyncio.create_task(wire.send(request, 10))
     await asyncio.sleep(0)
     item = "Event: DeviceStateChange\r\nActionID: {}\r\nDevice: {}\r\nState: {}\r\n\r\n"
     await read(
@@ -246,7 +247,7 @@ async def test_a_list_gathers_its_items_and_leaves_events_between_them_alone() -
         f"Event: DeviceStateListComplete\r\nActionID: {request.id}\r\nEventList: Complete\r\n\r\n".encode(),
     )  # fmt: skip
     await asking
-    assert request.__dict__["states"] == {"PJSIP/1": DeviceState.INUSE, "PJSIP/4": DeviceState.NOT_INUSE}
+    assert request.states == {"PJSIP/1": DeviceState.INUSE, "PJSIP/4": DeviceState.NOT_INUSE}
     assert heard.calls == [("PJSIP/3", DeviceState.BUSY)]
 
 
@@ -255,6 +256,6 @@ def test_a_value_that_would_be_another_action_is_refused(evil: str) -> None:
     async def run() -> None:
         for headers in ({"Action": "Getvar", "Variable": evil}, {"Action": "Getvar", evil: "x"}):
             with pytest.raises(Invalid):
-                Request(headers)
+                AmiAction(headers)
 
     asyncio.run(run())

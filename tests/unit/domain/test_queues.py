@@ -135,7 +135,7 @@ def test_no_message_breaks_it(told: list[tuple[str, dict[str, object]]]) -> None
         messages = [Message({"Event": name, **headers}) for name, headers in told]
         follower.queues.begin_snapshot()
         for message in messages:
-            follower.event(message.event, message)
+            follower.on_event(message.event, message)
         follower.queues.end_snapshot(queue_parsing.parse_list(messages))
         for summary in follower.queues.summaries().values():
             assert 0 <= summary.available <= summary.logged_in
