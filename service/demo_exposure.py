@@ -5,11 +5,11 @@ So the demo stays on one machine, unless CONNECTOR_ALLOW_DEMO says otherwise.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterable
 
 from service.credentials import token_hash
+from service.domain.networks import is_loopback
 from service.errors import ConfigurationError
 from service.settings import Settings
 
@@ -60,12 +60,6 @@ def _is_loopback(host: str) -> bool:
     bare = host.removeprefix("[").removesuffix("]").partition("%")[0]
     try:
         found = {str(address[0]) for *_, address in socket.getaddrinfo(bare or "0.0.0.0", None)}  # noqa: S104
-        return all(map(_is_loopback_address, found))
+        return all(map(is_loopback, found))
     except (OSError, UnicodeError, ValueError):
         return False
-
-
-def _is_loopback_address(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from service.errors import Invalid
@@ -39,6 +40,13 @@ def address_of(text: str) -> Address | None:
     if isinstance(parsed, IPv6Address):
         return parsed.ipv4_mapped or IPv6Address(int(parsed))
     return parsed
+
+
+@lru_cache(maxsize=1024)
+def is_loopback(text: str) -> bool:
+    """Whether an address is this machine's loopback; False if it is none."""
+    address = address_of(text)
+    return address is not None and address.is_loopback
 
 
 def network(text: str) -> Network:

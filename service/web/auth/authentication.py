@@ -1,4 +1,4 @@
-"""Who is asking: the two headers, the address, and a login."""
+"""Authenticates requests: by the two headers or a login, and finds the client's address."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from service.web.http.handlers import Handler, SyncHandler
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.http.rate_limit import RATE_LIMIT
 
-ForPerson = Callable[[web.Request, Person], PrebuiltResponse]
+CallerHandler = Callable[[web.Request, Person], PrebuiltResponse]
 TOKEN_HEADER, UID_HEADER = istr("X-Auth-Token"), istr("X-User-Id")
 
 
 def presented_token(request: web.Request) -> str:
-    """The token as it came. Raises TokenMissing."""
+    """The token in the header. Raises TokenMissing."""
     token = request.headers.get(TOKEN_HEADER)
     if not token:
         raise TokenMissing
     return token
 
 
-def hash_of(token: str) -> bytes:
-    """The hash of a token from outside. Raises TokenWrong for what can be no token."""
+def parse_token_hash(token: str) -> bytes:
+    """The hash of a presented token. Raises TokenWrong if it is malformed."""
     if not is_token(token):
         raise TokenWrong
     return token_hash(token)
 
 
-def known_holder(request: web.Request, hash_: bytes) -> Person | None:
-    """Whose token this is; None: nobody here has heard of it, but PostgreSQL may have, a moment ago.
+def holder_from_memory(request: web.Request, hash_: bytes) -> Person | None:
+    """The token's holder according to memory; None if unknown there: PostgreSQL may have it since a moment ago.
 
-    Raises TokenWrong for one that is known to have ended. Raises DirectoryUnavailable when memory may not answer, and
-    when it is too old to say that there is no such token.
+    Raises TokenWrong if the token is known to have ended. Raises DirectoryUnavailable if memory may not answer, or is
+    too old to deny that the token exists.
     """
     directory = request.app[DIRECTORY]
     person = directory.holder(hash_)
@@ -57,13 +57,13 @@ def known_holder(request: web.Request, hash_: bytes) -> Person | None:
     return person
 
 
-async def holder(request: web.Request, hash_: bytes) -> Person:
-    """Whose token this is. Raises TokenWrong, DirectoryUnavailable, Overloaded.
+async def require_holder(request: web.Request, hash_: bytes) -> Person:
+    """The token's holder. Raises TokenWrong, DirectoryUnavailable, Overloaded.
 
-    A token that another replica issued a moment ago may not be known here yet: before it is refused, everything that
-    was committed by now has been read. All who wait for that wait together.
+    A token that another replica just issued may be unknown here. So before a token is refused, everything committed by
+    now is read. Concurrent requests share that read.
     """
-    person = known_holder(request, hash_)
+    person = holder_from_memory(request, hash_)
     if person is None:
         directory = request.app[DIRECTORY]
         await request.app[CHANGE_LISTENER].proved(known=lambda: directory.knows(hash_))
@@ -73,101 +73,104 @@ async def holder(request: web.Request, hash_: bytes) -> Person:
     return person
 
 
-def known_caller(request: web.Request) -> Person | None:
-    """`caller`, if that needs no look into PostgreSQL; else None, and nothing was counted."""
-    hash_, uid = _presented(request)
-    person = known_holder(request, hash_)
-    return None if person is None else _checked(request, hash_, person, uid)
+def caller_from_memory(request: web.Request) -> Person | None:
+    """`require_caller` without waiting; None if it has to read PostgreSQL, and nothing is counted then."""
+    hash_, uid = _presented_credentials(request)
+    person = holder_from_memory(request, hash_)
+    return None if person is None else _check_uid(request, hash_, person, uid)
 
 
-async def caller(request: web.Request) -> Person:
-    """Who asks in the `/api/v1` family: token and `X-User-Id` must be the same person's."""
-    hash_, uid = _presented(request)
-    return _checked(request, hash_, await holder(request, hash_), uid)
+async def require_caller(request: web.Request) -> Person:
+    """The caller in the `/api/v1` family: token and `X-User-Id` must belong to the same person."""
+    hash_, uid = _presented_credentials(request)
+    return _check_uid(request, hash_, await require_holder(request, hash_), uid)
 
 
-def by_caller(answer: ForPerson) -> Handler:
-    """The handler of a call that waits for nothing but to know who asks."""
+def handler_for_caller(answer: CallerHandler) -> Handler:
+    """Makes a handler from one that waits for nothing but the authentication."""
 
     async def handler(request: web.Request) -> PrebuiltResponse:
-        return answer(request, await caller(request))
+        return answer(request, await require_caller(request))
 
     return handler
 
 
-def by_known_caller(answer: ForPerson) -> SyncHandler:
-    """The same call, for whoever is known here."""
+def sync_handler_for_caller(answer: CallerHandler) -> SyncHandler:
+    """The same as a synchronous handler, for callers that memory knows."""
 
     def sync_handler(request: web.Request) -> PrebuiltResponse | None:
-        person = known_caller(request)
+        person = caller_from_memory(request)
         return None if person is None else answer(request, person)
 
     return sync_handler
 
 
-def _presented(request: web.Request) -> tuple[bytes, str]:
-    """The token's hash and the uid. Raises TokenMissing, TokenWrong."""
+def _presented_credentials(request: web.Request) -> tuple[bytes, str]:
+    """The token's hash and the uid in the headers. Raises TokenMissing, TokenWrong."""
     token, uid = presented_token(request), request.headers.get(UID_HEADER)
     if not uid:
         raise TokenMissing
-    return hash_of(token), uid
+    return parse_token_hash(token), uid
 
 
-def _checked(request: web.Request, hash_: bytes, person: Person, uid: str) -> Person:
+def _check_uid(request: web.Request, hash_: bytes, person: Person, uid: str) -> Person:
     if person.uid != uid:
         raise TokenWrong
-    _count(request, hash_, person)
+    _count_request(request, hash_, person)
     return person
 
 
-async def admin(request: web.Request) -> Person:
-    """Who asks in the `/user` family: an admin's token. Raises Forbidden for anybody else's."""
-    hash_ = hash_of(presented_token(request))
-    person = await holder(request, hash_)
-    _count(request, hash_, person)
+async def require_admin(request: web.Request) -> Person:
+    """The caller in the `/user` family. Raises Forbidden unless the token is an admin's."""
+    hash_ = parse_token_hash(presented_token(request))
+    person = await require_holder(request, hash_)
+    _count_request(request, hash_, person)
     if not person.is_admin:
         raise Forbidden
     return person
 
 
-async def logged_in(
+async def log_in(
     request: web.Request, name: str, password: str, lifetime: timedelta, label: str
 ) -> tuple[Person, str, datetime]:
-    """Who this is, a new token of theirs, which this process knows already, and when it ends. Their oldest may end.
+    """The person, a new token that this process knows already, and its expiry. Revokes the oldest beyond the maximum.
 
     Raises LoginFailed, TooManyRequests, Unavailable.
     """
-    person = await request.app[LOGIN_THROTTLE].check(name, password, address(request))
-    database, most = request.app[DATABASE], request.app[SETTINGS].tokens_per_person
+    person = await request.app[LOGIN_THROTTLE].check(name, password, client_address(request))
+    database, max_tokens = request.app[DATABASE], request.app[SETTINGS].tokens_per_person
     try:
-        token, expires_at = await tokens.issue_to_login(database, person.user_id, lifetime, label, most)
-    except NotFound:  # deleted or deactivated at this very moment
+        token, expires_at = await tokens.issue_to_login(database, person.user_id, lifetime, label, max_tokens)
+    except NotFound:  # deleted or deactivated in between
         raise LoginFailed from None
     await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
     return person, token, expires_at
 
 
-def _count(request: web.Request, hash_: bytes, person: Person) -> None:
+def _count_request(request: web.Request, hash_: bytes, person: Person) -> None:
     app = request.app
     app[RATE_LIMIT].request(hash_)
     app[ACTIVITY].used(person.user_id)
 
 
-def address(request: web.Request) -> str:
-    """The client's address: the peer's, or what trusted proxies say is behind them, nearest first.
+def client_address(request: web.Request) -> str:
+    """The client's address: the peer's, or the one that trusted proxies report in `X-Forwarded-For`, nearest first.
 
-    What a proxy passes on that is no address is not believed: then the proxy's own counts. The header `Forwarded` is
-    never read: a proxy that does not write it passes a client's on.
+    If a proxy reports something that is not an address, its own address counts. `Forwarded` is never read: a proxy that
+    does not write it passes on the client's.
     """
     networks = tuple(request.app[SETTINGS].trusted_proxies)
     lines = request.headers.getall("X-Forwarded-For", [])
     hops = [hop for line in lines for hop in line.split(",") if hop.strip(" \t")]
-    seen = address_of(request.remote or "")
-    while hops and seen is not None and _trusted(seen, networks) and (behind := address_of(hops.pop())) is not None:
-        seen = behind
-    return str(seen) if seen is not None else request.remote or "unknown"
+    nearest = address_of(request.remote or "")
+    while hops and nearest is not None and _is_trusted(nearest, networks):
+        reported = address_of(hops.pop())
+        if reported is None:
+            break
+        nearest = reported
+    return str(nearest) if nearest is not None else request.remote or "unknown"
 
 
 @lru_cache(maxsize=1024)
-def _trusted(hop: Address, trusted: tuple[Network, ...]) -> bool:
+def _is_trusted(hop: Address, trusted: tuple[Network, ...]) -> bool:
     return any(hop in network(str(each)) for each in trusted)

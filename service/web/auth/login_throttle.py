@@ -1,6 +1,6 @@
-"""Checking a name and a password: limited per account and per address, the same answer and time for every failure.
+"""Checks names and passwords: throttled per account and address, with equal response and time for every failure.
 
-What is counted is what was typed, whether anybody is called so or not; an answer never tells which names there are.
+Failures count for the name as typed, whether an account has it or not. So no response reveals which names exist.
 """
 
 from __future__ import annotations
@@ -28,39 +28,40 @@ from service.web.auth.known_addresses import KnownAddresses
 from service.web.http.errors import LoginFailed, TooManyRequests
 
 TURN_DEADLINE = 5.0
-"""Seconds that an attempt waits for others of its account or address to be decided."""
-CROWD = 10
-"""How many times the limit of a name at one address counts for a name from everywhere, and for passwords that are
-looked at from an address that is over its limit."""
-MOST_AT_ONCE, MOST_FROM_ONE = 2_000, 200
-"""Attempts that one process has under way, in all and from one address."""
+"""Seconds that an attempt waits for pending attempts on its account or address."""
+GLOBAL_LIMIT_FACTOR = 10
+"""The limit of a name over all addresses, and of further attempts from an address over its limit, as a multiple of the
+limit of a name at one address."""
+MAX_PENDING, MAX_PENDING_PER_ADDRESS = 2_000, 200
+"""Maximum pending attempts of a process, in all and from one address."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """What an attempt counts for."""
+    """The counters of an attempt."""
 
     pair: bytes
-    """The name, as it was typed, at the address."""
-    place: bytes
-    """The address, whatever the name."""
-    looked_at: bytes
+    """The name, as typed, at the address."""
+    address: bytes
+    """The address with any name."""
+    over_limit: bytes
     """The address, for attempts beyond its limit."""
     name: bytes
-    """The name, from wherever."""
+    """The name from any address."""
 
     @classmethod
-    def of(cls, name: str, place: str) -> _Keys:
-        return cls(_key("pair", name, place), _key("place", place), _key("looked at", place), _key("name", name))
+    def of(cls, name: str, prefix: str) -> _Keys:
+        return cls(_key("pair", name, prefix), _key("address", prefix), _key("over", prefix), _key("name", name))
 
 
 class LoginThrottle:
-    """One per process. The limits live in its memory: workers share them, N replicas let N times as many through.
+    """Throttles logins; one per process. Workers divide the limits among them; N replicas allow N times as much.
 
-    A name has so many failures a minute at each address, an address so many in all; a name from everywhere has CROWD
-    times as many. Beyond an address's or a name's limit a person who logged in from this address before still gets in.
-    Only CROWD times as many failures at one address lock those who share it out, for a minute. Everybody else gets the
-    429 at the limit, whatever the password: it is looked at all the same, so that the time does not tell who is known.
+    Each minute a name may fail `failures_per_minute` times at one address, and an address as often with any names; a
+    name over all addresses GLOBAL_LIMIT_FACTOR times as often. Beyond the limit of an address or a name, a person who
+    logged in from this address before still gets in; only GLOBAL_LIMIT_FACTOR times as many failures at one address
+    lock them out, for a minute. Everybody else gets a 429 at the limit, whatever the password. It is checked all the
+    same, so that the time does not reveal who has logged in from there.
     """
 
     def __init__(
@@ -70,76 +71,78 @@ class LoginThrottle:
         self._hasher = hasher
         self._activity = activity
         self._limit = failures_per_minute
-        self._failures = FailedLogins(CROWD * failures_per_minute)
-        self._known = KnownAddresses()
-        self._under_way: Counter[bytes] = Counter()
-        self._from_one: Counter[bytes] = Counter()
-        self._at_once = 0
+        self._failures = FailedLogins(GLOBAL_LIMIT_FACTOR * failures_per_minute)
+        self._known_addresses = KnownAddresses()
+        self._checking: Counter[bytes] = Counter()  # by pair and by address
+        self._pending: Counter[bytes] = Counter()  # by address, also those that wait for their turn
+        self._all_pending = 0
         self._decided = asyncio.Event()
         self.refused = 0
-        """How many logins failed or were limited, since the start."""
+        """Logins that failed or were throttled since the start."""
 
     async def check(self, name_or_email: str, password: str, address: str) -> Person:
-        """The active person who proved to be who they say. Raises LoginFailed, TooManyRequests, Unavailable."""
-        place = prefix(address)
-        keys = _Keys.of(folded(name_or_email), place)
-        async with self._attempt(keys):
-            await self._known.refresh(self._database)
-            wait = self._over(keys)
-            rank = self._rank(keys, place)
+        """The active person with this name and password. Raises LoginFailed, TooManyRequests, Unavailable."""
+        source = prefix(address)
+        keys = _Keys.of(folded(name_or_email), source)
+        async with self._pending_attempt(keys):
+            await self._known_addresses.refresh(self._database)
+            wait = self._seconds_over_limit(keys)
+            rank = self._rank(keys, source)
             login = await users.by_login(self._database, name_or_email)
             try:
-                fits = await self._hasher.verify(password, login.passwd if login else None, rank)
+                matches = await self._hasher.verify(password, login.passwd if login else None, rank)
             except Overloaded:
-                if wait:  # it came from a crowd
+                if wait:
                     self._refuse(keys, wait)
                 raise
-            may = login is not None and login.person.active and may_come_from(login.auth_ip, address)
-            if login is None or not fits or not may:
+            allowed = login is not None and login.person.active and may_come_from(login.auth_ip, address)
+            if login is None or not matches or not allowed:
                 self._failures.hit(keys.pair)
                 self._refuse(keys, wait)
-            if wait and not self._known.knows(login.person.user_id, place):
+            if wait and not self._known_addresses.has_login(login.person.user_id, source):
                 self._refuse(keys, wait)
-        self._known.add(login.person.user_id, place)
+        self._known_addresses.add(login.person.user_id, source)
         self._activity.logged_in(login.person.user_id, address)
         return login.person
 
-    def _over(self, keys: _Keys) -> float:
-        """Seconds until neither the address nor the name is over its limit; 0: it is not."""
-        crowd = self._failures.wait(keys.name, CROWD * self._limit)
-        return max(self._failures.wait(keys.place, self._limit), crowd, 0.0)
+    def _seconds_over_limit(self, keys: _Keys) -> float:
+        """Seconds until both the address and the name are below their limits; 0 if they are."""
+        by_address = self._failures.seconds_until_below(keys.address, self._limit)
+        by_name = self._failures.seconds_until_below(keys.name, GLOBAL_LIMIT_FACTOR * self._limit)
+        return max(by_address, by_name, 0.0)
 
-    def _rank(self, keys: _Keys, place: str) -> Rank:
-        """Addresses from which somebody logged in before come first, then those that failed least."""
-        return int(not self._known.has(place)), self._failures.count(keys.place) + self._under_way[keys.place]
+    def _rank(self, keys: _Keys, source: str) -> Rank:
+        """Addresses with an earlier login come first, then those with the fewest failures."""
+        failures = self._failures.count(keys.address) + self._checking[keys.address]
+        return int(not self._known_addresses.has_any_login(source)), failures
 
     def _refuse(self, keys: _Keys, wait: float) -> NoReturn:
         self.refused += 1
         if wait:
-            self._failures.hit(keys.looked_at)
+            self._failures.hit(keys.over_limit)
             raise TooManyRequests(wait)
-        self._failures.hit(keys.place)
+        self._failures.hit(keys.address)
         self._failures.hit(keys.name)
         raise LoginFailed
 
     @asynccontextmanager
-    async def _attempt(self, keys: _Keys) -> AsyncIterator[None]:
-        """Attempts that are being checked count as failures until they are known, so that none slips past."""
-        if self._at_once >= MOST_AT_ONCE or self._from_one[keys.place] >= MOST_FROM_ONE:
+    async def _pending_attempt(self, keys: _Keys) -> AsyncIterator[None]:
+        """Count an attempt as a failure while it is checked, so that concurrent attempts cannot exceed a limit."""
+        if self._all_pending >= MAX_PENDING or self._pending[keys.address] >= MAX_PENDING_PER_ADDRESS:
             raise Overloaded("too many logins are being checked")
-        self._at_once += 1
-        with _counted(self._from_one, keys.place):
+        self._all_pending += 1
+        with _counting(self._pending, keys.address):
             try:
-                await self._turn(keys)
-                with _counted(self._under_way, keys.pair), _counted(self._under_way, keys.place):
+                await self._wait_for_turn(keys)
+                with _counting(self._checking, keys.pair), _counting(self._checking, keys.address):
                     yield
             finally:
-                self._at_once -= 1
+                self._all_pending -= 1
                 self._decided.set()
                 self._decided = asyncio.Event()
 
-    async def _turn(self, keys: _Keys) -> None:
-        """Wait while attempts under way, which may yet succeed, fill a limit. Failures that fill it are a 429."""
+    async def _wait_for_turn(self, keys: _Keys) -> None:
+        """Wait while attempts being checked fill a limit: they may succeed. Raises TooManyRequests, Overloaded."""
         try:
             async with asyncio.timeout(TURN_DEADLINE):
                 while self._is_full(keys):
@@ -148,19 +151,21 @@ class LoginThrottle:
             raise Overloaded("too many logins of one account or address are being checked") from None
 
     def _is_full(self, keys: _Keys) -> bool:
-        """Whether attempts under way fill a limit together with failures. Raises TooManyRequests."""
-        failures, limit, crowd = self._failures, self._limit, CROWD * self._limit
-        wait = max(failures.wait(keys.pair, limit), failures.wait(keys.looked_at, crowd))
+        """Whether failures and attempts being checked fill a limit. Raises TooManyRequests if failures alone do."""
+        failures, limit, global_limit = self._failures, self._limit, GLOBAL_LIMIT_FACTOR * self._limit
+        wait = max(
+            failures.seconds_until_below(keys.pair, limit), failures.seconds_until_below(keys.over_limit, global_limit)
+        )
         if wait > 0:
             self.refused += 1
             raise TooManyRequests(wait)
-        under_way, failed = self._under_way[keys.place], failures.count(keys.place)
-        left = limit - failed if failed < limit else crowd - failures.count(keys.looked_at)
-        return failures.count(keys.pair) + self._under_way[keys.pair] >= limit or under_way >= left
+        checking, failed = self._checking[keys.address], failures.count(keys.address)
+        remaining = limit - failed if failed < limit else global_limit - failures.count(keys.over_limit)
+        return failures.count(keys.pair) + self._checking[keys.pair] >= limit or checking >= remaining
 
 
 @contextmanager
-def _counted(counter: Counter[bytes], key: bytes) -> Iterator[None]:
+def _counting(counter: Counter[bytes], key: bytes) -> Iterator[None]:
     counter[key] += 1
     try:
         yield
@@ -171,7 +176,7 @@ def _counted(counter: Counter[bytes], key: bytes) -> Iterator[None]:
 
 
 def _key(*parts: str) -> bytes:
-    """As many bytes whatever was typed."""
+    """A key of fixed size, whatever was typed."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")

@@ -1,4 +1,4 @@
-"""Authorisation: a caller without a permission is refused."""
+"""Authorisation by permission."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from service.domain.permissions import Permission, has
 from service.web.http.errors import NotPermitted
 
 
-def demand(person: Person, permission: Permission) -> None:
-    """Raises NotPermitted."""
+def require_permission(person: Person, permission: Permission) -> None:
+    """Raises NotPermitted if the person lacks the permission."""
     if not has(person, permission):
         raise NotPermitted

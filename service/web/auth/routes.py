@@ -1,4 +1,4 @@
-"""Login, logout, me: `/api/v1/login` and its kin."""
+"""Login, logout and the current user: `/api/v1/login`, `/api/v1/logout`, `/api/v1/me`."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from service.db import tokens
 from service.domain.models import Person
 from service.errors import Unavailable
 from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
-from service.web.auth.authentication import caller, hash_of, holder, logged_in, presented_token
+from service.web.auth.authentication import log_in, parse_token_hash, presented_token, require_caller, require_holder
 from service.web.auth.schemas import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
 from service.web.http import body
 from service.web.http.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequests, encode
 from service.web.openapi.operation import Auth, Operation
 
-AnyMe = TypeVar("AnyMe", bound=Me)
+MeType = TypeVar("MeType", bound=Me)
 
 
 async def login(request: web.Request) -> web.Response:
-    """POST /api/v1/login: a name or e-mail with a password, or a token to resume."""
+    """POST /api/v1/login: with a name or e-mail address and a password, or with a token."""
     given = await body.read_object(request, form=True, most=body.OF_STRANGERS)
     resume = given.get("resume")
     if isinstance(resume, str):
         try:
-            person, token = await holder(request, hash_of(resume)), resume
+            person, token = await require_holder(request, parse_token_hash(resume)), resume
         except TokenWrong:
             raise LoginFailed from None
     else:
         name, password = _credentials(given)
         lifetime = timedelta(days=request.app[SETTINGS].token_days)
-        person, token, _ = await logged_in(request, name, password, lifetime, "login")
+        person, token, _ = await log_in(request, name, password, lifetime, "login")
     return _success(LoginAnswer("success", LoggedIn(person.uid, token, _me(Me, request, person))))
 
 
 async def logout(request: web.Request) -> web.Response:
-    """POST or GET /api/v1/logout: ends the presented token only."""
-    await caller(request)
+    """POST or GET /api/v1/logout: revokes the presented token."""
+    await require_caller(request)
     token = presented_token(request)
     await tokens.revoke(request.app[DATABASE], token)
     await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
@@ -49,8 +49,8 @@ async def logout(request: web.Request) -> web.Response:
 
 
 async def me(request: web.Request) -> web.Response:
-    """GET /api/v1/me: who the token belongs to."""
-    return _success(_me(MeAnswer, request, await caller(request)))
+    """GET /api/v1/me"""
+    return _success(_me(MeAnswer, request, await require_caller(request)))
 
 
 def _credentials(given: dict[str, Any]) -> tuple[str, str]:
@@ -63,7 +63,7 @@ def _credentials(given: dict[str, Any]) -> tuple[str, str]:
     return names[0], password
 
 
-def _me(kind: type[AnyMe], request: web.Request, person: Person) -> AnyMe:
+def _me(kind: type[MeType], request: web.Request, person: Person) -> MeType:
     extension = request.app[DIRECTORY].extension_of(person.uid)
     return kind(
         uid=person.uid,

@@ -1,4 +1,4 @@
-"""What a login takes, and how Rocket.Chat's answers to login, logout and me are made up."""
+"""Schemas of login, logout and me, in Rocket.Chat's format."""
 
 from __future__ import annotations
 

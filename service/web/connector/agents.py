@@ -11,8 +11,8 @@ from service.db import extensions
 from service.domain.permissions import Permission
 from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
 from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
-from service.web.auth.authentication import caller
-from service.web.auth.permissions import demand
+from service.web.auth.authentication import require_caller
+from service.web.auth.permissions import require_permission
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
@@ -71,7 +71,7 @@ class HeldExtensionAnswer(msgspec.Struct, frozen=True):
 
 async def assign(request: web.Request) -> web.Response:
     """POST /api/v1/omnichannel/agent/extension: what the person had before is free then."""
-    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     given = await arguments.of_body(request, _Given)
     if given.extension is None:
         raise BadArgument("Missing key 'extension'")
@@ -84,7 +84,7 @@ async def assign(request: web.Request) -> web.Response:
 
 async def look_up(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/agent/extension/{username}"""
-    demand(await caller(request), Permission.VIEW_AGENT_EXTENSIONS)
+    require_permission(await require_caller(request), Permission.VIEW_AGENT_EXTENSIONS)
     directory = request.app[DIRECTORY]
     person = directory.named(request.match_info["username"])
     if person is None:
@@ -97,7 +97,7 @@ async def look_up(request: web.Request) -> web.Response:
 
 async def unassign(request: web.Request) -> web.Response:
     """DELETE /api/v1/omnichannel/agent/extension/{username}: its secret changes too."""
-    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     try:
         held = await extensions.take(request.app[DATABASE], request.match_info["username"])
     except NoSuchExtension:

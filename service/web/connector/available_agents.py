@@ -18,8 +18,8 @@ from service.domain.names import folded
 from service.domain.permissions import Permission
 from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY
-from service.web.auth.authentication import caller
-from service.web.auth.permissions import demand
+from service.web.auth.authentication import require_caller
+from service.web.auth.permissions import require_permission
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter
@@ -69,7 +69,7 @@ class AvailableAgents(msgspec.Struct, frozen=True):
 
 async def available(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/agents/available: active agents without an extension."""
-    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     asked = await arguments.of_query(request, AgentSearch)
     order, directory = _order(asked.sort), request.app[DIRECTORY]
     found = await _found(directory, _searchable(asked.text.strip()), asked.include_extension)

@@ -24,8 +24,8 @@ from service.domain.permissions import Permission
 from service.errors import CallServerUnavailable, Invalid
 from service.settings import CallServer
 from service.web.app_keys import SETTINGS
-from service.web.auth.authentication import caller
-from service.web.auth.permissions import demand
+from service.web.auth.authentication import require_caller
+from service.web.auth.permissions import require_permission
 from service.web.connector.responses import answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotConnected
@@ -65,7 +65,7 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
 
 async def check_management_server(request: web.Request) -> web.Response:
     """GET /api/v1/voip/managementServer/checkConnection"""
-    demand(await caller(request), Permission.MANAGE_CONTACT_CENTER)
+    require_permission(await require_caller(request), Permission.MANAGE_CONTACT_CENTER)
     asked = await arguments.of_query(request, ManagementServer)
     wanted = (asked.host, asked.port, asked.username)
     for server in _named(request, lambda each: _fits(wanted, each.ami_host, str(each.ami_port), each.monitor_username)):
@@ -82,7 +82,7 @@ async def check_management_server(request: web.Request) -> web.Response:
 
 async def check_call_server(request: web.Request) -> web.Response:
     """GET /api/v1/voip/callServer/checkConnection"""
-    demand(await caller(request), Permission.MANAGE_CONTACT_CENTER)
+    require_permission(await require_caller(request), Permission.MANAGE_CONTACT_CENTER)
     asked = await arguments.of_query(request, CallServerAddress)
     path = "/" + asked.path.removeprefix("/") if asked.path is not None else None
     wanted = (asked.websocket_url, asked.host, asked.port, path)

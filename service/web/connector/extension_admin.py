@@ -16,8 +16,8 @@ from service.domain.models import Person
 from service.domain.permissions import Permission
 from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
 from service.web.app_keys import DATABASE, SETTINGS
-from service.web.auth.authentication import caller
-from service.web.auth.permissions import demand
+from service.web.auth.authentication import require_caller
+from service.web.auth.permissions import require_permission
 from service.web.connector.agents import heard
 from service.web.connector.responses import answered
 from service.web.http import arguments
@@ -140,8 +140,8 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def _admin(request: web.Request) -> Person:
-    person = await caller(request)
-    demand(person, Permission.MANAGE_CALL_SETTINGS)
+    person = await require_caller(request)
+    require_permission(person, Permission.MANAGE_CALL_SETTINGS)
     return person
 
 

@@ -11,8 +11,8 @@ from service.domain.permissions import Permission
 from service.domain.registration_info import AUTHTYPE
 from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY
-from service.web.auth.authentication import caller
-from service.web.auth.permissions import demand
+from service.web.auth.authentication import require_caller
+from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS, answered, reading_of, state_names
 from service.web.http import arguments
 from service.web.http.errors import ExtensionNotFound
@@ -46,13 +46,13 @@ class DetailedExtension(ListedExtension, frozen=True):
 
 async def get_version(request: web.Request) -> web.Response:
     """GET /api/v1/connector.getVersion: a bare JSON string."""
-    demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
+    require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
     return answered(request, f"Asterisk Connector {__version__}")
 
 
 async def list_(request: web.Request) -> web.Response:
     """GET /api/v1/connector.extension.list"""
-    demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
+    require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
     found = request.app[DIRECTORY].that_may_register()
     words = state_names(request)
 
@@ -75,7 +75,7 @@ async def get_details(request: web.Request) -> web.Response:
 
 
 async def _asked(request: web.Request) -> Extension | None:
-    demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
+    require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
     asked = await arguments.of_query(request, ExtensionQuery)
     return request.app[DIRECTORY].extension(asked.extension)
 

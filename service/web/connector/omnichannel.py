@@ -15,8 +15,8 @@ from service.domain.permissions import Permission
 from service.errors import QueuesNotKnown
 from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY, LINKS
-from service.web.auth.authentication import caller
-from service.web.auth.permissions import demand
+from service.web.auth.authentication import require_caller
+from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS, answered, reading_of, state_names
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
@@ -79,7 +79,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
 async def extensions(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/extensions"""
-    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     asked = await arguments.of_query(request, ExtensionFilters)
     found = _filtered(request, asked)
     page = asked.of(found)
@@ -95,7 +95,7 @@ async def extensions(request: web.Request) -> web.Response:
 
 async def numbers(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/extension"""
-    demand(await caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     asked = await arguments.of_query(request, WhichNumbers)
     if asked.user_id is None and asked.username is None:
         raise BadArgument("Missing key 'userId' or 'username'")

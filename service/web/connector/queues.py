@@ -19,8 +19,8 @@ from service.domain.permissions import Permission, has
 from service.domain.queues import Queues, Summary
 from service.errors import QueuesNotKnown
 from service.web.app_keys import DIRECTORY, LINKS
-from service.web.auth.authentication import caller
-from service.web.auth.permissions import demand
+from service.web.auth.authentication import require_caller
+from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS, answered
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotPermitted
@@ -72,7 +72,7 @@ class Membership(msgspec.Struct, frozen=True):
 
 async def get_summary(request: web.Request) -> web.Response:
     """GET /api/v1/voip/queues.getSummary"""
-    demand(await caller(request), Permission.INBOUND_CALLS)
+    require_permission(await require_caller(request), Permission.INBOUND_CALLS)
     links = request.app[LINKS]
     known = {name: link.queues for name, link in sorted(links.items()) if link.queues is not None}
     if not known:
@@ -100,7 +100,7 @@ async def get_membership(request: web.Request) -> web.Response:
 
 async def _extension(request: web.Request) -> str:
     """The extension that is asked for. One's own everybody may ask for: softphones do, when they have registered."""
-    person = await caller(request)
+    person = await require_caller(request)
     if has(person, Permission.INBOUND_CALLS):
         return await arguments.text(request, "extension")
     own = request.app[DIRECTORY].extension_of(person.uid)

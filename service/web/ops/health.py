@@ -37,7 +37,7 @@ async def readyz(request: web.Request) -> web.Response:
     well = whole and linked and named and writable
     status: Status = "ready" if well else "degraded" if directory.usable else "unavailable"
     answer = Readiness(status)
-    if status != "ready" and request.app[SETTINGS].metrics_port is None and operator_access.may_see(request):
+    if status != "ready" and request.app[SETTINGS].metrics_port is None and operator_access.is_operator(request):
         parts = _parts(request.app)
         answer = Readiness(status, parts.database, parts.directory, parts.call_servers)
     return _answer(200 if directory.usable else 503, answer)
@@ -50,7 +50,7 @@ async def details(request: web.Request) -> web.Response:
 
 async def public_metrics(request: web.Request) -> web.Response:
     """The same on the port for clients, for operators only."""
-    operator_access.demand(request)
+    operator_access.require_operator(request)
     return await metrics(request)
 
 

@@ -16,7 +16,13 @@ from service.domain.models import Person
 from service.domain.presence.scope import Changes, Scope
 from service.domain.presence.visibility import may_see
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH, SETTINGS
-from service.web.auth.authentication import by_caller, by_known_caller, caller, known_caller, presented_token
+from service.web.auth.authentication import (
+    caller_from_memory,
+    handler_for_caller,
+    presented_token,
+    require_caller,
+    sync_handler_for_caller,
+)
 from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.etag import known
 from service.web.http.headers import rfc3339
@@ -35,7 +41,7 @@ def many_sync(request: web.Request) -> PrebuiltResponse | None:
     of_all = not question.numbers and not question.uids
     if question.waits or (of_all and not request.app[SNAPSHOT_CACHE].ready()):
         return None
-    person = known_caller(request)
+    person = caller_from_memory(request)
     if person is None:
         return None
     scope, cursor = scope_of(request, person), question.since
@@ -44,13 +50,13 @@ def many_sync(request: web.Request) -> PrebuiltResponse | None:
 
 async def many(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/presence: the picture, or with `since` what changed; with `wait` seconds, once something has."""
-    scope = scope_of(request, await caller(request))
+    scope = scope_of(request, await require_caller(request))
     wait = waiting_time(request)
     cursor = asked(request).since
     await request.app[SNAPSHOT_CACHE].settled(scope)
     changes = None if cursor is None else await _changes_since(request, scope, cursor, wait)
     if changes is None and wait and not await _differs(request, scope, wait):
-        scope = scope_of(request, await caller(request))  # who may not ask any more is refused
+        scope = scope_of(request, await require_caller(request))  # who may not ask any more is refused
     return _told(request, scope, cursor, changes)
 
 
@@ -159,8 +165,8 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/presence/{extension}",
         patterns={"extension": "(?!stream(?:Ticket)?$)[^{}/]+"},
-        handler=by_caller(one),
-        sync_handler=by_known_caller(one),
+        handler=handler_for_caller(one),
+        sync_handler=sync_handler_for_caller(one),
         summary="Presence of one extension",
         in_path=PresencePath,
         answer=OnePresence,

@@ -16,7 +16,12 @@ from service.domain.presence.item import Item, rfc3339_ms
 from service.domain.presence.scope import Scope
 from service.domain.presence.visibility import may_see, sees_all
 from service.web.app_keys import DIRECTORY, PRESENCE_FEED
-from service.web.auth.authentication import by_caller, by_known_caller, caller, known_caller
+from service.web.auth.authentication import (
+    caller_from_memory,
+    handler_for_caller,
+    require_caller,
+    sync_handler_for_caller,
+)
 from service.web.http.errors import BadArgument, UserNotFound, encode
 from service.web.http.prebuilt_response import PrebuiltResponse, as_json
 from service.web.openapi.operation import Operation, Yes
@@ -88,7 +93,7 @@ def get_presence(request: web.Request, person: Person) -> PrebuiltResponse:
 
 async def presence(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/users.presence: everybody with an extension; with `from` (RFC 3339) those who changed since."""
-    person = await caller(request)
+    person = await require_caller(request)
     while not request.app[ROCKETCHAT_USERS].ready():  # noqa: ASYNC110 - it takes turns of the loop
         await asyncio.sleep(0)
     return _presence(request, person)
@@ -96,7 +101,7 @@ async def presence(request: web.Request) -> PrebuiltResponse:
 
 def presence_sync(request: web.Request) -> PrebuiltResponse | None:
     """The same, where everything that is needed is there."""
-    person = known_caller(request) if request.app[ROCKETCHAT_USERS].ready() else None
+    person = caller_from_memory(request) if request.app[ROCKETCHAT_USERS].ready() else None
     return None if person is None else _presence(request, person)
 
 
@@ -163,8 +168,8 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/users.getPresence",
-        handler=by_caller(get_presence),
-        sync_handler=by_known_caller(get_presence),
+        handler=handler_for_caller(get_presence),
+        sync_handler=sync_handler_for_caller(get_presence),
         summary="Presence of a user, in Rocket.Chat's format",
         query=Asked,
         answer=PresenceOf,

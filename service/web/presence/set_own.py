@@ -11,7 +11,7 @@ from msgspec import Meta
 from service.domain.presence_state import Presence, PresenceState
 from service.errors import CallServerUnavailable
 from service.web.app_keys import DIRECTORY, PRESENCE_ACCOUNTS
-from service.web.auth.authentication import caller
+from service.web.auth.authentication import require_caller
 from service.web.http import body
 from service.web.http.errors import BadArgument, ExtensionNotFound, encode
 from service.web.openapi.operation import Operation, Success
@@ -21,7 +21,7 @@ LONGEST_MESSAGE = 200
 
 async def put(request: web.Request) -> web.Response:
     """PUT /api/v1/presence {"presence", "message"?}"""
-    person = await caller(request)
+    person = await require_caller(request)
     given = await body.read_object(request)
     presence = _presence(given.get("presence"), given.get("message"))
     extension = request.app[DIRECTORY].extension_of(person.uid)

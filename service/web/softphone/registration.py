@@ -15,8 +15,8 @@ from service.domain.models import Extension, Person
 from service.domain.permissions import Permission
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH
-from service.web.auth.authentication import caller, holder, known_caller, presented_token
-from service.web.auth.permissions import demand
+from service.web.auth.authentication import caller_from_memory, presented_token, require_caller, require_holder
+from service.web.auth.permissions import require_permission
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
 from service.web.http.etag import known
@@ -38,7 +38,7 @@ STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory
 def by_user_id_sync(request: web.Request) -> PrebuiltResponse | None:
     """`by_user_id` for a plain question of somebody who is known here: what most polls are."""
     plain = _PLAIN.fullmatch(request.rel_url.raw_query_string)
-    person = known_caller(request) if plain else None
+    person = caller_from_memory(request) if plain else None
     if plain is None or person is None:
         return None
     _may_see(person, uid := plain[1])
@@ -50,7 +50,7 @@ async def by_user_id(request: web.Request) -> PrebuiltResponse:
 
     `wait` seconds, together with `If-None-Match`, holds the answer until it differs: an addition of ours.
     """
-    person = await caller(request)
+    person = await require_caller(request)
     uid, wait = await arguments.text(request, "id"), waiting_time(request)
     _may_see(person, uid)
     made = _made(request, uid)
@@ -61,7 +61,7 @@ async def by_user_id(request: web.Request) -> PrebuiltResponse:
 
 async def by_extension(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
-    demand(await caller(request), Permission.MANAGE_CALL_SETTINGS)
+    require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
     asked = await arguments.of_query(request, ExtensionQuery)
     return answer(request, made_of(request, request.app[DIRECTORY].extension(asked.extension)))
 
@@ -104,7 +104,7 @@ async def _differing(request: web.Request, person: Person, uid: str, wait: float
             while known(request, (made := _made(request, uid)).etag) and loop.time() < end and not waiter.ended:
                 subscription.take()
                 await waiter.wait(min(LOOK_AGAIN, end - loop.time()))
-                _may_see(await holder(request, token), uid)
+                _may_see(await require_holder(request, token), uid)
     finally:
         feed.unsubscribe(subscription)
     return made

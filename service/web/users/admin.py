@@ -10,7 +10,7 @@ from service.db import user_admin
 from service.db.users import UserRow
 from service.errors import LastAdmin
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, HASHER, SETTINGS, USER_LOADER
-from service.web.auth.authentication import admin
+from service.web.auth.authentication import require_admin
 from service.web.http import body, fields
 from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
 from service.web.http.prebuilt_response import PrebuiltResponse, as_json
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 async def create(request: web.Request) -> PrebuiltResponse:
     """POST /user/create: somebody new."""
-    by = await admin(request)
+    by = await require_admin(request)
     given = fields.of_body(NewUser, await body.read_object(request), validation.OF_NEW)
     values = {**given.values(), "passwd": await request.app[HASHER].hash(given.passwd)}
     row = await user_admin.create(request.app[DATABASE], values, by.user_id)
@@ -35,7 +35,7 @@ async def create(request: web.Request) -> PrebuiltResponse:
 
 async def modify(request: web.Request) -> PrebuiltResponse:
     """PATCH /user/{user_id}: the fields that are given."""
-    by = await admin(request)
+    by = await require_admin(request)
     given = fields.of_body(UserChanges, await body.read_object(request), validation.OF_CHANGES)
     user_id = asked_user(request)
     values = given.values()
@@ -48,7 +48,7 @@ async def modify(request: web.Request) -> PrebuiltResponse:
 
 async def delete(request: web.Request) -> PrebuiltResponse:
     """DELETE /user/{user_id}: their tokens end, and their phone's secret."""
-    by = await admin(request)
+    by = await require_admin(request)
     user_id = asked_user(request)
     await user_admin.delete(request.app[DATABASE], user_id)
     log.info("user_deleted", user_id=user_id, by=by.user_id)

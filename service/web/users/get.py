@@ -13,7 +13,7 @@ from service.db.activity import ONLINE_FOR, Seen
 from service.db.users import UserRow
 from service.errors import Unavailable
 from service.web.app_keys import ACTIVITY, SETTINGS, USER_LOADER
-from service.web.auth.authentication import admin, logged_in
+from service.web.auth.authentication import log_in, require_admin
 from service.web.http import body
 from service.web.http.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
 from service.web.http.prebuilt_response import PrebuiltResponse, as_json
@@ -30,7 +30,7 @@ _USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 async def get(request: web.Request) -> PrebuiltResponse:
     """GET /user/{user_id}: read from PostgreSQL at each request."""
-    await admin(request)
+    await require_admin(request)
     row = await request.app[USER_LOADER].get(asked_user(request))
     if row is None:
         raise UserNotFound
@@ -58,7 +58,7 @@ async def authenticate(request: web.Request) -> PrebuiltResponse:
         raise FieldsWrong(wrong)
     lifetime = timedelta(days=request.app[SETTINGS].token_days) if minutes is None else timedelta(minutes=minutes)
     name, password = given["email_or_name"], given["password"]
-    person, token, expired = await logged_in(request, name, password, lifetime, "auth")
+    person, token, expired = await log_in(request, name, password, lifetime, "auth")
     return as_json(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
 
 

@@ -10,7 +10,7 @@ from service.db import user_list
 from service.db.activity import ONLINE_FOR
 from service.db.user_list import UserFilter
 from service.web.app_keys import ACTIVITY, DATABASE, SETTINGS
-from service.web.auth.authentication import admin
+from service.web.auth.authentication import require_admin
 from service.web.http import fields
 from service.web.http.errors import FieldsWrong, Forbidden
 from service.web.http.prebuilt_response import PrebuiltResponse, as_json
@@ -21,7 +21,7 @@ from service.web.users.schemas import UserListAnswer, UserListQuery
 
 async def get(request: web.Request) -> PrebuiltResponse:
     """GET /user/list: one page, and how many there are in all."""
-    await admin(request)
+    await require_admin(request)
     asked = fields.of_query(UserListQuery, request.query)
     wanted = UserFilter(
         user_type=asked.user_type,

@@ -24,12 +24,12 @@ def test_it_counts_what_failed_within_the_last_minute(steps: list[tuple[float, b
         for each in (b"a", b"b"):
             expected = [at for at, whose in hits if whose == each and at > now - 60][-10:]
             assert failures.count(each) == len(expected)
-            wait = failures.wait(each, 3)
+            wait = failures.seconds_until_below(each, 3)
             assert wait == (0 if len(expected) < 3 else pytest.approx(expected[-3] + 60 - now))
 
 
 def test_a_million_names_take_no_more_memory_than_is_allowed() -> None:
-    failures = FailedLogins(10, keys=1_000)
+    failures = FailedLogins(10, max_keys=1_000)
     for number in range(20_000):
         failures.hit(b"%d" % number)
         failures.hit(b"admin")
@@ -48,13 +48,13 @@ def test_what_no_longer_counts_is_forgotten() -> None:
 
 
 def test_who_logged_in_longest_ago_is_forgotten_first() -> None:
-    known = KnownAddresses(most=2)
+    known = KnownAddresses(max_pairs=2)
     for user_id, place in ((1, "a"), (2, "a"), (1, "a"), (3, "b")):
         known.add(user_id, place)
-    assert (known.knows(1, "a"), known.knows(2, "a"), known.knows(3, "b")) == (True, False, True)
-    assert (known.has("a"), known.has("b"), len(known)) == (True, True, 2)
+    assert (known.has_login(1, "a"), known.has_login(2, "a"), known.has_login(3, "b")) == (True, False, True)
+    assert (known.has_any_login("a"), known.has_any_login("b"), len(known)) == (True, True, 2)
     known.add(4, "c")
-    assert (known.has("a"), known.has("c")) == (False, True)
+    assert (known.has_any_login("a"), known.has_any_login("c")) == (False, True)
 
 
 @pytest.mark.parametrize(

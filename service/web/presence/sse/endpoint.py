@@ -13,7 +13,7 @@ from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Scope
 from service.web.app_keys import SETTINGS, STREAM_TICKETS
-from service.web.auth.authentication import TOKEN_HEADER, caller, holder, presented_token
+from service.web.auth.authentication import TOKEN_HEADER, presented_token, require_caller, require_holder
 from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong, encode
 from service.web.http.headers import EXPOSED
@@ -32,7 +32,7 @@ TICKET_LIFETIME = 60
 
 async def ticket(request: web.Request) -> web.Response:
     """POST /api/v1/presence/streamTicket: for browsers, whose EventSource cannot send headers."""
-    await caller(request)
+    await require_caller(request)
     made = await request.app[STREAM_TICKETS].issue(token_hash(presented_token(request)), TICKET_LIFETIME)
     answer = StreamTicket(True, made, TICKET_LIFETIME)
     return web.Response(body=encode(answer), content_type="application/json", headers={"Cache-Control": "no-store"})
@@ -97,11 +97,11 @@ async def _reader(request: web.Request) -> tuple[Person, bytes]:
     """Who reads, by headers or by a ticket, and the hash of the token that it hangs on."""
     given = request.query.get("ticket")
     if given is None or TOKEN_HEADER in request.headers:
-        return await caller(request), token_hash(presented_token(request))
+        return await require_caller(request), token_hash(presented_token(request))
     hash_ = await request.app[STREAM_TICKETS].redeem(given)
     if hash_ is None:
         raise TokenWrong
-    return await holder(request, hash_), hash_
+    return await require_holder(request, hash_), hash_
 
 
 def _first_event(request: web.Request, scope: Scope) -> bytes:
