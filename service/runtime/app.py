@@ -109,7 +109,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
                 links, logins, directory, database.login.write_access, app[STREAM_SCHEDULER], composer.watch, unknown
             )
         )
-        app[COUNT_RESPONSE] = app[METRICS].answered
+        app[COUNT_RESPONSE] = app[METRICS].count_response
         families = routes.families(with_metrics=settings.metrics_port is None)
         app[DESCRIPTION] = Description(families)
         app.add_routes(routes.public(families))

@@ -69,7 +69,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         supervisor.failed.add_done_callback(lambda _: stop.set())
         if worker is not None:
             app[METRICS].worker_metrics = worker.worker_metrics
-            await stack.enter_async_context(worker.worker_metrics.telling(app[METRICS].registry))
+            await stack.enter_async_context(worker.worker_metrics.serving(app[METRICS].registry))
         if sockets.operators:
             await stack.enter_async_context(_answering(_for_operators(app), sockets.operators, settings, linger=0))
         linger = min(LINGER, settings.shutdown_deadline / 2)

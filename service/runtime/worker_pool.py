@@ -23,7 +23,7 @@ from service.runtime import signals
 from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import BEAT_EVERY, Place
 from service.settings import Settings
-from service.web.ops.worker_metrics import meeting_point
+from service.web.ops.worker_metrics import create_metrics_socket
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class WorkerPool:
         self._patience = settings.shutdown_deadline + PATIENCE
         self._spawning = asyncio.Lock()
         self._sockets = sockets
-        self._meeting_points = [meeting_point() for _ in self._numbers]
+        self._metrics_sockets = [create_metrics_socket() for _ in self._numbers]
         self._children: dict[int, WorkerProcess] = {}
         self._up = {number: asyncio.Event() for number in self._numbers}
         self._first_ready = asyncio.Event()
@@ -141,7 +141,7 @@ class WorkerPool:
                 return None
             public = [one.fileno() for one in self._sockets.public]
             operators = [one.fileno() for one in self._sockets.operators]
-            worker_metrics = [one.fileno() for one in self._meeting_points]
+            worker_metrics = [one.fileno() for one in self._metrics_sockets]
             place = msgspec.json.encode(
                 Place(number, restarts, heartbeat_channel, public, operators, worker_metrics)
             ).decode()

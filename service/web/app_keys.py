@@ -1,4 +1,4 @@
-"""Typed keys of the application's parts that no single feature owns; a feature's own keys are beside their types."""
+"""Typed application keys of the parts that no single feature owns. A feature's own keys are beside their types."""
 
 from aiohttp import web
 
@@ -21,16 +21,16 @@ SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LINKS = web.AppKey("links", dict[str, Link])
 PRESENCE_ACCOUNTS = web.AppKey("presence_accounts", dict[str, PersistentClient])
-"""By call server, where it has one."""
+"""By call server, if it has such an account."""
 ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)
-PRESENCE_FEED = web.AppKey("board", PresenceFeed)
-SESSION_WATCH = web.AppKey("watch", SessionWatch)
-STREAM_QUOTA = web.AppKey("held_streams", HeldRequestQuota)
-LONG_POLL_QUOTA = web.AppKey("held_polls", HeldRequestQuota)
-CHANGE_LISTENER = web.AppKey("changes", ChangeListener)
-STREAM_TICKETS = web.AppKey("tickets", StreamTickets)
+PRESENCE_FEED = web.AppKey("presence_feed", PresenceFeed)
+SESSION_WATCH = web.AppKey("session_watch", SessionWatch)
+STREAM_QUOTA = web.AppKey("stream_quota", HeldRequestQuota)
+LONG_POLL_QUOTA = web.AppKey("long_poll_quota", HeldRequestQuota)
+CHANGE_LISTENER = web.AppKey("change_listener", ChangeListener)
+STREAM_TICKETS = web.AppKey("stream_tickets", StreamTickets)
 TAG_KEY = web.AppKey("tag_key", bytes)
 UNKNOWN_CALL_SERVERS = web.AppKey("unknown_call_servers", UnknownCallServers)
-USER_LOADER = web.AppKey("user_reads", UserLoader)
+USER_LOADER = web.AppKey("user_loader", UserLoader)

@@ -1,4 +1,4 @@
-"""Every path that this service answers, by family."""
+"""All routes of the service, by family."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from service.web.users import admin, get, listing
 
 
 def _prefixed_last(*operations: Operation) -> tuple[Operation, ...]:
-    """Each call under `/v1` behind all of those that it repeats."""
-    return tuple(sorted(operations, key=lambda each: each.path.startswith("/v1/")))
+    """Sort the repetitions under `/v1` behind the calls that they repeat."""
+    return tuple(sorted(operations, key=lambda operation: operation.path.startswith("/v1/")))
 
 
 FAMILIES: dict[str, tuple[Operation, ...]] = {
@@ -46,24 +46,24 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Presence": (*endpoint.OPERATIONS, *poll.OPERATIONS, *set_own.OPERATIONS, *rocketchat.OPERATIONS),
     "Users": _prefixed_last(*listing.OPERATIONS, *get.OPERATIONS, *admin.OPERATIONS),
 }
-"""What clients call; a family's name is its heading in the description."""
+"""The calls for clients. A family's name is its heading in the API description."""
 
 
 def families(*, with_metrics: bool) -> dict[str, tuple[Operation, ...]]:
-    """The families, and what orchestrators call; metrics too, unless they have a port of their own."""
+    """All families, with the probes; with the metrics unless they have a port of their own."""
     metrics = (health.METRICS_OPERATION,) if with_metrics else ()
     return {**FAMILIES, "Health": (*health.OPERATIONS, *metrics), "Description": page.OPERATIONS}
 
 
 def public(families: Mapping[str, Iterable[Operation]]) -> list[web.RouteDef]:
     """The routes of the port for clients."""
-    return [each.route() for family in families.values() for each in family]
+    return [operation.route() for family in families.values() for operation in family]
 
 
 def sync_handlers(families: Mapping[str, Iterable[Operation]]) -> dict[tuple[str, str], SyncHandler]:
-    """What can be answered without waiting, by method and path."""
-    each = (operation for family in families.values() for operation in family)
-    return {(operation.method, operation.path): operation.sync_handler for operation in each if operation.sync_handler}
+    """The synchronous handlers by method and path."""
+    operations = (operation for family in families.values() for operation in family)
+    return {(each.method, each.path): each.sync_handler for each in operations if each.sync_handler}
 
 
 def operators() -> list[web.RouteDef]:

@@ -11,6 +11,7 @@ from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.models import DeviceState, Extension, Person
 from service.domain.presence_state import NOT_SET, PresenceStates
+from service.domain.timestamps import rfc3339_ms
 
 IN_CALL = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
 
@@ -96,11 +97,6 @@ def _contacts(extension: Extension, view: CallServerView) -> tuple[Contact, ...]
     contacts = view.contacts.of(extension.number)
     known = view.states.get(extension.device) not in (None, DeviceState.INVALID)
     return contacts if contacts or known else None
-
-
-def rfc3339_ms(moment: datetime) -> str:
-    """A moment in UTC with milliseconds, rounded down: as text in the order of time. Raises OverflowError."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _reachable(contacts: tuple[Contact, ...] | None) -> bool | None:

@@ -149,7 +149,7 @@ async def log_in(
 
 def _count_request(request: web.Request, hash_: bytes, person: Person) -> None:
     app = request.app
-    app[RATE_LIMIT].request(hash_)
+    app[RATE_LIMIT].check(hash_)
     app[ACTIVITY].used(person.user_id)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
@@ -17,7 +16,8 @@ from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import log_in, parse_token_hash, presented_token, require_caller, require_holder
 from service.web.auth.schemas import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
 from service.web.http import body
-from service.web.http.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequests, encode
+from service.web.http.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequests
+from service.web.http.json_response import json_response
 from service.web.openapi.operation import Auth, Operation
 
 MeType = TypeVar("MeType", bound=Me)
@@ -36,7 +36,7 @@ async def login(request: web.Request) -> web.Response:
         name, password = _credentials(given)
         lifetime = timedelta(days=request.app[SETTINGS].token_days)
         person, token, _ = await log_in(request, name, password, lifetime, "login")
-    return _success(LoginAnswer("success", LoggedIn(person.uid, token, _me(Me, request, person))))
+    return json_response(LoginAnswer("success", LoggedIn(person.uid, token, _me(Me, request, person))))
 
 
 async def logout(request: web.Request) -> web.Response:
@@ -45,12 +45,12 @@ async def logout(request: web.Request) -> web.Response:
     token = presented_token(request)
     await tokens.revoke(request.app[DATABASE], token)
     await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
-    return _success(LogoutAnswer())
+    return json_response(LogoutAnswer())
 
 
 async def me(request: web.Request) -> web.Response:
     """GET /api/v1/me"""
-    return _success(_me(MeAnswer, request, await require_caller(request)))
+    return json_response(_me(MeAnswer, request, await require_caller(request)))
 
 
 def _credentials(given: dict[str, Any]) -> tuple[str, str]:
@@ -74,11 +74,6 @@ def _me(kind: type[MeType], request: web.Request, person: Person) -> MeType:
         roles=[person.role],
         extension=extension.number if extension else UNSET,
     )
-
-
-def _success(answer: msgspec.Struct) -> web.Response:
-    headers = {"Cache-Control": "no-store"}
-    return web.Response(body=encode(answer), content_type="application/json", headers=headers)
 
 
 OPERATIONS = (

@@ -9,9 +9,10 @@ from aiohttp import web
 
 from service.domain.models import DeviceState, Extension, NotLive, Reading
 from service.domain.state_names import ASTERISK, ROCKETCHAT, StateNames
+from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, LINKS, SETTINGS
 from service.web.http.errors import encode
-from service.web.http.headers import EXPOSED, rfc3339, why_not_live
+from service.web.http.headers import EXPOSED_HEADERS, not_live_headers
 
 FRESHNESS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since")
 """The headers of an answer with states."""
@@ -22,13 +23,13 @@ def answered(
     request: web.Request, answer: msgspec.Struct | str, readings: Iterable[Reading] | None = None
 ) -> web.Response:
     """The answer. With `readings`, those of the states that it shows, it is live when all of them are."""
-    headers = {"Cache-Control": "no-store", "Access-Control-Expose-Headers": EXPOSED}
+    headers = {"Cache-Control": "no-store", "Access-Control-Expose-Headers": EXPOSED_HEADERS}
     if since := request.app[DIRECTORY].stale_since:
-        headers["X-Directory-Stale-Since"] = rfc3339(since)
+        headers["X-Directory-Stale-Since"] = rfc3339_ms(since)
     if readings is not None:
         not_live = next((reading for reading in readings if not reading.live), None)
         headers["X-State-Live"] = "true" if not_live is None else "false"
-        headers |= why_not_live(not_live) if not_live is not None else {}
+        headers |= not_live_headers(not_live) if not_live is not None else {}
     return web.Response(body=encode(answer), content_type="application/json", headers=headers)
 
 

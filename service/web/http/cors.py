@@ -1,33 +1,33 @@
-"""Which pages of other origins may read our answers: an explicit list, none by default."""
+"""CORS: pages of the configured origins may read responses; none by default."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from service.web.app_keys import SETTINGS
-from service.web.http.headers import EXPOSED
-from service.web.http.prebuilt_response import PrebuiltResponse, lines
+from service.web.http.headers import EXPOSED_HEADERS
+from service.web.http.prebuilt_response import PrebuiltResponse, render_headers
 
 ALLOWED_HEADERS = "Content-Type, If-None-Match, X-Auth-Token, X-Request-Id, X-User-Id"
-PREFLIGHT_SECONDS = "600"
+PREFLIGHT_MAX_AGE = "600"
 
 
-def allow(request: web.Request, answer: web.StreamResponse | PrebuiltResponse, origin: str) -> None:
-    """Let the page read the answer, if its origin is listed. Tokens travel in headers: no cookie, no credentials."""
-    answer.headers["Vary"] = "Origin"
+def allow(request: web.Request, response: web.StreamResponse | PrebuiltResponse, origin: str) -> None:
+    """Let the page read the response if its origin is configured. Tokens travel in headers, so no credentials."""
+    response.headers["Vary"] = "Origin"
     if origin in request.app[SETTINGS].cors_origins:
-        answer.headers["Access-Control-Allow-Origin"] = origin
-        answer.headers["Access-Control-Expose-Headers"] = EXPOSED
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
 
 def preflight(request: web.Request, error: Exception) -> PrebuiltResponse | None:
-    """The answer to a browser that asks before it sends, or None when the wrong method was no such question."""
-    asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    if not asks or not isinstance(error, web.HTTPMethodNotAllowed) or "Origin" not in request.headers:
+    """The response to a browser's preflight request; None if the wrong method was not one."""
+    is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    if not is_preflight or not isinstance(error, web.HTTPMethodNotAllowed) or "Origin" not in request.headers:
         return None
-    told = {
+    headers = {
         "Access-Control-Allow-Methods": ", ".join(sorted(error.allowed_methods)),
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,
-        "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+        "Access-Control-Max-Age": PREFLIGHT_MAX_AGE,
     }
-    return PrebuiltResponse(204, lines(told))
+    return PrebuiltResponse(204, render_headers(headers))

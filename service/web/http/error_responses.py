@@ -49,7 +49,7 @@ from service.web.http.errors import (
     UserNotFound,
     WrongMethod,
 )
-from service.web.http.prebuilt_response import PrebuiltResponse, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 
 Answer = tuple[int, Mapping[str, Any]]
 Family = Callable[[Exception], Answer]
@@ -67,7 +67,7 @@ def response(family: Family, error: Exception) -> PrebuiltResponse:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, BodyEncoded):
         headers["Accept-Encoding"] = "identity"  # RFC 9110 wants it said what would be taken
-    answer = as_json(body, headers, status)
+    answer = prebuilt_json(body, headers, status)
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         answer.force_close()  # what is left of the body is nobody's request
     return answer

@@ -1,4 +1,4 @@
-"""What a request can do wrong, as facts. Handlers raise one where it is known; `error_responses` makes it an answer."""
+"""Request errors. Handlers raise them as facts; `error_responses` turns them into responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class RequestError(Exception):
-    """The root of what is wrong with a request."""
+    """Base class of request errors."""
 
 
 class TokenMissing(RequestError):
@@ -109,4 +109,4 @@ class TransferCodingUnknown(RequestError):
 
 
 BODY_ERRORS = (BodyTooLarge, BodyTooSlow, BodyUnsupported)
-"""What may be wrong with any body, whatever is in it."""
+"""The errors that any body may cause, whatever it holds."""

@@ -1,4 +1,4 @@
-"""What a field may be, in words: for errors that say what is allowed rather than what a library calls it."""
+"""Describes the values that a field accepts, for error messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import UnsetType, inspect
 
 @lru_cache
 def expected(type_: Any, *, null: bool = True) -> str:
-    """The values of a type, as `a whole number from 1 to 200`; `or null` is added where it is one and counts."""
+    """The values of a type, such as `a whole number from 1 to 200`. `null`: whether to mention an accepted null."""
     kinds = list(_kinds(inspect.type_info(type_)))
     words = [_words(kind) for kind in kinds if not isinstance(kind, inspect.NoneType)]
     return " or ".join([*words, *(["null"] if null and len(words) < len(kinds) else [])])

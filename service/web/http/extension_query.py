@@ -1,4 +1,4 @@
-"""The argument `extension` of a call about one extension."""
+"""The parameter `extension` of calls about one extension."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Meta
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound
 
 ONE_EXTENSION_ERRORS = (BadArgument("Missing key 'extension'"), ExtensionNotFound, *BODY_ERRORS)
-"""What such a call may raise."""
+"""The errors of such a call."""
 
 
 class ExtensionQuery(msgspec.Struct, frozen=True):

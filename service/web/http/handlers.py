@@ -1,4 +1,4 @@
-"""What answers a request: a coroutine, or a plain call where nothing has to be waited for."""
+"""Types of request handlers: a coroutine, or a plain function that never waits."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from service.web.http.prebuilt_response import PrebuiltResponse
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse | PrebuiltResponse]]
 SyncHandler = Callable[[web.Request], PrebuiltResponse | None]
-"""A handler that never waits. None: it would have to, and has done nothing. Raises what the handler raises."""
+"""A handler that never waits: returns None, without side effects, if it had to. Raises what the handler raises."""

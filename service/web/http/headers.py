@@ -1,12 +1,11 @@
-"""What headers of many answers hold."""
+"""Headers that many responses carry."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from service.domain.models import Reading
+from service.domain.timestamps import rfc3339_ms
 
-EXPOSED = ", ".join(
+EXPOSED_HEADERS = ", ".join(
     (
         "ETag",
         "Retry-After",
@@ -18,17 +17,12 @@ EXPOSED = ", ".join(
         "X-State-Since",
     )
 )
-"""Which headers a page of another origin may read."""
+"""The headers that a page of another origin may read."""
 
 
-def rfc3339(moment: datetime) -> str:
-    """A time as all headers have it: UTC, with milliseconds."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def why_not_live(reading: Reading) -> dict[str, str]:
-    """The headers that tell why a state is not live; none when it is."""
+def not_live_headers(reading: Reading) -> dict[str, str]:
+    """The headers with the reason why a state is not live; none if it is."""
     if reading.reason is None:
         return {}
-    since = {"X-State-Since": rfc3339(reading.since)} if reading.since else {}
+    since = {"X-State-Since": rfc3339_ms(reading.since)} if reading.since else {}
     return {"X-State-Reason": reading.reason.value, **since}

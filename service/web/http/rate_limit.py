@@ -1,4 +1,4 @@
-"""How much one token may ask: generous for polls, a wall for a client that went wild. In each process's memory."""
+"""The request rate limit per token: generous for polls, a bound for a client that loops. Counted in each process."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from service.web.http.errors import TooManyRequests
 
 
 class FixedWindow:
-    """Counts each key, from zero again every so many `seconds`; `clock` gives seconds that only grow.
+    """Counts each key within windows of `seconds`. `clock` is monotonic.
 
-    The cheapest count there is, and nobody polls at the edge of a minute on purpose. The library `limits`, which counts
-    logins, walks over all keys in a new thread up to a hundred times a second: too much for every poll.
+    It is the cheapest algorithm; its burst at the edge of a window does no harm here. The library `limits` scans all
+    keys in a new thread up to a hundred times a second, which is too much for every poll.
     """
 
-    def __init__(self, most: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
-        self._most = most
+    def __init__(self, limit: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._limit = limit
         self._seconds = seconds
         self._clock = clock
-        self._ends = float("-inf")
+        self._window_ends = float("-inf")
         self._counts: dict[bytes, int] = {}
 
     def hit(self, key: bytes) -> float:
-        """Count one more. Returns 0, or after how many seconds to come again if it is one too many."""
+        """Count a request. Returns 0, or the seconds until the next window if the limit is exceeded."""
         now = self._clock()
-        if now >= self._ends:
-            self._counts, self._ends = {}, now + self._seconds
+        if now >= self._window_ends:
+            self._counts, self._window_ends = {}, now + self._seconds
         count = self._counts[key] = self._counts.get(key, 0) + 1
-        return 0.0 if count <= self._most else self._ends - now
+        return 0.0 if count <= self._limit else self._window_ends - now
 
 
 class RateLimit:
-    """One per process; memory is bounded by the tokens that are used within a minute."""
+    """The limiter; one per process. Memory is bounded by the tokens used within a minute."""
 
     def __init__(self, requests_per_minute: int) -> None:
         self._requests = FixedWindow(requests_per_minute, 60)
 
-    def request(self, token_hash: bytes) -> None:
+    def check(self, token_hash: bytes) -> None:
         """Count a request with this token. Raises TooManyRequests."""
         if wait := self._requests.hit(token_hash):
             raise TooManyRequests(wait)

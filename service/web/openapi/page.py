@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from service.web.http.errors import encode
-from service.web.http.etag import known
+from service.web.http.etag import matches_etag
 from service.web.http.handlers import Handler
 from service.web.openapi.document import document
 from service.web.openapi.operation import Auth, Operation
@@ -102,7 +102,7 @@ def _html(policy: str) -> dict[str, str]:
 def _cached(request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
     tag = hashlib.blake2b(body, digest_size=16).hexdigest()
     headers |= {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
-    if known(request, headers["ETag"]):
+    if matches_etag(request, headers["ETag"]):
         return web.Response(status=304, headers={**headers})
     return web.Response(body=body, headers=headers)
 

@@ -1,4 +1,4 @@
-"""Prometheus: what is counted, and what is read from the parts when somebody scrapes."""
+"""Metrics for Prometheus: counters, and gauges that are read from the parts at each scrape."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
 
 
 class StateCollector(Collector):
-    """Reads the parts at the moment of the scrape: it costs nothing between scrapes."""
+    """Reads the parts at each scrape, so it costs nothing in between."""
 
     def __init__(
         self,
@@ -31,16 +31,16 @@ class StateCollector(Collector):
         directory: Directory,
         write_access: WriteAccess,
         streams: Sized,
-        watch: SessionWatch,
-        unknown: UnknownCallServers,
+        session_watch: SessionWatch,
+        unknown_call_servers: UnknownCallServers,
     ) -> None:
-        self._unknown = unknown
+        self._unknown_call_servers = unknown_call_servers
         self._directory = directory
         self._write_access = write_access
         self._links = links
         self._logins = logins
         self._streams = streams
-        self._watch = watch
+        self._session_watch = session_watch
 
     def collect(self) -> Iterator[Metric]:
         age = GaugeMetricFamily("connector_directory_overdue_seconds", "Seconds by which its proof is overdue.")
@@ -56,10 +56,10 @@ class StateCollector(Collector):
             (
                 "directory_unknown_call_server_extensions",
                 "Extensions of call servers that the settings do not name.",
-                sum(self._unknown.counts.values()),
+                sum(self._unknown_call_servers.counts.values()),
             ),
             ("streams_open", "Open event streams.", len(self._streams)),
-            ("held_open", "Streams and long-polls that are held open.", len(self._watch)),
+            ("held_open", "Streams and long-polls that are held open.", len(self._session_watch)),
         ):
             yield GaugeMetricFamily(f"connector_{name}", text, value=count)
         size = GaugeMetricFamily("connector_directory_size", "Entries of the directory.", labels=("kind",))
@@ -111,13 +111,13 @@ class StateCollector(Collector):
 
 
 class ResponseCounter(Collector):
-    """Answers by route, method and status, as plain numbers: the library's counter takes a lock, and far longer."""
+    """Counts responses by route, method and status in plain integers: the library's counter is slower and locks."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, int], int] = {}
 
     def count(self, route: str, method: str, status: int) -> None:
-        """Count an answer. `route` is a pattern, never a path that a client made up."""
+        """Count a response. `route` is a pattern, never a path that the client chose."""
         key = route, method if method in METHODS else "other", status
         self._counts[key] = self._counts.get(key, 0) + 1
 
@@ -129,20 +129,22 @@ class ResponseCounter(Collector):
 
 
 class Metrics:
-    """One registry per application, so that two in one process do not collide."""
+    """The registry; one per application, so that two in one process do not collide."""
 
     def __init__(self, parts: StateCollector) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(parts)
-        self._answered = ResponseCounter()
-        self.registry.register(self._answered)
-        self.answered = self._answered.count
+        self._responses = ResponseCounter()
+        self.registry.register(self._responses)
+        self.count_response = self._responses.count
         self.worker_metrics: WorkerMetrics | None = None
-        """All workers, where there are several."""
+        """The metrics of all workers, if there are several."""
 
     async def exposition(self) -> bytes:
-        """Prometheus's text, of all workers whichever is asked."""
-        return generate_latest(self.registry if self.worker_metrics is None else await self.worker_metrics.gathered())
+        """Prometheus's text format, with the metrics of all workers."""
+        return generate_latest(
+            self.registry if self.worker_metrics is None else await self.worker_metrics.collect_all()
+        )
 
 
 METRICS = web.AppKey("metrics", Metrics)

@@ -1,4 +1,4 @@
-"""What orchestrators and operators are told."""
+"""Schemas of the probes and reports for orchestrators and operators."""
 
 from __future__ import annotations
 

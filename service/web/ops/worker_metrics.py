@@ -1,7 +1,7 @@
-"""The metrics of all workers in one answer: Prometheus reaches whichever worker the kernel gave it.
+"""Merges the metrics of all workers into one exposition: a scrape reaches whichever worker the kernel chooses.
 
-Each worker listens on a socket of its own, which the parent made so that it outlives a worker, and tells whoever
-connects what it counts. So a scrape of any of them shows the whole, with the label `worker`.
+Each worker listens on a Unix socket, which the parent creates so that it outlives the worker, and sends its metrics to
+every client. So a scrape of any worker returns the metrics of all, with the label `worker`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-DEADLINE = 1.0
-"""Seconds that a scrape waits for a worker; one that does not tell in time is down."""
+READ_DEADLINE = 1.0
+"""Seconds that a scrape waits for a worker. A worker that does not send its metrics by then counts as down."""
 
 
 class Sample(msgspec.Struct, array_like=True):
@@ -28,7 +28,7 @@ class Sample(msgspec.Struct, array_like=True):
     value: float
 
 
-class Family(msgspec.Struct, array_like=True):
+class MetricFamily(msgspec.Struct, array_like=True):
     """The lines of one metric."""
 
     name: str
@@ -37,70 +37,72 @@ class Family(msgspec.Struct, array_like=True):
     samples: list[Sample]
 
 
-Told = list[Family]
-"""What one worker tells."""
-_decoder = msgspec.msgpack.Decoder(Told)
+WorkerMetricFamilies = list[MetricFamily]
+"""The metrics of one worker."""
+_decoder = msgspec.msgpack.Decoder(WorkerMetricFamilies)
 
 
-def encoded(registry: Collector) -> bytes:
-    """Everything that a registry holds now."""
+def encode_metrics(registry: Collector) -> bytes:
+    """The current metrics of a registry."""
     return msgspec.msgpack.encode(
         [
-            Family(metric.name, metric.documentation, metric.type, [Sample(*sample[:3]) for sample in metric.samples])
+            MetricFamily(
+                metric.name, metric.documentation, metric.type, [Sample(*sample[:3]) for sample in metric.samples]
+            )
             for metric in registry.collect()
         ]
     )
 
 
-def meeting_point() -> socket.socket:
-    """What the parent makes for each worker. Linux chooses a name that is in no folder and ends with its holders."""
-    one = socket.socket(socket.AF_UNIX)
-    one.bind("")
-    return one
+def create_metrics_socket() -> socket.socket:
+    """A worker's socket, with an abstract name chosen by Linux: no file, and it ends with its last holder."""
+    unix_socket = socket.socket(socket.AF_UNIX)
+    unix_socket.bind("")
+    return unix_socket
 
 
 class WorkerMetrics:
-    """All workers of one parent, by their meeting points, in order; `number` is this one's, from 1."""
+    """The metrics of one parent's workers, by their `sockets` in order. `number` is this worker's, from 1."""
 
     def __init__(self, number: int, sockets: Sequence[socket.socket], restarts: int) -> None:
-        self._names = [one.getsockname() for one in sockets]
+        self._names = [unix_socket.getsockname() for unix_socket in sockets]
         self._socket = sockets[number - 1]
         self._restarts = restarts
 
     @contextlib.asynccontextmanager
-    async def telling(self, registry: CollectorRegistry) -> AsyncIterator[None]:
-        """Tell the others what this one counts, until the block ends."""
+    async def serving(self, registry: CollectorRegistry) -> AsyncIterator[None]:
+        """Send this worker's metrics to the others until the block ends."""
 
-        async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def send_metrics(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(ConnectionError):
-                writer.write(encoded(_Alive(registry, self._restarts)))
+                writer.write(encode_metrics(_WorkerCollector(registry, self._restarts)))
                 await writer.drain()
             writer.close()
 
-        server = await asyncio.start_unix_server(tell, sock=self._socket, backlog=8)
+        server = await asyncio.start_unix_server(send_metrics, sock=self._socket, backlog=8)
         try:
             yield
         finally:
             server.close()
 
-    async def gathered(self) -> Collector:
-        """What all of them count, each sample with its worker's number."""
-        return _All(await asyncio.gather(*map(_asked, self._names)))
+    async def collect_all(self) -> Collector:
+        """The metrics of all workers, with the worker's number as a label."""
+        return _MergedCollector(await asyncio.gather(*map(_read_worker, self._names)))
 
 
-async def _asked(name: bytes) -> Told | None:
-    """What a worker tells; None for one that is starting, gone, or does not answer."""
+async def _read_worker(name: bytes) -> WorkerMetricFamilies | None:
+    """A worker's metrics; None if it is starting, gone, or does not answer."""
     writer: asyncio.StreamWriter | None = None
     try:
-        async with asyncio.timeout(DEADLINE):
-            one = socket.socket(socket.AF_UNIX)
-            one.setblocking(False)
+        async with asyncio.timeout(READ_DEADLINE):
+            unix_socket = socket.socket(socket.AF_UNIX)
+            unix_socket.setblocking(False)
             try:
-                one.connect(name)
+                unix_socket.connect(name)
             except OSError:
-                one.close()
+                unix_socket.close()
                 raise
-            reader, writer = await asyncio.open_unix_connection(sock=one)
+            reader, writer = await asyncio.open_unix_connection(sock=unix_socket)
             return _decoder.decode(await reader.read())
     except (OSError, TimeoutError, msgspec.DecodeError):
         return None
@@ -109,8 +111,8 @@ async def _asked(name: bytes) -> Told | None:
             writer.close()
 
 
-class _Alive(Collector):
-    """A worker's metrics and what only its parent knew."""
+class _WorkerCollector(Collector):
+    """A worker's metrics, and its restarts, which its parent counts."""
 
     def __init__(self, registry: CollectorRegistry, restarts: int) -> None:
         self._registry = registry
@@ -121,16 +123,16 @@ class _Alive(Collector):
         yield CounterMetricFamily("connector_worker_restarts", "Times that it was started again.", value=self._restarts)
 
 
-class _All(Collector):
-    def __init__(self, told: Sequence[Told | None]) -> None:
-        self._told = told
+class _MergedCollector(Collector):
+    def __init__(self, workers: Sequence[WorkerMetricFamilies | None]) -> None:
+        self._workers = workers
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("connector_worker_up", "1 for a worker that answers.", labels=("worker",))
         families: dict[str, Metric] = {}
-        for number, told in enumerate(self._told, start=1):
-            up.add_metric((str(number),), float(told is not None))
-            for family in told or ():
+        for number, worker_families in enumerate(self._workers, start=1):
+            up.add_metric((str(number),), float(worker_families is not None))
+            for family in worker_families or ():
                 metric = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
                 for sample in family.samples:
                     metric.add_sample(sample.name, {**sample.labels, "worker": str(number)}, sample.value)

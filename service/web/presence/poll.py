@@ -15,6 +15,7 @@ from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Changes, Scope
 from service.domain.presence.visibility import may_see
+from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH, SETTINGS
 from service.web.auth.authentication import (
     caller_from_memory,
@@ -24,9 +25,8 @@ from service.web.auth.authentication import (
     sync_handler_for_caller,
 )
 from service.web.http.errors import BadArgument, ExtensionNotFound
-from service.web.http.etag import known
-from service.web.http.headers import rfc3339
-from service.web.http.prebuilt_response import PrebuiltResponse, as_json, lines
+from service.web.http.etag import matches_etag
+from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json, render_headers
 from service.web.http.wait import waiting_time
 from service.web.openapi.operation import Operation
 from service.web.presence.query import asked
@@ -70,7 +70,7 @@ def one(request: web.Request, person: Person) -> PrebuiltResponse:
     if item is None or not may_see(person, item):
         raise ExtensionNotFound
     tag = snapshots.tag_of_one(item)
-    if known(request, tag):
+    if matches_etag(request, tag):
         return _answer(app, None, tag)
     cursor = scope_of(request, person).cursor()
     return _answer(app, {"success": True, "cursor": cursor, "presence": snapshots.encoded(item)}, tag)
@@ -87,9 +87,9 @@ async def _changes_since(request: web.Request, scope: Scope, cursor: str, wait: 
 async def _differs(request: web.Request, scope: Scope, wait: float) -> bool:
     """Wait while the picture is the one that the client knows. False: its token has ended, or its role is another."""
     snapshots = request.app[SNAPSHOT_CACHE]
-    if hdrs.IF_NONE_MATCH not in request.headers or not known(request, snapshots.tag(scope)):
+    if hdrs.IF_NONE_MATCH not in request.headers or not matches_etag(request, snapshots.tag(scope)):
         return True
-    return await _held(request, scope, wait, lambda: not known(request, snapshots.tag(scope)))
+    return await _held(request, scope, wait, lambda: not matches_etag(request, snapshots.tag(scope)))
 
 
 async def _held(request: web.Request, scope: Scope, wait: float, changed: Callable[[], bool]) -> bool:
@@ -126,7 +126,7 @@ def _told(request: web.Request, scope: Scope, cursor: str | None, changes: Chang
         now = scope.cursor() if changes else cursor
         return _answer(app, {"success": True, "full": False, "cursor": now, "presence": shown})
     tag = snapshots.tag(scope)
-    if known(request, tag):
+    if matches_etag(request, tag):
         return _answer(app, None, tag)
     snapshot = msgspec.Raw(snapshots.snapshot(scope))
     return _answer(app, {"success": True, "full": True, "cursor": scope.cursor(), "presence": snapshot}, tag)
@@ -138,10 +138,10 @@ def _answer(app: web.Application, answer: Mapping[str, object] | None, tag: str 
     if tag is not None:
         headers["ETag"] = tag
     if since := app[DIRECTORY].stale_since:
-        headers["X-Directory-Stale-Since"] = rfc3339(since)
+        headers["X-Directory-Stale-Since"] = rfc3339_ms(since)
     if answer is None:
-        return PrebuiltResponse(304, lines(headers))
-    return as_json(answer, headers)
+        return PrebuiltResponse(304, render_headers(headers))
+    return prebuilt_json(answer, headers)
 
 
 OPERATIONS = (

@@ -12,9 +12,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.domain.models import Person
 from service.domain.presence.feed import PresenceFeed
-from service.domain.presence.item import Item, rfc3339_ms
+from service.domain.presence.item import Item
 from service.domain.presence.scope import Scope
 from service.domain.presence.visibility import may_see, sees_all
+from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, PRESENCE_FEED
 from service.web.auth.authentication import (
     caller_from_memory,
@@ -23,7 +24,7 @@ from service.web.auth.authentication import (
     sync_handler_for_caller,
 )
 from service.web.http.errors import BadArgument, UserNotFound, encode
-from service.web.http.prebuilt_response import PrebuiltResponse, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Operation, Yes
 from service.web.presence.aggregates import JsonList
 
@@ -87,8 +88,8 @@ def get_presence(request: web.Request, person: Person) -> PrebuiltResponse:
     item = feed.get(number) if number is not None else None
     status = _status(item) if item is not None and may_see(person, item) else OFFLINE
     if asked is not person:
-        return as_json(PresenceOf(status))
-    return as_json(PresenceOf(status, "offline" if status == OFFLINE else "online"))
+        return prebuilt_json(PresenceOf(status))
+    return prebuilt_json(PresenceOf(status, "offline" if status == OFFLINE else "online"))
 
 
 async def presence(request: web.Request) -> PrebuiltResponse:
@@ -123,7 +124,7 @@ def _presence(request: web.Request, person: Person) -> PrebuiltResponse:
         users = app[ROCKETCHAT_USERS].joined()
     else:
         users = app[ROCKETCHAT_USERS].changed_after(since)
-    return as_json({"users": msgspec.Raw(users), "full": since is None, "success": True})
+    return prebuilt_json({"users": msgspec.Raw(users), "full": since is None, "success": True})
 
 
 def _asked(request: web.Request, person: Person) -> Person:

@@ -1,4 +1,4 @@
-"""Registration info: what a softphone needs to register, and whether its line is up now."""
+"""Registration info: a softphone's SIP credentials, and the live state of its line."""
 
 from __future__ import annotations
 
@@ -14,109 +14,111 @@ from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.permissions import Permission
 from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
+from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH
 from service.web.auth.authentication import caller_from_memory, presented_token, require_caller, require_holder
 from service.web.auth.permissions import require_permission
 from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
-from service.web.http.etag import known
+from service.web.http.etag import matches_etag
 from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery
-from service.web.http.headers import rfc3339
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.http.wait import Wait, waiting_time
 from service.web.openapi.operation import AnyOf, Operation, Yes
 from service.web.server.held_request import Waiter, while_connected
 from service.web.softphone.registration_cache import REGISTRATION_CACHE, CachedRegistration
 
-_PLAIN = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
-"""The whole query of most polls: it says the same without being parsed."""
-LOOK_AGAIN = 1.0
-"""Seconds: a new secret is no change of presence, so nobody is woken for it."""
+_PLAIN_QUERY = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
+"""The query of most polls; it needs no URL parser."""
+RECHECK_INTERVAL = 1.0
+"""Seconds between two checks of a long poll: a new secret is no change of presence, so it wakes none."""
 STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since", "X-Poll-Interval")
 
 
 def by_user_id_sync(request: web.Request) -> PrebuiltResponse | None:
-    """`by_user_id` for a plain question of somebody who is known here: what most polls are."""
-    plain = _PLAIN.fullmatch(request.rel_url.raw_query_string)
+    """`by_user_id` without waiting, for a plain query of a caller that memory knows. Most polls are."""
+    plain = _PLAIN_QUERY.fullmatch(request.rel_url.raw_query_string)
     person = caller_from_memory(request) if plain else None
     if plain is None or person is None:
         return None
-    _may_see(person, uid := plain[1])
-    return answer(request, _made(request, uid))
+    _require_access(person, uid := plain[1])
+    return respond(request, _current_of_user(request, uid))
 
 
 async def by_user_id(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByUserId
 
-    `wait` seconds, together with `If-None-Match`, holds the answer until it differs: an addition of ours.
+    With `wait` seconds and `If-None-Match`, a long poll until the info differs. Rocket.Chat had no such call.
     """
     person = await require_caller(request)
     uid, wait = await arguments.text(request, "id"), waiting_time(request)
-    _may_see(person, uid)
-    made = _made(request, uid)
-    if wait and known(request, made.etag):
-        made = await _differing(request, person, uid, wait)
-    return answer(request, made)
+    _require_access(person, uid)
+    current = _current_of_user(request, uid)
+    if wait and matches_etag(request, current.etag):
+        current = await _wait_for_difference(request, person, uid, wait)
+    return respond(request, current)
 
 
 async def by_extension(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
     asked = await arguments.of_query(request, ExtensionQuery)
-    return answer(request, made_of(request, request.app[DIRECTORY].extension(asked.extension)))
+    return respond(request, current_registration(request, request.app[DIRECTORY].extension(asked.extension)))
 
 
-def _made(request: web.Request, uid: str) -> CachedRegistration:
-    """What can be answered now. Raises ExtensionNotFound, Unavailable."""
-    return made_of(request, request.app[DIRECTORY].extension_of(uid))
+def _current_of_user(request: web.Request, uid: str) -> CachedRegistration:
+    """A user's current registration info. Raises ExtensionNotFound, Unavailable."""
+    return current_registration(request, request.app[DIRECTORY].extension_of(uid))
 
 
-def made_of(request: web.Request, extension: Extension | None) -> CachedRegistration:
-    """An extension's registration info now. Raises ExtensionNotFound, Unavailable."""
+def current_registration(request: web.Request, extension: Extension | None) -> CachedRegistration:
+    """An extension's current registration info. Raises ExtensionNotFound, Unavailable."""
     if extension is None:
         raise ExtensionNotFound
-    return request.app[REGISTRATION_CACHE].of(extension)
+    return request.app[REGISTRATION_CACHE].get(extension)
 
 
-def answer(request: web.Request, made: CachedRegistration) -> PrebuiltResponse:
-    """The registration info, or 304 for whoever has it already."""
-    found = made.answer(known=known(request, made.etag))
+def respond(request: web.Request, current: CachedRegistration) -> PrebuiltResponse:
+    """The registration info, or 304 if the client has it already."""
+    response = current.response(not_modified=matches_etag(request, current.etag))
     stale_since = request.app[DIRECTORY].stale_since
     if stale_since is not None:
-        found.headers["X-Directory-Stale-Since"] = rfc3339(stale_since)
-    return found
+        response.headers["X-Directory-Stale-Since"] = rfc3339_ms(stale_since)
+    return response
 
 
-async def _differing(request: web.Request, person: Person, uid: str, wait: float) -> CachedRegistration:
-    """What can be answered once it is not what the client knows, or the time is up, or the process stops.
+async def _wait_for_difference(request: web.Request, person: Person, uid: str, wait: float) -> CachedRegistration:
+    """The registration info once it differs from the client's, the time is up, or the process stops.
 
-    Whoever may not ask any more is refused like anybody else: a new secret is not theirs.
+    A caller who loses access meanwhile is refused: a new secret is not theirs.
     """
     feed, loop = request.app[PRESENCE_FEED], asyncio.get_running_loop()
     token, waiter = token_hash(presented_token(request)), Waiter()
     extension = request.app[DIRECTORY].extension_of(uid)
     subscription = feed.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.arrived)
-    held = request.app[LONG_POLL_QUOTA].holding(person.user_id, waiter.end)
-    watched = request.app[SESSION_WATCH].holding(token, person.role, waiter.end)
-    end = loop.time() + wait
+    quota = request.app[LONG_POLL_QUOTA].holding(person.user_id, waiter.end)
+    session = request.app[SESSION_WATCH].holding(token, person.role, waiter.end)
+    deadline = loop.time() + wait
     try:
-        with held, watched, while_connected(request, waiter.end):
-            while known(request, (made := _made(request, uid)).etag) and loop.time() < end and not waiter.ended:
+        with quota, session, while_connected(request, waiter.end):
+            while True:
+                current = _current_of_user(request, uid)
+                if not matches_etag(request, current.etag) or loop.time() >= deadline or waiter.ended:
+                    return current
                 subscription.take()
-                await waiter.wait(min(LOOK_AGAIN, end - loop.time()))
-                _may_see(await require_holder(request, token), uid)
+                await waiter.wait(min(RECHECK_INTERVAL, deadline - loop.time()))
+                _require_access(await require_holder(request, token), uid)
     finally:
         feed.unsubscribe(subscription)
-    return made
 
 
-def _may_see(person: Person, uid: str) -> None:
+def _require_access(person: Person, uid: str) -> None:
     if uid != person.uid and not person.is_admin:
         raise Forbidden
 
 
 class RegistrationQuery(msgspec.Struct, frozen=True):
-    """Whose registration info."""
+    """The user whose registration info is requested."""
 
     id: Annotated[str, Meta(min_length=1, description="User ID (17 characters). May also be sent in a JSON body.")]
     wait: Wait = 0.0
@@ -130,7 +132,7 @@ class SignedRegistrationInfo(msgspec.Struct, frozen=True):
 
 
 class RegistrationAnswer(AnyOf):
-    """The seed's answer, unless the settings ask for `success` in it or for a signature."""
+    """Registration info; the settings may add `success` or a signature."""
 
     alternatives = (RegistrationInfo, SuccessfulRegistrationInfo, SignedRegistrationInfo)
 

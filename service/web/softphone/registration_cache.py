@@ -1,4 +1,4 @@
-"""Registration infos as bytes: each extension's is made once, until the extension or what is known of it changes."""
+"""Caches registration infos as bytes, until the extension or its state changes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from service.domain.registration_info import Registration, registration
 from service.domain.state_names import ASTERISK, ROCKETCHAT
 from service.errors import CallServerUnavailable
 from service.settings import Settings
-from service.web.http.headers import why_not_live
-from service.web.http.prebuilt_response import PrebuiltResponse, lines
-from service.web.softphone.signing import JWT_RENEWED_EVERY, signed
+from service.web.http.headers import not_live_headers
+from service.web.http.prebuilt_response import PrebuiltResponse, render_headers
+from service.web.softphone.signing import JWT_RENEWAL_INTERVAL, sign
 
 
 @dataclass(frozen=True, slots=True)
 class CachedRegistration:
-    """An answer, and what it was made of: it holds as long as these are the same, within the same period."""
+    """A response and its inputs: it is current while these are the same, within the same `period` of the signature."""
 
     extension: Extension
     reading: Reading
@@ -32,17 +32,19 @@ class CachedRegistration:
     head_without_body: bytes
     body: bytes = field(repr=False)
 
-    def holds(self, extension: Extension, reading: Reading, period: int) -> bool:
-        same = reading is self.reading or reading == self.reading  # one that is not live is made anew each time
+    def is_current(self, extension: Extension, reading: Reading, period: int) -> bool:
+        same = reading is self.reading or reading == self.reading  # one that is not live is a new object each time
         return same and extension is self.extension and period == self.period
 
-    def answer(self, *, known: bool) -> PrebuiltResponse:
-        """The answer, or that the client knows it already."""
-        return PrebuiltResponse(304, self.head_without_body) if known else PrebuiltResponse(200, self.head, self.body)
+    def response(self, *, not_modified: bool) -> PrebuiltResponse:
+        """The response: 304 without a body, or 200."""
+        if not_modified:
+            return PrebuiltResponse(304, self.head_without_body)
+        return PrebuiltResponse(200, self.head, self.body)
 
 
 class RegistrationCache:
-    """One per process. Extensions are frozen, and a change is a new one: so `is` tells."""
+    """The cache; one per process. Extensions are immutable, so `is` detects a change."""
 
     def __init__(self, settings: Settings, links: Mapping[str, Link], directory: Directory, tag_key: bytes) -> None:
         self._settings = settings
@@ -52,50 +54,56 @@ class RegistrationCache:
         self._jwt_secret = settings.jwt_secret
         self._directory = directory
         self._tag_key = tag_key
-        self._made: dict[str, CachedRegistration] = {}
+        self._cached: dict[str, CachedRegistration] = {}
 
-    def of(self, extension: Extension) -> CachedRegistration:
-        """What can be answered now. Raises CallServerUnavailable."""
-        found = self._servers.get(extension.call_server)
-        if found is None:
+    def get(self, extension: Extension) -> CachedRegistration:
+        """The current registration info. Raises CallServerUnavailable."""
+        configured = self._servers.get(extension.call_server)
+        if configured is None:
             raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
-        server, link = found
+        server, link = configured
         reading = link.states.read(extension.device)
-        period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWED_EVERY)
-        made = self._made.get(extension.number)
-        if made is None or not made.holds(extension, reading, period):
-            self._tidy()
-            made = self._made[extension.number] = self._make(extension, server, reading, period)
-        return made
+        period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWAL_INTERVAL)
+        cached = self._cached.get(extension.number)
+        if cached is None or not cached.is_current(extension, reading, period):
+            self._evict_removed()
+            cached = self._cached[extension.number] = self._build(extension, server, reading, period)
+        return cached
 
-    def _make(
+    def _build(
         self, extension: Extension, server: WebSocketAddress, reading: Reading, period: int
     ) -> CachedRegistration:
         settings, key = self._settings, self._tag_key
         state_names = ROCKETCHAT if settings.rocketchat_states else ASTERISK
-        found = registration(extension, server, reading, state_names, tag_key=key, success=settings.rocketchat_success)
+        info = registration(extension, server, reading, state_names, tag_key=key, success=settings.rocketchat_success)
         if self._jwt_secret is not None:
             secret = self._jwt_secret.get_secret_value()
-            found = signed(found, secret, tag_key=key, now=period * JWT_RENEWED_EVERY)
-        headers = _headers(found, settings.poll_interval)
+            info = sign(info, secret, tag_key=key, now=period * JWT_RENEWAL_INTERVAL)
+        headers = _headers(info, settings.poll_interval)
         return CachedRegistration(
-            extension, reading, period, found.etag, lines(headers, found.body), lines(headers), found.body
+            extension,
+            reading,
+            period,
+            info.etag,
+            render_headers(headers, info.body),
+            render_headers(headers),
+            info.body,
         )
 
-    def _tidy(self) -> None:
-        """Forget extensions that are gone, before they are as many as those that are there."""
-        if len(self._made) > 2 * self._directory.counts()["extensions"] + 100:
-            for number in [number for number in self._made if self._directory.extension(number) is None]:
-                del self._made[number]
+    def _evict_removed(self) -> None:
+        """Drop removed extensions once they may outnumber the existing ones."""
+        if len(self._cached) > 2 * self._directory.counts()["extensions"] + 100:
+            for number in [number for number in self._cached if self._directory.extension(number) is None]:
+                del self._cached[number]
 
 
-def _headers(found: Registration, poll_interval: int) -> dict[str, str]:
+def _headers(info: Registration, poll_interval: int) -> dict[str, str]:
     return {
         "Cache-Control": "no-store",
-        "ETag": found.etag,
-        "X-State-Live": "true" if found.reading.live else "false",
+        "ETag": info.etag,
+        "X-State-Live": "true" if info.reading.live else "false",
         "X-Poll-Interval": str(poll_interval),
-        **why_not_live(found.reading),
+        **not_live_headers(info.reading),
     }
 
 

@@ -1,4 +1,4 @@
-"""Signing: the registration info inside a JWS, where the settings hold a secret for it."""
+"""Signs registration info as a JWS, if a secret is configured."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import msgspec
 from service.domain.registration_info import Registration, tagged
 
 JWT_LIFETIME = 3600
-JWT_RENEWED_EVERY = 1800
+JWT_RENEWAL_INTERVAL = 1800
 JWT_LEEWAY = 300
-"""Seconds by which the clock of whoever verifies it may be behind ours."""
+"""Seconds by which a verifier's clock may be behind ours."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-def signed(found: Registration, secret: str, *, tag_key: bytes, now: float) -> Registration:
-    """The answer inside a JWS (HS256) that is valid for an hour: signed, not encrypted.
+def sign(info: Registration, secret: str, *, tag_key: bytes, now: float) -> Registration:
+    """The info in a JWS (HS256) that is valid for an hour: signed, not encrypted. `now` is in seconds since the epoch.
 
-    It begins JWT_LEEWAY before the last full half hour (`now` is in seconds since the epoch), so that every replica
-    makes the same one, and one that a client holds because of a 304 is valid for 25 minutes more at least.
+    Its validity begins JWT_LEEWAY before the last full half hour. So every replica makes the same JWS, and one that a
+    client keeps after a 304 is valid for at least 25 more minutes.
     """
-    begins = int(now // JWT_RENEWED_EVERY * JWT_RENEWED_EVERY) - JWT_LEEWAY
+    valid_from = int(now // JWT_RENEWAL_INTERVAL * JWT_RENEWAL_INTERVAL) - JWT_LEEWAY
     claims = {
-        "iat": begins,
-        "nbf": begins,
-        "exp": begins + JWT_LIFETIME,
+        "iat": valid_from,
+        "nbf": valid_from,
+        "exp": valid_from + JWT_LIFETIME,
         "aud": "RocketChat",
-        "context": msgspec.json.decode(found.body),
+        "context": msgspec.json.decode(info.body),
     }
     body = _encode({"result": jwt.encode(claims, secret, algorithm="HS256"), "success": True})
-    return tagged(body, found.reading, tag_key)
+    return tagged(body, info.reading, tag_key)

@@ -13,7 +13,7 @@ from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, HASHER, SE
 from service.web.auth.authentication import require_admin
 from service.web.http import body, fields
 from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
-from service.web.http.prebuilt_response import PrebuiltResponse, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Auth, Operation, Success, under
 from service.web.users import validation
 from service.web.users.change_schemas import NewUser, UserChanges
@@ -53,7 +53,7 @@ async def delete(request: web.Request) -> PrebuiltResponse:
     await user_admin.delete(request.app[DATABASE], user_id)
     log.info("user_deleted", user_id=user_id, by=by.user_id)
     await request.app[CHANGE_LISTENER].refresh(f"user {user_id}", within=1.0)
-    return as_json({"success": True})
+    return prebuilt_json({"success": True})
 
 
 async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[str, str]:
@@ -72,7 +72,7 @@ async def _shown(request: web.Request, row: UserRow) -> PrebuiltResponse:
     """The user as they are now, once this process knows it too."""
     await request.app[CHANGE_LISTENER].refresh(f"user {row.user_id}", within=1.0)
     pending, mask = request.app[ACTIVITY].pending(row.user_id), request.app[SETTINGS].mask_passwd
-    return as_json({"success": True, "payload": shown(row, pending, mask=mask)})
+    return prebuilt_json({"success": True, "payload": shown(row, pending, mask=mask)})
 
 
 _WRONG = FieldsWrong({"name": ["is another user's"], "email": ["a string or null is required"]})

@@ -16,7 +16,7 @@ from service.web.app_keys import ACTIVITY, SETTINGS, USER_LOADER
 from service.web.auth.authentication import log_in, require_admin
 from service.web.http import body
 from service.web.http.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
-from service.web.http.prebuilt_response import PrebuiltResponse, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Auth, Operation, under
 from service.web.users.schemas import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
 
@@ -35,7 +35,7 @@ async def get(request: web.Request) -> PrebuiltResponse:
     if row is None:
         raise UserNotFound
     payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
-    return as_json({"success": True, "payload": payload})
+    return prebuilt_json({"success": True, "payload": payload})
 
 
 def asked_user(request: web.Request) -> int:
@@ -59,7 +59,7 @@ async def authenticate(request: web.Request) -> PrebuiltResponse:
     lifetime = timedelta(days=request.app[SETTINGS].token_days) if minutes is None else timedelta(minutes=minutes)
     name, password = given["email_or_name"], given["password"]
     person, token, expired = await log_in(request, name, password, lifetime, "auth")
-    return as_json(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
+    return prebuilt_json(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
 
 
 def shown(row: UserRow, pending: Seen | None, *, mask: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from service.web.app_keys import ACTIVITY, DATABASE, SETTINGS
 from service.web.auth.authentication import require_admin
 from service.web.http import fields
 from service.web.http.errors import FieldsWrong, Forbidden
-from service.web.http.prebuilt_response import PrebuiltResponse, as_json
+from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Auth, Operation, under
 from service.web.users.get import shown
 from service.web.users.schemas import UserListAnswer, UserListQuery
@@ -37,7 +37,7 @@ async def get(request: web.Request) -> PrebuiltResponse:
     found, total = await user_list.page(request.app[DATABASE], wanted, pending, since)
     mask = request.app[SETTINGS].mask_passwd
     items = [{**shown(listed.row, None, mask=mask), "is_online": listed.is_online} for listed in found]
-    return as_json(
+    return prebuilt_json(
         {
             "success": True,
             "payload": {"items": items, "total": total, "page": asked.page, "per_page": asked.per_page},

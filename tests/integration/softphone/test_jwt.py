@@ -1,4 +1,4 @@
-"""Registration info inside a signed JWT, as Rocket.Chat wrapped it."""
+"""Registration info inside a sign JWT, as Rocket.Chat wrapped it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jwt
 
 from service.domain.models import DeviceState, Reading
 from service.domain.registration_info import Registration
-from service.web.softphone.signing import JWT_LEEWAY, JWT_RENEWED_EVERY, signed
+from service.web.softphone.signing import JWT_LEEWAY, JWT_RENEWAL_INTERVAL, sign
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Start
 
@@ -33,12 +33,12 @@ async def test_the_answer_is_wrapped_and_verifies(database: TestDatabase, start:
 
 async def test_every_replica_makes_the_same_and_its_tag_changes_before_it_expires() -> None:
     found = Registration(b'{"host":"x"}', Reading(DeviceState.UNKNOWN), '"tag"')
-    begins = 1_800_000_000 // JWT_RENEWED_EVERY * JWT_RENEWED_EVERY
-    first = signed(found, SECRET, tag_key=b"key", now=begins)
-    assert signed(found, SECRET, tag_key=b"key", now=begins + JWT_RENEWED_EVERY - 1) == first
-    later = signed(found, SECRET, tag_key=b"key", now=begins + JWT_RENEWED_EVERY)
+    begins = 1_800_000_000 // JWT_RENEWAL_INTERVAL * JWT_RENEWAL_INTERVAL
+    first = sign(found, SECRET, tag_key=b"key", now=begins)
+    assert sign(found, SECRET, tag_key=b"key", now=begins + JWT_RENEWAL_INTERVAL - 1) == first
+    later = sign(found, SECRET, tag_key=b"key", now=begins + JWT_RENEWAL_INTERVAL)
     assert later.etag != first.etag
     token = json.loads(first.body)["result"]
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["nbf"] == claims["iat"] == begins - JWT_LEEWAY
-    assert claims["exp"] > begins + JWT_RENEWED_EVERY + JWT_LEEWAY
+    assert claims["exp"] > begins + JWT_RENEWAL_INTERVAL + JWT_LEEWAY

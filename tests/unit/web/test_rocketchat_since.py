@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.presence.item import rfc3339_ms
+from service.domain.timestamps import rfc3339_ms
 from service.web.presence.rocketchat import _since
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))

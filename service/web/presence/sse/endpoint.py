@@ -16,7 +16,7 @@ from service.web.app_keys import SETTINGS, STREAM_TICKETS
 from service.web.auth.authentication import TOKEN_HEADER, presented_token, require_caller, require_holder
 from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong, encode
-from service.web.http.headers import EXPOSED
+from service.web.http.headers import EXPOSED_HEADERS
 from service.web.http.prebuilt_response import SERVER
 from service.web.openapi.operation import Auth, Operation, Yes
 from service.web.presence.poll import scope_of
@@ -68,7 +68,7 @@ def _answer(request: web.Request) -> web.StreamResponse:
             "Cache-Control": "no-store",
             "Server": SERVER,
             "X-Accel-Buffering": "no",  # nginx would hold events back
-            "Access-Control-Expose-Headers": EXPOSED,
+            "Access-Control-Expose-Headers": EXPOSED_HEADERS,
         }
     )
     if origin := request.headers.get("Origin"):
