@@ -57,3 +57,13 @@ async def raw(port: int, data: bytes, *, bodiless: bool = False, within: float =
     async with line_to(port) as (reader, writer):
         writer.write(data)
         return await answer_on(reader, bodiless=bodiless, within=within)
+
+
+async def rest_of(reader: asyncio.StreamReader, within: float = 5.0) -> bytes:
+    """Everything up to the end of the connection."""
+    found = b""
+    async with asyncio.timeout(within):
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 16):
+                found += data
+    return found

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 
 import asyncpg
 import pytest
 
 from local.postgres import Postgres
-from service.db.change_listener import ChangeListener
 from service.db.directory_loader import SQL, DirectoryLoader
-from service.db.migrate import migrate
-from service.errors import ConfigurationError, DatabaseUnavailable
-from service.runtime import app as composition
 from service.settings import Settings
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, DIRECTORY
 from tests.integration.db.test_directory_trouble import polling
-from tests.support import command_line
-from tests.support.database import ASTERISK, OWNER, SERVICE, TestDatabase
+from tests.support.database import ASTERISK, TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, Server, Start
 
@@ -288,28 +282,6 @@ async def test_a_read_only_database_goes_on_answering_what_needs_no_change(
 NEW = {"name": "new", "email": "new@example.com", "passwd": "a long password", "user_type": "agent"}
 
 
-async def test_a_feeder_that_dies_during_the_start_ends_it_at_once_with_the_true_reason(
-    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def broken(_: ChangeListener, __: bool) -> None:
-        raise ZeroDivisionError("broken on purpose")
-
-    monkeypatch.setattr(ChangeListener, "_read_all", broken)
-    with pytest.raises(RuntimeError, match=r"'changes' ended by itself: ZeroDivisionError\('broken on purpose'\)"):
-        async with asyncio.timeout(15), composition.running(settings(database)):
-            pass
-
-
-async def test_a_start_that_could_not_read_says_why(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(_: ChangeListener) -> None:
-        raise DatabaseUnavailable("the true reason")
-
-    monkeypatch.setattr(ChangeListener, "_session", away)
-    with pytest.raises(ConfigurationError, match="could not be read within 1 s: the true reason"):
-        async with composition.running(settings(database, database_start_deadline=1)):
-            pass
-
-
 async def test_a_mistake_of_ours_with_the_driver_is_a_bug_and_no_outage(
     server: Server, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, object]]
 ) -> None:
@@ -319,18 +291,3 @@ async def test_a_mistake_of_ours_with_the_driver_is_a_bug_and_no_outage(
         answer = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "x"})
         assert answer.status == 500
     assert [line["event"] for line in logged if line["log_level"] == "error"] == ["internal_error"] * 2
-
-
-@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
-async def test_a_database_that_is_not_utf8_is_refused_in_one_line(postgres: Postgres, encoding: str) -> None:
-    name = f"in_{encoding.lower()}"
-    postgres.sql(f"create database {name} encoding '{encoding}' locale 'C' template template0 owner {OWNER}")
-    database = TestDatabase(postgres, name)
-    made = settings(database)
-    with pytest.raises(ConfigurationError, match=f"^the database's encoding is {encoding}, and must be UTF8") as raised:
-        await migrate(made)
-    assert "\n" not in str(raised.value)
-    postgres.sql(f"grant connect on database {name} to {SERVICE}")
-    done = await asyncio.to_thread(command_line.command, command_line.environment(database), "check")
-    assert done.returncode == 1
-    assert [line for line in done.stdout.splitlines() if re.search(f"MISSING.*encoding {encoding}, needed UTF8", line)]

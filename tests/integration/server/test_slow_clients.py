@@ -13,14 +13,12 @@ from pathlib import Path
 import pytest
 
 from service.web.app_keys import PRESENCE_FEED, SESSION_WATCH
-from service.web.presence.sse.events import StreamEvents
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from service.web.server import connection_bounds, write_backlog
-from service.web.server.dispatcher import Dispatcher
 from service.web.server.write_backlog import WRITE_BACKLOG
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
-from tests.support.raw import answer_on, line_to, request
+from tests.support.raw import answer_on, line_to, request, rest_of
 from tests.support.served import served
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server, Start
 
@@ -46,16 +44,6 @@ async def deaf(port: int) -> AsyncIterator[asyncio.StreamWriter]:
         yield writer
     finally:
         writer.transport.abort()
-
-
-async def rest_of(reader: asyncio.StreamReader, within: float = 5.0) -> bytes:
-    """Everything up to the end of the connection."""
-    found = b""
-    async with asyncio.timeout(within):
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(1 << 16):
-                found += data
-    return found
 
 
 @pytest.mark.parametrize(
@@ -257,61 +245,6 @@ def resident(pid: int) -> int:
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found is not None
     return int(found[1]) * 1024
-
-
-@pytest.mark.parametrize("version", ["1.1", "1.0"])
-async def test_an_error_in_the_middle_of_a_stream_ends_it_and_nothing_else_is_said(
-    database: TestDatabase, server: Server, monkeypatch: pytest.MonkeyPatch, version: str
-) -> None:
-    async with line_to(server.port) as (reader, writer):
-        writer.write(request(STREAM, *LINES).replace(b"HTTP/1.1", f"HTTP/{version}".encode()))
-        head = await reader.readuntil(b"\r\n\r\n")
-        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 1, 5, "it is open")
-        monkeypatch.setattr(StreamEvents, "news", None)
-        await database.execute(MANY, 1)
-        rest = await rest_of(reader)
-    assert head.startswith(b"HTTP/1.1 200") or version == "1.0"
-    assert b"event: snapshot" in rest
-    assert b"HTTP/1" not in rest
-    assert not rest.endswith(b"\r\n0\r\n\r\n")  # so that the client sees that it is not whole
-    assert len(server.app[STREAM_SCHEDULER]) == 0
-
-
-SERVED = [
-    request(POLL, *LINES),
-    request(POLL),
-    request("/user/1795", *LINES),
-    request("/livez"),
-    request("/docs"),
-    request("/openapi.json"),
-    request("/metrics"),
-    request("/nowhere"),
-    request("/livez", method="PUT"),
-    request("/livez", "Content-Encoding: br"),
-    request("/livez", "Content-Length: 10000000"),
-    request("/livez", "Expect: more"),
-    request(STREAM, *LINES),
-    b"nonsense\r\n\r\n",
-    b"GET /livez HTTP/1.0\r\n\r\n",
-]
-
-
-@pytest.mark.parametrize("data", SERVED)
-async def test_no_answer_names_a_version(shared: Server, data: bytes) -> None:
-    async with line_to(shared.port) as (reader, writer):
-        writer.write(data)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    assert re.findall(r"\r\nServer: (.*)\r\n", head, re.IGNORECASE) == ["asterisk-connector"]
-    assert not re.search("aiohttp|python|uvloop", head, re.IGNORECASE)
-
-
-async def test_a_bug_in_front_of_all_handlers_is_a_500_without_a_word_of_it(
-    shared: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Dispatcher, "_finish", None)
-    answer = await shared.raw("/livez")
-    assert (answer.status, answer.json) == (500, {"success": False, "error": "Internal server error"})
-    assert answer.headers["server"] == "asterisk-connector"
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c", "TLS/1.2", "websocket, h2c"])
