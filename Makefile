@@ -4,17 +4,23 @@ VENV ?= .venv
 export VENV
 
 BIN := $(VENV)/bin
+LOWEST_VENV := $(VENV)-lowest
+LOWEST_TESTS := tests/unit $(patsubst %,tests/integration/%.py, auth/test_login auth/test_tokens_end db/test_database_answers \
+	presence/test_stream presence/test_stream_readers presence/test_stream_tickets server/test_bodies server/test_paths \
+	server/test_prebuilt_response server/test_slow_clients server/test_sync_handlers softphone/test_jwt users/test_get)
 DEV := $(PYTHON) local/bootstrap.py requirements-dev.lock
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock' --upgrade
+# The lowest version of each dependency of the service; the newest of the tools that test it.
+LOWEST_RUNTIME := $(VENV)/requirements-lowest-runtime.lock
 
 NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev phone cli clean-run check test nightly examples lint format hooks bench release image lock
+.PHONY: help run dev phone cli clean-run check test test-lowest nightly examples lint format hooks bench release image lock
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # `exec`: the supervisor replaces the shell, so that it notices the end of make, however make ends.
 run: ## Run PostgreSQL, Asterisk and the service with demo data in the foreground (HTTP_PORT=8080 DATA_DIR=data)
@@ -44,6 +50,10 @@ check: ## Run the linters, type checks and unit tests: less than a minute
 test: ## Run the unit, integration and end-to-end tests in several processes; a part in one (ARGS="tests/unit -k snapshot")
 	@$(DEV)
 	@$(BIN)/python -m pytest $(or $(ARGS),-n auto)
+
+test-lowest: ## Run the tests that a library can break, with the lowest versions that pyproject.toml allows (ARGS="-k stream")
+	@VENV=$(LOWEST_VENV) $(PYTHON) local/bootstrap.py requirements-lowest.lock
+	@VENV=$(LOWEST_VENV) $(LOWEST_VENV)/bin/python -m pytest $(LOWEST_TESTS) $(ARGS)
 
 nightly: ## Run the tests that `make test` shortens in full, and record the result in docs/reliability.md (ARGS="-k cycles")
 	@$(DEV)
@@ -80,12 +90,15 @@ release: ## Release the version in service/__init__.py: changelog, tag, dist/ (D
 image: ## Build the service's image with OCI labels (SOURCE_URL=https://...)
 	@$(PYTHON) -m local.image
 
-lock: ## Upgrade the lock files to the newest versions that pyproject.toml allows
+lock: ## Upgrade the lock files to the newest and the lowest versions that pyproject.toml allows
 	@$(DEV)
 	@$(BIN)/python -m pip install --quiet uv
 	@PATH="$(abspath $(BIN)):$$PATH"; \
 	$(UV_COMPILE) pyproject.toml --extra uvloop -o requirements.lock && \
 	$(UV_COMPILE) pyproject.toml --extra uvloop --group dev -c requirements.lock -o requirements-dev.lock && \
+	$(UV_COMPILE) pyproject.toml --extra uvloop --resolution lowest-direct -o $(LOWEST_RUNTIME) && \
+	$(UV_COMPILE) pyproject.toml --extra uvloop --group dev -c $(LOWEST_RUNTIME) -o requirements-lowest.lock && \
+	rm $(LOWEST_RUNTIME) && \
 	$(UV_COMPILE) --group postgres -o requirements-postgres.lock && \
 	$(UV_COMPILE) --group node -o requirements-node.lock
 	for folder in tests/e2e/browser tests/clients local/chromium-npm; do \
