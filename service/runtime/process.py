@@ -22,9 +22,10 @@ from service.settings import Settings
 from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import WorkerMetrics
+from service.web.server import aiohttp_internals
 from service.web.server.connection_limit import CONNECTION_LIMIT, LEAST
 from service.web.server.dispatcher import COUNT_RESPONSE, DRAINING, OUTAGE
-from service.web.server.protocol import HttpRunner
+from service.web.server.runner import HttpRunner
 from service.web.server.write_backlog import WRITE_BACKLOG
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
     if not settings.call_servers:
         log.warning("call_servers_missing")
+    aiohttp_internals.report_missing()
     file_descriptors.raise_limit()
     stop = StopSignal()
     if worker is None:

@@ -21,7 +21,7 @@ from service.db import tokens
 from service.runtime.app import running
 from service.settings import Settings
 from service.web.app_keys import DATABASE, LINKS
-from service.web.server.protocol import HttpRunner
+from service.web.server.runner import HttpRunner
 from tests.support.database import HASH_ROUNDS, TestDatabase, cloned
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx

@@ -1,7 +1,6 @@
 """What a client may cost: for how long it may ask, how much of it is read ahead, and what it does not read.
 
-See docs/decisions/0011. aiohttp's own names that are used here are those of its flow control: `_messages` and `_waiter`
-tell whether it is at a request, `_buffer_paused` and its two methods stop reading in the way that it knows of.
+See docs/decisions/0011. Only public names of aiohttp are used here; `FastPathConnection` adds what needs others.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.streams import StreamReader
 
-from service.web.http.errors import HeadTooLarge, HeadTooSlow, RequestError
+from service.web.http.errors import HeadTooSlow, RequestError
 from service.web.server.connection_limit import ConnectionLimit
 from service.web.server.deadlines import Deadlines
 from service.web.server.dispatcher import Dispatcher
@@ -23,8 +22,8 @@ READ_AHEAD = 1 << 16
 """Bytes of a body, or behind a request, that are buffered before a client is not read from any more; or twice this."""
 HEAD_DEADLINE = 10.0
 """Seconds for a request's line and headers: from the connection on, and then from their first byte on."""
-HEAD_LIMIT = 1 << 16
-"""Bytes of a head that comes in pieces."""
+HALF_CLOSED_GRACE = 0.1
+"""Seconds in which aiohttp begins the next request of a client that sends nothing more, if there is one."""
 
 
 class ConnectionBounds:
@@ -37,11 +36,11 @@ class ConnectionBounds:
 
 
 class BoundedConnection(web.RequestHandler):
-    """One client."""
+    """One client, whose requests aiohttp's task answers."""
 
     __slots__ = (
-        "_ahead", "_body", "_bounds", "_dispatcher", "_half_closed", "_head", "_line", "_on_lost", "number", "place",
-        "reading_head",
+        "_answering", "_body", "_bounds", "_dispatcher", "_half_closed", "_head", "_line", "_on_lost", "_quiet_since",
+        "number", "place", "reading_head",
     )  # fmt: skip
 
     def __init__(self, dispatcher: Dispatcher, server: web.Server, bounds: ConnectionBounds, **options: Any) -> None:
@@ -50,10 +49,10 @@ class BoundedConnection(web.RequestHandler):
         self._line: asyncio.Transport | None = None  # until it is lost; aiohttp forgets its own before all is sent
         self._on_lost: Callable[[], None] | None = None
         self._body: StreamReader | None = None  # of the request that aiohttp's task is at
-        self._half_closed = False
-        self.reading_head = False
+        self._answering = self._half_closed = self.reading_head = False
+        self._quiet_since = 0.0
         self.place, self.number = "", -1  # as `ConnectionLimit` asks
-        self._head = self._ahead = 0  # bytes, of an unfinished head, and behind the request that is being answered
+        self._head = 0  # bytes of an unfinished head
 
     def tell_lost(self, on_lost: Callable[[], None] | None) -> None:
         """Call this once the client is gone or says nothing more, or now; aiohttp alone finds out when it writes."""
@@ -66,7 +65,8 @@ class BoundedConnection(web.RequestHandler):
         super().connection_made(transport)
         self._line = cast(asyncio.Transport, transport)
         self._line.set_write_buffer_limits(high=0)  # so that `pause_writing` tells of every byte that is held back
-        self._expect_head()
+        self._quiet_since = _now()
+        self.expect_head()
         self.place = self._bounds.connections.place_of(str((self.peername or ("",))[0]))
         self._bounds.connections.begin(self)
 
@@ -80,17 +80,25 @@ class BoundedConnection(web.RequestHandler):
         if self._on_lost is not None:
             self._on_lost()
 
+    def data_received(self, data: bytes) -> None:
+        """A request, a part of one, or several: aiohttp's task begins each when it is whole."""
+        of_head = not self._answering and self.has_whole_body()
+        super().data_received(data)
+        self._quiet_since = _now()
+        if of_head and self.count_head(data):
+            self.expect_head()
+
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes the connection, whoever waits for an answer
         """Whether the client may still get its answer: it says nothing more, but it may have asked for something.
 
         Most that say so are gone. So nobody who waits for something to happen goes on to wait.
         """
-        at_rest = (self._body is None and not self._messages) or (self._waiter and not self._waiter.done())
-        if at_rest or not self._has_whole_body():
+        if self.is_at_rest() or not self.has_whole_body():
             return False
         self._half_closed = True
         if self._on_lost is not None:
             self._on_lost()
+        self.close_half_closed()
         return True
 
     def pause_writing(self) -> None:
@@ -113,36 +121,59 @@ class BoundedConnection(web.RequestHandler):
             self._line.abort()
 
     def rests_since(self) -> float | None:
-        """As `ConnectionLimit` asks; aiohttp knows when the last answer ended."""
-        at_rest = self._waiter is not None and not self._waiter.done() and not self._paused
-        return self._next_keepalive_close_time - self.keepalive_timeout if at_rest else None
+        """As `ConnectionLimit` asks."""
+        busy = self._answering or self.writing_paused or not self.has_whole_body()
+        return None if busy else self._quiet_since
+
+    def is_at_rest(self) -> bool:
+        """Whether the client has asked for nothing that is not answered. False where that is not known."""
+        return False
 
     def begin(self, body: StreamReader) -> None:
         """aiohttp's task is at a request from now on."""
-        self._body = body
+        self._answering, self._body = True, body
         if self.reading_head:
             self.head_is_there()
 
     async def finish_response(self, request: Any, resp: Any, start_time: float | None) -> tuple[Any, bool]:
-        """The end of a request of aiohttp's task: read on, or close where nothing more is to come."""
+        """The end of a request of aiohttp's task."""
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self._ahead = 0
-            if self._has_whole_body():  # else aiohttp goes on to throw it away
+            if self.has_whole_body():  # else aiohttp goes on to throw it away
                 self._body = None
-            if not self._messages:
-                if self._half_closed:
-                    self.close()
-                elif self._buffer_paused:
-                    self._resume_reading_if_drained()
+            self._answering, self._quiet_since = False, _now()
+            self.answered()
+
+    def answered(self) -> None:
+        """Read on, or close where nothing more is to come."""
+        if self._half_closed:
+            self.close_half_closed()
+
+    def close_half_closed(self) -> None:
+        """Close behind the last answer. Whether one more request waits shows when aiohttp begins it."""
+        asyncio.get_running_loop().call_later(HALF_CLOSED_GRACE, self._close_unless_answering)
+
+    def _close_unless_answering(self) -> None:
+        if not self._answering:
+            self.force_close()
 
     def head_is_late(self) -> None:
         """It did not end in time, or never began."""
         self.reading_head = False
-        self._refuse(HeadTooSlow())
+        self.refuse(HeadTooSlow())
 
-    def _expect_head(self) -> None:
+    def count_head(self, data: bytes) -> bool:
+        """Count what may be a piece of a head, or an empty line, which some clients send behind a body.
+
+        Whether it is the first piece of one.
+        """
+        if not self.reading_head and not data.strip():
+            return False
+        self._head += len(data)
+        return not self.reading_head
+
+    def expect_head(self) -> None:
         self.reading_head = True
         self._bounds.heads.begin(self)
 
@@ -151,28 +182,39 @@ class BoundedConnection(web.RequestHandler):
         self.reading_head, self._head = False, 0
         self._bounds.heads.end(self)
 
-    def bound_head(self, data: bytes) -> None:
-        """A piece of a head came, and the rest did not; or an empty line, which some clients send behind a body."""
-        if self.reading_head or data.strip():
-            self._head += len(data)
-            if not self.reading_head:
-                self._expect_head()
-            if self._head > HEAD_LIMIT:
-                self.head_is_there()
-                self._refuse(HeadTooLarge(), begun=True)
-
-    def _refuse(self, fact: RequestError, *, begun: bool = False) -> None:
+    def refuse(self, fact: RequestError, *, begun: bool = False) -> None:
         """Close, with a word to whoever has begun to ask."""
         if self.transport is not None and (begun or self._head):
             self.transport.write(self._dispatcher.refused(fact))
         self.force_close()
 
-    def bound_ahead(self, size: int) -> None:
-        """Read no more behind a request that is being answered, once there is plenty; `finish_response` reads on."""
-        if self._has_whole_body():
-            self._ahead += size
-            if self._ahead > READ_AHEAD and not self._buffer_paused:
-                self._pause_reading_for_buffer()
-
-    def _has_whole_body(self) -> bool:
+    def has_whole_body(self) -> bool:
+        """Whether the request that is being answered, if any, has come with all of its body."""
         return self._body is None or self._body.is_eof()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """aiohttp would answer with the malformed line, and log it: there may be a token in it.
+
+        Where an answer has begun there is no second one: the client has to see that the first is not whole.
+        """
+        if request.writer.output_size > 0:
+            self.abort()
+            raise ConnectionResetError("an answer broke off")
+        return self._dispatcher.malformed(exc) if status == 400 else self._dispatcher.failed(exc)
+
+
+def connection_of(request: web.Request) -> BoundedConnection:
+    """The client who asks."""
+    connection = request.protocol
+    assert isinstance(connection, BoundedConnection)
+    return connection
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

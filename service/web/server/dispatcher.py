@@ -27,6 +27,7 @@ from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, Rou
 from service.web.http.handlers import SyncHandler
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
 from service.web.server.path_table import NOWHERE, PathMatch, PathTable
+from service.web.server.request import Request
 from service.web.server.response_writer import PrebuiltSender
 from service.web.server.write_backlog import LARGE, WRITE_BACKLOG
 
@@ -74,14 +75,14 @@ class Dispatcher:
         self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}))
         self._unsent = app[WRITE_BACKLOG]
 
-    def answer_sync(self, request: web.Request) -> PrebuiltResponse | None:
+    def answer_sync(self, request: Request) -> PrebuiltResponse | None:
         """The answer of a call that need not wait for anything. None: nothing was done, and `answer` is to be asked."""
         found, headers = self._paths.find(request), request.headers
         if found is None or found.sync_handler is None or self._draining.is_set():
             return None
         if EXPECT in headers or CONTENT_ENCODING in headers:
             return None
-        request._match_info = found.match
+        request.match = found.match
         request_id = _id_of(request)
         try:
             answer = found.sync_handler(request)
@@ -93,13 +94,13 @@ class Dispatcher:
             self._finish(request, found, answer, request_id)
         return answer
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: Request) -> web.StreamResponse:
         """Answer every error in its family's envelope, count, and give the answer its request id."""
         request_id = _id_of(request)
         found = self._paths.find(request)
         if found is None:
             request, found = await self._paths.resolve(request)
-        request._match_info = found.match
+        request.match = found.match
         forbidden = header_checks.forbidden(request)
         try:
             if forbidden is not None and not isinstance(found.match.http_exception, web.HTTPMethodNotAllowed):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from service.web.server.protocol import connection_of
+from service.web.server.connection_bounds import connection_of
 
 LAST_WORDS = 1.0
 """Seconds that a write may still take once the answer has to end."""

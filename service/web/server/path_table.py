@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from aiohttp import web
 
 from service.web.http.handlers import Handler, SyncHandler
+
+R = TypeVar("R", bound=web.Request)
 
 NOWHERE = "none"
 """The label of what belongs to no route."""
@@ -62,7 +64,7 @@ class PathTable:
                     return PathMatch(self._complete(info), *found[1:])
         return None
 
-    async def resolve(self, request: web.Request) -> tuple[web.Request, PathMatch]:
+    async def resolve(self, request: R) -> tuple[R, PathMatch]:
         """Where aiohttp's router says that it belongs, each run of raw slashes taken as one: served, not redirected.
 
         The seed's own example asks for `/v1//user/1795`. `%2F` is no raw slash and stays what it is.
@@ -71,9 +73,9 @@ class PathTable:
         if "//" in url.raw_path:
             path = _SLASHES.sub("/", url.raw_path)
             url = url.build(path=path, query_string=url.raw_query_string, encoded=True)
-            request = request.clone(rel_url=url)
+            request = cast(R, request.clone(rel_url=url))
         parts = url.raw_path.split("/", MOST_PARTS + 1)
-        looked_up = request
+        looked_up: web.Request = request
         if len(parts) > MOST_PARTS + 1:
             looked_up = request.clone(rel_url=url.build(path="/".join(parts[:-1]), encoded=True))
         return request, self._found(await self._app.router.resolve(looked_up))

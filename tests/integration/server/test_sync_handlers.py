@@ -13,7 +13,8 @@ from service.runtime.app import running
 from service.web.app_keys import DIRECTORY, SESSION_WATCH
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.server.dispatcher import Dispatcher
-from service.web.server.protocol import HttpRunner
+from service.web.server.request import Request
+from service.web.server.runner import HttpRunner
 from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually
 from tests.support.raw import RawAnswer, answer_on, line_to, request
@@ -30,7 +31,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     original = Dispatcher.answer_sync
 
-    def noting(dispatcher: Dispatcher, request: web.Request) -> PrebuiltResponse | None:
+    def noting(dispatcher: Dispatcher, request: Request) -> PrebuiltResponse | None:
         answer = original(dispatcher, request)
         if answer is not None:
             asked.append(request.path_qs)

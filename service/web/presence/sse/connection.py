@@ -13,8 +13,8 @@ from service.domain.presence.subscription import Subscription
 from service.web.app_keys import PRESENCE_FEED, SESSION_WATCH, STREAM_QUOTA
 from service.web.presence.sse.events import STREAM_EVENTS, links_of
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
+from service.web.server.connection_bounds import connection_of
 from service.web.server.held_request import Waiter
-from service.web.server.protocol import connection_of
 
 
 class StreamConnection:

@@ -1,0 +1,23 @@
+"""The request that handlers get."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+
+class Request(web.Request):
+    """aiohttp's request, whose route the dispatcher found."""
+
+    ATTRS = web.Request.ATTRS | {"match"}
+    match: web.UrlMappingMatchInfo
+    """The route, with the arguments in the path. The dispatcher sets it."""
+
+    @property
+    def match_info(self) -> web.UrlMappingMatchInfo:
+        """The arguments in the path, by name."""
+        return self.match
+
+    @property
+    def app(self) -> web.Application:
+        """The application that the route belongs to."""
+        return self.match.current_app

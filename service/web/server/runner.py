@@ -1,0 +1,75 @@
+"""The application behind aiohttp's server: `Dispatcher` is asked for each answer, and for one to what is no HTTP.
+
+What a client may cost before it has said who it is has bounds here: see docs/decisions/0011.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from service.web.app_keys import SETTINGS
+from service.web.server import aiohttp_internals
+from service.web.server.connection_bounds import READ_AHEAD, BoundedConnection, ConnectionBounds
+from service.web.server.connection_limit import CONNECTION_LIMIT
+from service.web.server.dispatcher import Dispatcher
+from service.web.server.protocol import FastPathConnection
+from service.web.server.request import Request
+from service.web.server.write_backlog import WRITE_BACKLOG
+
+LINGER = 2.0
+"""Seconds in which an unwanted body is read and thrown away, so that its sender comes to read the answer."""
+OPTIONS = {"access_log": None, "auto_decompress": False, "read_bufsize": READ_AHEAD, "lingering_time": LINGER}
+
+
+class HttpRunner(web.ServerRunner):
+    """Starts and ends an application. The options are those of aiohttp's `RequestHandler`.
+
+    There is no access log: it costs more than an answer. Nothing is inflated, whoever sends it.
+    """
+
+    def __init__(self, app: web.Application, *, shutdown_timeout: float = 60.0, **options: Any) -> None:
+        super().__init__(HttpServer(app, **options), shutdown_timeout=shutdown_timeout)
+        self._application = app
+
+    async def setup(self) -> None:
+        """Start the application, then its server."""
+        self._application.on_startup.freeze()
+        await self._application.startup()
+        self._application.freeze()
+        await super().setup()
+
+    async def shutdown(self) -> None:
+        """Tell the application that its connections are about to be closed."""
+        await self._application.shutdown()
+
+    async def cleanup(self) -> None:
+        """End the server, then the application."""
+        await super().cleanup()
+        await self._application.cleanup()
+
+
+class HttpServer(web.Server):
+    """Makes a connection for each client: with a fast path, unless aiohttp lacks what that needs."""
+
+    def __init__(self, app: web.Application, *, handler_cancellation: bool = False, **options: Any) -> None:
+        self._dispatcher, self._options = Dispatcher(app), {**options, **OPTIONS}
+        self._event_loop, self._body_limit = asyncio.get_running_loop(), app[SETTINGS].body_limit
+        self._bounds = ConnectionBounds(app[WRITE_BACKLOG], app[CONNECTION_LIMIT])
+        self._connection = BoundedConnection if aiohttp_internals.MISSING else FastPathConnection
+        self.clock = self._event_loop.time
+        super().__init__(self._dispatcher.answer, request_factory=self.begun, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
+
+    def begun(self, message: Any, payload: Any, protocol: BoundedConnection, writer: Any, task: Any) -> Request:
+        """A request that aiohttp's task begins to answer now."""
+        protocol.begin(payload)
+        return self.request(message, payload, protocol, writer, task)
+
+    def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
+        """What arrived, as handlers get it."""
+        return Request(message, payload, protocol, writer, task, self._event_loop, client_max_size=self._body_limit)
+
+    def __call__(self) -> web.RequestHandler:
+        return self._connection(self._dispatcher, self, self._bounds, loop=self._event_loop, **self._options)
