@@ -90,6 +90,10 @@ class Page:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=True
         )
 
+    async def prefer(self, scheme: str) -> None:
+        """Have the user prefer a `light` or a `dark` page."""
+        await self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     async def press(self, key: str) -> None:
         """Press a key such as `Tab`, or `Enter`, on the real keyboard's way."""
         text, code = {"Tab": ("", 9), "Enter": ("\r", 13)}[key]

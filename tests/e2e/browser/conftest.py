@@ -12,7 +12,9 @@ import pytest
 from aiohttp import web
 
 from local import node, ports
-from tests.support.browser import Browser, browser
+from tests.e2e.browser.docs_page import shown
+from tests.e2e.run import Run
+from tests.support.browser import Browser, Page, browser
 
 
 @dataclass
@@ -64,3 +66,13 @@ async def site(page_socket: socket.socket) -> AsyncIterator[Site]:
 async def modules() -> Path:
     """The node_modules that the lock file here names."""
     return await asyncio.to_thread(node.modules, Path(__file__).parent)
+
+
+@pytest.fixture
+async def docs(run: Run, chromium: Browser) -> AsyncIterator[Page]:
+    """The page, which must have nothing to complain of at the end: no error, and no breach of its policy."""
+    async with chromium.page(f"{run.base}/docs") as page:
+        await shown(page)
+        yield page
+        assert page.console == []
+        assert [url for url in page.requests if not url.startswith((run.base, "data:"))] == []

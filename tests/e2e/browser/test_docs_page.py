@@ -3,63 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local import demo_data
+from tests.e2e.browser.docs_page import OPERATIONS, REGISTRATION, TOKEN, UID, box, fill, opened, send
 from tests.e2e.run import ADMIN, Run
-from tests.support.browser import Browser, Page
+from tests.support.browser import Page
 from tests.support.eventually import eventually
-
-OPERATIONS = "document.querySelectorAll('.operation')"
-REGISTRATION = "getConnectorExtensionGetRegistrationInfoByUserId"
-TOKEN, UID = ("document.getElementById('token').value", "document.getElementById('uid').value")
-PHONE_WIDTH = 390
-
-
-def box(operation: str) -> str:
-    return f"document.getElementById({operation!r})"
-
-
-async def shown(page: Page) -> None:
-    await eventually(lambda: page.evaluate(f"{OPERATIONS}.length"), 10, "operations are shown")
-
-
-async def opened(page: Page, *operations: str) -> None:
-    """Open these operations, or all, and wait until they are filled."""
-    which = f"{json.dumps(operations)}.map(id => document.getElementById(id))" if operations else f"[...{OPERATIONS}]"
-    await page.evaluate(f"{which}.forEach(each => {{ each.open = true }})")
-    filled = f"{which}.every(each => each.querySelector('form.try') !== null)"
-    await eventually(lambda: page.evaluate(filled), 10, "each operation has its form")
-
-
-async def fill(page: Page, within: str, values: dict[str, str]) -> None:
-    """Fill fields by their selectors, as if they were typed."""
-    for selector, value in values.items():
-        field = f"{within}.querySelector({selector!r})"
-        await page.evaluate(f"{field}.value = {value!r}")
-        await page.evaluate(f"{field}.dispatchEvent(new Event('input', {{bubbles: true}}))")
-
-
-async def send(page: Page, operation: str, status: str) -> None:
-    """Send the request, and wait for a response with this status."""
-    await page.evaluate(f"{box(operation)}.querySelector('button[type=submit]').click()")
-    line = f"{box(operation)}.querySelector('form [role=status]').textContent"
-    await eventually(lambda: page.evaluate(f"{line}.startsWith({status!r})"), 10, f"the response is {status}")
-
-
-@pytest.fixture
-async def docs(run: Run, chromium: Browser) -> AsyncIterator[Page]:
-    """The page, which must have nothing to complain of at the end: no error, and no breach of its policy."""
-    async with chromium.page(f"{run.base}/docs") as page:
-        await shown(page)
-        yield page
-        assert page.console == []
-        assert [url for url in page.requests if not url.startswith((run.base, "data:"))] == []
 
 
 @pytest.fixture(scope="module")
@@ -179,64 +131,3 @@ async def test_a_copied_curl_line_does_in_a_shell_what_the_page_does(docs: Page,
         await docs.evaluate(f"{box(operation)}.querySelector('.copy').click()")
         done = run.bash(await docs.evaluate("window.copied"))
         assert '"success":true' in done.stdout, done.stderr
-
-
-async def test_the_page_fits_a_phone_and_its_contents_can_be_reached(docs: Page, tmp_path: Path) -> None:
-    await docs.resize(PHONE_WIDTH)
-    await opened(docs)
-    assert await docs.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [PHONE_WIDTH, PHONE_WIDTH]
-    wide = "[...document.querySelectorAll('input, textarea, button, .path, td')].filter(each => "
-    wide += f"each.checkVisibility() && each.getBoundingClientRect().right > {PHONE_WIDTH}).map(each => each.outerHTML)"
-    assert await docs.evaluate(wide) == []
-    link = "document.querySelector('#contents a[href=\"#getMe\"]')"
-    assert not await docs.evaluate(f"{link}.checkVisibility()")
-    await docs.evaluate("document.querySelector('#menu').click()")
-    assert await docs.evaluate(f"{link}.checkVisibility()")
-    await docs.evaluate(f"{link}.click()")
-    top = f"Math.abs({box('getMe')}.getBoundingClientRect().top) < 100"
-    await eventually(lambda: docs.evaluate(top), 5, "the call is in view")
-    assert not await docs.evaluate(f"{link}.checkVisibility()")
-
-
-async def test_a_call_is_made_with_the_keyboard_alone(docs: Page) -> None:
-    focused = "document.activeElement"
-
-    async def tab_to(condition: str) -> None:
-        for _ in range(60):
-            await docs.press("Tab")
-            if await docs.evaluate(f"Boolean({focused}.{condition})"):
-                assert await docs.evaluate(f"getComputedStyle({focused}).outlineStyle") == "solid"
-                return
-        raise AssertionError(f"{condition} was never focused")
-
-    await docs.press("Tab")
-    assert await docs.evaluate(f"{focused}.textContent") == "Skip to the calls"
-    await docs.press("Enter")
-    await tab_to(f"matches('#{REGISTRATION} > summary')")
-    await docs.press("Enter")
-    await eventually(lambda: docs.evaluate(f"{box(REGISTRATION)}.querySelector('form.try') !== null"), 5, "it opens")
-    await fill(docs, "document", {"#token": ADMIN["X-Auth-Token"], "#uid": ADMIN["X-User-Id"]})
-    await tab_to("name === 'id'")
-    await docs.evaluate(f"{focused}.select()")
-    await docs.type(ADMIN["X-User-Id"])
-    await docs.press("Enter")
-    line = f"{box(REGISTRATION)}.querySelector('form [role=status]').textContent"
-    await eventually(lambda: docs.evaluate(f"/^[0-9]{{3}} /.test({line})"), 10, "the response is shown")
-    assert re.match("[24]0[04] ", await docs.evaluate(line))
-    docs.console = [text for text in docs.console if "404" not in text]
-
-
-async def test_a_link_to_a_call_opens_it_and_takes_the_focus_there(run: Run, chromium: Browser) -> None:
-    async with chromium.page(f"{run.base}/docs#getMe") as page:
-        await shown(page)
-        await eventually(lambda: page.evaluate(f"{box('getMe')}.open"), 5, "the call is open")
-        assert await page.evaluate("document.activeElement.parentElement.id") == "getMe"
-
-
-async def test_every_field_and_button_has_a_name(docs: Page) -> None:
-    await opened(docs)
-    nameless = (
-        "[...document.querySelectorAll('input, textarea, button, select')].filter(each => !(each.labels?.length || "
-        "each.textContent.trim() || each.getAttribute('aria-label'))).map(each => each.outerHTML)"
-    )
-    assert await docs.evaluate(nameless) == []

@@ -11,7 +11,7 @@ const make = (tag, attributes = {}, ...children) => {
 const withCode = (text) => text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
 const byId = (id) => document.getElementById(id);
 // A block that may scroll takes the focus, so that the keyboard can scroll it.
-const block = (text, name) => make("pre", { tabindex: "0", role: "region", "aria-label": name }, text);
+const block = (text, name) => make("pre", { tabindex: "0", role: "group", "aria-label": name }, text);
 const jsonBlock = (value, name) => block(typeof value === "string" ? value : JSON.stringify(value, null, 2), name);
 let description;
 
