@@ -61,7 +61,7 @@ async def _extensions(settings: Settings) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     try:
         async with opened(settings) as database:
-            for call_server, extension in await extensions.in_use(database):
+            for call_server, extension in await extensions.list_in_use(database):
                 found[call_server].append(extension)
     except ServiceError:
         pass

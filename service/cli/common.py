@@ -42,7 +42,7 @@ def group(commands: Any, name: str, help_: str) -> Callable[..., argparse.Argume
 
 
 def person_argument(parser: argparse.ArgumentParser) -> None:
-    """The argument `user`, which `store.users.find` reads."""
+    """The argument `user`, which `store.users.find_person` reads."""
     parser.add_argument("user", help=PERSON)
 
 

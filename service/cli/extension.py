@@ -26,7 +26,7 @@ def add_to(commands: Any) -> None:
     person_argument(parser)
     for name, help_, work, told in (
         ("unassign", "take an extension from its user; its password changes", extensions.unassign, "is free"),
-        ("rotate", "give an extension a new random password", extensions.rotate, "has a new password"),
+        ("rotate", "give an extension a new random password", extensions.rotate_secret, "has a new password"),
         ("enable", "let an extension register", _enable, "may register"),
         ("disable", "refuse an extension", _disable, "is refused"),
         ("delete", "remove an extension", extensions.delete, "is gone"),
@@ -56,7 +56,7 @@ def _call_server(settings: Settings, given: str | None) -> str:
 
 async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        person = await users.find(database, arguments.user)
+        person = await users.find_person(database, arguments.user)
         await extensions.assign(database, arguments.extension, person.user_id)
     told = f"extension {arguments.extension} is {person.name}'s"
     arguments.out.done(told, extension=arguments.extension, user=person.name)
@@ -81,5 +81,5 @@ async def _disable(database: Database, extension: str) -> None:
 
 async def _list(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        rows = await extensions.listed(database)
+        rows = await extensions.list_all(database)
     arguments.out.table(rows, ("extension", "call_server", "profile", "enabled", "user_name"))

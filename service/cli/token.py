@@ -45,7 +45,7 @@ def _label(text: str) -> str:
 async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
     lifetime = timedelta(days=settings.token_days if arguments.days is None else arguments.days)
     async with opened(settings) as database:
-        person = await users.find(database, arguments.user)
+        person = await users.find_person(database, arguments.user)
         if not person.active:
             raise Refused(f"{person.name} is not active: a token would be refused")
         token, expires_at = await tokens.issue(database, person.user_id, lifetime, arguments.label)
@@ -59,7 +59,7 @@ async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
 async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
         if arguments.user is not None:
-            person = await users.find(database, arguments.user)
+            person = await users.find_person(database, arguments.user)
             count = await tokens.revoke_all(database, person.user_id)
             arguments.out.done(f"{count} tokens of {person.name} are ended", user=person.name, tokens=count)
         else:
@@ -69,7 +69,7 @@ async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
 
 async def _list(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        rows = await tokens.listed(database)
+        rows = await tokens.list_all(database)
     arguments.out.table(
         [{**row, "hash": row["hash"][:16]} for row in rows],
         ("hash", "name", "created_at", "expires_at", "label"),

@@ -56,28 +56,28 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
     with PasswordHasher() as hasher:
         passwd = await hasher.hash(read_secret("password"))
     async with opened(settings) as database:
-        person = await users.find(database, arguments.user)
+        person = await users.find_person(database, arguments.user)
         await users.set_password(database, person.user_id, passwd)
     arguments.out.done(f"user {person.name} has a new password", name=person.name)
 
 
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        person = await users.find(database, arguments.user)
+        person = await users.find_person(database, arguments.user)
         await users.activate(database, person.user_id)
     arguments.out.done(f"user {person.name} is active", name=person.name, active=True)
 
 
 async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        person = await users.find(database, arguments.user)
+        person = await users.find_person(database, arguments.user)
         await user_admin.change(database, person.user_id, {"active": False})
     arguments.out.done(f"user {person.name} is not active", name=person.name, active=False)
 
 
 async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        person = await users.find(database, arguments.user)
+        person = await users.find_person(database, arguments.user)
         await user_admin.delete(database, person.user_id)
     arguments.out.done(f"user {person.name} is gone", name=person.name)
 
@@ -86,7 +86,7 @@ async def _auth_ip(settings: Settings, arguments: argparse.Namespace) -> None:
     for network in arguments.network:
         networks.network(network)
     async with opened(settings) as database:
-        person = await users.find(database, arguments.user)
+        person = await users.find_person(database, arguments.user)
         await users.set_auth_ip(database, person.user_id, arguments.network)
     where = ", ".join(arguments.network) or "anywhere"
     arguments.out.done(f"user {person.name} may log in from {where}", name=person.name, auth_ip=arguments.network)
@@ -94,12 +94,12 @@ async def _auth_ip(settings: Settings, arguments: argparse.Namespace) -> None:
 
 async def _show(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        person = await users.find(database, arguments.user)
-        found = await users.brief(database, person.user_id)
+        person = await users.find_person(database, arguments.user)
+        found = await users.fetch_summary(database, person.user_id)
     arguments.out.record(found)
 
 
 async def _list(settings: Settings, arguments: argparse.Namespace) -> None:
     async with opened(settings) as database:
-        rows = await users.listed(database)
+        rows = await users.list_all(database)
     arguments.out.table(rows, ("user_id", "uid", "name", "user_type", "active", "email", "extension"))

@@ -1,4 +1,4 @@
-"""Extensions as admins make and change them over HTTP: each call is one transaction."""
+"""Extension management over HTTP. Each call is one transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Connection = asyncpg.pool.PoolConnectionProxy
 
 @dataclass(frozen=True, slots=True)
 class StoredExtension:
-    """An extension as it is stored, and whose it is; no secret."""
+    """A stored extension and its user, without the secret."""
 
     extension: str
     call_server: str
@@ -30,9 +30,10 @@ class StoredExtension:
 async def create(
     database: Database, number: str, call_server: str, profile: str, secret: str, *, uid: str = "", name: str = ""
 ) -> tuple[StoredExtension, list[str]]:
-    """Make an extension, with a random secret if none is given, for a user if one is named.
+    """Create an extension, by default with a random secret, and assign it if a user is named.
 
-    What that user had is free then, and returned. Raises ExtensionExists, NoSuchUser, CallServerUnavailable.
+    Returns it, and the numbers that this unassigned from that user.
+    Raises ExtensionExists, NoSuchUser, CallServerUnavailable.
     """
     async with database.connection() as connection, connection.transaction():
         try:
@@ -41,21 +42,23 @@ async def create(
             raise ExtensionExists(number) from None
         except asyncpg.ForeignKeyViolationError:
             raise CallServerUnavailable(f"PostgreSQL does not know call server {call_server}: run migrate") from None
-        freed = await extensions.given(connection, number, uid=uid, name=name) if uid or name else []
-        return await _kept(connection, number), freed
+        unassigned = []
+        if uid or name:
+            unassigned = await extensions.reassign_in_transaction(connection, number, uid=uid, name=name)
+        return await _fetch(connection, number), unassigned
 
 
 async def change(
     database: Database, number: str, *, profile: str | None, enabled: bool | None, secret: str | None
 ) -> StoredExtension:
-    """Change what is not None. Raises NoSuchExtension."""
+    """Set the values that are not None. Raises NoSuchExtension."""
     async with database.connection() as connection, connection.transaction():
         await connection.execute(SQL["change"], number, profile, enabled, secret)
-        return await _kept(connection, number)
+        return await _fetch(connection, number)
 
 
-async def _kept(connection: Connection, number: str) -> StoredExtension:
-    row = await connection.fetchrow(SQL["one"], number)
+async def _fetch(connection: Connection, number: str) -> StoredExtension:
+    row = await connection.fetchrow(SQL["get"], number)
     if row is None:
         raise NoSuchExtension(f"there is no extension {number!r}")
     return StoredExtension(**row)

@@ -1,4 +1,4 @@
-"""Users in PostgreSQL, page by page."""
+"""The paginated list of users."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.db import sql
-from service.db.activity import Seen, columns
+from service.db.activity import UserActivity, columns
 from service.db.pool import Database
-from service.db.users import UserRow, shown_of
+from service.db.users import UserRow, parse_user_row
 from service.domain.models import Role
 from service.domain.names import folded
 
@@ -44,7 +44,7 @@ class Direction(enum.StrEnum):
     DESC = "desc"
 
 
-_WITHOUT_CASE = frozenset(
+_CASE_INSENSITIVE = frozenset(
     {
         OrderBy.NAME,
         OrderBy.EMAIL,
@@ -57,18 +57,18 @@ _WITHOUT_CASE = frozenset(
 )
 
 
-def _ordered(by: OrderBy, direction: Direction) -> str:
-    """The statement in one order; whoever has no value comes last."""
-    column = f"lower({by.value})" if by in _WITHOUT_CASE else by.value
+def _page_statement(by: OrderBy, direction: Direction) -> str:
+    """Build the statement for one sort order; nulls come last."""
+    column = f"lower({by.value})" if by in _CASE_INSENSITIVE else by.value
     return SQL["page"].replace("/* order */", f"{column} {direction.value} nulls last,")
 
 
-_STATEMENTS = {(by, direction): _ordered(by, direction) for by in OrderBy for direction in Direction}
+_STATEMENTS = {(by, direction): _page_statement(by, direction) for by in OrderBy for direction in Direction}
 
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """Which users, in which order, and which page of them, counted from 0. None: any."""
+    """Filter, sort order and page. `page` counts from 0; None in a filter means any."""
 
     user_type: Role | None
     active: bool | None
@@ -78,32 +78,32 @@ class UserFilter:
     page: int
     per_page: int
     search: str | None = None
-    """A text in a name or the e-mail, without regard to case as PostgreSQL has it."""
+    """A text that a name or the e-mail contains, case-insensitive by PostgreSQL's `folded`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedUsers:
-    """A user, and 1 for online or 2 for not."""
+    """A user, and `is_online`: 1 for online, 2 for offline."""
 
     row: UserRow
     is_online: int
 
 
 async def page(
-    database: Database, wanted: UserFilter, pending: Mapping[int, Seen], online_since: datetime
+    database: Database, user_filter: UserFilter, pending: Mapping[int, UserActivity], online_since: datetime
 ) -> tuple[list[ListedUsers], int]:
-    """The users of one page, and how many there are in all. `pending` counts as if it had been written."""
+    """Fetch one page of users and the total. `pending` activity counts as if it were written."""
     async with database.connection() as connection:
         rows = await connection.fetch(
-            _STATEMENTS[wanted.order_by, wanted.order_dir],
-            wanted.user_type,
-            wanted.active,
-            wanted.is_online,
+            _STATEMENTS[user_filter.order_by, user_filter.order_dir],
+            user_filter.user_type,
+            user_filter.active,
+            user_filter.is_online,
             *columns(pending),
             online_since,
-            wanted.per_page,
-            wanted.page * wanted.per_page,
-            folded(wanted.search) if wanted.search else None,
+            user_filter.per_page,
+            user_filter.page * user_filter.per_page,
+            folded(user_filter.search) if user_filter.search else None,
         )
-    items = [ListedUsers(shown_of(row), row["is_online"]) for row in rows if row["user_id"] is not None]
+    items = [ListedUsers(parse_user_row(row), row["is_online"]) for row in rows if row["user_id"] is not None]
     return items, rows[0]["total"]

@@ -1,4 +1,4 @@
-"""Users in PostgreSQL: what `/user/{user_id}` shows, whose a token or a login is, and what an operator changes."""
+"""Users in PostgreSQL: the row behind `/user/{user_id}`, lookups for logins, and changes by operators."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ import msgspec
 from service.credentials import is_uid, new_uid
 from service.db import sql
 from service.db.pool import Database
-from service.domain.models import Person, Role
+from service.db.row_update import update_row
+from service.db.text import is_storable
+from service.domain.models import MAX_USER_ID, Person, Role
 from service.domain.names import folded, new_email, new_name
 from service.errors import Ambiguous, NoSuchUser, RowUnreadable
 
 SQL = sql.load("users")
-MOST_USER_ID = 2**63 - 1
 _KINDS = ("id", "uid", "name", "email")
 
 
 class UserRow(msgspec.Struct, frozen=True, omit_defaults=False):
-    """The 38 stored fields of a user, in the seed's order (`is_online` is derived)."""
+    """The 38 stored fields of a user, in the contract's order (`is_online` is derived)."""
 
     user_id: int
     passwd: str
@@ -72,50 +73,51 @@ _JSON = [UserRow.__struct_fields__.index(name) for name in ("client_limits", "cl
 
 @dataclass(frozen=True, slots=True)
 class StoredLogin:
-    """A person, the hash of their password, and from where they may log in; from anywhere, if that is empty."""
+    """A person, their password hash, and the networks that they may log in from; empty means any."""
 
     person: Person
     passwd: str = field(repr=False)
     auth_ip: tuple[str, ...]
 
 
-async def by_login(database: Database, name_or_email: str) -> StoredLogin | None:
-    """The person, active or not, with this name or e-mail, as `names.folded` has it."""
-    if not _storable(name_or_email):
+async def find_login(database: Database, name_or_email: str) -> StoredLogin | None:
+    """Find the person, active or not, whose folded name or e-mail (`names.folded`) this is."""
+    if not is_storable(name_or_email):
         return None
     async with database.connection() as connection:
-        row = await connection.fetchrow(SQL["by_login"], folded(name_or_email))
-    return StoredLogin(person_of(row), row["passwd"], tuple(row["auth_ip"])) if row else None
+        row = await connection.fetchrow(SQL["find_login"], folded(name_or_email))
+    return StoredLogin(parse_person(row), row["passwd"], tuple(row["auth_ip"])) if row else None
 
 
-async def login_addresses(database: Database, since: datetime, most: int) -> list[tuple[int, str, datetime]]:
-    """Who last logged in from where, and when: the newest first, after `since`."""
+async def list_login_addresses(database: Database, since: datetime, limit: int) -> list[tuple[int, str, datetime]]:
+    """List (user id, address, time) of each user's last login after `since`, newest first."""
     async with database.connection() as connection:
-        rows = await connection.fetch(SQL["login_addresses"], since, most)
+        rows = await connection.fetch(SQL["login_addresses"], since, limit)
     return [(row["user_id"], row["login_ip"], row["last_login_time"]) for row in rows]
 
 
-async def find(database: Database, who: str) -> Person:
-    """Whom a command means: by user_id, uid, name or e-mail; `id:`, `uid:`, `name:` or `email:` before it says which.
+async def find_person(database: Database, text: str) -> Person:
+    """Find a person by user_id, uid, name or e-mail; the prefix `id:`, `uid:`, `name:` or `email:` selects one kind.
 
     Raises NoSuchUser, Ambiguous.
     """
-    kind, colon, rest = who.partition(":")
-    only, word = (kind, rest) if colon and kind in _KINDS else ("", who)
-    asked = {
-        "id": int(word) if word.isascii() and word.isdigit() and len(word) < 20 and int(word) <= MOST_USER_ID else None,
+    prefix, colon, rest = text.partition(":")
+    kind, word = (prefix, rest) if colon and prefix in _KINDS else ("", text)
+    keys = {
+        "id": int(word) if word.isascii() and word.isdigit() and len(word) < 20 and int(word) <= MAX_USER_ID else None,
         "uid": word if is_uid(word) else None,
-        "name": folded(word) if _storable(word) else None,
-        "email": folded(word) if _storable(word) else None,
+        "name": folded(word) if is_storable(word) else None,
+        "email": folded(word) if is_storable(word) else None,
     }
+    parameters = [keys[each] if kind in ("", each) else None for each in _KINDS]
     async with database.connection() as connection:
-        found = await connection.fetch(SQL["find"], *(asked[each] if only in ("", each) else None for each in _KINDS))
-    if not found:
-        raise NoSuchUser(f"there is no user {who!r}")
-    if len(found) > 1:
-        told = ", ".join(f"id:{row['user_id']} ({row['name']})" for row in found)
-        raise Ambiguous(f"{who!r} may be any of {told}: say which")
-    return person_of(found[0])
+        rows = await connection.fetch(SQL["find_person"], *parameters)
+    if not rows:
+        raise NoSuchUser(f"there is no user {text!r}")
+    if len(rows) > 1:
+        candidates = ", ".join(f"id:{row['user_id']} ({row['name']})" for row in rows)
+        raise Ambiguous(f"{text!r} may be any of {candidates}: say which")
+    return parse_person(rows[0])
 
 
 async def create(
@@ -129,64 +131,58 @@ async def create(
     last_name: str | None = None,
     created_by: int | None = None,
 ) -> int:
-    """Make a user; `passwd` is the hash. Raises AlreadyExists, Invalid."""
-    who = (new_name(name), new_email(email), passwd, role.value, first_name, last_name)
+    """Create a user and return the user_id; `passwd` is the hash. Raises AlreadyExists, Invalid."""
+    values = (new_name(name), new_email(email), passwd, role.value, first_name, last_name)
     async with database.connection() as connection:
-        made: int = await connection.fetchval(SQL["create"], *who, new_uid(), created_by)
-    return made
+        user_id: int = await connection.fetchval(SQL["create"], *values, new_uid(), created_by)
+    return user_id
 
 
 async def set_password(database: Database, user_id: int, passwd: str) -> None:
-    """Store a new hash. Raises NoSuchUser."""
-    await _change(database, "set_password", user_id, passwd)
+    """Store a new password hash. Raises NoSuchUser."""
+    await _update(database, "set_password", user_id, passwd)
 
 
 async def activate(database: Database, user_id: int) -> None:
-    """Let somebody log in again. Raises NoSuchUser."""
-    await _change(database, "activate", user_id)
+    """Allow a user to log in again. Raises NoSuchUser."""
+    await _update(database, "activate", user_id)
 
 
 async def set_auth_ip(database: Database, user_id: int, networks: Sequence[str]) -> None:
-    """From where they may log in; from anywhere, if it is empty. Raises NoSuchUser."""
-    await _change(database, "set_auth_ip", user_id, networks)
+    """Set the networks that a user may log in from; empty means any. Raises NoSuchUser."""
+    await _update(database, "set_auth_ip", user_id, networks)
 
 
-async def listed(database: Database) -> list[dict[str, Any]]:
-    """All users, briefly."""
+async def list_all(database: Database) -> list[dict[str, Any]]:
+    """List all users, with their most important columns."""
     async with database.connection() as connection:
         return [dict(row) for row in await connection.fetch(SQL["list"])]
 
 
-async def brief(database: Database, user_id: int) -> dict[str, Any]:
-    """What an operator wants to know of one user; no secret. Raises NoSuchUser."""
+async def fetch_summary(database: Database, user_id: int) -> dict[str, Any]:
+    """Fetch one user's summary for an operator, without the password hash. Raises NoSuchUser."""
     async with database.connection() as connection:
-        row = await connection.fetchrow(SQL["brief"], user_id)
+        row = await connection.fetchrow(SQL["summary"], user_id)
     if row is None:
         raise NoSuchUser(f"there is no user {user_id}")
     return dict(row)
 
 
-async def _change(database: Database, statement: str, user_id: int, *values: Any) -> None:
-    async with database.connection() as connection:
-        if await connection.fetchval(SQL[statement], user_id, *values) is None:
-            raise NoSuchUser(f"there is no user {user_id}")
+async def _update(database: Database, statement: str, user_id: int, *values: Any) -> None:
+    missing = NoSuchUser(f"there is no user {user_id}")
+    await update_row(database, SQL[statement], user_id, *values, missing=missing)
 
 
-def _storable(text: str) -> bool:
-    """Whether it could be anybody's at all: half a surrogate pair has no UTF-8, and PostgreSQL holds no NUL."""
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def shown_of(row: asyncpg.Record) -> UserRow:
-    """A row with the 38 columns, and perhaps others, as a user."""
+def parse_user_row(row: asyncpg.Record) -> UserRow:
+    """Parse a row that has the 38 columns; it may have others."""
     values = list(_columns(row))
-    for place in _JSON:
-        values[place] = msgspec.Raw((values[place] or "null").encode())
+    for index in _JSON:
+        values[index] = msgspec.Raw((values[index] or "null").encode())
     return UserRow(*values)
 
 
-def person_of(row: asyncpg.Record) -> Person:
-    """A row with a person's columns as that person. Raises RowUnreadable for one that a newer release wrote."""
+def parse_person(row: asyncpg.Record) -> Person:
+    """Parse a row that has a person's columns. Raises RowUnreadable for values that only a newer release knows."""
     names = [part for part in (row["first_name"], row["last_name"]) if part]
     values = {name: row[name] for name in ("user_id", "uid", "name", "active", "email", "email_verified")}
     values |= {"role": row["user_type"], "display_name": row["fullname"] or " ".join(names) or row["name"]}

@@ -50,6 +50,10 @@ class Reading:
         return self.reason is None
 
 
+MAX_USER_ID = 2**63 - 1
+"""The largest value of a PostgreSQL `bigint`."""
+
+
 class Role(enum.StrEnum):
     """The `user_type` of a user."""
 

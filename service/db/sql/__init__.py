@@ -1,4 +1,4 @@
-"""Whole SQL statements with names, one file a subject. Each begins with a line `-- name: <name>`."""
+"""Named SQL statements, one file per subject. Each statement begins with a line `-- name: <name>`."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 def load(subject: str) -> dict[str, str]:
-    """The statements of `<subject>.sql`, by name."""
+    """Load `<subject>.sql`; maps name to statement."""
     text = (Path(__file__).parent / f"{subject}.sql").read_text(encoding="utf-8")
     _, *parts = _NAME.split(text)
     return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))

@@ -2,7 +2,7 @@
 select uid from users
 
 -- name: is_demo
--- Whether the two people of the seeds are there, under their own ids.
+-- Whether the two users of the contract's examples exist, with their ids.
 select count(*) = 2 from users
 where (user_id, uid) in ((1, '6vHSSqdBHdm2R4gfi'), (1795, 'ByehQjC44FwMeiLbX'))
 

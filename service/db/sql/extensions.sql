@@ -1,37 +1,37 @@
--- name: in_use
--- All extensions that an Asterisk can see.
+-- name: list_in_use
+-- The extensions that an Asterisk can see.
 select call_server, extension from live_extensions order by call_server, extension
 
 -- name: create
 insert into extensions (extension, secret, call_server, profile) values ($1, $2, $3, $4)
 
 -- name: assign
--- Gives a free extension to a user. No row: there is no such extension or user, or it is somebody else's.
--- The user is locked, so that one person is given one extension at a time.
+-- Assigns a free extension. No row: the extension or user does not exist, or the extension is another user's.
+-- Locks the user, so that concurrent assignments to one user are serialised.
 with person as (select user_id from users where user_id = $2 for no key update)
 update extensions as e set user_id = person.user_id
 from person
 where e.extension = $1 and (e.user_id is null or e.user_id = person.user_id)
 returning e.extension
 
--- name: person_by_uid
--- Locked, so that one person is given one extension at a time; their tokens may still come and go.
+-- name: lock_user_by_uid
+-- Serialises assignments to one user. `no key update`: their tokens can still be issued and revoked.
 select user_id, name from users where uid = $1 for no key update
 
--- name: person_by_name
+-- name: lock_user_by_name
 select user_id, name from users where folded(name) = $1 for no key update
 
--- name: holder
--- Locked, so that it is given away once.
+-- name: lock_extension
+-- Serialises assignments of one extension.
 select user_id from extensions where extension = $1 for update
 
--- name: free_others
+-- name: unassign_others
 update extensions set user_id = null where user_id = $1 and extension <> $2 returning extension
 
--- name: give
+-- name: assign_locked
 update extensions set user_id = $2 where extension = $1
 
--- name: take
+-- name: unassign_user
 update extensions as e set user_id = null
 from users as u
 where u.user_id = e.user_id and folded(u.name) = $1
@@ -47,12 +47,12 @@ update extensions set secret = $2 where extension = $1 returning extension
 update extensions set enabled = $2 where extension = $1 returning extension
 
 -- name: change
--- Sets what is not null.
+-- Null leaves a column unchanged.
 update extensions
 set profile = coalesce($2, profile), enabled = coalesce($3, enabled), secret = coalesce($4, secret)
 where extension = $1
 
--- name: one
+-- name: get
 select e.extension, e.call_server, e.profile, e.enabled, u.uid, u.name as username
 from extensions as e
 left join users as u using (user_id)

@@ -1,11 +1,11 @@
 -- name: issue
--- Only for an active person. Whoever deactivates or deletes them at this moment waits for this, and then ends it too, or
--- was first, and there is no row.
+-- Only for an active user. `for share` serialises this with a concurrent deactivation or deletion: if this comes first,
+-- the other waits and then revokes the new token too; otherwise no row is inserted.
 insert into tokens (token_hash, user_id, expires_at, label)
 select $1, user_id, $3, $4 from users where user_id = $2 and active for share
 
--- name: issue_to_one_of_few
--- The same for a login: of more than $5, the oldest ends.
+-- name: issue_for_login
+-- The same for a login. Revokes the user's oldest login tokens above $5.
 select issue_token($1, $2, $3, $4, $5)
 
 -- name: revoke

@@ -1,9 +1,9 @@
--- name: admins
--- The active admins. Whoever takes one away looks at them first, and so waits for whoever does so at the same moment.
+-- name: lock_admins
+-- Locks the active admins, so that concurrent removals of admins are serialised.
 select user_id from users where user_type = 'admin' and active order by user_id for no key update
 
--- name: taken
--- Whether somebody but $1 has a name, an e-mail with this key.
+-- name: find_taken
+-- Whether a user other than $1 has a name or e-mail with these folded keys.
 select
     coalesce(bool_or(folded(name) = $2), false) as name,
     coalesce(bool_or(folded(email) = $3), false) as email
@@ -11,8 +11,8 @@ from users
 where user_id is distinct from $1 and (folded(name) = $2 or folded(email) = $3)
 
 -- name: change
--- Sets the fields that the JSON object has, and leaves the others, also those that somebody else sets at the same moment.
--- Nobody has proved that another e-mail is the person's.
+-- Sets the fields of the JSON object and leaves all others, including concurrent changes to them.
+-- A new e-mail is unverified.
 update users as u
 set (
     name, email, passwd, user_type, active, first_name, last_name, fullname, carrier_name, default_mod, default_mod2,

@@ -1,8 +1,8 @@
 -- name: page
--- One page of users, and how many there are in all, as of one moment. $1 to $3 and $11 filter; null: any. $4 to $7 are what
--- people did of which this process has not written yet, as `record_activity` takes it; $8 is since when somebody must
--- have been seen to be online. Without users on the page there is one row, with the total and nothing else.
--- The comment that says `order` is replaced by the wanted order; ties are by user_id, so that pages do not overlap.
+-- One page of users and the total, from one snapshot. $1 to $3 and $11 filter; null means any. $4 to $7 are this
+-- process's unwritten activity, in the form of `record_activity`. A user seen after $8 is online.
+-- An empty page is one row that holds only the total.
+-- The comment `order` is replaced by the sort order. Ties are broken by user_id, so that pages do not overlap.
 with pending as (
     select p.user_id, p.last_seen, p.last_login_time, p.login_ip
     from unnest($4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::text[])

@@ -1,5 +1,5 @@
 -- name: get
--- One user as GET /user/{user_id} shows it: the columns are the seed's fields, in its order.
+-- One user for GET /user/{user_id}: the contract's fields in its order.
 select
     u.user_id, u.passwd, u.user_type, u.active, u.carrier_name, u.default_mod, u.reseller_id, u.outbound_report,
     u.client_limits, u.last_name, u.role_id, a.last_login_time, u.all_termination, u.report_fields, u.client,
@@ -11,15 +11,16 @@ from users as u
 left join activity as a using (user_id)
 where u.user_id = $1
 
--- name: by_login
--- The person whose name or e-mail has this key, and what a login is compared with. A name holds no '@', an e-mail does.
+-- name: find_login
+-- The user whose name or e-mail has this folded key, with password hash and networks. At most one row: a name has no '@',
+-- an e-mail has one.
 select
     user_id, uid, name, user_type, active, fullname, first_name, last_name, email, email_verified, passwd, auth_ip
 from users
 where folded(name) = $1 or folded(email) = $1
 
--- name: find
--- Whoever has this user_id, this uid, or a name or an e-mail with this key; null: nobody.
+-- name: find_person
+-- The users with this user_id, uid, or folded name or e-mail; null matches no user.
 select user_id, uid, name, user_type, active, fullname, first_name, last_name, email, email_verified
 from users
 where user_id = $1 or uid = $2 or folded(name) = $3 or folded(email) = $4
@@ -46,8 +47,8 @@ update users set active = true where user_id = $1 returning user_id
 -- name: set_auth_ip
 update users set auth_ip = $2 where user_id = $1 returning user_id
 
--- name: brief
--- One user for an operator: no password, and how many tokens have not expired.
+-- name: summary
+-- One user for an operator: without the password hash, with the number of unexpired tokens.
 select
     u.user_id, u.uid, u.name, u.user_type, u.active, u.email, u.fullname, u.first_name, u.last_name, u.auth_ip,
     u.create_time, a.last_login_time, a.login_ip, a.last_seen, e.extension, e.call_server,
@@ -64,8 +65,8 @@ left join extensions as e using (user_id)
 order by u.user_id
 
 -- name: record_activity
--- What people did since the last batch; older news than what is stored changes nothing. One order for all replicas,
--- so that no two wait for each other; the lock keeps a person from being deleted before the foreign key looks.
+-- Merges a batch of activity; the newer value of each column wins. Rows are locked in one order, so that replicas cannot
+-- deadlock. `for key share` prevents a concurrent deletion before the foreign key is checked.
 insert into activity as a (user_id, last_seen, last_login_time, login_ip)
 select n.user_id, n.last_seen, n.last_login_time, n.login_ip
 from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[])

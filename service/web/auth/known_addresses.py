@@ -66,7 +66,7 @@ class KnownAddresses:
             return
         self._read_at = self._clock()
         now = datetime.now(UTC)
-        logins = await users.login_addresses(database, self._since, self._max_pairs)
+        logins = await users.list_login_addresses(database, self._since, self._max_pairs)
         for number, (user_id, address, at) in enumerate(reversed(logins)):
             self.add(user_id, prefix(address))
             self._since = max(self._since, min(at, now) - OVERLAP)  # a time in the future must hide no later login

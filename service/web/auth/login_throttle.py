@@ -88,7 +88,7 @@ class LoginThrottle:
             await self._known_addresses.refresh(self._database)
             wait = self._seconds_over_limit(keys)
             rank = self._rank(keys, source)
-            login = await users.by_login(self._database, name_or_email)
+            login = await users.find_login(self._database, name_or_email)
             try:
                 matches = await self._hasher.verify(password, login.passwd if login else None, rank)
             except Overloaded:
@@ -102,7 +102,7 @@ class LoginThrottle:
             if wait and not self._known_addresses.has_login(login.person.user_id, source):
                 self._refuse(keys, wait)
         self._known_addresses.add(login.person.user_id, source)
-        self._activity.logged_in(login.person.user_id, address)
+        self._activity.record_login(login.person.user_id, address)
         return login.person
 
     def _seconds_over_limit(self, keys: _Keys) -> float:

@@ -77,7 +77,7 @@ async def assign(request: web.Request) -> web.Response:
         raise BadArgument("Missing key 'extension'")
     if not (given.user_id or given.username):
         raise BadArgument(_NOBODY)
-    freed = await extensions.give(request.app[DATABASE], given.extension, uid=given.user_id, name=given.username)
+    freed = await extensions.reassign(request.app[DATABASE], given.extension, uid=given.user_id, name=given.username)
     await heard(request, given.extension, *freed)
     return answered(request, Success())
 
@@ -86,7 +86,7 @@ async def look_up(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/agent/extension/{username}"""
     require_permission(await require_caller(request), Permission.VIEW_AGENT_EXTENSIONS)
     directory = request.app[DIRECTORY]
-    person = directory.named(request.match_info["username"])
+    person = directory.person_by_name(request.match_info["username"])
     if person is None:
         raise UserNotFound
     number = directory.number_of(person.user_id)
@@ -99,7 +99,7 @@ async def unassign(request: web.Request) -> web.Response:
     """DELETE /api/v1/omnichannel/agent/extension/{username}: its secret changes too."""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     try:
-        held = await extensions.take(request.app[DATABASE], request.match_info["username"])
+        held = await extensions.unassign_user(request.app[DATABASE], request.match_info["username"])
     except NoSuchExtension:
         if request.app[SETTINGS].rocketchat_errors:
             return answered(request, Success())

@@ -287,7 +287,7 @@ async def test_a_mistake_of_ours_with_the_driver_is_a_bug_and_no_outage(
 ) -> None:
     """A statement with an argument too few, and one with a wrong type."""
     for statement in ("select $1::text, $2::text, $3::text, $4::text, $5::text", "selct"):
-        monkeypatch.setitem(__import__("service.db.users", fromlist=["SQL"]).SQL, "by_login", statement)
+        monkeypatch.setitem(__import__("service.db.users", fromlist=["SQL"]).SQL, "find_login", statement)
         answer = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "x"})
         assert answer.status == 500
     assert [line["event"] for line in logged if line["log_level"] == "error"] == ["internal_error"] * 2

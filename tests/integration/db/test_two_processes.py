@@ -108,7 +108,7 @@ async def test_a_rotated_secret_is_answered_everywhere(pair: Pair, by_hand: bool
     if by_hand:
         await pair.database.execute("update extensions set secret = 'rotated-secret' where extension = '12342'")
     else:
-        await extensions.rotate(pair.other.app[DATABASE], "12342")
+        await extensions.rotate_secret(pair.other.app[DATABASE], "12342")
     await pair.barrier()
     after = await pair.secrets(headers)
     assert after[0] == after[1] != before[0]

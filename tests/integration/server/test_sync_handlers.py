@@ -238,7 +238,7 @@ async def test_a_bug_is_a_500_and_the_connection_goes_on(
 ) -> None:
     async with line_to(shared.port) as (reader, writer):
         with monkeypatch.context() as broken:
-            broken.setattr(type(shared.app[DIRECTORY]), "holder", None)
+            broken.setattr(type(shared.app[DIRECTORY]), "token_holder", None)
             writer.write(request(POLL, *LINES))
             answer = await answer_on(reader)
             assert (answer.status, answer.json) == (500, {"success": False, "error": "Internal server error"})
