@@ -1,6 +1,6 @@
-"""When people were last seen and logged in: gathered in memory, written in batches.
+"""When and where from users were last seen and logged in: collected in memory, written in batches.
 
-At most one statement per process and `FLUSH_EVERY` seconds, however many polls come.
+A process writes at most one statement per FLUSH_INTERVAL, however many polls arrive.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from service.errors import DatabaseUnavailable
 log = structlog.get_logger(__name__)
 
 SQL = sql.load("users")
-FLUSH_EVERY = 30.0
-"""Seconds between two batches."""
+FLUSH_INTERVAL = 30.0
+"""Seconds between batches."""
 ONLINE_FOR = timedelta(seconds=300)
-"""How long after their last use somebody counts as online."""
+"""Time after the last use of a token for which a user counts as online."""
 
 
 @dataclass(slots=True)
-class Seen:
-    """What one person did since the last batch."""
+class UserActivity:
+    """A user's activity since the last batch."""
 
     last_seen: datetime
     last_login_time: datetime | None = None
@@ -37,44 +37,44 @@ class Seen:
 
 
 class Activity:
-    """Takes notes without waiting; `run` writes them down. Memory is bounded by the number of users."""
+    """Records activity without waiting; `run` writes it. Memory is bounded by the number of users."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pending: dict[int, Seen] = {}
-        self._writing: dict[int, Seen] = {}
+        self._pending: dict[int, UserActivity] = {}
+        self._writing: dict[int, UserActivity] = {}
         self._away = False
 
-    def used(self, user_id: int) -> None:
-        """Note that somebody's token was used now."""
-        self._of(user_id).last_seen = datetime.now(UTC)
+    def record_use(self, user_id: int) -> None:
+        """Record that a token of the user was used now."""
+        self._entry(user_id).last_seen = datetime.now(UTC)
 
-    def logged_in(self, user_id: int, address: str) -> None:
-        """Note that somebody logged in now, from this address."""
-        seen = self._of(user_id)
-        seen.last_seen = seen.last_login_time = datetime.now(UTC)
-        seen.login_ip = address
+    def record_login(self, user_id: int, address: str) -> None:
+        """Record that the user logged in now, from this address."""
+        entry = self._entry(user_id)
+        entry.last_seen = entry.last_login_time = datetime.now(UTC)
+        entry.login_ip = address
 
-    def pending(self, user_id: int) -> Seen | None:
-        """What is known here and perhaps not yet in PostgreSQL."""
+    def pending(self, user_id: int) -> UserActivity | None:
+        """Return a user's activity that may not be in PostgreSQL yet."""
         newer, older = self._pending.get(user_id), self._writing.get(user_id)
-        return _both(newer, older) if newer and older else newer or older
+        return _merge(newer, older) if newer and older else newer or older
 
-    def all_pending(self) -> dict[int, Seen]:
-        """The same of everybody, by user id."""
-        both = {**self._writing, **self._pending}
+    def all_pending(self) -> dict[int, UserActivity]:
+        """Return the activity of all users that may not be in PostgreSQL yet, by user id."""
+        merged = {**self._writing, **self._pending}
         for user_id in self._writing.keys() & self._pending.keys():
-            both[user_id] = _both(self._pending[user_id], self._writing[user_id])
-        return both
+            merged[user_id] = _merge(self._pending[user_id], self._writing[user_id])
+        return merged
 
     async def run(self) -> None:
-        """Write batches until cancelled. Whoever cancels it writes the last one."""
+        """Write batches until cancelled. The caller flushes the last batch."""
         while True:
-            await asyncio.sleep(FLUSH_EVERY)
+            await asyncio.sleep(FLUSH_INTERVAL)
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is pending. While PostgreSQL does not take it, for whatever reason, it stays pending."""
+        """Write the pending activity. It stays pending until PostgreSQL accepts it."""
         if not self._pending:
             return
         batch = self._writing = self._pending
@@ -97,19 +97,22 @@ class Activity:
                 self._pending = self.all_pending()
             self._writing = {}
 
-    def _of(self, user_id: int) -> Seen:
-        seen = self._pending.get(user_id)
-        if seen is None:
-            seen = self._pending[user_id] = Seen(datetime.now(UTC))
-        return seen
+    def _entry(self, user_id: int) -> UserActivity:
+        entry = self._pending.get(user_id)
+        if entry is None:
+            entry = self._pending[user_id] = UserActivity(datetime.now(UTC))
+        return entry
 
 
-def columns(batch: Mapping[int, Seen]) -> tuple[list[int], list[datetime], list[datetime | None], list[str | None]]:
-    """A batch as `unnest` takes it: user ids, last seen, last login, and from where."""
-    seen = batch.values()
-    return list(batch), [s.last_seen for s in seen], [s.last_login_time for s in seen], [s.login_ip for s in seen]
+def columns(
+    batch: Mapping[int, UserActivity],
+) -> tuple[list[int], list[datetime], list[datetime | None], list[str | None]]:
+    """Convert a batch to arrays for `unnest`: user ids, last seen, last login times and addresses."""
+    entries = batch.values()
+    last_seen = [entry.last_seen for entry in entries]
+    return list(batch), last_seen, [entry.last_login_time for entry in entries], [entry.login_ip for entry in entries]
 
 
-def _both(newer: Seen, older: Seen) -> Seen:
+def _merge(newer: UserActivity, older: UserActivity) -> UserActivity:
     login = newer if newer.last_login_time is not None else older
-    return Seen(newer.last_seen, login.last_login_time, login.login_ip)
+    return UserActivity(newer.last_seen, login.last_login_time, login.login_ip)

@@ -1,7 +1,7 @@
-"""Hints from triggers, `<kind> <key>`: gathered until they are read, in bounded memory, whoever sends them.
+"""Change hints, `<kind> <key>`, collected in bounded memory until their rows are read.
 
-Every role that may connect can notify. So a hint is parsed when it comes, and it can make us read, never wait or fail:
-one that is not understood, perhaps a newer release's, means everything, as too many hints do.
+Triggers send them, but any role that may connect can. A hint can cause a read, never an error or a wait. An unknown
+hint, perhaps of a newer release, causes a full read, as do too many hints.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-MOST = 1000
-"""Keys that are kept until they are read. Above that everything is read instead."""
-BUSY = 0.2
-"""The part of all time that reading everything may take, however often it is asked for."""
-LONGEST_PAUSE = 2.0
-"""Seconds between two readings of everything that hints we understand asked for: less than a proof may be late."""
-MISUNDERSTOOD_EVERY = 10.0
-"""Seconds between two readings of everything that hints which are not understood asked for."""
-LARGEST_ID = 2**63 - 1
+from service.domain.models import MAX_USER_ID
+
+MAX_ROWS = 1000
+"""Collected keys above which a full read replaces single ones."""
+MAX_FULL_READ_SHARE = 0.2
+"""Share of time that full reads may take, however often they are requested."""
+MAX_FULL_READ_PAUSE = 2.0
+"""Maximum seconds between full reads that known hints requested. Less than the read barrier's deadline allows."""
+UNKNOWN_HINT_INTERVAL = 10.0
+"""Minimum seconds between full reads that unknown hints requested."""
 
 _HINT = re.compile(
     r"user (?P<user>0|[1-9][0-9]{0,18})"
@@ -31,7 +32,7 @@ _EVERYTHING = re.compile(r"(user|token|extension) \*")
 
 @dataclass(slots=True)
 class Rows:
-    """The rows that hints named."""
+    """Keys of rows that hints named."""
 
     user_ids: set[int] = field(default_factory=set)
     token_hashes: set[bytes] = field(default_factory=set)
@@ -49,78 +50,80 @@ class Rows:
 
 
 class ChangeHints:
-    """What is to be read. Pure: `clock` gives seconds that only grow."""
+    """Rows and full reads that are due. Pure: `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._rows = Rows()
-        self._everything = False
-        self._misunderstood = False
-        self._everything_from = self._misunderstood_from = float("-inf")
-        self.misunderstood = 0
-        """How many hints were not understood."""
+        self._full_read = False
+        self._full_read_earliest = float("-inf")
+        self._unknown_hint = False
+        self._unknown_hint_earliest = float("-inf")
+        self.unknown_hints = 0
+        """Number of unknown hints so far."""
 
     def add(self, hint: str) -> bool:
-        """Take a hint. False: it is not understood."""
+        """Take a hint. Returns False if it is unknown."""
         if _EVERYTHING.fullmatch(hint):
-            self._everything = True
-        elif (found := _HINT.fullmatch(hint)) is None or int(found["user"] or 0) > LARGEST_ID:
-            self._misunderstood = True
-            self.misunderstood += 1
+            self._full_read = True
+        elif (match := _HINT.fullmatch(hint)) is None or int(match["user"] or 0) > MAX_USER_ID:
+            self._unknown_hint = True
+            self.unknown_hints += 1
             return False
-        elif found["user"]:
-            self._rows.user_ids.add(int(found["user"]))
-        elif found["token"]:
-            self._rows.token_hashes.add(bytes.fromhex(found["token"]))
+        elif match["user"]:
+            self._rows.user_ids.add(int(match["user"]))
+        elif match["token"]:
+            self._rows.token_hashes.add(bytes.fromhex(match["token"]))
         else:
-            self._rows.extensions.add(found["extension"])
-        if len(self._rows) > MOST:
-            self.everything()
+            self._rows.extensions.add(match["extension"])
+        if len(self._rows) > MAX_ROWS:
+            self.request_full_read()
         return True
 
-    def everything(self) -> None:
-        """Everything is to be read."""
-        self._everything = True
+    def request_full_read(self) -> None:
+        """Make a full read due; it covers the collected rows."""
+        self._full_read = True
         self._rows = Rows()
+
+    def request_full_read_now(self) -> None:
+        """Make a full read due now, however soon after the last one."""
+        self._full_read_earliest = float("-inf")
+        self.request_full_read()
 
     @property
     def behind(self) -> bool:
-        """Whether everything is still to be read because of a hint that is understood."""
-        return self._everything
+        """Whether a known hint requested a full read that has not begun."""
+        return self._full_read
 
-    def due_in(self) -> float | None:
-        """Seconds until everything may be read, 0 for now; None: it need not be."""
-        wanted = [self._everything_from] if self._everything else []
-        wanted += [max(self._misunderstood_from, self._everything_from)] if self._misunderstood else []
-        return max(0.0, min(wanted) - self._clock()) if wanted else None
+    def full_read_due_in(self) -> float | None:
+        """Seconds until a full read may begin, 0 for now; None if none is due."""
+        due = [self._full_read_earliest] if self._full_read else []
+        due += [max(self._unknown_hint_earliest, self._full_read_earliest)] if self._unknown_hint else []
+        return max(0.0, min(due) - self._clock()) if due else None
 
     def take(self) -> Rows:
-        """The rows to read now, which are forgotten here."""
+        """Remove and return the collected rows."""
         rows, self._rows = self._rows, Rows()
         return rows
 
-    def take_everything(self) -> bool:
-        """Whether everything is to be read now, which is forgotten here then."""
+    def take_full_read(self) -> bool:
+        """Return whether a full read may begin now, and clear the request if so."""
         now = self._clock()
-        because = self._everything or (self._misunderstood and now >= self._misunderstood_from)
-        if not because or now < self._everything_from:
+        due = self._full_read or (self._unknown_hint and now >= self._unknown_hint_earliest)
+        if not due or now < self._full_read_earliest:
             return False
-        if self._misunderstood:
-            self._misunderstood_from = now + MISUNDERSTOOD_EVERY
-        self._everything = self._misunderstood = False
+        if self._unknown_hint:
+            self._unknown_hint_earliest = now + UNKNOWN_HINT_INTERVAL
+        self._full_read = self._unknown_hint = False
         return True
 
-    def at_once(self) -> None:
-        """Everything is to be read now, however soon after the last time."""
-        self._everything_from = float("-inf")
-        self.everything()
-
     def put_back(self, rows: Rows) -> None:
-        """These were taken and could not be read."""
+        """Return rows that were taken and could not be read."""
         self._rows |= rows
-        if len(self._rows) > MOST:
-            self.everything()
+        if len(self._rows) > MAX_ROWS:
+            self.request_full_read()
 
-    def everything_was_read(self, seconds: float) -> None:
-        """Everything was read, which took so long: the next time has to wait."""
-        self._everything_from = self._clock() + min(LONGEST_PAUSE, seconds * (1 / BUSY - 1))
+    def full_read_ended(self, seconds: float) -> None:
+        """Postpone the next full read in proportion to the duration of this one."""
+        pause = min(MAX_FULL_READ_PAUSE, seconds * (1 / MAX_FULL_READ_SHARE - 1))
+        self._full_read_earliest = self._clock() + pause

@@ -1,10 +1,10 @@
-"""What changes in PostgreSQL, heard through LISTEN: each notification is a hint to read rows again, nothing more.
+"""Listens to change notifications of PostgreSQL. Each notification is only a hint to read rows again.
 
-A dedicated connection listens first, then everything is read. Hints are followed meanwhile and from then on, in order:
-rows by one task, and everything, which takes a while, by another one (`lanes`). Nothing
-tells of a half-open connection, and a pooler can swallow LISTEN, so a notification to oneself must come back every few
-seconds. When one that was sent at a time has come back, and all hints before it have been read, then everything that
-was committed before that time has been read. Whoever cannot wait for the next one has one sent (`proved`).
+A dedicated connection first listens, then everything is read. From the start hints are followed in order: one task
+reads single rows, another performs full reads, which take longer (`full_reads`). A half-open connection raises no
+error, and a pooler can swallow LISTEN, so a heartbeat notification must return every few seconds. Once a heartbeat has
+returned and all hints before it have been read, everything committed before it was sent has been read. `barrier`
+requests a heartbeat early.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -25,79 +23,74 @@ from service.clock import uptime
 from service.db.change_hints import ChangeHints, Rows
 from service.db.connection import DatabaseLogin
 from service.db.errors import not_now
+from service.db.full_reads import FullReads
+from service.db.heartbeat import HEARTBEAT_DEADLINE, Heartbeat
 from service.db.read_barrier import ReadBarrier
-from service.db.reread_lanes import RereadLanes
 from service.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "connector_changes"
-_HEARTBEAT = re.compile(r"heartbeat [0-9a-f-]{36}")
-HEARTBEAT_EVERY = 1.5
-HEARTBEAT_DEADLINE = 3.0
-PROOF_EVERY = 0.05
-"""Seconds between two heartbeats at least, however many want one."""
-PROOF_DEADLINE = 2.0
-"""Seconds that one waits for a proof: a healthy PostgreSQL takes a few milliseconds."""
-READ_AGAIN_EVERY = 300.0
-"""Seconds: even without a hint everything is read again, slowly, all the time."""
-RETRY_EVERY = 10.0
-"""Seconds between two tries to read the rows that were left out. A repaired column's type notifies nobody."""
-GATHER = 0.01
-"""Seconds between two readings. A hint after a rest is followed at once; those of a burst are read together."""
-
-
-REMIND_EVERY = 60.0
-"""Seconds between two warnings of hints that are not understood."""
-
-
-RETRY = 0.3, 2.0
-"""Seconds before the first retry, and at most: short, so that a promoted primary is followed within seconds."""
+HEARTBEAT_INTERVAL = 1.5
+"""Seconds between heartbeats when no request waits for one."""
+MIN_HEARTBEAT_INTERVAL = 0.05
+"""Minimum seconds between heartbeats, however many requests wait."""
+BARRIER_DEADLINE = 2.0
+"""Seconds that a request waits at the read barrier. A healthy PostgreSQL takes a few milliseconds."""
+FULL_READ_INTERVAL = 300.0
+"""Seconds between full reads when no hint asks for one."""
+LEFT_OUT_RETRY_INTERVAL = 10.0
+"""Seconds between retries of rows that were left out. A repaired column type sends no notification."""
+BATCH_INTERVAL = 0.01
+"""Minimum seconds between reads of rows. After a pause a hint is read at once; hints of a burst are batched."""
+WARNING_INTERVAL = 60.0
+"""Minimum seconds between warnings about unknown hints."""
+RECONNECT_DELAYS = 0.3, 2.0
+"""First and maximum delay in seconds. Short, so that a promoted primary is followed within seconds."""
 
 
 class Reader(Protocol):
-    """Who reads rows. Whatever the driver raises while it reads is "not now"; anything else is a bug."""
+    """Reads rows into memory. Any driver error while it reads means "try again"; any other exception is a bug."""
 
     async def read_all(self) -> None: ...
 
-    async def read(self, rows: Rows) -> None: ...
+    async def read_rows(self, rows: Rows) -> None: ...
 
-    def confirmed(self, at: float) -> None: ...
+    def confirm(self, at: float) -> None: ...
 
-    def left_out(self) -> Rows: ...
+    def left_out_rows(self) -> Rows: ...
 
 
 class ChangeListener:
-    """Follows the channel on behalf of a reader; `run` never returns by itself."""
+    """Follows the channel for a reader. `run` never returns by itself."""
 
     def __init__(self, login: DatabaseLogin, reader: Reader, clock: Callable[[], float] = uptime) -> None:
         self._login = login
         self._reader = reader
         self._clock = clock
-        self._proofs = ReadBarrier(clock)
+        self._barrier = ReadBarrier(clock)
         self._hints = ChangeHints(clock)
-        self._hinted = asyncio.Event()
-        self._lanes = RereadLanes()
+        self._full_reads = FullReads()
+        self._full_read_due = asyncio.Event()
+        self._rows_due = asyncio.Event()
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._heartbeat = Heartbeat(CHANNEL)
         self._confirmed_at: float | None = None
-        self._due = asyncio.Event()
         self._away = False
-        self._pauses = delays(*RETRY)
-        self._beat: asyncio.Future[None] | None = None
-        self._beat_name = ""
-        self._reminded_at = float("-inf")
-        self.following = asyncio.Event()
+        self._reconnect_delays = delays(*RECONNECT_DELAYS)
+        self._warned_at = float("-inf")
+        self.loaded = asyncio.Event()
         """Set once everything has been read for the first time."""
-        self.trouble = ""
+        self.last_error = ""
         """Why changes could not be followed the last time."""
 
     async def refresh(self, hint: str, within: float) -> bool:
-        """Have a row read now, in its turn. False when that did not happen within so many seconds."""
+        """Queue a re-read and wait for it; False if not done within `within` seconds."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._hints.add(hint)
         self._waiting.append((hint, done))
-        self._due.set()
-        self._hinted.set()
+        self._rows_due.set()
+        self._full_read_due.set()
         try:
             async with asyncio.timeout(within):
                 await done
@@ -105,25 +98,25 @@ class ChangeListener:
             return False
         return True
 
-    async def proved(self, within: float = PROOF_DEADLINE, known: Callable[[], bool] = lambda: False) -> None:
-        """Return once everything that was committed before this call, by whichever replica, has been read.
+    async def barrier(self, within: float = BARRIER_DEADLINE, known: Callable[[], bool] = lambda: False) -> None:
+        """Return once every commit before this call, by any replica, has been read, or once `known()` is true.
 
-        Also once what is asked about is `known`: while everything is read a proof takes as long as that.
-        However many call, PostgreSQL is asked once in PROOF_EVERY seconds. Raises DirectoryUnavailable, Overloaded.
+        `known` matters during a full read, which delays the barrier until it ends. However many calls wait, PostgreSQL
+        gets one heartbeat per MIN_HEARTBEAT_INTERVAL. Raises DirectoryUnavailable, Overloaded.
         """
-        await self._proofs.next(within, known)
+        await self._barrier.wait(within, known)
 
     async def run(self) -> None:
-        """Follow until cancelled, reconnecting as often as it takes. Only a bug of ours ends it."""
+        """Follow changes until cancelled; reconnect after every driver error. Only a bug ends it."""
         while True:
             try:
                 await self._session()
             except* DatabaseUnavailable as failures:
-                self.trouble = str(failures.exceptions[0])
+                self.last_error = str(failures.exceptions[0])
             level = logging.DEBUG if self._away else logging.WARNING
-            log.log(level, "change_listener_down", error=self.trouble)
+            log.log(level, "change_listener_down", error=self.last_error)
             self._away = True
-            await asyncio.sleep(next(self._pauses))
+            await asyncio.sleep(next(self._reconnect_delays))
 
     async def _session(self) -> None:
         with not_now():
@@ -132,126 +125,120 @@ class ChangeListener:
             with not_now():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.add_listener(CHANNEL, self._notified)
-            self._hints.at_once()
-            self._lanes.later(self._lanes.needed(behind=True), self._clock(), [])
+            self._hints.request_full_read_now()
+            self._full_reads.defer(self._full_reads.required(behind=True), self._clock(), [])
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._heartbeat(connection), name="listener heartbeat")
-                tasks.create_task(self._follow(), name="read after changes")
-                tasks.create_task(self._read_everything(), name="read everything")
+                tasks.create_task(self._send_heartbeats(connection), name="listener heartbeat")
+                tasks.create_task(self._follow_row_hints(), name="read after changes")
+                tasks.create_task(self._follow_full_read_hints(), name="read everything")
         finally:
             connection.terminate()
 
-    async def _follow(self) -> None:
-        """Read rows as hints name them, also while everything is read, which takes a while."""
-        rested_at = self._clock()
+    async def _follow_row_hints(self) -> None:
+        """Read the rows that hints name, also during a full read."""
+        next_read_at = self._clock()
         while True:
-            await self._due.wait()
+            await self._rows_due.wait()
             if not self._waiting:
-                # At least a turn of the loop: what one transaction changed comes as many notifications at once.
-                await asyncio.sleep(max(0.0, rested_at - self._clock()))
+                # At least one turn of the loop: a transaction's notifications arrive together.
+                await asyncio.sleep(max(0.0, next_read_at - self._clock()))
             if await self._read_rows():
-                rested_at = self._clock() + GATHER
+                next_read_at = self._clock() + BATCH_INTERVAL
 
     async def _read_rows(self) -> bool:
-        """Read the rows that are due; False: none were. What fails stays due, what comes meanwhile is for later."""
-        self._due.clear()
-        rows, needed = self._hints.take(), self._lanes.needed(behind=self._hints.behind)
+        """Read the rows that are due; False if there are none. On failure they stay due."""
+        self._rows_due.clear()
+        rows, required = self._hints.take(), self._full_reads.required(behind=self._hints.behind)
         waiting, self._waiting, confirmed_at = self._waiting, [], self._confirmed_at
         try:
             if len(rows):
                 with not_now():
-                    await self._reader.read(rows)
+                    await self._reader.read_rows(rows)
         except BaseException:
             self._hints.put_back(rows)
             self._waiting = waiting + self._waiting
             raise
         if len(rows):
-            self._proofs.look()
-        _tell(done for hint, done in waiting if not hint.endswith("*"))
-        others = [done for hint, done in waiting if hint.endswith("*")]
-        if not self._lanes.later(needed, confirmed_at, others):
-            self._caught_up(confirmed_at, others)
+            self._barrier.recheck()
+        _resolve(done for hint, done in waiting if not hint.endswith("*"))
+        full_read_waiting = [done for hint, done in waiting if hint.endswith("*")]
+        if not self._full_reads.defer(required, confirmed_at, full_read_waiting):
+            self._confirm(confirmed_at, full_read_waiting)
         return len(rows) > 0
 
-    async def _read_everything(self) -> None:
-        """Read everything whenever a hint, or the time, says so; and now and then what was left out."""
-        read_again_at, retry_at = self._clock() + READ_AGAIN_EVERY, self._clock() + RETRY_EVERY
+    async def _follow_full_read_hints(self) -> None:
+        """Read everything when a hint asks for it or the interval has passed; retry rows that were left out."""
+        full_read_at, retry_at = self._clock() + FULL_READ_INTERVAL, self._clock() + LEFT_OUT_RETRY_INTERVAL
         while True:
-            self._hinted.clear()
+            self._full_read_due.clear()
             if self._clock() >= retry_at:
-                retry_at = self._clock() + RETRY_EVERY
-                self._retry(self._reader.left_out())
-            behind, by_time = self._hints.behind, self._clock() > read_again_at
-            if self._hints.take_everything() or by_time:
+                retry_at = self._clock() + LEFT_OUT_RETRY_INTERVAL
+                self._retry(self._reader.left_out_rows())
+            behind, interval_passed = self._hints.behind, self._clock() > full_read_at
+            if self._hints.take_full_read() or interval_passed:
                 await self._read_all(behind)
-                read_again_at = self._clock() + READ_AGAIN_EVERY
+                full_read_at = self._clock() + FULL_READ_INTERVAL
                 continue
-            due_in = self._hints.due_in()
-            rest = min(read_again_at, retry_at) - self._clock()
+            due_in = self._hints.full_read_due_in()
+            wait = min(full_read_at, retry_at) - self._clock()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(rest if due_in is None else min(rest, due_in)):
-                    await self._hinted.wait()
+                async with asyncio.timeout(wait if due_in is None else min(wait, due_in)):
+                    await self._full_read_due.wait()
 
     def _retry(self, left_out: Rows) -> None:
         if len(left_out):
             self._hints.put_back(left_out)
-            self._due.set()
+            self._rows_due.set()
 
     async def _read_all(self, behind: bool) -> None:
-        """Read everything now; `behind`: a hint that is understood said so. Where it fails it stays due."""
-        self._lanes.begin(counts=behind)
+        """Perform a full read. `behind`: a known hint asked for it. On failure it stays due."""
+        self._full_reads.begin(requested=behind)
         began = self._clock()
         try:
             with not_now():
                 await self._reader.read_all()
         except BaseException:
-            self._hints.everything()
+            self._hints.request_full_read()
             raise
-        self._hints.everything_was_read(self._clock() - began)
-        for confirmed_at, waiting in self._lanes.end():
-            self._caught_up(confirmed_at, waiting)
-        self.following.set()
+        self._hints.full_read_ended(self._clock() - began)
+        for confirmed_at, waiting in self._full_reads.end():
+            self._confirm(confirmed_at, waiting)
+        self.loaded.set()
 
-    def _caught_up(self, confirmed_at: float | None, waiting: Iterable[asyncio.Future[None]]) -> None:
+    def _confirm(self, confirmed_at: float | None, waiting: Iterable[asyncio.Future[None]]) -> None:
         if confirmed_at is not None:
-            self._reader.confirmed(confirmed_at)
-            self._proofs.given(confirmed_at)
-        _tell(waiting)
+            self._reader.confirm(confirmed_at)
+            self._barrier.confirm(confirmed_at)
+        _resolve(waiting)
 
-    async def _heartbeat(self, connection: asyncpg.Connection) -> None:
+    async def _send_heartbeats(self, connection: asyncpg.Connection) -> None:
         while True:
             sent_at = self._clock()
-            self._proofs.wanted.clear()
-            self._beat_name = f"heartbeat {uuid.uuid4()}"
-            self._beat = asyncio.get_running_loop().create_future()
+            self._barrier.requested.clear()
             with not_now():
-                async with asyncio.timeout(HEARTBEAT_DEADLINE):
-                    await connection.execute("select pg_notify($1, $2)", CHANNEL, self._beat_name)
-                    await self._beat
+                await self._heartbeat.send(connection)
             if self._away:
                 self._away = False
                 log.info("change_listener_live")
-            self._pauses = delays(*RETRY)
+            self._reconnect_delays = delays(*RECONNECT_DELAYS)
             self._confirmed_at = sent_at
-            self._due.set()
-            await asyncio.sleep(PROOF_EVERY)
+            self._rows_due.set()
+            await asyncio.sleep(MIN_HEARTBEAT_INTERVAL)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_EVERY - PROOF_EVERY):
-                    await self._proofs.wanted.wait()
+                async with asyncio.timeout(HEARTBEAT_INTERVAL - MIN_HEARTBEAT_INTERVAL):
+                    await self._barrier.requested.wait()
 
     def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         hint = str(payload)
-        if hint == self._beat_name and self._beat is not None and not self._beat.done():
-            self._beat.set_result(None)
-        elif not _HEARTBEAT.fullmatch(hint):
-            if not self._hints.add(hint) and self._clock() > self._reminded_at + REMIND_EVERY:
-                self._reminded_at = self._clock()
+        if not self._heartbeat.receive(hint):
+            if not self._hints.add(hint) and self._clock() > self._warned_at + WARNING_INTERVAL:
+                self._warned_at = self._clock()
                 log.warning("change_hint_unknown", hint=hint[:80])
-            self._due.set()
-            self._hinted.set()
+            self._rows_due.set()
+            self._full_read_due.set()
 
 
-def _tell(waiting: Iterable[asyncio.Future[None]]) -> None:
+def _resolve(waiting: Iterable[asyncio.Future[None]]) -> None:
     for done in waiting:
         if not done.done():
             done.set_result(None)

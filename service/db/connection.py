@@ -88,7 +88,7 @@ class DatabaseLogin:
         if host != self.host and self.host is not None:
             log.warning("database_primary_changed", host=str(host))
         connection.host = self.host = host
-        self.write_access.found(read_only=is_read_only(connection))
+        self.write_access.report(read_only=is_read_only(connection))
         return connection
 
 

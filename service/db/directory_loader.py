@@ -1,6 +1,6 @@
 """Reads PostgreSQL into the directory: everything, or the rows that hints name.
 
-A row that this release cannot make sense of, perhaps a newer one's, is left out; all others are served.
+A row that this release cannot parse, perhaps a newer release's, is left out; all others are served.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from service.db import sql
 from service.db.change_hints import Rows
 from service.db.extensions import NUMBER
 from service.db.pool import Database, again_on_fresh_statements
-from service.db.users import person_of
+from service.db.users import parse_person
 from service.domain.directory import Directory
 from service.domain.directory_tables import DirectoryReread, Token
 from service.domain.models import Extension
@@ -26,22 +26,22 @@ from service.errors import RowUnreadable
 log = structlog.get_logger(__name__)
 
 SQL = sql.load("directory")
-LINES = 10
-"""Rows that are named in the log at each reading; of more only the number is told."""
-BATCH = 250
-"""Rows that are taken in one turn of the loop when everything is read: a few milliseconds."""
-READ_ALL_DEADLINE = 60.0
-"""Seconds that reading everything may take: hundreds of thousands of rows, on a busy machine."""
+MAX_LOGGED_ROWS = 10
+"""Left-out rows that one read logs individually; of the others it logs the number."""
+BATCH_SIZE = 250
+"""Rows of a full read that are parsed in one turn of the loop, which takes a few milliseconds."""
+FULL_READ_DEADLINE = 60.0
+"""Seconds that a full read may take. It suffices for hundreds of thousands of rows on a busy machine."""
 T = TypeVar("T")
 Key = tuple[str, Any]
-"""What kind of row, and its key."""
+"""A row's kind and key."""
 
 
 class DirectoryLoader:
-    """Rows are read by one task at a time, so that what is read is written in the order of reading.
+    """One task at a time reads rows, so that they are applied in the order of reading; one at a time reads everything.
 
-    So is everything; both may go on at once, see `DirectoryReread`. Each of `changed` is called after the directory
-    changed, with the extensions concerned, which may be none.
+    Both may run concurrently, see `DirectoryReread`. Each callback in `changed` is called after the directory has
+    changed, with the affected extensions, possibly none.
     """
 
     def __init__(
@@ -54,114 +54,115 @@ class DirectoryLoader:
 
     @again_on_fresh_statements
     async def read_all(self) -> None:
-        """Read everything, as of one moment, a few rows in each turn of the loop; all of it counts from its end on."""
-        rereading = self._directory.reread()
+        """Read everything from one database snapshot, a batch per turn of the loop, then replace the directory."""
+        reread = self._directory.begin_reread()
         try:
-            left_out = await self._read_into(rereading)
+            left_out = await self._read_into(reread)
         except BaseException:
-            self._directory.give_up(rereading)
+            self._directory.cancel_reread(reread)
             raise
-        before = self._directory.replace(rereading)
-        touched = _keys(rereading.touched_people, rereading.touched_tokens, rereading.touched_extensions)
+        replaced = self._directory.end_reread(reread)
+        touched = _keys(reread.touched_people, reread.touched_tokens, reread.touched_extensions)
         untouched = {key: error for key, error in left_out.items() if key not in touched}
-        self._tell(untouched, self._left_out - touched)
-        self._report(frozenset(rereading.concerned))
-        while before.empty_some(BATCH):  # noqa: ASYNC110 - it takes turns of the loop
+        self._log_left_out(untouched, self._left_out - touched)
+        self._notify(frozenset(reread.affected))
+        while replaced.discard_batch(BATCH_SIZE):  # noqa: ASYNC110 - it takes turns of the loop
             await asyncio.sleep(0)
 
-    async def _read_into(self, rereading: DirectoryReread) -> dict[Key, Exception]:
+    async def _read_into(self, reread: DirectoryReread) -> dict[Key, Exception]:
         left_out: dict[Key, Exception] = {}
         async with (
-            self._database.connection(READ_ALL_DEADLINE) as connection,
+            self._database.connection(FULL_READ_DEADLINE) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             async for rows in self._batches(connection, SQL["all_people"]):
-                rereading.add_people(person for _, person in _made("user", rows, person_of, left_out))
+                reread.add_people(person for _, person in _parse_rows("user", rows, parse_person, left_out))
             async for rows in self._batches(connection, SQL["all_tokens"]):
-                rereading.add_tokens(token for _, token in _made("token", rows, _token, left_out))
+                reread.add_tokens(token for _, token in _parse_rows("token", rows, _parse_token, left_out))
             async for rows in self._batches(connection, SQL["all_extensions"]):
-                rereading.add_extensions(found for _, found in _made("extension", rows, _extension, left_out))
+                parsed = _parse_rows("extension", rows, _parse_extension, left_out)
+                reread.add_extensions(extension for _, extension in parsed)
         return left_out
 
     async def _batches(
         self, connection: asyncpg.pool.PoolConnectionProxy, statement: str
     ) -> AsyncIterator[list[asyncpg.Record]]:
-        """What a statement finds, a few rows at a time: between two others have their turns."""
+        """Iterate over a statement's rows in batches; other tasks run in between."""
         cursor = await connection.cursor(statement, timeout=self._database.deadline)
-        while rows := await cursor.fetch(BATCH, timeout=self._database.deadline):
+        while rows := await cursor.fetch(BATCH_SIZE, timeout=self._database.deadline):
             yield rows
 
-    async def read(self, rows: Rows) -> None:
-        """Read the rows that hints named."""
+    async def read_rows(self, rows: Rows) -> None:
+        """Read the rows with these keys; a key without a row is removed from the directory."""
         user_ids, hashes, numbers = sorted(rows.user_ids), sorted(rows.token_hashes), sorted(rows.extensions)
         async with self._database.connection() as connection:
             people = await connection.fetch(SQL["people"], user_ids) if user_ids else []
             tokens = await connection.fetch(SQL["tokens"], hashes) if hashes else []
             extensions = await connection.fetch(SQL["extensions"], numbers) if numbers else []
         left_out: dict[Key, Exception] = {}
-        found_people = dict(_made("user", people, person_of, left_out))
+        parsed_people = dict(_parse_rows("user", people, parse_person, left_out))
         for user_id in user_ids:
-            self._directory.put_person(user_id, found_people.get(user_id))
-        found_tokens = dict(_made("token", tokens, _token, left_out))
+            self._directory.put_person(user_id, parsed_people.get(user_id))
+        parsed_tokens = dict(_parse_rows("token", tokens, _parse_token, left_out))
         for hash_ in hashes:
-            found = found_tokens.get(hash_)
-            self._directory.put_token(hash_, found[1] if found else None)
-        found_extensions = dict(_made("extension", extensions, _extension, left_out))
+            parsed = parsed_tokens.get(hash_)
+            self._directory.put_token(hash_, parsed[1] if parsed else None)
+        parsed_extensions = dict(_parse_rows("extension", extensions, _parse_extension, left_out))
         for number in numbers:
-            self._directory.put_extension(number, found_extensions.get(number))
-        self._tell(left_out, self._left_out & _keys(user_ids, hashes, numbers))
-        held = {mine for user_id in user_ids if (mine := self._directory.number_of(user_id))}
-        self._report(frozenset(rows.extensions | held))
+            self._directory.put_extension(number, parsed_extensions.get(number))
+        self._log_left_out(left_out, self._left_out & _keys(user_ids, hashes, numbers))
+        assigned = {mine for user_id in user_ids if (mine := self._directory.number_of(user_id))}
+        self._notify(frozenset(rows.extensions | assigned))
 
-    def confirmed(self, at: float) -> None:
-        """What was committed before this moment has been read."""
-        self._directory.confirmed(at)
+    def confirm(self, at: float) -> None:
+        """Every commit before this moment has been read."""
+        self._directory.confirm(at)
 
-    def left_out(self) -> Rows:
-        """The rows that could not be read the last time."""
-        of = {kind: {key for each, key in self._left_out if each == kind} for kind in ("user", "token", "extension")}
-        return Rows(of["user"], of["token"], of["extension"])
+    def left_out_rows(self) -> Rows:
+        """Return the keys of the rows that could not be parsed when they were last read."""
+        keys = {kind: {key for each, key in self._left_out if each == kind} for kind in ("user", "token", "extension")}
+        return Rows(keys["user"], keys["token"], keys["extension"])
 
-    def _report(self, concerned: frozenset[str]) -> None:
+    def _notify(self, affected: frozenset[str]) -> None:
         for changed in self._changed:
-            changed(concerned)
+            changed(affected)
 
-    def _tell(self, left_out: dict[Key, Exception], before: set[Key]) -> None:
-        """Log what is left out from now on, once; `before`: what had been, of all that was read."""
+    def _log_left_out(self, left_out: dict[Key, Exception], before: set[Key]) -> None:
+        """Log each newly left-out row once. `before`: keys of this read that had been left out."""
         new = [key for key in left_out if key not in self._left_out]
         self._left_out = (self._left_out - before) | set(left_out)
-        self._directory.left_out(len(self._left_out), {key for kind, key in self._left_out if kind == "user"})
-        for kind, key in new[:LINES]:
-            told = key.hex()[:16] if isinstance(key, bytes) else key
-            log.error("directory_row_unreadable", kind=kind, key=told, error=str(left_out[kind, key]))
-        if len(new) > LINES:
-            log.error("directory_row_warnings_suppressed", rows=len(new) - LINES)
+        self._directory.set_left_out(len(self._left_out), {key for kind, key in self._left_out if kind == "user"})
+        for kind, key in new[:MAX_LOGGED_ROWS]:
+            shown_key = key.hex()[:16] if isinstance(key, bytes) else key
+            log.error("directory_row_unreadable", kind=kind, key=shown_key, error=str(left_out[kind, key]))
+        if len(new) > MAX_LOGGED_ROWS:
+            log.error("directory_row_warnings_suppressed", rows=len(new) - MAX_LOGGED_ROWS)
 
 
 def _keys(people: Iterable[int], tokens: Iterable[bytes], extensions: Iterable[str]) -> set[Key]:
-    of_each = (("user", people), ("token", tokens), ("extension", extensions))
-    return {(kind, key) for kind, keys in of_each for key in keys}
+    keys_by_kind = (("user", people), ("token", tokens), ("extension", extensions))
+    return {(kind, key) for kind, keys in keys_by_kind for key in keys}
 
 
-def _made(
-    kind: str, rows: Iterable[asyncpg.Record], make: Callable[[asyncpg.Record], T], left_out: dict[Key, Exception]
+def _parse_rows(
+    kind: str, rows: Iterable[asyncpg.Record], parse: Callable[[asyncpg.Record], T], left_out: dict[Key, Exception]
 ) -> Iterator[tuple[Any, T]]:
-    """What rows hold, with their key, which is the first column. Which cannot be made goes to `left_out`."""
+    """Parse rows into pairs of key, which is the first column, and value. Errors go to `left_out`."""
     for row in rows:
         try:
-            made = make(row)
+            parsed = parse(row)
         except Exception as error:
             left_out[kind, row[0]] = error
         else:
-            yield row[0], made
+            yield row[0], parsed
 
 
-def _token(row: asyncpg.Record) -> tuple[bytes, Token]:
+def _parse_token(row: asyncpg.Record) -> tuple[bytes, Token]:
     return row["token_hash"], msgspec.convert({"user_id": row["user_id"], "expires_at": row["expires_at"]}, Token)
 
 
-def _extension(row: asyncpg.Record) -> Extension:
+def _parse_extension(row: asyncpg.Record) -> Extension:
     values = dict(row)
-    if not NUMBER.fullmatch(row["extension"]):  # Asterisk is asked for it by name: a line end would be another header
+    if not NUMBER.fullmatch(row["extension"]):  # it becomes part of AMI headers, where a line end would add a header
         raise RowUnreadable("the number of an extension is not 1 to 40 of A-Z a-z 0-9 _ -")
     return msgspec.convert({**values, "number": values["extension"]}, Extension)

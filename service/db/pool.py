@@ -15,7 +15,7 @@ import structlog
 from service.db import schema
 from service.db.connection import CONNECT_DEADLINE, Connection, DatabaseLogin, is_read_only, wait_until_reachable
 from service.db.errors import translated
-from service.db.timestamps import read_all_moments
+from service.db.timestamps import set_timestamp_codec
 from service.errors import ConfigurationError, DatabaseUnavailable, StatementOutdated
 from service.settings import Settings
 
@@ -170,7 +170,7 @@ class Database:
             await connection.reload_schema_state()  # asks the server nothing
             raise
         except asyncpg.ReadOnlySQLTransactionError:
-            self.login.write_access.found(read_only=True)
+            self.login.write_access.report(read_only=True)
             _end(connection)
             raise
 
@@ -179,7 +179,7 @@ class Database:
         connection = await self.login.connect(
             **options, command_timeout=self.deadline, server_settings={"application_name": "asterisk-connector"}
         )
-        await read_all_moments(connection)
+        await set_timestamp_codec(connection)
         return connection
 
 

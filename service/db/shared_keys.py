@@ -7,7 +7,7 @@ from service.errors import ConfigurationError
 
 
 async def tag_key(database: Database) -> bytes:
-    """The key of the entity tags. Raises ConfigurationError on a database that was never migrated."""
+    """Fetch the key of the entity tags. Raises ConfigurationError on a database that was never migrated."""
     async with database.connection() as connection:
         if not await connection.fetchval("select to_regclass('service_keys') is not null"):
             raise ConfigurationError("the database has no tables yet: run `python -m service migrate` first")

@@ -1,8 +1,8 @@
-"""Tickets: each opens one stream, once, on any replica, on behalf of a token.
+"""Stream tickets: each authorises one stream, once, on any replica, on behalf of a token.
 
-PostgreSQL holds them, so that each is used once. But anybody may present one, without a token: so a ticket carries its
-end and a digest under a key that all replicas share, and what this service never made, or what is over, costs nothing
-but that digest. One that was used is refused from memory, if it was used here.
+PostgreSQL stores them, so that each is used once. Anyone may present a ticket without a token. Therefore a ticket
+carries its expiry and a digest keyed with a key that all replicas share: a forged or expired one costs a digest, no
+query. A ticket that this process has redeemed is refused from memory.
 """
 
 from __future__ import annotations
@@ -24,67 +24,68 @@ select $1, token_hash, now() + $3 * interval '1 second' from tokens where token_
 """
 REDEEM = "delete from stream_tickets where ticket_hash = $1 returning token_hash, expires_at > now() as valid"
 DELETE_EXPIRED = "delete from stream_tickets where expires_at < now()"
-END, RANDOM, DIGEST = 4, 16, 12
-"""Bytes of a ticket: when it ends, in seconds since the epoch; what makes it one; and the digest of both."""
-SKEW = 60
-"""Seconds by which replicas' clocks may differ: PostgreSQL's decides in the end."""
-USED = 10_000
-"""Used tickets that are remembered; older ones cost PostgreSQL a look each."""
+EXPIRY_LENGTH, RANDOM_LENGTH, DIGEST_LENGTH = 4, 16, 12
+"""Bytes of a ticket: expiry in seconds since the epoch, random bytes, and the digest of both."""
+MAX_CLOCK_SKEW = 60
+"""Seconds by which replicas' clocks may differ. PostgreSQL's clock decides in the end."""
+MAX_REMEMBERED = 10_000
+"""Redeemed tickets that are remembered; an older one costs a query each time."""
 
 
 class StreamTickets:
-    """`key` is the same on every replica; `now` gives seconds since the epoch."""
+    """`key` is the same on every replica; `now` returns seconds since the epoch."""
 
     def __init__(self, database: Database, key: bytes, now: Callable[[], float] = time) -> None:
         self._database = database
         self._key = hashlib.blake2b(key, person=b"stream ticket").digest()
         self._now = now
-        self._used: OrderedDict[bytes, None] = OrderedDict()
+        self._redeemed: OrderedDict[bytes, None] = OrderedDict()
 
     async def issue(self, token: bytes, seconds: int) -> str:
-        """Make a ticket for the token with this hash."""
-        ends = int(self._now()) + seconds + 1
-        content = ends.to_bytes(END, "big") + secrets.token_bytes(RANDOM)
-        ticket = _text(content + self._digest(content))
+        """Issue a ticket for the token with this hash."""
+        expires_at = int(self._now()) + seconds + 1
+        content = expires_at.to_bytes(EXPIRY_LENGTH, "big") + secrets.token_bytes(RANDOM_LENGTH)
+        ticket = _encode(content + self._digest(content))
         async with self._database.connection() as connection:
             await connection.execute(ISSUE, token_hash(ticket), token, seconds)
             await connection.execute(DELETE_EXPIRED)
         return ticket
 
     async def redeem(self, ticket: str) -> bytes | None:
-        """The hash of the token that it was made for; None for a ticket that was used, has expired or never was."""
-        if not self._could_be(ticket):
+        """Redeem a ticket. Returns the hash of its token; None if the ticket is used, expired or unknown."""
+        if not self._is_authentic(ticket):
             return None
         hash_ = token_hash(ticket)
-        if hash_ in self._used:
+        if hash_ in self._redeemed:
             return None
-        self._use(hash_)
+        self._remember(hash_)
         try:
             async with self._database.connection() as connection:
                 row = await connection.fetchrow(REDEEM, hash_)
-        except BaseException:  # perhaps it was not used: whoever presents it again is to be answered by PostgreSQL
-            self._used.pop(hash_, None)
+        except BaseException:  # whether it was redeemed is unknown: PostgreSQL must answer the next attempt
+            self._redeemed.pop(hash_, None)
             raise
         return row["token_hash"] if row is not None and row["valid"] else None
 
-    def _could_be(self, ticket: str) -> bool:
-        """Whether this service made it, and it has not ended."""
+    def _is_authentic(self, ticket: str) -> bool:
+        """Return whether a replica issued the ticket and it has not expired."""
         if not is_token(ticket):
             return False
         raw = base64.urlsafe_b64decode(ticket + "=")
-        content, digest = raw[:-DIGEST], raw[-DIGEST:]
+        content, digest = raw[:-DIGEST_LENGTH], raw[-DIGEST_LENGTH:]
         if not hmac.compare_digest(digest, self._digest(content)):
             return False
-        return _text(raw) == ticket and int.from_bytes(raw[:END], "big") > self._now() - SKEW
+        expires_at = int.from_bytes(raw[:EXPIRY_LENGTH], "big")
+        return _encode(raw) == ticket and expires_at > self._now() - MAX_CLOCK_SKEW
 
     def _digest(self, content: bytes) -> bytes:
-        return hashlib.blake2b(content, key=self._key, digest_size=DIGEST).digest()
+        return hashlib.blake2b(content, key=self._key, digest_size=DIGEST_LENGTH).digest()
 
-    def _use(self, hash_: bytes) -> None:
-        self._used[hash_] = None
-        if len(self._used) > USED:
-            self._used.popitem(last=False)
+    def _remember(self, hash_: bytes) -> None:
+        self._redeemed[hash_] = None
+        if len(self._redeemed) > MAX_REMEMBERED:
+            self._redeemed.popitem(last=False)
 
 
-def _text(raw: bytes) -> str:
+def _encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -1,7 +1,8 @@
-"""PostgreSQL's moments as Python's: its calendar is wider, and it knows `infinity`.
+"""A `timestamptz` codec that accepts every value of PostgreSQL, whose range exceeds Python's and includes `infinity`.
 
-The driver raises for a moment that Python cannot hold, which costs the whole answer, everybody else's rows too; and of
-`infinity` it makes one without a zone. So what is too late or too early is the last or the first moment that there is.
+For a value outside Python's range asyncpg raises and thereby loses the whole result, all other rows included; for
+`infinity` it returns a datetime without a time zone. This codec clamps such values to the first or last datetime
+instead.
 """
 
 from __future__ import annotations
@@ -17,18 +18,16 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 _EARLIEST, _LATEST = (_FIRST - _EPOCH) // _MICROSECOND, (_LAST - _EPOCH) // _MICROSECOND
 
 
-def decoded(stored: tuple[int]) -> datetime:
-    """Microseconds since 2000, as the protocol has them, in UTC."""
+def decode(stored: tuple[int]) -> datetime:
+    """Convert the protocol's microseconds since 2000 to a UTC datetime."""
     return _EPOCH + timedelta(microseconds=min(max(stored[0], _EARLIEST), _LATEST))
 
 
-def encoded(moment: datetime) -> tuple[int]:
-    """The same the other way."""
+def encode(moment: datetime) -> tuple[int]:
+    """Convert a datetime to microseconds since 2000."""
     return ((moment - _EPOCH) // _MICROSECOND,)
 
 
-async def read_all_moments(connection: asyncpg.Connection) -> None:
-    """From now on this connection reads every moment. It asks the server nothing."""
-    await connection.set_type_codec(
-        "timestamptz", schema="pg_catalog", format="tuple", encoder=encoded, decoder=decoded
-    )
+async def set_timestamp_codec(connection: asyncpg.Connection) -> None:
+    """Install the codec on a connection. Sends nothing to the server."""
+    await connection.set_type_codec("timestamptz", schema="pg_catalog", format="tuple", encoder=encode, decoder=decode)

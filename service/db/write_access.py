@@ -1,4 +1,4 @@
-"""Whether PostgreSQL takes changes: a server, a database or a role can be read-only, and goes on answering then."""
+"""Whether PostgreSQL accepts writes: a server, a database or a role can be read-only and still answer reads."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ log = structlog.get_logger(__name__)
 
 
 class WriteAccess:
-    """Told by whoever finds out: sessions as they begin, and statements that were refused."""
+    """The last known write access: new sessions and refused statements report it."""
 
     def __init__(self) -> None:
         self.read_only_since: datetime | None = None
-        """None while changes are taken, as far as anybody has found."""
+        """None while PostgreSQL accepts writes, as far as known."""
 
-    def found(self, *, read_only: bool) -> None:
-        """A session or a statement found this. Told once, at its begin and at its end."""
+    def report(self, *, read_only: bool) -> None:
+        """Record what a session or statement found. Logs the beginning and end of a read-only period."""
         if read_only is (self.read_only_since is not None):
             return
         self.read_only_since = datetime.now(UTC) if read_only else None

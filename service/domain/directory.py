@@ -1,9 +1,9 @@
-"""The directory: who holds which token, and whose extension is which, in memory, as PostgreSQL has it.
+"""The directory: an in-memory copy of PostgreSQL's users, tokens and extensions.
 
-Synchronous and pure: it is told everything, including both clocks, and never waits. One feed writes, anybody reads.
+Synchronous and pure: it gets both clocks from outside and never waits. One loader writes, everyone reads.
 
-It is current as long as PostgreSQL proves that it is. When the proof is overdue the directory goes on answering for a
-bounded time, and says since when it could not be checked; after that it answers nothing.
+The loader confirms regularly that the copy is current. When a confirmation is overdue, the directory goes on answering
+for a bounded grace period and reports since when it is stale. After that it raises DirectoryUnavailable.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from service.domain.models import Extension, Person
 from service.domain.names import folded
 from service.errors import DirectoryUnavailable
 
-ENDED = 10_000
-"""Tokens that ended and are remembered as such: whoever goes on asking with one is refused without a proof."""
+MAX_REVOKED = 10_000
+"""Revoked tokens that are remembered. A request with one is refused without waiting for a read barrier."""
 
 
 class Directory:
-    """`clock` gives seconds that only grow, `now` those since the epoch.
+    """`clock` returns monotonic seconds, `now` seconds since the epoch.
 
-    `noticed_within`: seconds after which a missing proof means trouble. `usable_for`: seconds that it goes on answering
-    after that.
+    `stale_after`: seconds without a confirmation after which the directory is stale. `grace_period`: seconds for which
+    it still answers then.
     """
 
     def __init__(
@@ -33,109 +33,109 @@ class Directory:
         clock: Callable[[], float],
         now: Callable[[], float],
         *,
-        noticed_within: float = 5.0,
-        usable_for: float = 60.0,
+        stale_after: float = 5.0,
+        grace_period: float = 60.0,
     ) -> None:
         self._clock = clock
         self.now = now
-        self._noticed_within = noticed_within
-        self._usable_for = usable_for
-        self._proven_until = self._usable_until = float("-inf")
+        self._stale_after = stale_after
+        self._grace_period = grace_period
+        self._current_until = self._usable_until = float("-inf")
         self._tables = DirectoryTables()
-        self._rereading: DirectoryReread | None = None
-        self._ended: OrderedDict[bytes, None] = OrderedDict()  # tokens, oldest first
-        self._in_order: list[str] | None = None
+        self._reread: DirectoryReread | None = None
+        self._revoked: OrderedDict[bytes, None] = OrderedDict()  # tokens, oldest first
+        self._sorted_numbers: list[str] | None = None
         self._unreadable_people: set[int] = set()
         self.version = 0
-        """Grows whenever a token or a person was read."""
+        """Grows with every change of a token or person."""
         self.rows_left_out = 0
-        """How many rows there are that this release cannot read."""
+        """Number of rows that this release cannot read."""
 
-    # --- what the feed says ------------------------------------------------------------------------------------
+    # --- writing: the loader -----------------------------------------------------------------------------------
 
-    def reread(self) -> DirectoryReread:
-        """Everything is about to be read anew: fill what this returns, then `replace`. One that was begun is void."""
-        self._rereading = DirectoryReread(self._tables)
-        return self._rereading
+    def begin_reread(self) -> DirectoryReread:
+        """Begin a full read. Fill what this returns, then call `end_reread`. An earlier one becomes void."""
+        self._reread = DirectoryReread(self._tables)
+        return self._reread
 
-    def give_up(self, rereading: DirectoryReread) -> None:
-        """It could not be read to the end."""
-        if self._rereading is rereading:
-            self._rereading = None
+    def cancel_reread(self, reread: DirectoryReread) -> None:
+        """Abandon a full read that failed."""
+        if self._reread is reread:
+            self._reread = None
 
-    def replace(self, rereading: DirectoryReread) -> DirectoryTables:
-        """Everything was read anew, and is so from now on. Returns what was before: nobody looks at that any more.
+    def end_reread(self, reread: DirectoryReread) -> DirectoryTables:
+        """Replace the tables with those of the full read. Returns the old tables, which are unused now.
 
-        `rereading.concerned` are the extensions that may read differently now.
+        `reread.affected` holds the extensions whose answers may have changed.
         """
-        assert rereading is self._rereading, "another one was begun since"
-        before, self._tables, self._rereading = self._tables, rereading.finish(), None
-        for token_hash in rereading.ended:
-            self._end(token_hash)
-        self._in_order = None
-        if rereading.differs or rereading.ended:
+        assert reread is self._reread, "another full read has begun since"
+        before, self._tables, self._reread = self._tables, reread.finish(), None
+        for token_hash in reread.revoked:
+            self._remember_revoked(token_hash)
+        self._sorted_numbers = None
+        if reread.differs or reread.revoked:
             self.version += 1
         return before
 
     def put_person(self, user_id: int, person: Person | None) -> None:
-        """One person was read; None: there is none any more."""
+        """Set a person; None deletes them."""
         self.version += 1
         self._tables.put_person(user_id, person)
-        if self._rereading is not None:
-            self._rereading.touched_people.add(user_id)
+        if self._reread is not None:
+            self._reread.touched_people.add(user_id)
 
     def put_token(self, token_hash: bytes, token: Token | None) -> None:
-        """One token was read; None: it is revoked."""
+        """Set a token; None revokes it."""
         self.version += 1
-        was_there = self._tables.put_token(token_hash, token)
+        existed = self._tables.put_token(token_hash, token)
         if token is not None:
-            self._ended.pop(token_hash, None)
-        elif was_there:
-            self._end(token_hash)
-        if self._rereading is not None:
-            self._rereading.touched_tokens.add(token_hash)
+            self._revoked.pop(token_hash, None)
+        elif existed:
+            self._remember_revoked(token_hash)
+        if self._reread is not None:
+            self._reread.touched_tokens.add(token_hash)
 
     def put_extension(self, number: str, extension: Extension | None) -> None:
-        """One extension was read; None: it is gone."""
-        was_there = self._tables.put_extension(number, extension)
-        if was_there is (extension is None):
-            self._in_order = None
-        if self._rereading is not None:
-            self._rereading.touched_extensions.add(number)
+        """Set an extension; None deletes it."""
+        existed = self._tables.put_extension(number, extension)
+        if existed is (extension is None):
+            self._sorted_numbers = None
+        if self._reread is not None:
+            self._reread.touched_extensions.add(number)
 
-    def left_out(self, rows: int, people: set[int]) -> None:
-        """So many rows cannot be read in all; these people are among them."""
+    def set_left_out(self, rows: int, people: set[int]) -> None:
+        """Set the number of unreadable rows and the user ids among them."""
         self.rows_left_out = rows
         self._unreadable_people = people
 
-    def confirmed(self, at: float) -> None:
-        """PostgreSQL proved that everything it had committed by this moment of the clock has been read."""
-        self._proven_until = max(self._proven_until, at + self._noticed_within)
-        self._usable_until = self._proven_until + self._usable_for
+    def confirm(self, at: float) -> None:
+        """Confirm that every commit before this moment of `clock` has been read."""
+        self._current_until = max(self._current_until, at + self._stale_after)
+        self._usable_until = self._current_until + self._grace_period
 
-    # --- what everybody asks -----------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------
 
     @property
     def overdue(self) -> float:
-        """Seconds by which the proof is overdue; 0 or less when all is well."""
-        return self._clock() - self._proven_until
+        """Seconds by which a confirmation is overdue; 0 or less while the directory is current."""
+        return self._clock() - self._current_until
 
     @property
     def stale_since(self) -> datetime | None:
-        """Since when it could not be checked, in UTC; None when all is well."""
+        """The time of the last confirmation, in UTC, if one is overdue."""
         overdue = self.overdue
         if overdue <= 0:
             return None
         now = datetime.fromtimestamp(self.now(), UTC)
-        return now - timedelta(seconds=min(overdue + self._noticed_within, 1e9))
+        return now - timedelta(seconds=min(overdue + self._stale_after, 1e9))
 
     @property
     def usable(self) -> bool:
-        """Whether it answers at all."""
+        """Whether the directory still answers."""
         return self._clock() <= self._usable_until
 
-    def holder(self, token_hash: bytes) -> Person | None:
-        """The active person who holds this token. Raises DirectoryUnavailable."""
+    def token_holder(self, token_hash: bytes) -> Person | None:
+        """Return the active person who holds this token. Raises DirectoryUnavailable."""
         self._check()
         token = self._tables.tokens.get(token_hash)
         if token is None or token.expires_at <= self.now():
@@ -145,84 +145,84 @@ class Directory:
             raise DirectoryUnavailable("this release cannot read the row of the token's holder")
         return person if person is not None and person.active else None
 
-    def knows(self, token_hash: bytes) -> bool:
-        """Whether it knows this token and who holds it, whether it is of use or not."""
+    def knows_token(self, token_hash: bytes) -> bool:
+        """Return whether this token and its holder are known, valid or not."""
         token = self._tables.tokens.get(token_hash)
         return token is not None and token.user_id in self._tables.people
 
     def has_ended(self, token_hash: bytes) -> bool:
-        """Whether this token is known to be of no use any more, rather than not known."""
+        """Return whether this token is known to be revoked, expired or an inactive person's. An unknown one is not."""
         token = self._tables.tokens.get(token_hash)
         if token is None:
-            return token_hash in self._ended
+            return token_hash in self._revoked
         person = self._tables.people.get(token.user_id)
         return token.expires_at <= self.now() or (person is not None and not person.active)
 
     def expires_at(self, token_hash: bytes) -> float:
-        """When a token expires, in seconds since the epoch: long ago, where there is none."""
+        """Return a token's expiry in seconds since the epoch; 0.0 for an unknown token."""
         token = self._tables.tokens.get(token_hash)
         return token.expires_at if token is not None else 0.0
 
-    def person(self, uid: str) -> Person | None:
-        """The person with this id, active or not."""
+    def person_by_uid(self, uid: str) -> Person | None:
+        """Return the person with this uid, active or not."""
         user_id = self._tables.by_uid.get(uid)
         return None if user_id is None else self._tables.people.get(user_id)
 
-    def named(self, name: str) -> Person | None:
-        """The person with this name, as `names.folded` has it, active or not."""
+    def person_by_name(self, name: str) -> Person | None:
+        """Return the person whose folded name (`names.folded`) this is, active or not."""
         user_id = self._tables.by_name.get(folded(name))
         return None if user_id is None else self._tables.people.get(user_id)
 
     def people(self) -> Iterable[Person]:
-        """Everybody, active or not, in no order."""
+        """Return all persons, active or not, in no particular order."""
         return self._tables.people.values()
 
     def extension_of(self, uid: str) -> Extension | None:
-        """The extension that this person may register now. Raises DirectoryUnavailable."""
+        """Return the extension that this person may register now. Raises DirectoryUnavailable."""
         self._check()
-        person = self.person(uid)
+        person = self.person_by_uid(uid)
         if person is None or not person.active:
             return None
-        number = self._tables.held.get(person.user_id)
+        number = self._tables.number_by_user.get(person.user_id)
         extension = self._tables.extensions.get(number) if number is not None else None
         return extension if extension is not None and extension.enabled else None
 
     def extension(self, number: str) -> Extension | None:
-        """An extension that may register, by its number."""
+        """Return the extension with this number if it may register."""
         extension = self._tables.extensions.get(number)
         return extension if extension is not None and self._may_register(extension) else None
 
-    def holder_of(self, extension: Extension) -> Person | None:
-        """Whose extension it is."""
+    def extension_holder(self, extension: Extension) -> Person | None:
+        """Return the person to whom the extension is assigned."""
         return self._tables.people.get(extension.user_id) if extension.user_id is not None else None
 
     def number_of(self, user_id: int) -> str | None:
-        """The extension that a person holds, whether they may register it or not."""
-        return self._tables.held.get(user_id)
+        """Return the number of the extension assigned to a person, whether it may register or not."""
+        return self._tables.number_by_user.get(user_id)
 
     def numbers(self) -> Sequence[str]:
-        """All extensions, whether they may register or not, in order."""
-        if self._in_order is None:
-            self._in_order = sorted(self._tables.extensions)
-        return self._in_order
+        """Return the numbers of all extensions, whether they may register or not, sorted."""
+        if self._sorted_numbers is None:
+            self._sorted_numbers = sorted(self._tables.extensions)
+        return self._sorted_numbers
 
-    def is_held(self, number: str) -> bool:
-        """Whether an extension is somebody's, who may be inactive."""
+    def is_assigned(self, number: str) -> bool:
+        """Return whether an extension is assigned to a person, active or not."""
         extension = self._tables.extensions.get(number)
         return extension is not None and extension.user_id is not None
 
-    def that_may_register(self) -> list[Extension]:
-        """The extensions that Asterisk knows, in order of their numbers."""
-        found = map(self._tables.extensions.__getitem__, self.numbers())
-        return [extension for extension in found if self._may_register(extension)]
+    def registrable_extensions(self) -> list[Extension]:
+        """Return the extensions that may register, which Asterisk knows, sorted by number."""
+        extensions = map(self._tables.extensions.__getitem__, self.numbers())
+        return [extension for extension in extensions if self._may_register(extension)]
 
     def call_server_of(self, number: str) -> str | None:
-        """The call server with which an extension may register; None: it may not register, or there is none."""
+        """Return the extension's call server; None if the extension may not register or does not exist."""
         extension = self.extension(number)
         return extension.call_server if extension is not None else None
 
     def counts(self) -> dict[str, int]:
-        """How much it holds."""
+        """Return the number of entries per table."""
         tables = self._tables
         return {"people": len(tables.people), "tokens": len(tables.tokens), "extensions": len(tables.extensions)}
 
@@ -232,10 +232,10 @@ class Directory:
         person = self._tables.people.get(extension.user_id)
         return person is not None and person.active
 
-    def _end(self, token_hash: bytes) -> None:
-        self._ended[token_hash] = None
-        if len(self._ended) > ENDED:
-            self._ended.popitem(last=False)
+    def _remember_revoked(self, token_hash: bytes) -> None:
+        self._revoked[token_hash] = None
+        if len(self._revoked) > MAX_REVOKED:
+            self._revoked.popitem(last=False)
 
     def _check(self) -> None:
         if not self.usable:

@@ -1,8 +1,8 @@
-"""The directory's maps: people, tokens and extensions by their keys, and the indexes among them. Synchronous and pure.
+"""The directory's tables: people, tokens and extensions by key, and their indexes. Synchronous and pure.
 
-`DirectoryReread` fills new ones beside those that are answered from, slice by slice, as of one moment in PostgreSQL.
-Rows that are read one by one meanwhile, because a hint named them, may be newer than that moment: so, as with
-Asterisk's snapshots, what was touched while it lasted keeps its value, and all else takes the snapshot's.
+`DirectoryReread` fills new tables beside the current ones, batch by batch, from one snapshot of PostgreSQL. Rows that
+hints name are read meanwhile and may be newer than the snapshot. So the snapshot rule applies, as for Asterisk's
+snapshots: a row that was touched meanwhile keeps its value, all others take the snapshot's.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from service.domain.names import folded
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Whose a token is, and when it ends, in seconds since the epoch."""
+    """A token's user, and its expiry in seconds since the epoch."""
 
     user_id: int
     expires_at: float
 
 
 class DirectoryTables:
-    """What is known. `held` is which extension is whose."""
+    """Tables by key, and the indexes by name, uid and assigned user."""
 
-    __slots__ = ("by_name", "by_uid", "extensions", "held", "people", "tokens")
+    __slots__ = ("by_name", "by_uid", "extensions", "number_by_user", "people", "tokens")
 
     def __init__(self) -> None:
         self.people: dict[int, Person] = {}
@@ -33,10 +33,10 @@ class DirectoryTables:
         self.by_name: dict[str, int] = {}  # folded
         self.tokens: dict[bytes, Token] = {}
         self.extensions: dict[str, Extension] = {}
-        self.held: dict[int, str] = {}
+        self.number_by_user: dict[int, str] = {}
 
     def put_person(self, user_id: int, person: Person | None) -> None:
-        """This is the person with this id now; None: there is none."""
+        """Set the person with this id; None deletes them."""
         before = self.people.pop(user_id, None)
         if before is not None:
             for index, key in ((self.by_uid, before.uid), (self.by_name, folded(before.name))):
@@ -48,99 +48,99 @@ class DirectoryTables:
             self.by_name[folded(person.name)] = user_id
 
     def put_token(self, token_hash: bytes, token: Token | None) -> bool:
-        """This is the token with this hash now; None: there is none. Returns whether there was one."""
+        """Set the token with this hash; None deletes it. Returns whether there was one."""
         if token is None:
             return self.tokens.pop(token_hash, None) is not None
-        there = token_hash in self.tokens
+        existed = token_hash in self.tokens
         self.tokens[token_hash] = token
-        return there
+        return existed
 
     def put_extension(self, number: str, extension: Extension | None) -> bool:
-        """This is the extension with this number now; None: there is none. Returns whether there was one."""
+        """Set the extension with this number; None deletes it. Returns whether there was one."""
         before = self.extensions.pop(number, None)
-        if before is not None and before.user_id is not None and self.held.get(before.user_id) == number:
-            del self.held[before.user_id]
+        if before is not None and before.user_id is not None and self.number_by_user.get(before.user_id) == number:
+            del self.number_by_user[before.user_id]
         if extension is not None:
             self.extensions[number] = extension
             if extension.user_id is not None:
-                self.held[extension.user_id] = number
+                self.number_by_user[extension.user_id] = number
         return before is not None
 
-    def empty_some(self, many: int) -> bool:
-        """Forget so many of what they hold: that takes time too. Returns whether anything is left."""
-        for table in (self.people, self.by_uid, self.by_name, self.tokens, self.extensions, self.held):
-            while table and many > 0:
+    def discard_batch(self, size: int) -> bool:
+        """Delete up to `size` entries: freeing all at once blocks the loop. Returns whether any may be left."""
+        for table in (self.people, self.by_uid, self.by_name, self.tokens, self.extensions, self.number_by_user):
+            while table and size > 0:
                 table.popitem()
-                many -= 1
-        return many == 0
+                size -= 1
+        return size == 0
 
 
 class DirectoryReread:
-    """Everything, being read anew: people first, then tokens, then extensions."""
+    """A full read in progress: add people first, then tokens, then extensions."""
 
-    def __init__(self, now: DirectoryTables) -> None:
-        self._now = now
+    def __init__(self, current: DirectoryTables) -> None:
+        self._current = current
         self.tables = DirectoryTables()
         self.touched_people: set[int] = set()
-        """Who was read by themselves since this began; and so the two below."""
+        """Keys of rows that were read individually since this began; likewise the next two."""
         self.touched_tokens: set[bytes] = set()
         self.touched_extensions: set[str] = set()
-        self.concerned: set[str] = set()
-        """Extensions that read differently then, or whose holder does."""
+        self.affected: set[str] = set()
+        """Extensions that change, or whose holder changes."""
         self.differs = False
-        """Whether a person or a token does."""
-        self._gone_people = set(now.people)  # who was not read yet; in the end, who is gone. And so the two below
-        self._gone_tokens = set(now.tokens)
-        self._gone_extensions = set(now.extensions)
+        """Whether a person or token changes."""
+        self._unseen_people = set(current.people)  # at the end these are deleted; likewise the next two
+        self._unseen_tokens = set(current.tokens)
+        self._unseen_extensions = set(current.extensions)
 
     def add_people(self, people: Iterable[Person]) -> None:
-        """More people, as of the moment. Who reads the same stays the same object, and so does what was made of it."""
+        """Add people. An unchanged person keeps its object, so that values cached for it stay valid."""
         for person in people:
-            self._gone_people.discard(person.user_id)
-            known = self._now.people.get(person.user_id)
+            self._unseen_people.discard(person.user_id)
+            known = self._current.people.get(person.user_id)
             if known != person:
-                self._other_person(person.user_id)
+                self._person_differs(person.user_id)
             self.tables.put_person(person.user_id, person if known != person or known is None else known)
 
     def add_tokens(self, tokens: Iterable[tuple[bytes, Token]]) -> None:
-        """More tokens."""
+        """Add tokens. An unchanged token keeps its object."""
         for token_hash, token in tokens:
-            self._gone_tokens.discard(token_hash)
-            known = self._now.tokens.get(token_hash)
+            self._unseen_tokens.discard(token_hash)
+            known = self._current.tokens.get(token_hash)
             if known != token:
                 self.differs = True
             self.tables.put_token(token_hash, token if known != token or known is None else known)
 
     def add_extensions(self, extensions: Iterable[Extension]) -> None:
-        """More extensions."""
+        """Add extensions. An unchanged extension keeps its object."""
         for extension in extensions:
-            self._gone_extensions.discard(extension.number)
-            known = self._now.extensions.get(extension.number)
+            self._unseen_extensions.discard(extension.number)
+            known = self._current.extensions.get(extension.number)
             if known != extension:
-                self.concerned.add(extension.number)
-            same = known if known is not None and known == extension else extension
-            self.tables.put_extension(extension.number, same)
+                self.affected.add(extension.number)
+            kept = known if known is not None and known == extension else extension
+            self.tables.put_extension(extension.number, kept)
 
     def finish(self) -> DirectoryTables:
-        """All there is, as of now. What was touched is as it is already, and its readers were told."""
-        new, now = self.tables, self._now
+        """Return the new tables. Touched rows take the current value, of which subscribers have been notified."""
+        new, current = self.tables, self._current
         for user_id in self.touched_people:
-            new.put_person(user_id, now.people.get(user_id))
+            new.put_person(user_id, current.people.get(user_id))
         for token_hash in self.touched_tokens:
-            new.put_token(token_hash, now.tokens.get(token_hash))
+            new.put_token(token_hash, current.tokens.get(token_hash))
         for number in self.touched_extensions:
-            new.put_extension(number, now.extensions.get(number))
-        for user_id in self._gone_people - self.touched_people:
-            self._other_person(user_id)
-        self.concerned |= self._gone_extensions - self.touched_extensions
+            new.put_extension(number, current.extensions.get(number))
+        for user_id in self._unseen_people - self.touched_people:
+            self._person_differs(user_id)
+        self.affected |= self._unseen_extensions - self.touched_extensions
         return new
 
     @property
-    def ended(self) -> set[bytes]:
-        """The tokens that there were, and that were not read."""
-        return self._gone_tokens - self.touched_tokens
+    def revoked(self) -> set[bytes]:
+        """The tokens that the full read did not find."""
+        return self._unseen_tokens - self.touched_tokens
 
-    def _other_person(self, user_id: int) -> None:
+    def _person_differs(self, user_id: int) -> None:
         self.differs = True
-        if (number := self._now.held.get(user_id)) is not None:
-            self.concerned.add(number)
+        if (number := self._current.number_by_user.get(user_id)) is not None:
+            self.affected.add(number)

@@ -95,7 +95,7 @@ class SessionWatch:
 
     def _role(self, token_hash: bytes) -> Role | None:
         try:
-            holder = self._directory.holder(token_hash)
+            holder = self._directory.token_holder(token_hash)
         except DirectoryUnavailable:
             return None
         return holder.role if holder is not None else None

@@ -66,7 +66,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             )
             for name, server in settings.call_servers.items()
         }
-        directory = Directory(uptime, time, usable_for=settings.directory_grace)
+        directory = Directory(uptime, time, grace_period=settings.directory_grace)
         composer = PresenceComposer(directory)
         composer.follow(links)
         unknown = UnknownCallServers(links)
@@ -143,13 +143,13 @@ async def _end_what_takes_long(app: web.Application) -> None:
 
 async def _read_once(changes: ChangeListener, supervisor: Supervisor, deadline: float) -> None:
     """Wait until everything was read. Raises ConfigurationError, and RuntimeError when a task ended meanwhile."""
-    read = asyncio.create_task(changes.following.wait(), name="first reading")
+    read = asyncio.create_task(changes.loaded.wait(), name="first reading")
     try:
         await asyncio.wait((read, supervisor.failed), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
         if supervisor.failed.done():
             raise RuntimeError(supervisor.failed.result())
         if not read.done():
-            why = f": {changes.trouble}" if changes.trouble else ""
+            why = f": {changes.last_error}" if changes.last_error else ""
             raise ConfigurationError(f"PostgreSQL could not be read within {deadline:g} s{why}")
     finally:
         read.cancel()

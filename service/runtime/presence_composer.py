@@ -94,5 +94,5 @@ class PresenceComposer:
         extension = self._directory.extension(number)
         if extension is None:
             return None
-        person = self._directory.holder_of(extension)
+        person = self._directory.extension_holder(extension)
         return item(extension, person, self._views.get(extension.call_server))

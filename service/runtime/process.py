@@ -125,7 +125,7 @@ async def _end_with_demo(directory: Directory, how: str, stop: StopSignal) -> st
 
 
 def _holds_demo(directory: Directory) -> bool:
-    known = any(directory.person(uid) is not None for uid in demo_exposure.UIDS)
+    known = any(directory.person_by_uid(uid) is not None for uid in demo_exposure.UIDS)
     return known or directory.expires_at(demo_exposure.ADMIN_TOKEN_HASH) > 0
 
 

@@ -16,9 +16,9 @@ def fill(
     extensions: Iterable[Extension] = (),
 ) -> frozenset[str]:
     """Everything is this now. Returns what `replace` does."""
-    rereading = directory.reread()
+    rereading = directory.begin_reread()
     rereading.add_people(people)
     rereading.add_tokens(tokens)
     rereading.add_extensions(extensions)
-    directory.replace(rereading)
-    return frozenset(rereading.concerned)
+    directory.end_reread(rereading)
+    return frozenset(rereading.affected)

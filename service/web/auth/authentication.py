@@ -48,7 +48,7 @@ def holder_from_memory(request: web.Request, hash_: bytes) -> Person | None:
     too old to deny that the token exists.
     """
     directory = request.app[DIRECTORY]
-    person = directory.holder(hash_)
+    person = directory.token_holder(hash_)
     if person is None:
         if directory.has_ended(hash_):
             raise TokenWrong
@@ -66,8 +66,8 @@ async def require_holder(request: web.Request, hash_: bytes) -> Person:
     person = holder_from_memory(request, hash_)
     if person is None:
         directory = request.app[DIRECTORY]
-        await request.app[CHANGE_LISTENER].proved(known=lambda: directory.knows(hash_))
-        person = directory.holder(hash_)
+        await request.app[CHANGE_LISTENER].barrier(known=lambda: directory.knows_token(hash_))
+        person = directory.token_holder(hash_)
     if person is None:
         raise TokenWrong
     return person
@@ -140,7 +140,7 @@ async def log_in(
     person = await request.app[LOGIN_THROTTLE].check(name, password, client_address(request))
     database, max_tokens = request.app[DATABASE], request.app[SETTINGS].tokens_per_person
     try:
-        token, expires_at = await tokens.issue_to_login(database, person.user_id, lifetime, label, max_tokens)
+        token, expires_at = await tokens.issue_for_login(database, person.user_id, lifetime, label, max_tokens)
     except NotFound:  # deleted or deactivated in between
         raise LoginFailed from None
     await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
@@ -150,7 +150,7 @@ async def log_in(
 def _count_request(request: web.Request, hash_: bytes, person: Person) -> None:
     app = request.app
     app[RATE_LIMIT].check(hash_)
-    app[ACTIVITY].used(person.user_id)
+    app[ACTIVITY].record_use(person.user_id)
 
 
 def client_address(request: web.Request) -> str:

@@ -53,7 +53,7 @@ async def get_version(request: web.Request) -> web.Response:
 async def list_(request: web.Request) -> web.Response:
     """GET /api/v1/connector.extension.list"""
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
-    found = request.app[DIRECTORY].that_may_register()
+    found = request.app[DIRECTORY].registrable_extensions()
     words = state_names(request)
 
     def shown(extension: Extension) -> tuple[Reading, ListedExtension]:

@@ -101,25 +101,25 @@ async def numbers(request: web.Request) -> web.Response:
         raise BadArgument("Missing key 'userId' or 'username'")
     directory = request.app[DIRECTORY]
     if asked.type == "allocated":
-        return answered(request, Numbers([number for number in directory.numbers() if directory.is_held(number)]))
-    free = [extension.number for extension in directory.that_may_register() if extension.user_id is None]
+        return answered(request, Numbers([number for number in directory.numbers() if directory.is_assigned(number)]))
+    free = [extension.number for extension in directory.registrable_extensions() if extension.user_id is None]
     own = _own(directory, asked) if asked.type == "available" else []
     return answered(request, Numbers([*own, *free]))
 
 
 def _own(directory: Directory, asked: WhichNumbers) -> list[str]:
-    person = directory.person(asked.user_id) if asked.user_id else directory.named(asked.username or "")
+    person = directory.person_by_uid(asked.user_id) if asked.user_id else directory.person_by_name(asked.username or "")
     number = directory.number_of(person.user_id) if person is not None else None
     return [number] if number is not None else []
 
 
 def _filtered(request: web.Request, asked: ExtensionFilters) -> list[Extension]:
     directory, words = request.app[DIRECTORY], state_names(request)
-    found: Iterable[Extension] = directory.that_may_register()
+    found: Iterable[Extension] = directory.registrable_extensions()
     if number := asked.extension.strip():
         found = [extension for extension in found if extension.number == number]
     if uid := asked.agent_id.strip():
-        person = directory.person(uid)
+        person = directory.person_by_uid(uid)
         user_id = person.user_id if person is not None else -1
         found = [extension for extension in found if extension.user_id == user_id]
     if status := asked.status.strip():
@@ -133,7 +133,7 @@ def _filtered(request: web.Request, asked: ExtensionFilters) -> list[Extension]:
 
 
 def _shown(request: web.Request, extension: Extension, reading: Reading) -> AgentsExtension:
-    person = request.app[DIRECTORY].holder_of(extension)
+    person = request.app[DIRECTORY].extension_holder(extension)
     return AgentsExtension(
         user_id=person.uid if person is not None else UNSET,
         username=person.name if person is not None else UNSET,

@@ -132,7 +132,7 @@ def _asked(request: web.Request, person: Person) -> Person:
     if not uid and not name:
         return person
     directory = request.app[DIRECTORY]
-    found = directory.person(uid) if uid else directory.named(name or "")
+    found = directory.person_by_uid(uid) if uid else directory.person_by_name(name or "")
     if found is None or not (found is person or sees_all(person)):  # whom one may not see is not there
         raise UserNotFound
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from service.db.activity import ONLINE_FOR, Seen
+from service.db.activity import ONLINE_FOR, UserActivity
 from service.db.users import UserRow
 from service.errors import Unavailable
 from service.web.app_keys import ACTIVITY, SETTINGS, USER_LOADER
@@ -62,7 +62,7 @@ async def authenticate(request: web.Request) -> PrebuiltResponse:
     return prebuilt_json(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
 
 
-def shown(row: UserRow, pending: Seen | None, *, mask: bool) -> dict[str, Any]:
+def shown(row: UserRow, pending: UserActivity | None, *, mask: bool) -> dict[str, Any]:
     """The seed's 39 fields, in its order. What was done since the last batch of activity counts already."""
     stored = msgspec.structs.astuple(row)
     fields: dict[str, Any] = dict(zip(_FIELDS, (*stored[:_ONLINE], OFFLINE, *stored[_ONLINE:]), strict=True))

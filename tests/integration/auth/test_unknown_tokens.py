@@ -12,7 +12,7 @@ import pytest
 
 from service.credentials import token_hash
 from service.db import read_barrier
-from service.db.change_listener import CHANNEL, HEARTBEAT_EVERY, PROOF_EVERY
+from service.db.change_listener import CHANNEL, HEARTBEAT_INTERVAL, MIN_HEARTBEAT_INTERVAL
 from service.web.app_keys import CHANGE_LISTENER, DIRECTORY
 from tests.support.database import TestDatabase
 from tests.support.deaf_pooler import pooling
@@ -69,8 +69,8 @@ async def test_a_token_of_another_replica_works_at_once_however_many_guess(
         beats = [said for said in heard[before:] if said.startswith("heartbeat")]
         passed = time.monotonic() - began
     assert len(answered) > 2 * len(beats)
-    by_themselves = 2 * passed / HEARTBEAT_EVERY
-    assert len(beats) <= passed / PROOF_EVERY + by_themselves + 3
+    by_themselves = 2 * passed / HEARTBEAT_INTERVAL
+    assert len(beats) <= passed / MIN_HEARTBEAT_INTERVAL + by_themselves + 3
     assert set(answered) == {401}
 
 
@@ -81,27 +81,27 @@ async def test_what_can_be_no_token_has_nothing_proved(server: Server, database:
             assert (await server.raw("/user/1", f"X-Auth-Token: {token}")).status == 401
             resumed = await server.client.post("/api/v1/login", json={"resume": token + "\ud800"})
             assert resumed.status == 401
-        assert len(heard) <= (time.monotonic() - began) / HEARTBEAT_EVERY + 2
+        assert len(heard) <= (time.monotonic() - began) / HEARTBEAT_INTERVAL + 2
 
 
 async def test_without_a_proof_an_unknown_token_is_a_503_in_time_and_so_is_one_too_many(
     database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown = {**ADMIN, "X-Auth-Token": "u" * 43}
-    monkeypatch.setattr(read_barrier, "AT_MOST", 3)
+    monkeypatch.setattr(read_barrier, "MAX_WAITING", 3)
     async with pooling(database.server.port) as pooler:
         url = database.settings().database_url.replace(f":{database.server.port}/", f":{pooler.port}/")
         server = await start(database.settings(database_url=url))
         assert (await server.registration(headers=unknown)).status == 401
         pooler.freeze_listeners()
         waiting = [asyncio.create_task(server.client.get("/user/1795", headers=unknown)) for _ in range(3)]
-        await eventually(lambda: len(server.app[CHANGE_LISTENER]._proofs._waiting) == 3, 2)
+        await eventually(lambda: len(server.app[CHANGE_LISTENER]._barrier._waiting) == 3, 2)
         one_more = await server.registration(headers=unknown)
         assert (one_more.status, one_more.headers["Retry-After"]) == (503, "2")
         assert (await server.registration()).status == 200, "who is known does not wait"
         async with asyncio.timeout(5):
             assert {(await answer).status for answer in waiting} == {503}
-    assert len(server.app[CHANGE_LISTENER]._proofs._waiting) == 0
+    assert len(server.app[CHANGE_LISTENER]._barrier._waiting) == 0
 
 
 async def test_a_stale_directory_does_not_call_a_token_unknown_but_knows_which_have_ended(
@@ -134,7 +134,7 @@ async def test_a_token_that_is_read_meanwhile_does_not_wait_for_a_proof(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While everything is read, as after a change of many rows, a proof takes as long as that."""
-    monkeypatch.setattr(server.app[CHANGE_LISTENER]._proofs, "given", lambda _: None)
+    monkeypatch.setattr(server.app[CHANGE_LISTENER]._barrier, "confirm", lambda _: None)
     assert (await server.registration(headers=await server.headers_of())).status == 200
 
 

@@ -92,7 +92,7 @@ async def test_a_batch_is_one_statement_and_an_empty_one_is_none(database: TestD
     activity = server.app[ACTIVITY]
     for _ in range(50):
         for user_id in (1, 1795, 1796):
-            activity.used(user_id)
+            activity.record_use(user_id)
     assert await database.rows("select from statements") == []
     await activity.flush()
     await activity.flush()
@@ -103,7 +103,7 @@ async def test_a_batch_is_one_statement_and_an_empty_one_is_none(database: TestD
 async def test_older_news_change_nothing(database: TestDatabase, server: Server) -> None:
     later = datetime.now(UTC) + timedelta(minutes=5)
     await database.execute("insert into activity values (1795, $1, '192.0.2.9', $1)", later)
-    server.app[ACTIVITY].logged_in(1795, "192.0.2.1")
+    server.app[ACTIVITY].record_login(1795, "192.0.2.1")
     await server.app[ACTIVITY].flush()
     rows = await database.rows("select last_login_time, host(login_ip::inet) as ip, last_seen from activity")
     assert [tuple(row) for row in rows] == [(later, "192.0.2.9", later)]
@@ -120,14 +120,14 @@ async def test_the_last_batch_is_written_although_it_takes_a_while(database: Tes
     async with serving(database.settings()) as server:
         await server.client.get("/api/v1/me", headers=ADMIN)
         await database.execute(SLOW.replace("0.05", "0.7").replace("before update", "before insert or update"))
-        server.app[ACTIVITY].used(1795)
+        server.app[ACTIVITY].record_use(1795)
     assert len(await database.rows("select from activity where user_id in (1, 1795)")) == 2
 
 
 async def test_people_who_are_deleted_meanwhile_do_not_spoil_the_batch(database: TestDatabase, server: Server) -> None:
     activity = server.app[ACTIVITY]
-    activity.used(1796)
-    activity.used(1795)
+    activity.record_use(1796)
+    activity.record_use(1795)
     await database.execute("delete from users where user_id = 1796")
     await activity.flush()
     assert [row["user_id"] for row in await database.rows("select user_id from activity")] == [1795]
@@ -141,8 +141,8 @@ async def test_a_row_that_somebody_holds_only_delays_the_batch(database: TestDat
     connection = await database.connect()
     async with connection.transaction():
         await connection.execute("update activity set login_ip = null where user_id = 1795")
-        activity.used(1)
-        activity.used(1795)
+        activity.record_use(1)
+        activity.record_use(1795)
         await activity.flush()
         assert activity.pending(1795) is not None
     await connection.close()
@@ -160,7 +160,7 @@ async def test_replicas_that_write_the_same_people_do_not_lock_each_other_out(
     replicas = [(await start(database.settings())).app[ACTIVITY] for _ in range(2)]
     for replica, order in zip(replicas, (people, people[::-1]), strict=True):
         for user_id in order:
-            replica.used(user_id)
+            replica.record_use(user_id)
     await asyncio.gather(*(replica.flush() for replica in replicas))
     assert [replica.pending(1) for replica in replicas] == [None, None]
 
@@ -172,7 +172,7 @@ async def test_a_person_that_goes_while_a_batch_is_written_ends_nothing(database
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute("delete from users where user_id = 1796")
-    activity.used(1796)
+    activity.record_use(1796)
     flush = asyncio.create_task(activity.flush())
 
     async def waits() -> bool:
@@ -187,8 +187,8 @@ async def test_a_person_that_goes_while_a_batch_is_written_ends_nothing(database
 def test_what_one_did_not_write_yet_is_bounded_by_the_number_of_people() -> None:
     activity = Activity(None)  # type: ignore[arg-type]  # it is not asked
     for _ in range(1000):
-        activity.used(1)
-        activity.logged_in(1, "192.0.2.1")
+        activity.record_use(1)
+        activity.record_login(1, "192.0.2.1")
     seen = activity.pending(1)
     assert seen is not None
     assert len(activity._pending) == 1

@@ -95,13 +95,13 @@ async def test_whatever_postgresql_refuses_polls_are_answered_and_its_end_heals(
         await superuser.execute(harm)
         await changed_anything(superuser)
         with contextlib.suppress(AssertionError):
-            await eventually(lambda: server.app[CHANGE_LISTENER].trouble, 3)
+            await eventually(lambda: server.app[CHANGE_LISTENER].last_error, 3)
         assert (await server.client.get("/livez")).status == 200
         answer = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "demo-agent-password"})
         assert answer.status in (200, 503), await answer.text()
         assert answer.status == 200 or int(answer.headers["Retry-After"]) > 0
         assert await user(server) in (200, 503)
-        server.app[ACTIVITY].used(1795)
+        server.app[ACTIVITY].record_use(1795)
         await server.app[ACTIVITY].flush()
         await superuser.execute(mend)
         await is_followed(server, database, f"after-{len(trouble)}")
@@ -125,7 +125,7 @@ async def test_a_lock_that_somebody_holds_delays_and_ends_nothing(database: Test
         assert await user(server) == 503
         async with asyncio.timeout(5):
             await database.execute("select pg_notify('connector_changes', 'user *')")
-        await eventually(lambda: "out of reach" in server.app[CHANGE_LISTENER].trouble, 5)
+        await eventually(lambda: "out of reach" in server.app[CHANGE_LISTENER].last_error, 5)
         await transaction.rollback()
         await is_followed(server, database, "unlocked")
     await connection.close()
@@ -237,7 +237,7 @@ async def test_no_setting_of_a_session_changes_what_a_hint_says(database: TestDa
     await server.answers(200, headers)
     await connection.execute("update public.users set active = false where user_id = 1795")
     await server.answers(401, headers, within=1)
-    assert not server.app[CHANGE_LISTENER]._hints.misunderstood
+    assert not server.app[CHANGE_LISTENER]._hints.unknown_hints
     await connection.close()
 
 
@@ -262,7 +262,7 @@ async def test_a_read_only_database_goes_on_answering_what_needs_no_change(
             ):
                 assert refused.status == 503, await refused.text()
                 assert int(refused.headers["Retry-After"]) > 0
-            server.app[ACTIVITY].used(1795)
+            server.app[ACTIVITY].record_use(1795)
             await server.app[ACTIVITY].flush()
             ready = await server.client.get("/readyz")
             body = await ready.json()

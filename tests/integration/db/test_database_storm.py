@@ -49,7 +49,7 @@ async def test_a_storm_of_lost_sessions_is_answered_with_200_or_503_and_nothing_
                 answer = await question()
                 statuses[name, answer.status] += 1
                 assert answer.status != 503 or int(answer.headers["Retry-After"]) > 0
-                server.app[ACTIVITY].used(1795)
+                server.app[ACTIVITY].record_use(1795)
                 await server.app[ACTIVITY].flush()
 
         client = server.client
@@ -82,7 +82,7 @@ async def is_well(server: Server) -> None:
         return (await server.client.get("/user/1795", headers=ADMIN)).status == 200
 
     await eventually(well, 10, "users are answered again")
-    assert await users.by_login(server.app[DATABASE], "dnhai")
+    assert await users.find_login(server.app[DATABASE], "dnhai")
 
 
 pytestmark = pytest.mark.timeout(120)

@@ -171,7 +171,7 @@ async def test_changes_take_effect_while_everything_is_read_again_and_again(
     again.cancel()
     await asyncio.gather(again, return_exceptions=True)
     await connection.close()
-    await server.app[CHANGE_LISTENER].proved(10)
+    await server.app[CHANGE_LISTENER].barrier(10)
     assert await secret(server) == "secret 19"
     assert server.app[DIRECTORY].stale_since is None
 

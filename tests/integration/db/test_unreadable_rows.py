@@ -41,7 +41,7 @@ async def test_rows_that_an_unheard_change_repaired_are_read_again_soon(
     database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`alter table` notifies nobody: neither of the damage nor of the repair."""
-    monkeypatch.setattr(change_listener, "RETRY_EVERY", 0.2)
+    monkeypatch.setattr(change_listener, "LEFT_OUT_RETRY_INTERVAL", 0.2)
     server = await start(database.settings(requests_per_minute=1_000_000))
     headers = await server.headers_of()
     await database.execute("alter table users alter email_verified drop default")
@@ -59,15 +59,15 @@ async def test_an_extension_whose_number_asterisk_cannot_be_asked_for_is_left_ou
     database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch, number: str
 ) -> None:
     """Also when it is read again and again."""
-    monkeypatch.setattr(change_listener, "RETRY_EVERY", 0.1)
+    monkeypatch.setattr(change_listener, "LEFT_OUT_RETRY_INTERVAL", 0.1)
     tries: list[DirectoryLoader] = []
-    rows_left_out = DirectoryLoader.left_out
+    rows_left_out = DirectoryLoader.left_out_rows
 
     def counted(reader: DirectoryLoader) -> Rows:
         tries.append(reader)
         return rows_left_out(reader)
 
-    monkeypatch.setattr(DirectoryLoader, "left_out", counted)
+    monkeypatch.setattr(DirectoryLoader, "left_out_rows", counted)
     server = await start(database.settings(requests_per_minute=1_000_000))
     await database.execute("alter table extensions drop constraint extensions_extension_check")
     made = "insert into extensions (extension, secret, call_server) values ($1, 'a secret of ours', 'main')"

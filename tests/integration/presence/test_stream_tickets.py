@@ -6,7 +6,7 @@ import asyncio
 import base64
 import secrets
 
-from service.db.stream_tickets import USED, StreamTickets
+from service.db.stream_tickets import MAX_REMEMBERED, StreamTickets
 from service.web.app_keys import STREAM_TICKETS, TAG_KEY
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Server, Start, told
@@ -58,15 +58,15 @@ async def test_what_was_never_made_or_was_used_does_not_reach_postgresql(databas
 
 async def test_a_ticket_that_has_ended_by_the_clock_is_not_looked_up(server: Server) -> None:
     late = StreamTickets(None, server.app[TAG_KEY], now=lambda: 0.0)  # type: ignore[arg-type]  # it is not asked
-    assert not late._could_be("A" * 43)
+    assert not late._is_authentic("A" * 43)
     ticket = await ticket_of(server)
-    assert server.app[STREAM_TICKETS]._could_be(ticket)
-    assert not StreamTickets(None, server.app[TAG_KEY], now=lambda: 1e11)._could_be(ticket)  # type: ignore[arg-type]
-    assert not StreamTickets(None, b"another key")._could_be(ticket)  # type: ignore[arg-type]
+    assert server.app[STREAM_TICKETS]._is_authentic(ticket)
+    assert not StreamTickets(None, server.app[TAG_KEY], now=lambda: 1e11)._is_authentic(ticket)  # type: ignore[arg-type]
+    assert not StreamTickets(None, b"another key")._is_authentic(ticket)  # type: ignore[arg-type]
 
 
 def test_used_tickets_are_remembered_in_bounded_memory() -> None:
     tickets = StreamTickets(None, b"key")  # type: ignore[arg-type]  # it is not asked
-    for number in range(USED + 10):
-        tickets._use(number.to_bytes(32, "big"))
-    assert len(tickets._used) == USED
+    for number in range(MAX_REMEMBERED + 10):
+        tickets._remember(number.to_bytes(32, "big"))
+    assert len(tickets._redeemed) == MAX_REMEMBERED

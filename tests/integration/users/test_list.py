@@ -219,7 +219,7 @@ async def test_what_is_being_written_is_not_forgotten_meanwhile(database: TestDa
         await connection.execute("lock table activity in exclusive mode")
         flush = asyncio.create_task(activity.flush())
         await asyncio.sleep(0)
-        activity.used(1795)
+        activity.record_use(1795)
         assert await ids(server, is_online=1) == [1, 1795]
         item = (await listed(server, is_online=1, order_by="name"))["items"][1]
         assert item["login_ip"] == "127.0.0.1"

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from service.db.pool import Database
-from service.db.user_loader import MOST, UserLoader
+from service.db.user_loader import MAX_BATCH, UserLoader
 from service.db.users import UserRow
 from service.errors import DatabaseUnavailable
 from tests.support.database import TestDatabase
@@ -59,9 +59,9 @@ async def under_way(database: TestDatabase) -> None:
 
 
 async def test_everybody_gets_their_own_and_who_is_not_there_is_not_found(reads: UserLoader) -> None:
-    numbers = [1, 1795, 1796, 999_999, 0, 2**63 - 1, 2**70] * MOST
+    numbers = [1, 1795, 1796, 999_999, 0, 2**63 - 1, 2**70] * MAX_BATCH
     found = await asyncio.gather(*map(reads.get, numbers))
-    assert [row.user_id if row else None for row in found] == [1, 1795, 1796, None, None, None, None] * MOST
+    assert [row.user_id if row else None for row in found] == [1, 1795, 1796, None, None, None, None] * MAX_BATCH
 
 
 async def test_who_asks_while_a_statement_runs_is_answered_by_the_next(

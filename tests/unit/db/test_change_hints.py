@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.db.change_hints import LARGEST_ID, LONGEST_PAUSE, MISUNDERSTOOD_EVERY, MOST, ChangeHints, Rows
+from service.db.change_hints import MAX_FULL_READ_PAUSE, MAX_ROWS, UNKNOWN_HINT_INTERVAL, ChangeHints, Rows
+from service.domain.models import MAX_USER_ID
 
 HASH = "ab" * 32
 
@@ -29,17 +30,17 @@ def test_the_rows_of_hints_are_read() -> None:
         {5}, {bytes.fromhex(HASH)}, {"a-1"}
     )
     assert taken() == Rows()
-    assert taken(f"user {LARGEST_ID}") == Rows({LARGEST_ID})
+    assert taken(f"user {MAX_USER_ID}") == Rows({MAX_USER_ID})
 
 
 def test_a_star_means_everything() -> None:
     for kind in ("user", "token", "extension"):
         hints = ChangeHints(Clock())
         hints.add("user 5")
-        assert (hints.due_in(), hints.take_everything()) == (None, False)
+        assert (hints.full_read_due_in(), hints.take_full_read()) == (None, False)
         hints.add(f"{kind} *")
-        assert (hints.due_in(), hints.behind, hints.take_everything()) == (0.0, True, True)
-        assert (hints.due_in(), hints.behind, hints.take_everything()) == (None, False, False)
+        assert (hints.full_read_due_in(), hints.behind, hints.take_full_read()) == (0.0, True, True)
+        assert (hints.full_read_due_in(), hints.behind, hints.take_full_read()) == (None, False, False)
         assert hints.take() == Rows({5}), "it need not wait for that"
 
 
@@ -61,7 +62,7 @@ def test_whatever_comes_is_a_row_that_can_be_asked_for_or_means_everything(hints
     understood = [made.add(hint) for hint in hints]
     rows = made.take()
     if not all(understood):
-        assert made.take_everything()
+        assert made.take_full_read()
     assert all(0 <= user_id < 2**63 for user_id in rows.user_ids)
     assert all(len(hash_) == 32 for hash_ in rows.token_hashes)
     assert all(number.isascii() and len(number) <= 40 for number in rows.extensions)
@@ -73,11 +74,11 @@ def test_what_is_not_understood_reads_everything_once_in_a_while_however_much_co
     for number in range(100_000):
         assert not hints.add(f"user x{number}")
         clock.now += 0.001
-        if hints.due_in() == 0.0 and hints.take_everything():
+        if hints.full_read_due_in() == 0.0 and hints.take_full_read():
             read += 1
-            hints.everything_was_read(0.05)
-    assert read == 100 / MISUNDERSTOOD_EVERY
-    assert hints.due_in() is not None, "the last ones are still to be answered"
+            hints.full_read_ended(0.05)
+    assert read == 100 / UNKNOWN_HINT_INTERVAL
+    assert hints.full_read_due_in() is not None, "the last ones are still to be answered"
 
 
 def test_many_keys_become_one_reading_of_everything() -> None:
@@ -85,9 +86,9 @@ def test_many_keys_become_one_reading_of_everything() -> None:
     hints = ChangeHints(clock)
     for number in range(100_000):
         hints.add(f"user {number}")
-        assert len(hints._rows) <= MOST
-    assert hints.take_everything()
-    assert not hints.take_everything()
+        assert len(hints._rows) <= MAX_ROWS
+    assert hints.take_full_read()
+    assert not hints.take_full_read()
 
 
 def test_a_flood_of_stars_reads_everything_for_a_fifth_of_the_time_at_most() -> None:
@@ -96,14 +97,14 @@ def test_a_flood_of_stars_reads_everything_for_a_fifth_of_the_time_at_most() -> 
     began = clock.now
     while clock.now < began + 100:
         hints.add("user *")
-        wait = hints.due_in()
+        wait = hints.full_read_due_in()
         assert wait is not None
-        assert wait <= LONGEST_PAUSE
+        assert wait <= MAX_FULL_READ_PAUSE
         clock.now += wait
-        assert hints.take_everything()
+        assert hints.take_full_read()
         clock.now += 0.3
         spent += 0.3
-        hints.everything_was_read(0.3)
+        hints.full_read_ended(0.3)
     assert spent <= 100 / 5 + 1
 
 
@@ -111,25 +112,25 @@ def test_a_single_row_does_not_wait_for_everything() -> None:
     clock = Clock()
     hints = ChangeHints(clock)
     hints.add("user *")
-    assert hints.take_everything()
-    hints.everything_was_read(1.0)
+    assert hints.take_full_read()
+    hints.full_read_ended(1.0)
     hints.add("user *")
     hints.add("user 5")
-    assert not hints.take_everything()
+    assert not hints.take_full_read()
     assert hints.take() == Rows({5})
     assert hints.behind, "everything is still to be read, so nothing is proven"
-    clock.now += LONGEST_PAUSE
-    assert hints.take_everything()
+    clock.now += MAX_FULL_READ_PAUSE
+    assert hints.take_full_read()
     assert not hints.behind
 
 
 def test_what_is_not_understood_proves_nothing_wrong() -> None:
     hints = ChangeHints(Clock())
     hints.add("role 5")
-    assert hints.take_everything()
-    hints.everything_was_read(0.1)
+    assert hints.take_full_read()
+    hints.full_read_ended(0.1)
     hints.add("role 6")
-    assert not hints.take_everything()
+    assert not hints.take_full_read()
     assert not hints.behind
 
 
@@ -140,9 +141,9 @@ def test_what_could_not_be_read_stays_due() -> None:
     hints.add("user 6")
     hints.put_back(rows)
     assert hints.take() == Rows({5, 6})
-    hints.everything()
-    assert hints.take_everything()
-    hints.put_back(Rows(set(range(MOST))))
-    assert not hints.take_everything()
-    hints.put_back(Rows({MOST}))
-    assert hints.take_everything()
+    hints.request_full_read()
+    assert hints.take_full_read()
+    hints.put_back(Rows(set(range(MAX_ROWS))))
+    assert not hints.take_full_read()
+    hints.put_back(Rows({MAX_ROWS}))
+    assert hints.take_full_read()

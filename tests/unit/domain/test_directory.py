@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from service.domain.directory import ENDED, Directory
+from service.domain.directory import MAX_REVOKED, Directory
 from service.domain.directory_tables import Token
 from service.domain.models import Extension, Person, Role
 from service.errors import DirectoryUnavailable
@@ -40,12 +40,12 @@ def clock() -> Clock:
 def directory(clock: Clock) -> Directory:
     made = Directory(clock, time.time)
     fill(made, [person()], [(HASH, Token(1, time.time() + 60))], [extension()])
-    made.confirmed(clock.now)
+    made.confirm(clock.now)
     return made
 
 
 def test_it_knows_who_holds_a_token_and_whose_extension_is_which(directory: Directory) -> None:
-    holder = directory.holder(HASH)
+    holder = directory.token_holder(HASH)
     assert holder is not None
     assert holder.uid == "u1"
     found = directory.extension_of("u1")
@@ -57,14 +57,14 @@ def test_it_knows_who_holds_a_token_and_whose_extension_is_which(directory: Dire
 
 def test_a_token_that_expired_is_refused_although_nobody_told(directory: Directory) -> None:
     directory.put_token(HASH, Token(1, time.time() - 0.001))
-    assert directory.holder(HASH) is None
+    assert directory.token_holder(HASH) is None
     assert directory.has_ended(HASH)
 
 
 @pytest.mark.parametrize("gone", [person(active=False), None])
 def test_whoever_is_inactive_or_gone_holds_nothing(directory: Directory, gone: Person | None) -> None:
     directory.put_person(1, gone)
-    assert directory.holder(HASH) is None
+    assert directory.token_holder(HASH) is None
     assert directory.extension_of("u1") is None
     assert directory.call_server_of("101") is None
 
@@ -87,7 +87,7 @@ def test_two_extensions_that_swap_people_end_right_in_either_order(directory: Di
 
 def test_a_person_with_another_id_is_not_found_under_the_old_one(directory: Directory) -> None:
     directory.put_person(1, person(uid="u9"))
-    assert directory.person("u1") is None
+    assert directory.person_by_uid("u1") is None
     assert directory.extension_of("u9") is not None
 
 
@@ -106,15 +106,15 @@ def test_without_proof_it_says_so_then_answers_nothing_and_heals(directory: Dire
     assert directory.overdue <= 0
     clock.now += 5.1
     assert directory.stale_since is not None
-    assert directory.holder(HASH) is not None
+    assert directory.token_holder(HASH) is not None
     clock.now += 60
     with pytest.raises(DirectoryUnavailable):
-        directory.holder(HASH)
+        directory.token_holder(HASH)
     with pytest.raises(DirectoryUnavailable):
         directory.extension_of("u1")
-    directory.confirmed(clock.now)
+    directory.confirm(clock.now)
     assert directory.overdue <= 0
-    assert directory.holder(HASH) is not None
+    assert directory.token_holder(HASH) is not None
 
 
 def test_it_answers_nothing_before_it_was_ever_read(clock: Clock) -> None:
@@ -125,20 +125,24 @@ def test_people_who_swap_their_ids_are_both_found(directory: Directory) -> None:
     directory.put_person(2, person(2, "u2"))
     directory.put_person(1, person(1, "u2"))
     directory.put_person(2, person(2, "u1"))
-    assert [found.user_id for uid in ("u1", "u2") if (found := directory.person(uid))] == [2, 1]
+    assert [found.user_id for uid in ("u1", "u2") if (found := directory.person_by_uid(uid))] == [2, 1]
 
 
 def test_a_person_is_found_by_name_in_any_case_also_after_names_were_swapped(directory: Directory) -> None:
     ann, bob = person(1, "u1", name="Ann"), person(2, "u2", name="bob")
     directory.put_person(1, ann)
     directory.put_person(2, bob)
-    assert (directory.named("ANN"), directory.named("Bob"), directory.named("name")) == (ann, bob, None)
+    assert (directory.person_by_name("ANN"), directory.person_by_name("Bob"), directory.person_by_name("name")) == (
+        ann,
+        bob,
+        None,
+    )
     ann, bob = person(1, "u1", name="BOB"), person(2, "u2", name="Ann")
     directory.put_person(1, ann)
     directory.put_person(2, bob)
-    assert (directory.named("bob"), directory.named("ann")) == (ann, bob)
+    assert (directory.person_by_name("bob"), directory.person_by_name("ann")) == (ann, bob)
     directory.put_person(2, None)
-    assert (directory.named("bob"), directory.named("ann")) == (ann, None)
+    assert (directory.person_by_name("bob"), directory.person_by_name("ann")) == (ann, None)
 
 
 def test_numbers_are_in_order_whatever_comes_and_goes(directory: Directory) -> None:
@@ -159,13 +163,13 @@ def test_tokens_that_ended_are_remembered_as_such_and_are_bounded(directory: Dir
     assert directory.has_ended(HASH)
     directory.put_token(HASH, Token(1, time.time() + 60))
     assert not directory.has_ended(HASH)
-    for number in range(ENDED + 10):
+    for number in range(MAX_REVOKED + 10):
         token_hash = number.to_bytes(32, "big")
         directory.put_token(token_hash, None)
         assert not directory.has_ended(token_hash), "it was never known"
         directory.put_token(token_hash, Token(1, time.time() + 60))
         directory.put_token(token_hash, None)
         assert directory.has_ended(token_hash)
-    assert len(directory._ended) == ENDED
+    assert len(directory._revoked) == MAX_REVOKED
     directory.put_person(1, person(active=False))
     assert directory.has_ended(HASH)

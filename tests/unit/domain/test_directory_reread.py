@@ -29,7 +29,7 @@ class Rows:
         self.tokens: dict[bytes, Token] = {}
         self.extensions: dict[str, Extension] = {}
         self.directory = Directory(lambda: 0.0, lambda: 0.0)
-        self.directory.confirmed(0.0)
+        self.directory.confirm(0.0)
         self.hints: list[tuple[str, Any]] = []
         self.rereading: DirectoryReread | None = None
         self.slices: list[tuple[str, Any]] = []
@@ -83,7 +83,7 @@ class Rows:
 
     def begin(self) -> None:
         """Everything begins to be read, as of now."""
-        self.rereading = self.directory.reread()
+        self.rereading = self.directory.begin_reread()
         rows = (("people", self.people), ("tokens", self.tokens), ("extensions", self.extensions))
         self.slices = [(kind, row) for kind, table in rows for row in table.items()]
 
@@ -102,11 +102,11 @@ class Rows:
         if self.rereading is not None:
             while self.slices:
                 self.slice()
-            before = self.directory.replace(self.rereading)
-            self.told(frozenset(self.rereading.concerned))
-            while before.empty_some(3):
+            before = self.directory.end_reread(self.rereading)
+            self.told(frozenset(self.rereading.affected))
+            while before.discard_batch(3):
                 pass
-            assert not any((before.people, before.tokens, before.extensions, before.held))
+            assert not any((before.people, before.tokens, before.extensions, before.number_by_user))
             self.rereading = None
 
     def told(self, concerned: frozenset[str]) -> None:
@@ -115,7 +115,7 @@ class Rows:
 
     def composed(self, number: str) -> tuple[object, ...]:
         extension = self.directory.extension(number)
-        return (extension, self.directory.holder_of(extension) if extension else None)
+        return (extension, self.directory.extension_holder(extension) if extension else None)
 
     def check(self) -> None:
         """All that anybody can ask is what PostgreSQL holds."""
@@ -125,14 +125,14 @@ class Rows:
         }  # fmt: skip
         for user_id in IDS:
             person = self.people.get(user_id)
-            assert directory.person(f"u{user_id}") == person
+            assert directory.person_by_uid(f"u{user_id}") == person
             token_hash = bytes([user_id]) * 32
-            assert directory.holder(token_hash) == (person if token_hash in self.tokens else None)
+            assert directory.token_holder(token_hash) == (person if token_hash in self.tokens else None)
             held = [number for number, extension in self.extensions.items() if extension.user_id == user_id]
             assert directory.number_of(user_id) == (held[0] if held else None)
         for name in "abc":
             named = [person for person in self.people.values() if person.name == name]
-            assert directory.named(name) == (named[0] if named else None)
+            assert directory.person_by_name(name) == (named[0] if named else None)
         assert list(directory.numbers()) == sorted(self.extensions)
         for number in NUMBERS:
             assert directory.extension(number) == self.extensions.get(number)
@@ -192,7 +192,7 @@ def test_nothing_of_an_unfinished_reading_is_answered(steps: list[Any]) -> None:
         rows.slice()
         rows.check()
     assert rows.rereading is not None
-    rows.directory.give_up(rows.rereading)
+    rows.directory.cancel_reread(rows.rereading)
     rows.rereading = None
     rows.check()
 

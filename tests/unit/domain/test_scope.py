@@ -16,7 +16,7 @@ class World:
 
     def __init__(self) -> None:
         self.directory = Directory(lambda: 0.0, lambda: 0.0)
-        self.directory.confirmed(0.0)
+        self.directory.confirm(0.0)
         self.feed = PresenceFeed(self._compose, lambda _: None)
 
     def person(self, user_id: int, role: Role) -> Person:
@@ -33,7 +33,7 @@ class World:
 
     def _compose(self, number: str) -> Item | None:
         extension = self.directory.extension(number)
-        return item(extension, self.directory.holder_of(extension), None) if extension is not None else None
+        return item(extension, self.directory.extension_holder(extension), None) if extension is not None else None
 
 
 @pytest.fixture

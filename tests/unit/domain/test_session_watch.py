@@ -18,7 +18,7 @@ HASH, OTHER = b"h" * 32, b"o" * 32
 def held(many: int, due: list[Callable[[], None]]) -> tuple[Directory, SessionWatch, list[object]]:
     directory = Directory(lambda: 0.0, lambda: 0.0)
     fill(directory, [ANN], [(HASH, Token(1, 1e9)), (OTHER, Token(1, 1e9))], [])
-    directory.confirmed(0.0)
+    directory.confirm(0.0)
     watch, ended = SessionWatch(directory, due.append), list[object]()
     for number in range(many):
         watch.hold(HASH, Role.AGENT, partial(ended.append, number))
