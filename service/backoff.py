@@ -1,4 +1,4 @@
-"""Backoff: the delays between retries."""
+"""Exponential backoff with jitter."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterator
 
 
-def delays(first: float = 0.5, longest: float = 10.0) -> Iterator[float]:
-    """Seconds to wait before each retry: doubling from `first` to `longest`, with 30 % of jitter to spread replicas."""
-    base = first
+def delays(initial: float = 0.5, maximum: float = 10.0) -> Iterator[float]:
+    """Yield the seconds before each retry: doubling from `initial` to `maximum`; 30 % jitter spreads replicas."""
+    base = initial
     while True:
         yield base * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
-        base = min(base * 2, longest)
+        base = min(base * 2, maximum)

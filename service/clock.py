@@ -1,4 +1,4 @@
-"""The clock that freshness is measured with."""
+"""The clock for freshness."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import time
 
 
 def uptime() -> float:
-    """Seconds that pass also while the machine is suspended: what was known before it slept is old when it wakes."""
+    """Return monotonic seconds that include suspended time, so that data from before a suspend counts as old."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -38,11 +38,11 @@ def exposure(settings: Settings, bound: Iterable[str] = ()) -> str | None:
 
 def refuse_if_exposed(settings: Settings, bound: Iterable[str] = ()) -> None:
     """For where the demo's people or token are, or are about to be. Raises ConfigurationError."""
-    if (how := guarded_exposure(settings, bound)) is not None:
+    if (how := find_forbidden_exposure(settings, bound)) is not None:
         raise refusal(how)
 
 
-def guarded_exposure(settings: Settings, bound: Iterable[str] = ()) -> str | None:
+def find_forbidden_exposure(settings: Settings, bound: Iterable[str] = ()) -> str | None:
     """The exposure, unless the settings allow the demo in spite of it."""
     return None if settings.allow_demo else exposure(settings, bound)
 

@@ -1,33 +1,33 @@
-"""What can go wrong, as facts. Each HTTP family maps them to its own envelope in `web/http/error_responses.py`.
+"""The exceptions of this service. `web/http/error_responses.py` maps them to responses, one table per HTTP family.
 
 ServiceError
-├── Unavailable             a part we need is out of reach; `retry_after` seconds is a fair guess
-│   ├── DatabaseUnavailable     PostgreSQL does not answer within the deadline, or not as we need it
-│   │   ├── DatabaseReadOnly        it takes no changes
-│   │   ├── RowUnreadable           a row holds what this release cannot read, perhaps a newer one's
-│   │   └── StatementOutdated       tables or types have changed since the statement was prepared: the next try is well
-│   ├── DirectoryUnavailable    PostgreSQL could not be followed for so long that memory may not answer any more
-│   ├── CallServerUnavailable   this Asterisk does not answer within the deadline
-│   │   └── QueuesNotKnown          nor are its queues known, whether it answers or not
-│   ├── LocksHeld               a migration cannot have its locks: somebody else holds them
-│   └── Overloaded              a bounded queue of ours is full
-├── Refused                 the data says no
-│   ├── AlreadyExists           a name, an e-mail, an extension is taken
-│   │   ├── ExtensionExists         there is an extension of this number
-│   │   ├── ExtensionTaken          this extension is somebody else's
+├── Unavailable             a required component is unavailable; `retry_after` estimates for how long
+│   ├── DatabaseUnavailable     PostgreSQL is unavailable, timed out, or rejects the service's statements
+│   │   ├── DatabaseReadOnly        PostgreSQL accepts no writes
+│   │   ├── RowUnreadable           this release cannot read a row, perhaps a newer release's
+│   │   └── StatementOutdated       tables or types have changed since the statement was prepared; a retry succeeds
+│   ├── DirectoryUnavailable    the in-memory directory is too old to answer
+│   ├── CallServerUnavailable   Asterisk is unavailable, timed out, or rejected the AMI account
+│   │   └── QueuesNotKnown          its queues are unknown, whether it answers or not
+│   ├── LocksHeld               another session holds locks that a migration needs
+│   └── Overloaded              a bounded queue of this process is full
+├── Refused                 the stored data does not allow the operation
+│   ├── AlreadyExists           a unique value is taken
+│   │   ├── ExtensionExists         the extension number exists already
+│   │   ├── ExtensionTaken          the extension is assigned to another user
 │   │   └── UserTaken               another user has this name, this e-mail, or both
 │   ├── NotFound                no such user, extension, call server or token
-│   │   ├── NoSuchUser              nobody has this name or id
-│   │   └── NoSuchExtension         nobody made it, or the user has none
-│   ├── Ambiguous               a word that is the name of one person and the id of another
-│   ├── LastAdmin               nobody would be left who may manage users
-│   └── Invalid                 a value that cannot be stored
-└── ConfigurationError      settings that cannot work; told in one line, then the process ends
+│   │   ├── NoSuchUser              no user has this name or id
+│   │   └── NoSuchExtension         the extension does not exist, or the user has none
+│   ├── Ambiguous               a word identifies several users, each in another way
+│   ├── LastAdmin               the change would remove the last active admin
+│   └── Invalid                 the value cannot be stored
+└── ConfigurationError      unusable settings or environment; reported in one line, then the process ends
 """
 
 
 class ServiceError(Exception):
-    """The root: everything that this service raises on purpose."""
+    """The root of all exceptions that this service raises deliberately."""
 
 
 class Unavailable(ServiceError):
@@ -42,19 +42,19 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DatabaseReadOnly(DatabaseUnavailable):
-    """PostgreSQL answers, but takes no changes."""
+    """PostgreSQL answers but accepts no writes."""
 
 
 class RowUnreadable(DatabaseUnavailable):
-    """PostgreSQL answers, but a row holds what this release, or the driver, cannot read."""
+    """PostgreSQL answers, but this release or the driver cannot read a row."""
 
 
 class StatementOutdated(DatabaseUnavailable):
-    """What a statement was prepared for has changed since. A fresh one is well, which the next try is."""
+    """Tables or types have changed since the statement was prepared. A retry prepares it again and succeeds."""
 
 
 class DirectoryUnavailable(Unavailable):
-    """What is in memory is too old to be answered."""
+    """The in-memory directory is too old to answer."""
 
 
 class CallServerUnavailable(Unavailable):
@@ -66,7 +66,7 @@ class QueuesNotKnown(CallServerUnavailable):
 
 
 class LocksHeld(Unavailable):
-    """A migration cannot have its locks within its deadline. What it had done is undone."""
+    """A migration did not get its locks within its deadline. It is rolled back."""
 
 
 class Overloaded(Unavailable):
@@ -74,11 +74,11 @@ class Overloaded(Unavailable):
 
 
 class Refused(ServiceError):
-    """The stored data does not allow it."""
+    """The stored data does not allow the operation."""
 
 
 class AlreadyExists(Refused):
-    """Something unique is taken."""
+    """A unique value is taken."""
 
 
 class ExtensionExists(AlreadyExists):
@@ -106,7 +106,7 @@ class UserTaken(AlreadyExists):
 
 
 class NotFound(Refused):
-    """It is not there."""
+    """The user, extension, call server or token does not exist."""
 
 
 class NoSuchUser(NotFound):
@@ -118,7 +118,7 @@ class NoSuchExtension(NotFound):
 
 
 class Ambiguous(Refused):
-    """A word names more than one person, each in another way."""
+    """A word identifies several users, each in another way."""
 
 
 class LastAdmin(Refused):
@@ -130,4 +130,4 @@ class Invalid(Refused):
 
 
 class ConfigurationError(ServiceError):
-    """Settings or surroundings with which the process cannot work."""
+    """Unusable settings or environment."""

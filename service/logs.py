@@ -1,4 +1,4 @@
-"""Logs: one line per event, with fields; JSON for machines, colours for eyes. No secret is ever a field."""
+"""Logging: one line per event, with fields; as JSON, or coloured for a console. No field ever holds a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.settings import Settings
 
 
 def configure(settings: Settings, *, worker: int | None = None) -> None:
-    """Send structlog's and the libraries' records to standard error in the same form, with the worker's number."""
+    """Write structlog's and the libraries' records to standard error in one format, with the worker's number."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -21,13 +21,13 @@ def configure(settings: Settings, *, worker: int | None = None) -> None:
     if worker is not None:
         shared.append(lambda _logger, _method, event: {"worker": worker, **event})
     if settings.log_format == "json":
-        last: list[structlog.typing.Processor] = [
+        renderers: list[structlog.typing.Processor] = [
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ]
     else:
-        plain = structlog.dev.plain_traceback  # where rich is installed, the default shows each frame's variables
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        plain = structlog.dev.plain_traceback  # if rich is installed, the default shows each frame's variables
+        renderers = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -40,13 +40,13 @@ def configure(settings: Settings, *, worker: int | None = None) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
             foreign_pre_chain=shared,
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # panoramisk logs whole messages, secrets included, at debug.
+    # At level debug panoramisk logs whole messages, secrets included.
     for name in ("panoramisk", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -11,7 +11,7 @@ from service.cli.common import opened
 from service.credentials import PasswordHasher
 from service.db import sql
 from service.demo_exposure import ADMIN_TOKEN as ADMIN_TOKEN
-from service.demo_exposure import ADMIN_TOKEN_HASH, UIDS, guarded_exposure, refusal, refuse_if_exposed
+from service.demo_exposure import ADMIN_TOKEN_HASH, UIDS, exposure_error, find_forbidden_exposure, refuse_if_exposed
 from service.errors import ConfigurationError, Refused
 from service.settings import Settings
 
@@ -66,7 +66,7 @@ async def refuse_if_published(settings: Settings) -> None:
 
     For `migrate`, which runs before anything listens: phones could register with the demo's passwords too.
     """
-    if settings.published_on and (how := guarded_exposure(settings)) is not None:
+    if settings.published_on and (exposure := find_forbidden_exposure(settings)) is not None:
         async with opened(settings) as database, database.connection() as connection:
             if await connection.fetchval(SQL["is_here"], list(UIDS), ADMIN_TOKEN_HASH):
-                raise refusal(how)
+                raise exposure_error(exposure)

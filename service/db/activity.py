@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from service.db import sql
-from service.db.errors import not_now
+from service.db.errors import raises_unavailable
 from service.db.pool import Database
 from service.errors import DatabaseUnavailable
 
@@ -81,7 +81,7 @@ class Activity:
         self._pending = {}
         written = False
         try:
-            with not_now():
+            with raises_unavailable():
                 async with self._database.connection() as connection:
                     await connection.execute(SQL["record_activity"], *columns(batch))
             written = True

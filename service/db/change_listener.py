@@ -22,7 +22,7 @@ from service.backoff import delays
 from service.clock import uptime
 from service.db.change_hints import ChangeHints, Rows
 from service.db.connection import DatabaseLogin
-from service.db.errors import not_now
+from service.db.errors import raises_unavailable
 from service.db.full_reads import FullReads
 from service.db.heartbeat import HEARTBEAT_DEADLINE, Heartbeat
 from service.db.read_barrier import ReadBarrier
@@ -119,10 +119,10 @@ class ChangeListener:
             await asyncio.sleep(next(self._reconnect_delays))
 
     async def _session(self) -> None:
-        with not_now():
+        with raises_unavailable():
             connection = await self._login.connect(server_settings={"application_name": "asterisk-connector changes"})
         try:
-            with not_now():
+            with raises_unavailable():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):
                     await connection.add_listener(CHANNEL, self._notified)
             self._hints.request_full_read_now()
@@ -152,7 +152,7 @@ class ChangeListener:
         waiting, self._waiting, confirmed_at = self._waiting, [], self._confirmed_at
         try:
             if len(rows):
-                with not_now():
+                with raises_unavailable():
                     await self._reader.read_rows(rows)
         except BaseException:
             self._hints.put_back(rows)
@@ -195,7 +195,7 @@ class ChangeListener:
         self._full_reads.begin(requested=behind)
         began = self._clock()
         try:
-            with not_now():
+            with raises_unavailable():
                 await self._reader.read_all()
         except BaseException:
             self._hints.request_full_read()
@@ -215,7 +215,7 @@ class ChangeListener:
         while True:
             sent_at = self._clock()
             self._barrier.requested.clear()
-            with not_now():
+            with raises_unavailable():
                 await self._heartbeat.send(connection)
             if self._away:
                 self._away = False

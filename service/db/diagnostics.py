@@ -1,4 +1,4 @@
-"""What `check` asks PostgreSQL: is everything there, and permitted?"""
+"""The checks of PostgreSQL that the `check` command runs: reachability, schema, privileges and data."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ from service.db.pool import Database
 from service.db.roles import VIEWS
 from service.db.schema import ENCODING, RECODE
 from service.domain.models import Finding
-from service.domain.names import may_be_given
+from service.domain.names import is_permitted
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
 
 MIGRATE = schema.REMEDY
 PART = "postgresql"
-WRITING = ("select", "insert", "update", "delete")
+WRITE_PRIVILEGES = ("select", "insert", "update", "delete")
 DEMO = sql.load("demo")["is_here"]
 
 
-async def check(settings: Settings, opened: Database) -> AsyncIterator[Finding]:
-    """The findings, one after the other. What depends on a failed one is left out."""
+async def check(settings: Settings, database: Database) -> AsyncIterator[Finding]:
+    """Yield the findings. Checks that depend on a failed one are skipped."""
     try:
-        async with opened as database, database.connection() as connection:
+        async with database as opened, opened.connection() as connection:
             version = await connection.fetchval("show server_version")
             yield Finding(PART, f"{settings.database_url} lets us in, version {version}")
             encoding = await connection.fetchval("show server_encoding")
             yield Finding(PART, f"encoding {encoding}, needed {ENCODING}", None if encoding == ENCODING else RECODE)
-            found, known = await schema.read(connection), schema.known_revisions()
-            yield Finding(PART, f"schema {found.newest}, needed {max(known)}", found.problem(known))
-            if not found.revisions:
+            current, known = await schema.read(connection), schema.known_revisions()
+            yield Finding(PART, f"schema {current.newest}, needed {max(known)}", current.find_problem(known))
+            if not current.revisions:
                 return
             may_create = await connection.fetchval("select has_schema_privilege('public', 'create')")
-            mend = "revoke create on schema public from the service's role, and do not let it own anything"
-            yield Finding(PART, "the service's role can make no tables", mend if may_create else None)
-            for tables, privileges in ((schema.WRITTEN, WRITING), (schema.READ, ("select",))):
+            remedy = "revoke create on schema public from the service's role, and do not let it own anything"
+            yield Finding(PART, "the service's role can make no tables", remedy if may_create else None)
+            for tables, privileges in ((schema.WRITTEN, WRITE_PRIVILEGES), (schema.READ, ("select",))):
                 for table in tables:
-                    lacks = await schema.lacking(connection, [table], privileges)
-                    remedy = f"it lacks {', '.join(lacks)}: {MIGRATE}" if lacks else None
-                    yield Finding(PART, f"the service may use {table}", remedy)
+                    missing = await schema.missing_privileges(connection, [table], privileges)
+                    grant = f"it lacks {', '.join(missing)}: {MIGRATE}" if missing else None
+                    yield Finding(PART, f"the service may use {table}", grant)
             if await connection.fetchval(DEMO, list(demo_exposure.UIDS), demo_exposure.ADMIN_TOKEN_HASH):
-                yield _demo(settings)
-            people = await connection.fetch("select user_id, name, email from users order by user_id")
-            odd = [str(row["user_id"]) for row in people if not may_be_given(row["name"], row["email"])]
-            if odd:
-                what = f"a name or e-mail that looks like another: user_id {', '.join(odd[:20])}, {len(odd)} in all"
+                yield _check_demo(settings)
+            users = await connection.fetch("select user_id, name, email from users order by user_id")
+            lookalikes = [str(row["user_id"]) for row in users if not is_permitted(row["name"], row["email"])]
+            if lookalikes:
+                ids = f"user_id {', '.join(lookalikes[:20])}, {len(lookalikes)} in all"
+                what = f"a name or e-mail that looks like another: {ids}"
                 yield Finding(PART, what, "give each another with PATCH /user/{user_id}", needed=False)
-            for name, server in settings.call_servers.items():
+            for name in settings.call_servers:
                 role = await connection.fetchval("select database_role from call_servers where name = $1", name)
-                fits = role is not None and role == server.database_role
-                yield Finding(
-                    PART, f"call server {name} reads as role {role or 'none'}", None if fits or role else MIGRATE
-                )
-                there = role and await connection.fetchval("select true from pg_roles where rolname = $1", role)
-                if role and not there:
+                yield Finding(PART, f"call server {name} reads as role {role or 'none'}", None if role else MIGRATE)
+                exists = role and await connection.fetchval("select true from pg_roles where rolname = $1", role)
+                if role and not exists:
                     yield Finding(PART, f"there is no role {role}", MIGRATE)
-                for view in VIEWS if there else ():
-                    may = await connection.fetchval("select has_table_privilege($1, $2, 'select')", role, view)
-                    yield Finding(PART, f"{role} may read {view}", None if may else MIGRATE)
-    except asyncpg.PostgresError as error:  # something that nobody foresaw is no reason to say nothing of the rest
+                for view in VIEWS if exists else ():
+                    may_read = await connection.fetchval("select has_table_privilege($1, $2, 'select')", role, view)
+                    yield Finding(PART, f"{role} may read {view}", None if may_read else MIGRATE)
+    except asyncpg.PostgresError as error:  # an unexpected error must not prevent the checks of Asterisk
         yield Finding(PART, f"a question failed: {error}", MIGRATE)
     except (ConfigurationError, DatabaseUnavailable) as error:
         yield Finding(PART, str(error), "start it, or mend CONNECTOR_DATABASE_URL and its password")
 
 
-def _demo(settings: Settings) -> Finding:
-    """Whether others can use the demo's token and people, or could if they reached this service."""
-    how = demo_exposure.exposure(settings)
+def _check_demo(settings: Settings) -> Finding:
+    """Check who can reach the service while the demo's public credentials are in the database."""
+    exposure = demo_exposure.find_exposure(settings)
     what = "the demo's people, token and passwords, which are public, are in the database"
-    if how is None:
+    if exposure is None:
         return Finding(PART, f"{what}; only this machine reaches them", "keep it so", needed=False)
-    return Finding(PART, f"{what}; others reach them: {how}", "start with an empty database", not settings.allow_demo)
+    return Finding(
+        PART, f"{what}; others reach them: {exposure}", "start with an empty database", not settings.allow_demo
+    )

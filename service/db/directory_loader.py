@@ -16,7 +16,7 @@ import structlog
 from service.db import sql
 from service.db.change_hints import Rows
 from service.db.extensions import NUMBER
-from service.db.pool import Database, again_on_fresh_statements
+from service.db.pool import Database, retry_outdated_statements
 from service.db.users import parse_person
 from service.domain.directory import Directory
 from service.domain.directory_tables import DirectoryReread, Token
@@ -52,7 +52,7 @@ class DirectoryLoader:
         self._changed = changed
         self._left_out: set[Key] = set()
 
-    @again_on_fresh_statements
+    @retry_outdated_statements
     async def read_all(self) -> None:
         """Read everything from one database snapshot, a batch per turn of the loop, then replace the directory."""
         reread = self._directory.begin_reread()

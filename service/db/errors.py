@@ -1,9 +1,9 @@
-"""What the driver, the server or the system may raise, and what that is for us: one pure function decides.
+"""Translates errors of the driver, the server and the system into this service's errors. One pure function decides.
 
-There are three answers. The caller's fault is a `Refused`. What may be better in a moment, or once an operator has
-acted, is a `DatabaseUnavailable`. What only our own code can have caused is a bug, and stays what it is. No list of
-errors is whole, so classes of SQLSTATEs are decided, single ones only where they differ from their class, and what is
-not known at all is "not now".
+An error of the caller becomes `Refused`. One that may pass, by itself or by an operator's action, becomes
+`DatabaseUnavailable`. One that only our own code can cause is a bug and stays untranslated. No list of errors is
+complete: so SQLSTATE classes decide, single SQLSTATEs only where they differ from their class, and an unknown one means
+`DatabaseUnavailable`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from service.errors import (
     StatementOutdated,
 )
 
-_REFUSED_CLASSES = frozenset(
+_CALLER_ERROR_CLASSES = frozenset(
     {
         "22",  # data exception
         "23",  # integrity constraint violation
@@ -36,7 +36,7 @@ _REFUSED_CLASSES = frozenset(
     }
 )
 _READ_ONLY = "25006"
-_OUR_TEXT = frozenset(
+_STATEMENT_BUGS = frozenset(
     {
         "25001",  # active transaction
         "25P01",  # no active transaction
@@ -56,109 +56,109 @@ _OUR_TEXT = frozenset(
         "42P20",  # windowing
     }
 )
-"""What follows from a statement's text and order alone: no schema, right or setting makes it come or go."""
-_REFUSES_US = frozenset({"28", "3D", "42"})
-"""Classes in which the server is there, but an operator must act, `migrate` first of all."""
+"""SQLSTATEs that follow from the text and order of statements alone, whatever the schema, privileges and settings."""
+_OPERATOR_CLASSES = frozenset({"28", "3D", "42"})
+"""Classes in which the server answers but an operator must act, mostly by running `migrate`."""
 
 
-def fact(error: BaseException, *, lost: bool = False) -> ServiceError | None:
-    """What an error is for us; None for a bug of ours. `lost`: its connection is closed, or there was none yet."""
+def translate(error: BaseException, *, lost: bool = False) -> ServiceError | None:
+    """Translate an error; None for a bug of ours. `lost`: its connection is closed, or was never opened."""
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, asyncpg.DataError) and error.severity is None:
-        return _by_driver(error)
+        return _translate_driver_error(error)
     if isinstance(error, asyncpg.PostgresError):
-        return _by_server(error)
+        return _translate_server_error(error)
     if isinstance(error, asyncpg.ClientConfigurationError):
-        return ConfigurationError(f"the database URL cannot be used: {_told(error)}")
+        return ConfigurationError(f"the database URL cannot be used: {_text(error)}")
     if isinstance(error, asyncpg.InterfaceError) and not lost:
         return None
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return DatabaseUnavailable("PostgreSQL is a standby, or takes no changes: no server is the primary")
     if isinstance(error, asyncpg.OutdatedSchemaCacheError):
-        return StatementOutdated(f"PostgreSQL's types have changed: {_told(error)}")
-    if not of_driver(error):
+        return StatementOutdated(f"PostgreSQL's types have changed: {_text(error)}")
+    if not is_driver_error(error):
         return None
     if isinstance(error, ValueError | ArithmeticError) and not isinstance(error, OSError | asyncpg.InterfaceError):
-        return RowUnreadable(f"the driver cannot read a row: {_told(error)}")
-    return DatabaseUnavailable(f"PostgreSQL is out of reach: {_told(error)}")
+        return RowUnreadable(f"the driver cannot read a row: {_text(error)}")
+    return DatabaseUnavailable(f"PostgreSQL is out of reach: {_text(error)}")
 
 
-def of_driver(error: BaseException) -> bool:
-    """Whether the driver, the server or the system raised it, perhaps through what wraps the driver."""
+def is_driver_error(error: BaseException) -> bool:
+    """Return whether the driver, the server or the system raised the error, perhaps through a wrapper of the driver."""
     if isinstance(error, OSError | EOFError | TimeoutError | asyncpg.PostgresError):
         return True
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
         return True
-    return _passed_the_driver(error.__traceback__)
+    return _has_driver_frame(error.__traceback__)
 
 
 @contextlib.contextmanager
 def translated(lost: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Raise what the driver raises as this service's errors. A bug goes through as it is."""
+    """Translate errors that the block raises. A bug passes untranslated."""
     try:
         yield
     except ServiceError:
         raise
     except Exception as error:
-        found = fact(_unwrapped(error), lost=lost())
-        if found is None:
+        translation = translate(_unwrapped(error), lost=lost())
+        if translation is None:
             raise
-        # An answer must not hold what the server told of the whole row, nor a traceback what the driver was given.
-        raise found from (None if isinstance(found, Refused) else error)
+        # The server's details may hold the whole row, and the driver's the parameters: neither may reach a traceback.
+        raise translation from (None if isinstance(translation, Refused) else error)
 
 
 @contextlib.contextmanager
-def not_now() -> Iterator[None]:
-    """For whoever goes on by itself, a feeder or a writer: whatever the driver raises is DatabaseUnavailable."""
+def raises_unavailable() -> Iterator[None]:
+    """For background tasks that retry: every driver error becomes DatabaseUnavailable."""
     try:
         with translated():
             yield
     except DatabaseUnavailable:
         raise
     except ServiceError as error:
-        raise DatabaseUnavailable(f"PostgreSQL refuses us: {_told(error)}") from error
+        raise DatabaseUnavailable(f"PostgreSQL refuses us: {_text(error)}") from error
     except Exception as error:
-        if not of_driver(_unwrapped(error)):
+        if not is_driver_error(_unwrapped(error)):
             raise
-        raise DatabaseUnavailable(f"the driver refuses us: {_told(error)}") from error
+        raise DatabaseUnavailable(f"the driver refuses us: {_text(error)}") from error
 
 
-def _by_server(error: asyncpg.PostgresError) -> ServiceError | None:
-    """By its SQLSTATE: `error.sqlstate` is the server's own word, also where the driver knows no class for it."""
+def _translate_server_error(error: asyncpg.PostgresError) -> ServiceError | None:
+    """Translate by SQLSTATE, which the server sends even if the driver has no class for it."""
     state = error.sqlstate or ""
     if isinstance(error, asyncpg.InvalidCachedStatementError):
-        return StatementOutdated(f"PostgreSQL's tables have changed: {_told(error)}")
+        return StatementOutdated(f"PostgreSQL's tables have changed: {_text(error)}")
     if state == "23505":
-        return AlreadyExists(_taken(error))
+        return AlreadyExists(_unique_violation_text(error))
     if state == "23503":
         return NotFound(error.detail or error.args[0])
-    if state[:2] in _REFUSED_CLASSES:
-        return Invalid(error.args[0])  # its detail holds the whole row, secrets included
-    if state in _OUR_TEXT:
+    if state[:2] in _CALLER_ERROR_CLASSES:
+        return Invalid(error.args[0])  # not its detail, which holds the whole row, secrets included
+    if state in _STATEMENT_BUGS:
         return None
     if state == _READ_ONLY:
         return DatabaseReadOnly(f"PostgreSQL takes no changes: {error.args[0]}")
-    if state[:2] in _REFUSES_US:
-        return DatabaseUnavailable(f"PostgreSQL refuses us: {_told(error)}")
-    return DatabaseUnavailable(f"PostgreSQL is out of reach: {_told(error)}")
+    if state[:2] in _OPERATOR_CLASSES:
+        return DatabaseUnavailable(f"PostgreSQL refuses us: {_text(error)}")
+    return DatabaseUnavailable(f"PostgreSQL is out of reach: {_text(error)}")
 
 
-def _by_driver(error: asyncpg.PostgresError) -> ServiceError | None:
-    """The driver's own word on a value, before the server saw it; its text holds the value. A wrong type is a bug."""
+def _translate_driver_error(error: asyncpg.PostgresError) -> ServiceError | None:
+    """Translate the driver's own refusal of a value. Its text holds the value. A value of a wrong type is a bug."""
     if isinstance(error.__cause__, TypeError):
         return None
     return Invalid("a value is out of range, or holds what is no text")
 
 
-def _taken(error: asyncpg.PostgresError) -> str:
-    """`Key (folded(name))=(ada) already exists.` is not for people."""
-    found = re.fullmatch(r"Key \(.*\)=\((.*)\) already exists\.", error.detail or "", re.DOTALL)
-    return f"{found[1]} is taken" if found else str(error.args[0])
+def _unique_violation_text(error: asyncpg.PostgresError) -> str:
+    """Rephrase `Key (folded(name))=(ada) already exists.` for people."""
+    match = re.fullmatch(r"Key \(.*\)=\((.*)\) already exists\.", error.detail or "", re.DOTALL)
+    return f"{match[1]} is taken" if match else str(error.args[0])
 
 
 def _unwrapped(error: BaseException) -> BaseException:
-    """The driver's error within one that wraps it, as SQLAlchemy's do."""
+    """Return the driver's error inside a wrapper such as SQLAlchemy's."""
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
@@ -167,8 +167,8 @@ def _unwrapped(error: BaseException) -> BaseException:
     return error
 
 
-def _passed_the_driver(trace: TracebackType | None) -> bool:
-    """Whether one of the frames is the driver's: it lets through what a codec or the event loop raises."""
+def _has_driver_frame(trace: TracebackType | None) -> bool:
+    """Return whether the traceback has a frame of the driver, which passes on errors of codecs and the event loop."""
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "asyncpg":
             return True
@@ -176,5 +176,5 @@ def _passed_the_driver(trace: TracebackType | None) -> bool:
     return False
 
 
-def _told(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__

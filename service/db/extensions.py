@@ -10,7 +10,7 @@ import asyncpg
 
 from service.credentials import new_sip_secret
 from service.db import sql
-from service.db.pool import Database, again_on_fresh_statements
+from service.db.pool import Database, retry_outdated_statements
 from service.db.row_update import update_row
 from service.db.text import is_storable
 from service.domain.names import folded
@@ -67,7 +67,7 @@ async def assign(database: Database, extension: str, user_id: int) -> None:
     raise ExtensionTaken(extension)
 
 
-@again_on_fresh_statements
+@retry_outdated_statements
 async def reassign(database: Database, extension: str, *, uid: str = "", name: str = "") -> list[str]:
     """Assign an extension to a user, by uid or name, and unassign their others. Returns the unassigned numbers.
 

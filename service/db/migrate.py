@@ -1,9 +1,9 @@
-"""`migrate`: the schema, the roles and what each may do. Safe to run again, by several at once, and under traffic.
+"""`migrate`: brings schema, roles and privileges up to date. Safe to repeat, to run concurrently and under traffic.
 
-One connection holds the advisory lock, in a transaction of its own, for as long as all takes; a second one does the
-work: each migration in a transaction, noted in `schema_migrations` by the same one, then the roles; a third one looks
-at who blocks it. What is interrupted is undone or done; running it again goes on from there. docs/decisions/0013 says
-why it is not Alembic.
+It uses three connections. The first holds the advisory lock throughout, in its own transaction. The second does the
+work: each migration and its record in `schema_migrations` in one transaction, then the roles. The third observes who
+blocks the second. After an interruption each step is either complete or undone, and the next run continues from there.
+docs/decisions/0013 says why this is not Alembic.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import structlog
 from service.db import roles, schema
 from service.db.connection import DatabaseLogin, wait_until_reachable
 from service.db.errors import translated
-from service.db.migration_locks import LockBudget, Watcher
+from service.db.migration_locks import LockBudget, LockWatcher
 from service.db.migrations import Migration, all_migrations
 from service.errors import ConfigurationError, LocksHeld, Refused
 from service.settings import Settings
@@ -30,42 +30,42 @@ from service.settings import Settings
 log = structlog.get_logger(__name__)
 
 FIRST = "0001"
-"""The revision that the first release had, under Alembic."""
+"""The first release's revision, which Alembic recorded."""
 APPLICATION = "asterisk-connector migrate"
 READ_COMMITTED: Literal["read_committed"] = "read_committed"
-"""Whatever the database's default is: each look must see what is there now."""
-WORD_DEADLINE = 10.0
-"""Seconds that PostgreSQL may take for what is no work."""
-WORK_DEADLINE = 86400.0
-"""Seconds that one statement of a migration may take, while PostgreSQL answers at all."""
+"""Overrides the database's default: each statement must see the current state."""
+QUERY_DEADLINE = 10.0
+"""Seconds per statement that is not part of a migration."""
+STATEMENT_DEADLINE = 86400.0
+"""Seconds per statement of a migration, while PostgreSQL answers at all."""
 
-_GONE = ("08", "53", "57")
-"""Classes of SQLSTATE that say nothing about the migration: the connection, resources, an operator."""
+_NOT_THE_MIGRATION = ("08", "53", "57")
+"""SQLSTATE classes that the migration did not cause: connection, resources, operator intervention."""
 
 
 async def migrate(settings: Settings) -> None:
     """Bring schema, roles and grants up to date.
 
-    Raises ConfigurationError when the settings cannot work or PostgreSQL stays away, DatabaseUnavailable when it goes
-    away, LocksHeld when somebody holds for too long what a migration needs, Refused when a migration fails.
+    Raises ConfigurationError for unusable settings or an unreachable PostgreSQL, DatabaseUnavailable if the connection
+    is lost, LocksHeld if another session holds a required lock for too long, Refused if a migration fails.
     """
     owner = DatabaseLogin.of_owner(settings)
     roles.validate(settings)
     await wait_until_reachable(owner, settings.database_start_deadline)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(translated(lambda: True))
-        guard = await stack.enter_async_context(_connection(owner))
-        await _refuse_other_encodings(guard)
-        await stack.enter_async_context(_locked(guard, settings.migrate_deadline))
-        work = await stack.enter_async_context(_connection(owner))
-        eye = await stack.enter_async_context(_connection(owner))
-        await Migrator(work, Watcher(eye, work), settings).run()
+        lock_connection = await stack.enter_async_context(_connect(owner))
+        await _refuse_other_encodings(lock_connection)
+        await stack.enter_async_context(_advisory_lock(lock_connection, settings.migrate_deadline))
+        work_connection = await stack.enter_async_context(_connect(owner))
+        observer = await stack.enter_async_context(_connect(owner))
+        await Migrator(work_connection, LockWatcher(observer, work_connection), settings).run()
     log.info("migrate_finished", call_servers=sorted(settings.call_servers))
 
 
 @contextlib.asynccontextmanager
-async def _connection(login: DatabaseLogin) -> AsyncIterator[asyncpg.Connection]:
-    connection = await login.connect(command_timeout=WORD_DEADLINE, server_settings={"application_name": APPLICATION})
+async def _connect(login: DatabaseLogin) -> AsyncIterator[asyncpg.Connection]:
+    connection = await login.connect(command_timeout=QUERY_DEADLINE, server_settings={"application_name": APPLICATION})
     try:
         yield connection
     finally:
@@ -81,25 +81,25 @@ async def _refuse_other_encodings(connection: asyncpg.Connection) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _locked(guard: asyncpg.Connection, deadline: float) -> AsyncIterator[None]:
-    """Hold the advisory lock in a transaction: a pooler in transaction mode cannot lose it like this.
+async def _advisory_lock(connection: asyncpg.Connection, deadline: float) -> AsyncIterator[None]:
+    """Hold the advisory lock in a transaction, so that a pooler in transaction mode cannot lose it.
 
-    Each try is a transaction of its own, and the one that succeeds forgets what it saw: `create index concurrently`
-    would wait for its end.
+    Each attempt is a separate transaction. The successful one drops its snapshot, as `create index concurrently` would
+    wait for it.
     """
     end = asyncio.get_running_loop().time() + deadline
-    told = False
+    logged = False
     while True:
-        async with guard.transaction(isolation=READ_COMMITTED):
-            await guard.execute("set local idle_in_transaction_session_timeout = 0")
-            if await guard.fetchval("select pg_try_advisory_xact_lock($1)", schema.LOCK):
-                await guard.execute("select 1")  # by the simple protocol, which closes the portal and its snapshot
+        async with connection.transaction(isolation=READ_COMMITTED):
+            await connection.execute("set local idle_in_transaction_session_timeout = 0")
+            if await connection.fetchval("select pg_try_advisory_xact_lock($1)", schema.LOCK):
+                await connection.execute("select 1")  # by the simple protocol, which closes the portal and its snapshot
                 yield
                 return
-            other = await schema.migrating(guard)
-        if not told:
+            other = await schema.find_migrate_process(connection)
+        if not logged:
             log.info("migrate_already_running", pid=other)
-            told = True
+            logged = True
         if asyncio.get_running_loop().time() > end:
             raise LocksHeld(f"another migrate (process {other}) is still under way after {deadline:g} s")
         await asyncio.sleep(0.2)
@@ -108,35 +108,37 @@ async def _locked(guard: asyncpg.Connection, deadline: float) -> AsyncIterator[N
 class Migrator:
     """One run, under the advisory lock."""
 
-    def __init__(self, work: asyncpg.Connection, watcher: Watcher, settings: Settings) -> None:
-        self._work = work
+    def __init__(self, connection: asyncpg.Connection, watcher: LockWatcher, settings: Settings) -> None:
+        self._connection = connection
         self._watcher = watcher
         self._settings = settings
 
     async def run(self) -> None:
-        found = await self._prepared()
-        if (why := found.too_new(schema.known_revisions())) is not None:
-            raise ConfigurationError(why)
+        current = await self._read_schema()
+        if (problem := current.find_incompatibility(schema.known_revisions())) is not None:
+            raise ConfigurationError(problem)
         for migration in all_migrations():
-            if migration.revision in found.revisions:
+            if migration.revision in current.revisions:
                 continue
-            apply = self._apply if migration.in_transaction else self._apply_apart
-            with _named(migration):
-                await self._until_no_lock_is_missed(migration.name, partial(apply, migration))
+            apply = self._apply if migration.in_transaction else self._apply_without_transaction
+            with _failure_named(migration):
+                await self._retry_on_lock(migration.name, partial(apply, migration))
             log.info("migration_applied", revision=migration.revision, name=migration.name)
-        opened = await roles.opened(DatabaseLogin.of_owner(self._settings), self._settings, self._work)
-        await self._until_no_lock_is_missed("roles and grants", partial(self._ensure_roles, opened))
+        owner = DatabaseLogin.of_owner(self._settings)
+        unchanged = await roles.roles_with_current_password(owner, self._settings, self._connection)
+        await self._retry_on_lock("roles and grants", partial(self._ensure_roles, unchanged))
 
-    async def _prepared(self) -> schema.Schema:
-        """What is there. Makes the table that notes them, and takes the first release's note over."""
-        if not await self._work.fetchval("select to_regclass('schema_migrations') is not null"):
-            await self._until_no_lock_is_missed("schema_migrations", self._make_table)
-        return await schema.read(self._work)
+    async def _read_schema(self) -> schema.Schema:
+        """Read the schema's revisions. Creates `schema_migrations` first if it is missing."""
+        if not await self._connection.fetchval("select to_regclass('schema_migrations') is not null"):
+            await self._retry_on_lock("schema_migrations", self._create_migrations_table)
+        return await schema.read(self._connection)
 
-    async def _make_table(self) -> None:
-        async with self._work.transaction(isolation=READ_COMMITTED):
-            earlier = await schema.read(self._work)
-            await self._work.execute(
+    async def _create_migrations_table(self) -> None:
+        """Create the table, with the first release's record if there is one."""
+        async with self._connection.transaction(isolation=READ_COMMITTED):
+            earlier = await schema.read(self._connection)
+            await self._connection.execute(
                 """
                 create table schema_migrations (
                     revision   text primary key,
@@ -148,62 +150,64 @@ class Migrator:
             )
             for migration in all_migrations():
                 if migration.revision in earlier.revisions:
-                    await self._note(migration)
+                    await self._record(migration)
 
     async def _apply(self, migration: Migration) -> None:
-        """All statements and the note in one transaction, whose waits for locks are bounded together."""
-        async with self._work.transaction(isolation=READ_COMMITTED):
-            await self._watcher.follow()
-            await self._work.execute("set local statement_timeout = 0")
+        """Run a migration and record it, in one transaction with one budget for lock waits."""
+        async with self._connection.transaction(isolation=READ_COMMITTED):
+            await self._watcher.update_pid()
+            await self._connection.execute("set local statement_timeout = 0")
             budget = LockBudget(self._settings.database_deadline)
             for statement in migration.statements:
-                await self._work.execute(f"set local lock_timeout = {budget.milliseconds()}")
-                await self._watcher.run(self._work.execute(statement, timeout=WORK_DEADLINE))
-                if not budget.holding and await self._watcher.holds_what_others_wait_for():
+                await self._connection.execute(f"set local lock_timeout = {budget.milliseconds()}")
+                await self._watcher.run(self._connection.execute(statement, timeout=STATEMENT_DEADLINE))
+                if not budget.holding and await self._watcher.holds_strong_lock():
                     budget.hold()
-            await self._note(migration)
+            await self._record(migration)
 
-    async def _apply_apart(self, migration: Migration) -> None:
-        """Statement by statement. They take no lock that a request waits for, so they may wait for theirs."""
-        await self._watcher.follow()
+    async def _apply_without_transaction(self, migration: Migration) -> None:
+        """Run a migration statement by statement. No request waits for its locks, so its own lock waits may be long."""
+        await self._watcher.update_pid()
         milliseconds = max(1, int(self._settings.migrate_deadline * 1000))
-        await self._work.execute(f"set lock_timeout = {milliseconds}; set statement_timeout = 0")
+        await self._connection.execute(f"set lock_timeout = {milliseconds}; set statement_timeout = 0")
         try:
             for statement in migration.statements:
-                await self._watcher.run(self._work.execute(statement, timeout=WORK_DEADLINE))
-            await self._note(migration)
+                await self._watcher.run(self._connection.execute(statement, timeout=STATEMENT_DEADLINE))
+            await self._record(migration)
         finally:
-            if not self._work.is_closed():
-                await self._work.execute("reset lock_timeout; reset statement_timeout")
+            if not self._connection.is_closed():
+                await self._connection.execute("reset lock_timeout; reset statement_timeout")
 
-    async def _note(self, migration: Migration) -> None:
-        await self._work.execute(
+    async def _record(self, migration: Migration) -> None:
+        await self._connection.execute(
             "insert into schema_migrations (revision, name, oldest) values ($1, $2, $3)",
             migration.revision,
             migration.name,
             migration.oldest,
         )
-        if migration.revision == FIRST:  # the first release's own `migrate` looks here, also after a step back
-            await self._work.execute("create table if not exists alembic_version (version_num varchar(32) primary key)")
-            await self._work.execute("insert into alembic_version values ($1) on conflict do nothing", FIRST)
+        if migration.revision == FIRST:  # the first release's `migrate` reads this, also after a downgrade
+            await self._connection.execute(
+                "create table if not exists alembic_version (version_num varchar(32) primary key)"
+            )
+            await self._connection.execute("insert into alembic_version values ($1) on conflict do nothing", FIRST)
 
-    async def _ensure_roles(self, opened: frozenset[str]) -> None:
-        async with self._work.transaction(isolation=READ_COMMITTED):
+    async def _ensure_roles(self, unchanged: frozenset[str]) -> None:
+        async with self._connection.transaction(isolation=READ_COMMITTED):
             budget = LockBudget(self._settings.database_deadline)
-            await self._work.execute(f"set local lock_timeout = {budget.milliseconds()}")
-            await roles.ensure(self._work, self._settings, opened)
+            await self._connection.execute(f"set local lock_timeout = {budget.milliseconds()}")
+            await roles.ensure(self._connection, self._settings, unchanged)
 
-    async def _until_no_lock_is_missed(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
-        """Try again after pauses in which those who waited behind us come through. Raises LocksHeld in the end."""
+    async def _retry_on_lock(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Retry while a lock is held. Sessions queued behind the attempt proceed in the pauses. Raises LocksHeld."""
         end = asyncio.get_running_loop().time() + self._settings.migrate_deadline
-        told = False
+        logged = False
         self._watcher.holders = ""
         while True:
             try:
                 await attempt()
                 return
             except asyncpg.PostgresError as error:
-                if not _passes(error):
+                if not _is_lock_conflict(error):
                     raise
                 pause = random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 holders = self._watcher.holders or str(error)
@@ -212,25 +216,25 @@ class Migrator:
                         f"{what}: no lock within {self._settings.migrate_deadline:g} s; {holders}. "
                         "Wait until they are done, or end them, and run migrate again"
                     ) from error
-                level = logging.DEBUG if told else logging.WARNING
+                level = logging.DEBUG if logged else logging.WARNING
                 log.log(level, "migration_lock_timeout", step=what, holders=holders)
-                told = True
+                logged = True
             await asyncio.sleep(pause)
 
 
 @contextlib.contextmanager
-def _named(migration: Migration) -> Iterator[None]:
-    """What PostgreSQL has against a migration, with its name, without a row's content."""
+def _failure_named(migration: Migration) -> Iterator[None]:
+    """Raise Refused for a failed migration, with its name and without the content of a row."""
     try:
         yield
     except asyncpg.PostgresError as error:
-        if (error.sqlstate or "")[:2] in _GONE:
+        if (error.sqlstate or "")[:2] in _NOT_THE_MIGRATION:
             raise
         undone = " and is undone" if migration.in_transaction else ""
         raise Refused(f"migration {migration.name} failed{undone}: {error.args[0]}") from error
 
 
-def _passes(error: asyncpg.PostgresError) -> bool:
-    """Whether somebody else was in the way: a lock, or a change of the same row in a catalogue."""
-    held = isinstance(error, asyncpg.LockNotAvailableError | asyncpg.TransactionRollbackError)
-    return held or (isinstance(error, asyncpg.InternalServerError) and "concurrently" in str(error))
+def _is_lock_conflict(error: asyncpg.PostgresError) -> bool:
+    """Return whether another session caused the error: by a lock, or by changing the same row of a catalogue."""
+    lock_held = isinstance(error, asyncpg.LockNotAvailableError | asyncpg.TransactionRollbackError)
+    return lock_held or (isinstance(error, asyncpg.InternalServerError) and "concurrently" in str(error))

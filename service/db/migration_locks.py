@@ -1,8 +1,8 @@
-"""Locks that a migration waits for, and for how long it may: whoever queues behind it waits as well.
+"""Bounds for a migration's lock waits, and who blocks them.
 
-A statement that waits for a strong lock blocks every later reader of the table, so such waits are short and tried
-again. Where a strong lock is held already, the wait for the next one is shorter still: shorter than PostgreSQL's
-`deadlock_timeout`, so that of two who wait for each other the migration gives up, and never the request.
+A statement that waits for a strong lock blocks every later reader of the table, so the wait is short and retried. A
+transaction that already holds a strong lock waits even less for the next: less than PostgreSQL's `deadlock_timeout`, so
+that in a deadlock the migration gives up and never the request.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import asyncpg
 
 Result = TypeVar("Result")
 
-LOOK_EVERY = 0.25
-"""Seconds between two looks at who blocks a statement that takes long."""
+CHECK_INTERVAL = 0.25
+"""Seconds between checks of who blocks a running statement."""
 CANCEL_DEADLINE = 2.0
-"""Seconds that PostgreSQL may take to give up a statement."""
+"""Seconds that PostgreSQL may take to cancel a statement."""
 WAIT_SHARE = 0.5
-"""Part of a request's deadline that a migration may wait for its first lock. With the default, 1.5 s: autovacuum gives
-way after `deadlock_timeout`, 1 s."""
+"""Share of a request's deadline that a migration may wait for its first strong lock. By default 1.5 s, as autovacuum
+yields its lock after `deadlock_timeout`, 1 s."""
 HOLD_SHARE = 0.15
-"""Part of it in which, with a strong lock held, all others must have been had."""
+"""Share of a request's deadline within which, once a strong lock is held, all others must be acquired."""
 
 
 class LockBudget:
-    """How long one transaction may wait for its next lock."""
+    """The time that one transaction may wait for its next lock."""
 
     def __init__(self, request_deadline: float) -> None:
         self._wait = request_deadline * WAIT_SHARE
@@ -40,54 +40,54 @@ class LockBudget:
         return self._held_since is not None
 
     def hold(self) -> None:
-        """From now on others wait for this transaction."""
+        """Start the hold budget: from now on requests wait for this transaction."""
         self._held_since = time.monotonic()
 
     def milliseconds(self) -> int:
-        """For `lock_timeout`; never 0, which means for ever."""
+        """Return the value for `lock_timeout`; never 0, which means no limit."""
         wait = self._wait
         if self._held_since is not None:
             wait = self._hold - (time.monotonic() - self._held_since)
         return max(20, int(wait * 1000))
 
 
-class Watcher:
-    """Looks at a working connection through another one.
+class LockWatcher:
+    """Observes the migration's connection through another one.
 
-    That one must not be in a transaction: `create index concurrently` waits for transactions that look at anything, so
-    the migration would wait for its own watcher, for ever.
+    The observing connection must not be in a transaction: `create index concurrently` waits for every open snapshot, so
+    the migration would wait for its own watcher.
     """
 
-    def __init__(self, eye: asyncpg.Connection, work: asyncpg.Connection) -> None:
-        self._eye = eye
-        self._work = work
+    def __init__(self, observer: asyncpg.Connection, observed: asyncpg.Connection) -> None:
+        self._observer = observer
+        self._observed = observed
         self._pid = 0
         self.holders = ""
-        """Who blocked the work when it was seen to wait last."""
+        """Sessions that blocked the migration when it was last seen waiting."""
 
-    async def follow(self) -> None:
-        """Learn the process that works now: a pooler tells the driver another one, and may change it."""
-        self._pid = await self._work.fetchval("select pg_backend_pid()")
+    async def update_pid(self) -> None:
+        """Query the backend's process id. A pooler reports another one to the driver, and may change the backend."""
+        self._pid = await self._observed.fetchval("select pg_backend_pid()")
 
-    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do the work; while it takes long, note who blocks it. Raises what `work` does, or what the look raises.
+    async def run(self, statement: Coroutine[Any, Any, Result]) -> Result:
+        """Run a statement, and record who blocks it. Raises the statement's errors and those of the checks.
 
-        The look has a deadline, the work has none: it is given up with its connection when the look fails.
+        The checks have a deadline, the statement has none: when a check fails the statement is cancelled.
         """
-        task = asyncio.create_task(work, name="migration statement")
+        task = asyncio.create_task(statement, name="migration statement")
         try:
-            while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:
+            while not (await asyncio.wait({task}, timeout=CHECK_INTERVAL))[0]:
                 self.holders = await self._blockers() or self.holders
             return task.result()
         finally:
             if not task.done():
-                task.cancel()  # the driver asks PostgreSQL to stop too, which would not notice a closed connection
+                task.cancel()  # the driver also cancels it in PostgreSQL, which would not notice a closed connection
                 if not (await asyncio.wait({task}, timeout=CANCEL_DEADLINE))[0]:
-                    self._work.terminate()
+                    self._observed.terminate()
 
-    async def holds_what_others_wait_for(self) -> bool:
-        """Whether the work holds a strong lock on a table that is not its own new one."""
-        rows = await self._eye.fetch(
+    async def holds_strong_lock(self) -> bool:
+        """Return whether the migration holds a strong lock on a table that others see."""
+        rows = await self._observer.fetch(
             """
             select from pg_locks as l
             join pg_class as c on c.oid = l.relation and c.relkind in ('r', 'p', 'v', 'm', 'S')
@@ -100,7 +100,7 @@ class Watcher:
         return bool(rows)
 
     async def _blockers(self) -> str:
-        rows = await self._eye.fetch(
+        rows = await self._observer.fetch(
             """
             select a.pid, a.usename, a.application_name, a.backend_type, w.relation::regclass::text as relation,
                 (select string_agg(distinct h.mode, ', ') from pg_locks as h

@@ -1,4 +1,4 @@
-"""The pool, with a deadline for everything."""
+"""The connection pool, with a deadline for every operation."""
 
 from __future__ import annotations
 
@@ -25,35 +25,36 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def again_on_fresh_statements(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Have a whole transaction run once more when a table was altered since its statements were prepared.
+def retry_outdated_statements(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Run a transaction once more if a table was altered after its statements were prepared.
 
-    The driver prepares anew by itself where there is no transaction. Within one the server has given all of it up.
+    Outside a transaction the driver prepares them again itself. Within one the server has aborted the transaction.
     """
 
     @functools.wraps(work)
-    async def again(*args: P.args, **values: P.kwargs) -> T:
+    async def retry(*args: P.args, **values: P.kwargs) -> T:
         try:
             return await work(*args, **values)
         except StatementOutdated as error:
             log.info("statements_reprepared", error=str(error))
             return await work(*args, **values)
 
-    return again
+    return retry
 
 
-async def _as_it_is(_: asyncpg.Connection) -> None:
-    """Nothing to undo when a connection goes back to the pool, so no question to the server for each use.
+async def _keep_session(_: asyncpg.Connection) -> None:
+    """Reset nothing when a connection returns to the pool, which saves a round trip per use.
 
-    Nobody here changes a session: no `set`, `listen` or advisory lock. asyncpg itself ends an open transaction.
+    No code changes the session of a pooled connection (`set`, `listen`, advisory locks). asyncpg ends open
+    transactions.
     """
 
 
 class Database:
-    """A pool of connections as the service's role. An async context manager.
+    """A connection pool for the service's role. An async context manager.
 
-    `__aenter__` waits for the server, and for a `migrate` that is under way. Raises ConfigurationError, one line, when
-    PostgreSQL stays away or the schema is not for this release, unless `any_schema` will do.
+    `__aenter__` waits for the server, and for a running `migrate`. It raises ConfigurationError, one line, when
+    PostgreSQL stays unreachable, or when the schema does not fit this release unless `any_schema` is set.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Database:
         self._any_schema = any_schema
         self._size = size
         self.deadline = deadline
-        """Seconds that one use of a connection may take."""
+        """Seconds that one use of a connection may take, acquiring it included."""
         self._start_deadline = start_deadline
         self._pool: asyncpg.Pool | None = None
 
@@ -84,37 +85,38 @@ class Database:
             connection_class=Connection,
             min_size=0,  # a pool that starts empty cannot fail to start
             max_size=self._size,
-            reset=_as_it_is,
+            reset=_keep_session,
         )
         with translated(lambda: True):
             await self._pool
         try:
             if not self._any_schema:
-                await self._wait_until_it_fits()
+                await self._wait_for_schema()
         except BaseException:
             self._pool.terminate()
             raise
         return self
 
-    async def _wait_until_it_fits(self) -> None:
-        """Return once this release can use the schema. Waits for nobody but a `migrate` that is under way."""
+    async def _wait_for_schema(self) -> None:
+        """Return once this release can use the schema. Waits only while `migrate` runs."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._start_deadline
-        told = False
+        logged = False
         while True:
             try:
                 async with self.connection() as connection:
-                    coming = await schema.migrating(connection) is not None  # before the look: it may end meanwhile
-                    problem = await schema.problem(connection)
+                    # Before the schema is read, as `migrate` may end in between.
+                    migrating = await schema.find_migrate_process(connection) is not None
+                    problem = await schema.find_problem(connection)
             except DatabaseUnavailable as error:
-                coming, problem = True, str(error)
+                migrating, problem = True, str(error)
             if problem is None:
                 return
-            if not coming or loop.time() + 0.2 > end:
+            if not migrating or loop.time() + 0.2 > end:
                 raise ConfigurationError(problem)
-            if not told:
+            if not logged:
                 log.info("migration_awaited", error=problem, deadline_seconds=self._start_deadline)
-                told = True
+                logged = True
             await asyncio.sleep(0.2)
 
     async def __aexit__(
@@ -125,57 +127,57 @@ class Database:
         try:
             async with asyncio.timeout(CONNECT_DEADLINE):
                 await self._pool.close()
-        except TimeoutError:  # it waits for connections that are out, or for a frozen server
+        except TimeoutError:  # connections are in use, or the server is frozen
             self._pool.terminate()
 
     @contextlib.asynccontextmanager
     async def connection(self, within: float | None = None) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-        """A connection, whose whole use must end within the deadline, or `within`. Raises DatabaseUnavailable.
+        """A connection. Its whole use must end `within` seconds (default: `deadline`). Raises DatabaseUnavailable.
 
-        On a deadline the connection is thrown away: a frozen server would keep `release` waiting too.
+        After a timeout the connection is discarded: with a frozen server `release` would wait too.
         """
         assert self._pool is not None, "the database is used before it was opened"
         with translated():
             async with asyncio.timeout(within or self.deadline):
                 with translated(lambda: True):
-                    connection = await self._acquired(self._pool)
+                    connection = await self._acquire(self._pool)
                 try:
-                    with translated(lambda: _lost(connection)):
-                        async with self._judged(connection):
+                    with translated(lambda: _is_lost(connection)):
+                        async with self._discard_on_error(connection):
                             yield connection
                 finally:
                     await self._pool.release(connection, timeout=self.deadline)
 
-    async def _acquired(self, pool: asyncpg.Pool) -> asyncpg.pool.PoolConnectionProxy:
-        """One that leads to the primary of now, and takes changes if the server does: others are thrown away."""
+    async def _acquire(self, pool: asyncpg.Pool) -> asyncpg.pool.PoolConnectionProxy:
+        """Acquire a connection to the current primary, writable if the server is. Others are discarded."""
         while True:
             connection = await pool.acquire(timeout=self.deadline)
-            behind_it = cast(Connection, connection)
-            outdated = is_read_only(behind_it) and self.login.write_access.read_only_since is None
-            if behind_it.host == self.login.host and not outdated:
+            session = cast(Connection, connection)
+            outdated = is_read_only(session) and self.login.write_access.read_only_since is None
+            if session.host == self.login.host and not outdated:
                 return connection
             connection.terminate()
             await pool.release(connection)
 
     @contextlib.asynccontextmanager
-    async def _judged(self, connection: asyncpg.pool.PoolConnectionProxy) -> AsyncIterator[None]:
-        """What happens to a connection is the last that it is used for, when nobody can go on with it."""
+    async def _discard_on_error(self, connection: asyncpg.pool.PoolConnectionProxy) -> AsyncIterator[None]:
+        """Discard the connection after an error that makes it unusable."""
         try:
             yield
         except (TimeoutError, asyncio.CancelledError):
-            _end(connection)
+            _terminate(connection)
             raise
         except (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError):
-            # The driver forgets what it prepared, in the whole pool, for its own calls; not where a cursor found out.
-            await connection.reload_schema_state()  # asks the server nothing
+            # The driver clears the pool's prepared statements itself, unless a cursor raised this.
+            await connection.reload_schema_state()  # sends nothing to the server
             raise
         except asyncpg.ReadOnlySQLTransactionError:
             self.login.write_access.report(read_only=True)
-            _end(connection)
+            _terminate(connection)
             raise
 
     async def _connect(self, *_: Any, **options: Any) -> Connection:
-        """What the pool calls for a new connection."""
+        """Open a connection for the pool."""
         connection = await self.login.connect(
             **options, command_timeout=self.deadline, server_settings={"application_name": "asterisk-connector"}
         )
@@ -183,13 +185,13 @@ class Database:
         return connection
 
 
-def _end(connection: asyncpg.pool.PoolConnectionProxy) -> None:
-    with contextlib.suppress(asyncpg.InterfaceError):  # it has ended, and the pool has it back
+def _terminate(connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    with contextlib.suppress(asyncpg.InterfaceError):  # it is closed, and the pool has taken it back
         connection.terminate()
 
 
-def _lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
-    """Whether it has ended: the pool takes such ones back by itself, and then they answer nothing at all."""
+def _is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
+    """Return whether the connection is closed. The pool takes closed ones back, after which every call raises."""
     try:
         return connection.is_closed()
     except asyncpg.InterfaceError:

@@ -1,8 +1,8 @@
-"""The roles in PostgreSQL: the service's, without DDL, and one per call server's Asterisk, with three views.
+"""PostgreSQL roles: the service's, without DDL privileges, and one per call server for Asterisk, with three views.
 
-`migrate` runs this as the owner, which needs CREATEROLE. Passwords reach the server only as SCRAM verifiers, so that
-no statement log holds one. What is right already is left alone: a grant that is there is not granted again, and a
-password that opens its role is not set again, as a new verifier would lock out poolers that keep a copy of the old one.
+`migrate` runs this as the owner, which needs CREATEROLE. Passwords are sent only as SCRAM verifiers, so that no
+statement log contains one. Only differences are applied. An existing grant is not repeated. A working password is not
+set again, because a new verifier would lock out poolers that keep a copy of the old one.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
 
 VIEWS = ("ps_endpoints", "ps_auths", "ps_aors")
-OF_THE_RELEASE_BEFORE = ("alembic_version",)
-"""What its `check` reads."""
+READ_BY_PREVIOUS_RELEASE = ("alembic_version",)
+"""Tables that the previous release's `check` reads."""
 ACLS = {
     "database": "select datacl from pg_database where datname = $2",
     "schema": "select nspacl from pg_namespace where nspname = $2",
     "table": "select relacl from pg_class where oid = to_regclass($2)",
     "sequence": "select relacl from pg_class where oid = to_regclass($2)",
 }
-"""Where each kind of object keeps what is granted on it."""
+"""Queries for the access privileges of each kind of object."""
 SCRAM_ROUNDS = 4096
 
 
 def validate(settings: Settings) -> None:
-    """Raise ConfigurationError for what could not work, before anything is changed."""
-    service, owner = _service(settings), _user(settings.owner_database_url)
+    """Check the roles and passwords of the settings before any change. Raises ConfigurationError."""
+    service, owner = _service_role(settings), _parse_role(settings.owner_database_url)
     if not service or service == owner:
         raise ConfigurationError("CONNECTOR_DATABASE_URL must name a role of its own, not the owner")
     _check_password(settings.database_password)
@@ -48,34 +48,37 @@ def validate(settings: Settings) -> None:
 
 
 def passwords(settings: Settings) -> dict[str, SecretStr | None]:
-    """The roles that log in, with the passwords that the settings give them."""
-    found = {server.database_role: server.database_password for server in settings.call_servers.values()}
-    return {_service(settings): settings.database_password} | {role: found[role] for role in found if role}
+    """Map the roles that log in to their passwords in the settings."""
+    roles = {server.database_role: server.database_password for server in settings.call_servers.values()}
+    return {_service_role(settings): settings.database_password} | {role: roles[role] for role in roles if role}
 
 
-async def opened(owner: DatabaseLogin, settings: Settings, connection: asyncpg.Connection) -> frozenset[str]:
-    """The roles that exist and whose password is right: tried where the owner logs in, with no pooler between."""
-    there = {row["rolname"] for row in await connection.fetch("select rolname from pg_roles where rolcanlogin")}
-    found: set[str] = set()
+async def roles_with_current_password(
+    owner: DatabaseLogin, settings: Settings, connection: asyncpg.Connection
+) -> frozenset[str]:
+    """Return the existing roles whose password is right. Tries each at the owner's address, which no pooler serves."""
+    rows = await connection.fetch("select rolname from pg_roles where rolcanlogin")
+    existing = {row["rolname"] for row in rows}
+    current: set[str] = set()
     for role, password in passwords(settings).items():
-        if role in there and password is not None and await _opens(owner.url, role, password.get_secret_value()):
-            found.add(role)
-    return frozenset(found)
+        if role in existing and password is not None and await _can_log_in(owner.url, role, password):
+            current.add(role)
+    return frozenset(current)
 
 
-async def _opens(url: str, role: str, password: str) -> bool:
+async def _can_log_in(url: str, role: str, password: SecretStr) -> bool:
     try:
-        connection = await DatabaseLogin(url, password).connect(user=role)
-    except DatabaseUnavailable as error:  # the right to connect comes after the password
+        connection = await DatabaseLogin(url, password.get_secret_value()).connect(user=role)
+    except DatabaseUnavailable as error:  # the privilege to connect is checked after the password
         return isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError)
     connection.terminate()
     return True
 
 
-async def ensure(connection: asyncpg.Connection, settings: Settings, opened: frozenset[str] = frozenset()) -> None:
-    """Make or mend all roles and grants, inside the caller's transaction. `opened` need no new password."""
+async def ensure(connection: asyncpg.Connection, settings: Settings, unchanged: frozenset[str] = frozenset()) -> None:
+    """Create or correct all roles and grants, in the caller's transaction. `unchanged` roles keep their password."""
     database = await connection.fetchval("select current_database()")
-    service = _service(settings)
+    service = _service_role(settings)
     if await connection.fetchval("select has_database_privilege('public', current_database(), 'connect, temporary')"):
         await _run(connection, "revoke all on database %I from public", database)
     if await connection.fetchval("select has_schema_privilege('public', 'public', 'create')"):
@@ -91,13 +94,13 @@ async def ensure(connection: asyncpg.Connection, settings: Settings, opened: fro
             server.database_role,
         )
     for role, password in passwords(settings).items():
-        await _login_role(connection, role, None if role in opened else password)
+        await _ensure_login_role(connection, role, None if role in unchanged else password)
         await _grant(connection, role, "database", database, "connect")
         await _grant(connection, role, "schema", "public", "usage")
         if role == service:
             for table in WRITTEN:
                 await _grant(connection, role, "table", table, "select", "insert", "update", "delete")
-            for table in READ + OF_THE_RELEASE_BEFORE:
+            for table in READ + READ_BY_PREVIOUS_RELEASE:
                 await _grant(connection, role, "table", table, "select")
             for sequence in SEQUENCES:
                 await _grant(connection, role, "sequence", sequence, "usage", "select", "update")
@@ -107,7 +110,7 @@ async def ensure(connection: asyncpg.Connection, settings: Settings, opened: fro
 
 
 async def _grant(connection: asyncpg.Connection, role: str, kind: str, name: str, *privileges: str) -> None:
-    """Grant what is not granted to this very role yet: what everybody has may be taken from everybody."""
+    """Grant the privileges that the role itself lacks. Those of PUBLIC do not count, as they may be revoked."""
     missing = await connection.fetchval(
         f"""
         select string_agg(wanted, ', ') from unnest($3::text[]) as wanted where wanted not in (
@@ -123,7 +126,7 @@ async def _grant(connection: asyncpg.Connection, role: str, kind: str, name: str
         await _run(connection, f"grant {missing} on {kind} %I to %I", name, role)
 
 
-async def _login_role(connection: asyncpg.Connection, role: str, password: SecretStr | None) -> None:
+async def _ensure_login_role(connection: asyncpg.Connection, role: str, password: SecretStr | None) -> None:
     can_log_in = await connection.fetchval("select rolcanlogin from pg_roles where rolname = $1", role)
     if can_log_in is None:
         await _run(connection, "create role %I login", role)
@@ -134,17 +137,17 @@ async def _login_role(connection: asyncpg.Connection, role: str, password: Secre
 
 
 async def _run(connection: asyncpg.Connection, statement: str, *names: Any) -> None:
-    """Run a statement that takes no parameters; PostgreSQL itself quotes the names."""
+    """Run a statement that takes no parameters. PostgreSQL quotes the names."""
     if names:
         statement = await connection.fetchval("select format($1, variadic $2::text[])", statement, list(names))
     await connection.execute(statement)
 
 
-def _service(settings: Settings) -> str:
-    return _user(settings.database_url)
+def _service_role(settings: Settings) -> str:
+    return _parse_role(settings.database_url)
 
 
-def _user(url: str | None) -> str:
+def _parse_role(url: str | None) -> str:
     return unquote(urlsplit(url or "").username or "")
 
 
@@ -156,7 +159,7 @@ def _check_password(password: SecretStr | None) -> None:
 
 
 def scram_verifier(password: str) -> str:
-    """What PostgreSQL stores for a password (RFC 5803). ASCII passwords only, which need no SASLprep."""
+    """Compute the verifier that PostgreSQL stores (RFC 5803). For ASCII passwords only, which need no SASLprep."""
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ROUNDS)
     client_key = hmac.digest(salted, b"Client Key", "sha256")

@@ -1,7 +1,8 @@
-"""Which revision the database's schema has, and whether this release can live with it.
+"""The schema's revision, and whether it fits this release.
 
-`migrate` notes each migration in `schema_migrations`. A release can live with a schema that has all of its own
-revisions, and any newer ones, unless one of those names an oldest release that is newer than this one.
+`migrate` records each migration in `schema_migrations`. A schema fits a release if it has all of the release's
+revisions. It may have newer ones, unless one of those names an oldest compatible revision that the release does not
+know.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ log = structlog.get_logger(__name__)
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 LOCK = 0x636F6E6E
-"""The advisory lock that one `migrate` at a time holds ("conn" in ASCII), in the release before as well."""
+"""The advisory lock of a running `migrate` ("conn" in ASCII). The previous release uses the same."""
 WRITTEN = ("users", "tokens", "stream_tickets", "activity", "extensions")
-"""Tables whose rows the service reads and writes."""
+"""Tables that the service reads and writes."""
 READ = ("call_servers", "service_keys", "live_extensions", "schema_migrations")
-"""Tables and views that it only reads."""
+"""Tables and views that the service only reads."""
 ENCODING = "UTF8"
+"""The required encoding. In others some names cannot be stored, or are confused with others."""
 RECODE = "make a database with `create database … encoding 'UTF8' template template0`, and restore a dump into it"
-"""In another encoding, or in none, there are names that cannot be stored, or mean somebody else."""
 SEQUENCES = ("users_user_id_seq",)
 REMEDY = "run `python -m service migrate` as the owner"
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The revisions that a database has. `oldest` is what a release must know to live with all of them."""
+    """The revisions of a database. `oldest` is the revision that a release must know to be compatible."""
 
     revisions: frozenset[str] = frozenset()
     oldest: str = ""
@@ -43,19 +44,19 @@ class Schema:
         return max(self.revisions, default="none")
 
     def missing(self, known: Iterable[str]) -> list[str]:
-        """Which of the revisions that a release knows are not there."""
+        """Return the revisions of a release that the database lacks."""
         return sorted(set(known) - self.revisions)
 
-    def problem(self, known: Iterable[str]) -> str | None:
-        """Why a release that knows these revisions cannot live with the schema, and what to do. None if it can."""
+    def find_problem(self, known: Iterable[str]) -> str | None:
+        """Say why the schema does not fit a release with these revisions, and the remedy. None if it fits."""
         known = set(known)
         needed = max(known)
         if self.missing(known):
             return f"the schema has revision {self.newest}, this release needs {needed}: {REMEDY}"
-        return self.too_new(known)
+        return self.find_incompatibility(known)
 
-    def too_new(self, known: Iterable[str]) -> str | None:
-        """The same for what no `migrate` of that release can mend."""
+    def find_incompatibility(self, known: Iterable[str]) -> str | None:
+        """Say why the schema is too new for a release; its `migrate` cannot help. None if it is not."""
         if self.oldest <= (newest := max(known)):
             return None
         return (
@@ -65,22 +66,22 @@ class Schema:
 
 
 def known_revisions() -> list[str]:
-    """This release's own, in order."""
+    """Return this release's revisions, in order."""
     return [migration.revision for migration in all_migrations()]
 
 
 async def read(connection: Connection) -> Schema:
-    """The schema's revisions, as any role that may read them sees them."""
+    """Read the schema's revisions; a role that may not read them sees none."""
     if not await connection.fetchval(
         "select coalesce(has_table_privilege(to_regclass('schema_migrations'), 'select'), false)"
     ):
-        return await _before_the_table(connection)
+        return await _read_alembic_version(connection)
     rows = await connection.fetch("select revision, oldest from schema_migrations")
     return Schema(frozenset(row["revision"] for row in rows), max((row["oldest"] or "" for row in rows), default=""))
 
 
-async def _before_the_table(connection: Connection) -> Schema:
-    """The first release noted its only revision in `alembic_version`."""
+async def _read_alembic_version(connection: Connection) -> Schema:
+    """Read the first release's record: it kept its only revision in `alembic_version`."""
     if await connection.fetchval(
         "select coalesce(has_table_privilege(to_regclass('alembic_version'), 'select'), false)"
     ):
@@ -89,8 +90,8 @@ async def _before_the_table(connection: Connection) -> Schema:
     return Schema()
 
 
-async def migrating(connection: Connection) -> int | None:
-    """The process id of the `migrate` that is under way in this database."""
+async def find_migrate_process(connection: Connection) -> int | None:
+    """Return the PostgreSQL process id of a `migrate` that runs in this database."""
     pid: int | None = await connection.fetchval(
         """
         select pid from pg_locks
@@ -102,20 +103,20 @@ async def migrating(connection: Connection) -> int | None:
     return pid
 
 
-async def problem(connection: Connection) -> str | None:
-    """Why this release cannot start as the role that asks, and what to do. None if it can; a newer schema is logged."""
-    found, known = await read(connection), known_revisions()
-    if (why := found.problem(known)) is not None:
-        return why
-    if forbidden := await lacking(connection, (*WRITTEN, *READ), ("select",)):
-        return f"the service's role may not {forbidden[0]}: {REMEDY}"
-    if found.newest > max(known):
-        log.info("schema_newer_than_release", revision=found.newest, known_revision=max(known))
+async def find_problem(connection: Connection) -> str | None:
+    """Say why this release cannot start as this role, and the remedy. None if it can. Logs a newer schema."""
+    schema, known = await read(connection), known_revisions()
+    if (problem := schema.find_problem(known)) is not None:
+        return problem
+    if missing := await missing_privileges(connection, (*WRITTEN, *READ), ("select",)):
+        return f"the service's role may not {missing[0]}: {REMEDY}"
+    if schema.newest > max(known):
+        log.info("schema_newer_than_release", revision=schema.newest, known_revision=max(known))
     return None
 
 
-async def lacking(connection: Connection, tables: Iterable[str], privileges: Iterable[str]) -> list[str]:
-    """What the role that asks may not do, of all that is named: `select on tokens`."""
+async def missing_privileges(connection: Connection, tables: Iterable[str], privileges: Iterable[str]) -> list[str]:
+    """List the privileges that the connection's role lacks, such as `select on tokens`."""
     rows = await connection.fetch(
         """
         select privilege || ' on ' || name as what

@@ -14,7 +14,7 @@ import asyncpg
 
 from service.credentials import new_uid
 from service.db import sql, users
-from service.db.pool import Database, again_on_fresh_statements
+from service.db.pool import Database, retry_outdated_statements
 from service.db.users import UserRow, parse_user_row
 from service.domain.models import Role
 from service.domain.names import folded
@@ -30,7 +30,7 @@ _KEYS = {
 Connection = asyncpg.pool.PoolConnectionProxy
 
 
-@again_on_fresh_statements
+@retry_outdated_statements
 async def create(database: Database, values: Mapping[str, Any], created_by: int) -> UserRow:
     """Create a user. `values` maps fields to JSON values; `passwd` is the hash. Raises UserTaken, Invalid."""
     async with _transaction(database) as connection:
@@ -40,7 +40,7 @@ async def create(database: Database, values: Mapping[str, Any], created_by: int)
         return await _update(connection, user_id, values)
 
 
-@again_on_fresh_statements
+@retry_outdated_statements
 async def change(database: Database, user_id: int, values: Mapping[str, Any]) -> UserRow:
     """Set these fields and leave all others. Raises NotFound, LastAdmin, UserTaken, Invalid."""
     async with _transaction(database) as connection:
@@ -50,7 +50,7 @@ async def change(database: Database, user_id: int, values: Mapping[str, Any]) ->
         return await _update(connection, user_id, values)
 
 
-@again_on_fresh_statements
+@retry_outdated_statements
 async def delete(database: Database, user_id: int) -> str:
     """Delete a user; their extension is unassigned and gets a new secret. Returns the name.
 

@@ -77,7 +77,7 @@ def new_email(text: str | None) -> str | None:
     return stored
 
 
-def may_be_given(name: str, email: str | None) -> bool:
+def is_permitted(name: str, email: str | None) -> bool:
     """Whether somebody new may be called so. Those who are, from before there was a rule, stay who they are."""
     try:
         new_name(name)

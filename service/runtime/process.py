@@ -86,7 +86,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
     if supervisor.failed.done():
         raise RuntimeError(supervisor.failed.result())
     if demo is not None and demo.done() and not demo.cancelled():
-        raise demo_exposure.refusal(demo.result())
+        raise demo_exposure.exposure_error(demo.result())
 
 
 def _log_hangup() -> None:
@@ -102,12 +102,12 @@ async def _without_demo(
     The task, if there is need for one, ends when somebody loads it later, and this process with it.
     """
     bound = [one.getsockname()[0] for one in (*sockets.public, *sockets.operators)]
-    how = demo_exposure.guarded_exposure(settings, bound)
+    how = demo_exposure.find_forbidden_exposure(settings, bound)
     if how is None:
         yield None
         return
     if _holds_demo(directory):
-        raise demo_exposure.refusal(how)
+        raise demo_exposure.exposure_error(how)
     task = asyncio.create_task(_end_with_demo(directory, how, stop), name="demo watch")
     try:
         yield task

@@ -1,13 +1,13 @@
-"""The migrations: plain SQL files in `versions/`, one per revision, and how they are read.
+"""Migrations: plain SQL files in `versions/`, one per revision, and their parser.
 
-`NNNN_name.sql` is revision `NNNN`. Its statements run one by one, in one transaction, unless its first lines say
-otherwise; see `docs/operations.md`. Two marks exist, each on a line of its own among the comments at the top:
+`NNNN_name.sql` is revision `NNNN`. Its statements run one by one, by default in one transaction; see
+`docs/operations.md`. Two marks are recognised, each on its own line among the comments at the top:
 
     -- transaction: no
     -- oldest: 0007
 
 The first is for `create index concurrently`, `validate constraint` and work in batches. The second is for a contract
-step: releases that do not know revision 0007 cannot live with this one.
+step: releases that do not know revision 0007 are incompatible with this one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Migration:
-    """One file."""
+    """One migration file."""
 
     revision: str
     name: str
@@ -55,12 +55,12 @@ class Migration:
 
     @property
     def oldest(self) -> str | None:
-        """The revision that a release must know to live with this one; None where all that could before still can."""
+        """The revision that a release must know to be compatible with this one; None if none loses compatibility."""
         return self._marks.get("oldest")
 
     @cached_property
     def statements(self) -> list[str]:
-        return split(self.sql)
+        return split_statements(self.sql)
 
     @cached_property
     def _marks(self) -> dict[str, str]:
@@ -72,28 +72,28 @@ class Migration:
 
 
 def all_migrations(folder: Path | None = None) -> list[Migration]:
-    """This release's migrations, or those in `folder`, in order. Raises ValueError where two have the same number."""
+    """Return this release's migrations, or those in `folder`, in order. Raises ValueError for a duplicate number."""
     folder = folder or VERSIONS
-    found = sorted(
+    migrations = sorted(
         (Migration(match[1], path.stem, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))),
         key=lambda migration: migration.revision,
     )
-    if len({migration.revision for migration in found}) != len(found):
-        raise ValueError(f"two migrations have the same number: {[migration.name for migration in found]}")
-    return found
+    if len({migration.revision for migration in migrations}) != len(migrations):
+        raise ValueError(f"two migrations have the same number: {[migration.name for migration in migrations]}")
+    return migrations
 
 
-def split(sql: str) -> list[str]:
-    """A script's statements. It knows quotes, dollar quotes and comments; not `begin atomic`, not nested comments."""
+def split_statements(sql: str) -> list[str]:
+    """Split a script into statements. It parses quotes and comments, but not `begin atomic` or nested comments."""
     statements: list[str] = []
-    start, begun = 0, False
+    start, has_content = 0, False
     for token in _TOKEN.finditer(sql):
         if token.lastgroup == "end":
-            if begun:
+            if has_content:
                 statements.append(sql[start : token.start()].strip())
-            start, begun = token.end(), False
+            start, has_content = token.end(), False
         elif token.lastgroup != "space":
-            begun = True
-    if begun:
+            has_content = True
+    if has_content:
         statements.append(sql[start:].strip())
     return statements

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from service.credentials import PASSWORD_BYTES, PASSWORD_LENGTH
+from service.credentials import MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH
 from service.domain.models import Role
 from service.web.users.validation import MOST_NETWORKS
 
@@ -22,19 +22,19 @@ Name = Annotated[
         extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": f"^{_SEEN}+(?: {_SEEN}+)*$"},
     ),
 ]
-_LENGTHS = f"At least {PASSWORD_LENGTH} characters, at most {PASSWORD_BYTES} bytes"
+_LENGTHS = f"At least {MIN_PASSWORD_LENGTH} characters, at most {MAX_PASSWORD_BYTES} bytes"
 NewPassword = Annotated[
     str,
     Meta(
         description=f"{_LENGTHS}.",
-        extra_json_schema={"minLength": PASSWORD_LENGTH, "maxLength": PASSWORD_BYTES},
+        extra_json_schema={"minLength": MIN_PASSWORD_LENGTH, "maxLength": MAX_PASSWORD_BYTES},
     ),
 ]
 Password = Annotated[
     str,
     Meta(
         description=f"{_LENGTHS}. An empty string or the current hash leaves it unchanged.",
-        extra_json_schema={"pattern": rf"^$|^[\s\S]{{{PASSWORD_LENGTH},}}$", "maxLength": PASSWORD_BYTES},
+        extra_json_schema={"pattern": rf"^$|^[\s\S]{{{MIN_PASSWORD_LENGTH},}}$", "maxLength": MAX_PASSWORD_BYTES},
     ),
 ]
 Email = Annotated[str, Meta(description="E-mail address. Unique, case-insensitively. An empty string removes it.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from service.credentials import is_hash, usable
+from service.credentials import encode_new_password, is_hash
 from service.domain import networks
 from service.domain.names import new_email, new_name
 from service.errors import Invalid
@@ -18,7 +18,7 @@ def new_password(text: str) -> str:
     """One that bcrypt takes whole."""
     if is_hash(text):
         raise Invalid("this is the hash of a password, not a password")
-    usable(text)
+    encode_new_password(text)
     return text
 
 

@@ -244,8 +244,8 @@ async def test_no_setting_of_a_session_changes_what_a_hint_says(database: TestDa
 async def test_a_read_only_database_goes_on_answering_what_needs_no_change(
     database: TestDatabase, start: Start, logged: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.db.connection.LOOK_EVERY", 0.2)
-    monkeypatch.setattr("service.db.connection.LOOK_AGAIN_EVERY", 0.2)
+    monkeypatch.setattr("service.db.connection.WRITABLE_CHECK_INTERVAL", 0.2)
+    monkeypatch.setattr("service.db.connection.READ_ONLY_CHECK_INTERVAL", 0.2)
     server = await start(settings(database))
     credentials = {"user": "dnhai", "password": "demo-agent-password"}
     superuser = await database.connect(Postgres.superuser)

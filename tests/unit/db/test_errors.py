@@ -13,7 +13,7 @@ from asyncpg import exceptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.db.errors import fact, not_now, translated
+from service.db.errors import raises_unavailable, translate, translated
 from service.errors import (
     AlreadyExists,
     ConfigurationError,
@@ -65,7 +65,7 @@ def for_request(error: Exception, *, lost: bool = False) -> Exception:
 
 def for_feeder(error: Exception) -> Exception:
     """What a feeder or a writer meets."""
-    with pytest.raises(Exception) as raised, not_now():  # noqa: PT011
+    with pytest.raises(Exception) as raised, raises_unavailable():  # noqa: PT011
         raise error
     return raised.value
 
@@ -81,7 +81,7 @@ def test_no_error_of_the_server_ends_a_feeder_and_each_is_decided_for_a_request(
 ) -> None:
     error = from_server(kind.sqlstate or "ZZ999")
     assert isinstance(for_feeder(error), DatabaseUnavailable)
-    decided = fact(error)
+    decided = translate(error)
     assert decided is None or isinstance(decided, DatabaseUnavailable | Refused)
     assert for_request(error) is error if decided is None else type(for_request(error)) is type(decided)
 
@@ -91,7 +91,7 @@ def test_no_error_of_the_server_ends_a_feeder_and_each_is_decided_for_a_request(
 def test_no_error_without_the_servers_fields_ends_a_feeder(kind: type[Exception], lost: bool) -> None:
     error = kind("told")
     assert isinstance(for_feeder(error), DatabaseUnavailable)
-    decided = fact(error, lost=lost)
+    decided = translate(error, lost=lost)
     assert decided is None or isinstance(decided, ServiceError)
 
 
@@ -103,7 +103,7 @@ def test_what_the_system_raises_is_not_now(error: Exception) -> None:
 
 @given(st.text(string.ascii_uppercase + string.digits, min_size=5, max_size=5))
 def test_a_sqlstate_that_nobody_knows_is_decided_by_its_class_and_else_not_now(state: str) -> None:
-    decided = fact(from_server(state))
+    decided = translate(from_server(state))
     if state[:2] in ("22", "23", "44"):
         assert isinstance(decided, Refused)
     elif state[:2] not in ("25", "42"):
@@ -144,14 +144,14 @@ def test_a_sqlstate_that_nobody_knows_is_decided_by_its_class_and_else_not_now(s
     ],
 )
 def test_what_servers_say_most_often(state: str, wanted: type[Exception] | None) -> None:
-    decided = fact(from_server(state))
+    decided = translate(from_server(state))
     assert type(decided) is wanted if wanted else decided is None
 
 
 def test_a_cached_plan_is_told_apart_whatever_the_servers_language() -> None:
     error = from_server("0A000", R="RevalidateCachedQuery", M="der Plan darf den Ergebnistyp nicht ändern")
-    assert type(fact(error)) is StatementOutdated
-    assert type(fact(asyncpg.OutdatedSchemaCacheError("x"))) is StatementOutdated
+    assert type(translate(error)) is StatementOutdated
+    assert type(translate(asyncpg.OutdatedSchemaCacheError("x"))) is StatementOutdated
 
 
 def test_misuse_of_the_driver_is_a_bug_while_the_line_is_well_and_an_outage_when_it_broke() -> None:

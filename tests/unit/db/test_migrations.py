@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.db.migrations import VERSIONS, Migration, all_migrations, split
+from service.db.migrations import VERSIONS, Migration, all_migrations, split_statements
 from service.db.schema import WRITTEN, Schema
 
 RELEASED = {"0001": "3737df18ec30f4aa473e90957fdd62a83ebb687f1ee1202483e36f74fdedb281"}
@@ -73,7 +73,7 @@ def written(folder: Path, **files: str) -> list[Migration]:
     ],
 )
 def test_a_script_is_split_into_its_statements(script: str, statements: list[str]) -> None:
-    assert split(script) == statements
+    assert split_statements(script) == statements
 
 
 def quoted(text: str, quote: str) -> str:
@@ -96,7 +96,7 @@ PIECE = st.one_of(
 @given(st.lists(st.lists(PIECE, min_size=1, max_size=6), max_size=5))
 def test_a_script_of_any_statements_is_split_where_they_end(pieces: list[list[str]]) -> None:
     written = [" ".join(["select", *statement]) for statement in pieces]
-    assert split(";".join(written)) == [statement.strip() for statement in written]
+    assert split_statements(";".join(written)) == [statement.strip() for statement in written]
 
 
 def test_marks_count_among_the_comments_at_the_top_only(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_two_files_with_one_number_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_release_says_whether_it_can_use_a_schema(schema: Schema, problem: str | None) -> None:
-    found = schema.problem(["0001", "0002", "0003"])
+    found = schema.find_problem(["0001", "0002", "0003"])
     assert (found is None) if problem is None else found is not None and problem in found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.demo_exposure import exposure
+from service.demo_exposure import find_exposure
 from service.settings import Settings
 
 
@@ -14,20 +14,20 @@ from service.settings import Settings
      "[::ffff:10.0.0.1]", "no.such.host.invalid", "", "not a host", "a" * 300, "\x00", "127.0.0.1, 0.0.0.0", "[[::1]]"],
 )  # fmt: skip
 def test_what_is_not_surely_the_loopback_can_be_reached_by_others(host: str) -> None:
-    assert exposure(Settings(published_on=["127.0.0.1", host]))
-    assert exposure(Settings(), bound=["::1", host])
-    assert exposure(Settings().model_copy(update={"http_host": host}))  # the settings would refuse some of them
+    assert find_exposure(Settings(published_on=["127.0.0.1", host]))
+    assert find_exposure(Settings(), bound=["::1", host])
+    assert find_exposure(Settings().model_copy(update={"http_host": host}))  # the settings would refuse some of them
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.8.9.10", "::1", "[::1]", "::ffff:127.0.0.1", "[::ffff:127.0.0.1]", "localhost"]
 )
 def test_the_loopback_is_this_machine_only(host: str) -> None:
-    assert exposure(Settings(http_host=host)) is None
-    assert exposure(Settings(http_host="0.0.0.0", published_on=[host])) is None
-    assert exposure(Settings(http_host="0.0.0.0"), bound=[host]) is None
+    assert find_exposure(Settings(http_host=host)) is None
+    assert find_exposure(Settings(http_host="0.0.0.0", published_on=[host])) is None
+    assert find_exposure(Settings(http_host="0.0.0.0"), bound=[host]) is None
 
 
 def test_a_proxy_may_bring_anybody() -> None:
     proxies = Settings.model_validate({"trusted_proxies": ["127.0.0.1/32"], "published_on": ["127.0.0.1"]})
-    assert exposure(proxies)
+    assert find_exposure(proxies)
