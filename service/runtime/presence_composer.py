@@ -10,7 +10,7 @@ from service.ami.link import Link
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.presence.feed import PresenceFeed
-from service.domain.presence.item import CallServerView, Item, item
+from service.domain.presence.item import CallServerView, Item, compose_item
 from service.domain.session_watch import SessionWatch
 
 LOOK_EVERY, LOOK_AFTER = 1.0, 0.25
@@ -95,4 +95,4 @@ class PresenceComposer:
         if extension is None:
             return None
         person = self._directory.extension_holder(extension)
-        return item(extension, person, self._views.get(extension.call_server))
+        return compose_item(extension, person, self._views.get(extension.call_server))

@@ -1,1 +1,1 @@
-"""Presence: one item per extension, the feed of changes, and what each reader subscribes to."""
+"""Presence: one item per extension, the feed of changes, subscriptions and scopes."""

@@ -1,6 +1,6 @@
-"""Changes by number: which extension's newest change is which, so that anybody can ask what changed since.
+"""Numbers changes, and finds the extensions that changed after a given number.
 
-A vanished extension stays as a tombstone for a while. Synchronous and pure.
+A deleted extension stays as a tombstone for a while. Synchronous and pure.
 """
 
 from __future__ import annotations
@@ -8,55 +8,57 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Container
 
-TOMBSTONES = 10_000
-"""Vanished extensions that are remembered; who asks for what changed before that gets the whole picture."""
+MAX_TOMBSTONES = 10_000
+"""Deleted extensions that are remembered. A reader who asks for changes before that gets a snapshot."""
 
 
 class ChangeNumbers:
-    """`there` says which extensions there are."""
+    """`existing` contains the extensions that are not deleted."""
 
-    def __init__(self, there: Container[str]) -> None:
-        self._there = there
-        self._order: OrderedDict[str, int] = OrderedDict()  # extension → number of its newest change, oldest first
-        self._gone = 0
+    def __init__(self, existing: Container[str]) -> None:
+        self._existing = existing
+        self._newest_by_extension: OrderedDict[str, int] = OrderedDict()  # oldest first
+        self._tombstones = 0
         self.newest = 0
         """The number of the newest change."""
         self.forgotten = 0
-        """The number of the newest change that is remembered no more."""
+        """The number of the newest change that is no longer remembered."""
 
-    def changed(self, extension: str, *, appeared: bool, vanished: bool) -> int:
-        """Number a change, which has happened. Returns its number."""
-        if appeared and extension in self._order:
-            self._gone -= 1
+    def record(self, extension: str, *, created: bool, deleted: bool) -> int:
+        """Record a change. Returns its number."""
+        if created and extension in self._newest_by_extension:
+            self._tombstones -= 1
         self.newest += 1
-        self._order[extension] = self.newest
-        self._order.move_to_end(extension)
-        if vanished:
-            self._gone += 1
-            if self._gone > TOMBSTONES:
-                self._forget()
+        self._newest_by_extension[extension] = self.newest
+        self._newest_by_extension.move_to_end(extension)
+        if deleted:
+            self._tombstones += 1
+            if self._tombstones > MAX_TOMBSTONES:
+                self._forget_tombstones()
         return self.newest
 
-    def since(self, number: int, wanted: frozenset[str] | None = None) -> list[tuple[int, str]]:
-        """Each extension that changed after this number, with the number of its newest change, oldest first.
+    def since(self, number: int, extensions: frozenset[str] | None = None) -> list[tuple[int, str]]:
+        """Return (number of its newest change, extension) for each that changed after `number`, oldest first.
 
-        `wanted`: only of these. It costs what changed, or what is wanted, whichever is less.
+        `extensions` limits the result to these. The cost grows with the changes or with `extensions`, whichever are
+        fewer.
         """
-        if wanted is not None and len(wanted) < self.newest - number:
-            newer = [(at, extension) for extension in wanted if (at := self._order.get(extension, 0)) > number]
-            return sorted(newer)
+        if extensions is not None and len(extensions) < self.newest - number:
+            newest = self._newest_by_extension
+            return sorted((at, extension) for extension in extensions if (at := newest.get(extension, 0)) > number)
         changed = []
-        for extension in reversed(self._order):
-            at = self._order[extension]
+        for extension in reversed(self._newest_by_extension):
+            at = self._newest_by_extension[extension]
             if at <= number:
                 break
-            if wanted is None or extension in wanted:
+            if extensions is None or extension in extensions:
                 changed.append((at, extension))
         changed.reverse()
         return changed
 
-    def _forget(self) -> None:
+    def _forget_tombstones(self) -> None:
         """Drop the older half of the tombstones."""
-        for extension in [name for name in self._order if name not in self._there][: TOMBSTONES // 2]:
-            self.forgotten = self._order.pop(extension)
-            self._gone -= 1
+        tombstones = [extension for extension in self._newest_by_extension if extension not in self._existing]
+        for extension in tombstones[: MAX_TOMBSTONES // 2]:
+            self.forgotten = self._newest_by_extension.pop(extension)
+            self._tombstones -= 1

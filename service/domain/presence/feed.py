@@ -1,12 +1,12 @@
-"""The board: every extension's presence, numbered by change, so that anybody can ask what changed since.
+"""The presence feed: the current item of every extension, with numbered changes.
 
-Synchronous and pure. Parts that know better call `touch`; what was touched is then composed, and only what really
-differs is a change. State is not a log: a mailbox gives the newest item per extension, so its size is bounded by the
-number of extensions, however slow its reader is.
+Synchronous and pure. Sources call `touch`; the feed then composes the touched extensions again, and only an item that
+differs counts as a change. The feed is state, not a log: a subscription holds the newest item per extension, so the
+number of extensions bounds its size, however slow its reader is.
 
-When very much was touched at once, as by a lost link, it is composed in slices, a turn of the loop each. Nobody is told
-anything older meanwhile: whoever looks calls `catch_up` with what they look at, and only who looks at everything has to
-wait until the board is not `behind` any more.
+When very many extensions are touched at once, as by a lost link, they are composed in slices, one per turn of the loop.
+No reader sees an older item meanwhile: a reader calls `catch_up` for the extensions that it reads. Only a reader of all
+extensions must wait while the feed is `behind`.
 """
 
 from __future__ import annotations
@@ -21,116 +21,116 @@ from service.domain.presence.item import Item
 from service.domain.presence.subscription import FullSubscription, Subscription
 from service.domain.presence.subscription_index import SubscriptionIndex
 
-SLICE = 256
-"""Extensions that are composed in one turn of the loop: a few milliseconds."""
+SLICE_SIZE = 256
+"""Extensions that are composed in one turn of the loop, which takes a few milliseconds."""
 
 
 class PresenceFeed:
-    """`compose` makes an extension's item as of now, or None for one that is not there.
+    """`compose` returns the current item of an extension, None if the extension does not exist.
 
-    `soon` runs a function in a later turn of the loop: changes of one turn are one flush. `look` touches what changed
-    by the passing of time alone, such as all of a link that has fallen silent.
+    `call_soon` runs a function in a later turn of the loop, so that the changes of one turn are composed together.
+    `touch_expired` touches the extensions that change by the passage of time alone, such as those of a silent link.
     """
 
     def __init__(
         self,
         compose: Callable[[str], Item | None],
-        soon: Callable[[Callable[[], None]], object],
-        look: Callable[[], None] = lambda: None,
+        call_soon: Callable[[Callable[[], None]], object],
+        touch_expired: Callable[[], None] = lambda: None,
     ) -> None:
         self._compose = compose
-        self.soon = soon
-        self._look = look
+        self.call_soon = call_soon
+        self._touch_expired = touch_expired
         self._instance = secrets.token_hex(6)
         self._items: dict[str, Item] = {}
-        self._numbering = ChangeNumbers(self._items)
+        self._numbers = ChangeNumbers(self._items)
         self._touched: set[str] = set()
-        self._altered: list[tuple[set[str], bool]] = []
-        self.moved = 0
+        self._trackers: list[tuple[set[str], bool]] = []
+        self.last_owner_change = 0
         """The number of the newest change of an owner."""
-        self._due = False
+        self._scheduled = False
         self.subscriptions = SubscriptionIndex()
 
     def __len__(self) -> int:
         return len(self._items)
 
-    # --- who writes --------------------------------------------------------------------------------------------
+    # --- writing -----------------------------------------------------------------------------------------------
 
     def touch(self, extensions: Iterable[str]) -> None:
-        """Something of these changed, perhaps."""
+        """Mark extensions that may have changed."""
         self._touched.update(extensions)
-        if not self._due and self._touched:
-            self._due = True
-            self.soon(self._turn)
+        if not self._scheduled and self._touched:
+            self._scheduled = True
+            self.call_soon(self._compose_slice)
 
     def touch_one(self, extension: str) -> None:
-        """Something of this one changed, perhaps."""
+        """Mark one extension that may have changed."""
         self._touched.add(extension)
-        if not self._due:
-            self._due = True
-            self.soon(self._turn)
+        if not self._scheduled:
+            self._scheduled = True
+            self.call_soon(self._compose_slice)
 
     def touch_call_server(self, call_server: str) -> None:
-        """Something of all that this call server has changed, perhaps."""
+        """Mark all extensions of a call server."""
         self.touch([number for number, item in self._items.items() if item.call_server == call_server])
 
-    def _turn(self) -> None:
-        """Compose a slice of what was touched, and the next one in another turn."""
-        self._due = False
+    def _compose_slice(self) -> None:
+        """Compose a slice of the touched extensions, and schedule the next slice."""
+        self._scheduled = False
         touched = self._touched
-        if len(touched) <= SLICE:
+        if len(touched) <= SLICE_SIZE:
             self.flush()
             return
-        self._refresh([touched.pop() for _ in range(SLICE)])
-        self._due = True
-        self.soon(self._turn)
+        self._refresh([touched.pop() for _ in range(SLICE_SIZE)])
+        self._scheduled = True
+        self.call_soon(self._compose_slice)
 
     def flush(self) -> None:
-        """Compose all that was touched."""
+        """Compose all touched extensions."""
         touched, self._touched = self._touched, set()
         self._refresh(touched)
 
     def _refresh(self, extensions: Iterable[str]) -> None:
-        """Compose these; number and deliver what differs."""
+        """Compose these extensions; number and publish the items that differ."""
         before = self.version
         for extension in extensions:
             new, old = self._compose(extension), self._items.get(extension)
-            if new is not None and old is not None and new.same(old):
+            if new is not None and old is not None and new.has_same_facts(old):
                 if new.round_trip_ms != old.round_trip_ms:
-                    self._items[extension] = _with_time(new, old.as_of)
-                    self._note(extension, trip=True)
+                    self._items[extension] = msgspec.structs.replace(new, as_of=old.as_of)
+                    self._track(extension, only_round_trip=True)
                 continue
             if new is None and old is None:
                 continue
-            self._changed(extension, new, old)
+            self._publish(extension, new, old)
         if self.version != before:
-            self.subscriptions.wake()
+            self.subscriptions.notify_idle()
 
-    def _changed(self, extension: str, new: Item | None, old: Item | None) -> None:
+    def _publish(self, extension: str, new: Item | None, old: Item | None) -> None:
         if new is not None:
             self._items[extension] = new
         else:
             del self._items[extension]
-        version = self._numbering.changed(extension, appeared=old is None, vanished=new is None)
-        self._note(extension, trip=False)
-        moved = _owner(old) != _owner(new)
-        if moved:
-            self.moved = version
-        self.subscriptions.put(version, extension, new, moved=moved)
+        version = self._numbers.record(extension, created=old is None, deleted=new is None)
+        self._track(extension, only_round_trip=False)
+        owner_changed = _owner(old) != _owner(new)
+        if owner_changed:
+            self.last_owner_change = version
+        self.subscriptions.put(version, extension, new, owner_changed=owner_changed)
 
-    def _note(self, extension: str, *, trip: bool) -> None:
-        for altered, trips in self._altered:
-            if trips or not trip:
-                altered.add(extension)
+    def _track(self, extension: str, *, only_round_trip: bool) -> None:
+        for changed, round_trips in self._trackers:
+            if round_trips or not only_round_trip:
+                changed.add(extension)
 
-    # --- who reads ---------------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------
 
     def catch_up(self, extensions: frozenset[str] | None = None) -> None:
-        """Compose what was touched of these, so that they are as of now; of all (None), unless it is `behind` then."""
-        self._look()
+        """Compose the touched ones of these extensions; of all (None), unless the feed is `behind`."""
+        self._touch_expired()
         if not self._touched:
             return
-        if len(self._touched) <= SLICE:
+        if len(self._touched) <= SLICE_SIZE:
             self.flush()
         elif extensions is not None and (due := self._touched & extensions):
             self._touched -= due
@@ -138,44 +138,44 @@ class PresenceFeed:
 
     @property
     def behind(self) -> bool:
-        """Whether more is to be composed than a turn of the loop may take."""
-        return len(self._touched) > SLICE
+        """Whether more extensions are touched than one turn of the loop may compose."""
+        return len(self._touched) > SLICE_SIZE
 
-    def altered(self, *, trips: bool) -> set[str]:
-        """A set that gets every extension whose item is another from now on, and holds all that there are.
+    def track_changes(self, *, round_trips: bool) -> set[str]:
+        """Return a set with all extensions, to which each changed extension will be added. The reader empties it.
 
-        `trips`: also those of which only the round-trip time is another. It is its reader's to empty.
+        `round_trips`: also add extensions of which only the round-trip time changed.
         """
-        altered = set(self._items)
-        self._altered.append((altered, trips))
-        return altered
+        changed = set(self._items)
+        self._trackers.append((changed, round_trips))
+        return changed
 
     @property
     def version(self) -> int:
         """The number of the newest change."""
-        return self._numbering.newest
+        return self._numbers.newest
 
     @property
     def forgotten(self) -> int:
-        """The number of the newest change that is remembered no more."""
-        return self._numbering.forgotten
+        """The number of the newest change that is no longer remembered."""
+        return self._numbers.forgotten
 
     def cursor(self, version: int | None = None) -> str:
-        """Where a reader stands who has seen everything up to this change."""
+        """Build the cursor of a reader who has seen all changes up to `version`, by default the newest."""
         return f"{self._instance}-{self.version if version is None else version}"
 
     def items(self) -> Iterable[Item]:
-        """The whole picture."""
+        """Return all items."""
         return self._items.values()
 
     def get(self, extension: str) -> Item | None:
-        """One extension's item."""
+        """Return one extension's item."""
         return self._items.get(extension)
 
-    def version_of(self, cursor: str) -> int | None:
-        """The change up to which a reader has seen everything; None when only the whole picture will do.
+    def parse_cursor(self, cursor: str) -> int | None:
+        """Return the version of a cursor; None if its reader needs a snapshot.
 
-        That is so for a cursor from another process, from before a restart, from too long ago, and a made-up one.
+        That is so for cursors of another process, from before a restart, too old ones and invented ones.
         """
         instance, _, number = cursor.partition("-")
         if instance != self._instance or not number.isascii() or not number.isdecimal() or len(number) > 18:
@@ -183,42 +183,44 @@ class PresenceFeed:
         version = int(number)
         return version if self.forgotten <= version <= self.version else None
 
-    def since(self, version: int, wanted: frozenset[str] | None = None) -> list[tuple[str, Item | None]]:
-        """What changed, of these, after a version that `version_of` gave in the same turn, oldest first."""
-        return [(extension, self._items.get(extension)) for _, extension in self._numbering.since(version, wanted)]
+    def changes_since(self, version: int, extensions: frozenset[str] | None = None) -> list[tuple[str, Item | None]]:
+        """Return the items of these extensions that changed after `version`, oldest first; None for a deleted one.
 
-    def numbered_since(self, version: int) -> list[tuple[int, str]]:
-        """The same as numbers and extensions."""
-        return self._numbering.since(version)
+        `version` must come from `parse_cursor` in the same turn of the loop.
+        """
+        return [(extension, self._items.get(extension)) for _, extension in self._numbers.since(version, extensions)]
+
+    def numbers_since(self, version: int) -> list[tuple[int, str]]:
+        """Return (number, extension) of the changes after `version`, oldest first."""
+        return self._numbers.since(version)
 
     def link_changed(self, call_server: str, live: bool) -> None:
-        """A link was lost, or is back: everybody who follows anything is told, and then what changed by that."""
+        """Notify all subscriptions that a link was lost or is live again."""
         self.catch_up()
         self.subscriptions.put_link(call_server, live)
 
     def subscribe(
-        self, extensions: frozenset[str] | None, arrived: Callable[[], None], by_owner: bool = False
+        self, extensions: frozenset[str] | None, notify: Callable[[], None], by_owner: bool = False
     ) -> Subscription:
-        """A mailbox for what changes from now on. Take the picture in the same turn of the loop."""
+        """Subscribe to changes of these extensions, all if None. Take the snapshot in the same turn of the loop.
+
+        `notify` is called when a change arrives, and must not wait. `by_owner`: see `Subscription`.
+        """
         self.catch_up(extensions)
         subscription = (
-            FullSubscription(self, arrived) if extensions is None else Subscription(extensions, arrived, by_owner)
+            FullSubscription(self, notify) if extensions is None else Subscription(extensions, notify, by_owner)
         )
         self.subscriptions.add(subscription)
         return subscription
 
-    def wake_for_next(self, subscription: FullSubscription) -> None:
-        """It is empty: it is to be told of the next change."""
-        self.subscriptions.wake_for_next(subscription)
+    def notify_next(self, subscription: FullSubscription) -> None:
+        """Have an empty subscription notified of the next change."""
+        self.subscriptions.mark_idle(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """The reader is gone."""
+        """End a subscription."""
         self.subscriptions.remove(subscription)
 
 
 def _owner(item: Item | None) -> str | None:
     return item.user_id if item is not None else None
-
-
-def _with_time(item: Item, as_of: str) -> Item:
-    return msgspec.structs.replace(item, as_of=as_of)

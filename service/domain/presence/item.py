@@ -1,4 +1,4 @@
-"""One extension's presence as a client sees it: what other systems mix, kept apart. Pure."""
+"""The presence item: device state, registration and the presence that a user sets, as separate facts. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from service.domain.models import DeviceState, Extension, Person
 from service.domain.presence_state import NOT_SET, PresenceStates
 from service.domain.timestamps import rfc3339_ms
 
-IN_CALL = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
+IN_CALL_STATES = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
 
 
 @dataclass(frozen=True, slots=True)
 class CallServerView:
-    """What one link keeps of its call server."""
+    """The live state that one link keeps of its call server."""
 
     states: DeviceStates
     contacts: Contacts
@@ -44,12 +44,12 @@ class Item(msgspec.Struct, frozen=True, rename="camel"):
     as_of: str
     """When anything but the round-trip time last changed, RFC 3339."""
 
-    def same(self, other: Item) -> bool:
-        """Whether nothing that counts has changed: the time and the round-trip time do not."""
+    def has_same_facts(self, other: Item) -> bool:
+        """Return whether the items differ at most in `as_of` and `round_trip_ms`."""
         return self.facts() == other.facts()
 
     def facts(self) -> tuple[object, ...]:
-        """What an entity tag covers: the same on every replica."""
+        """Return the fields that an entity tag covers, which are the same on every replica."""
         return (
             self.extension,
             self.user_id,
@@ -65,8 +65,8 @@ class Item(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
-def item(extension: Extension, person: Person | None, view: CallServerView | None) -> Item:
-    """Merge what is stored with what is live, as of now."""
+def compose_item(extension: Extension, person: Person | None, view: CallServerView | None) -> Item:
+    """Merge stored and live data into the current item."""
     as_of = rfc3339_ms(datetime.now(UTC))
     reading = view.states.read(extension.device) if view is not None else None
     current = view is not None and view.states.current
@@ -74,7 +74,7 @@ def item(extension: Extension, person: Person | None, view: CallServerView | Non
     presence = view.presences.of(extension.number) if view is not None and current else NOT_SET
     state = reading.state if reading is not None else DeviceState.UNKNOWN
     live = reading is not None and reading.live
-    trips = [contact.round_trip_us for contact in contacts or () if contact.round_trip_us is not None]
+    round_trips = [contact.round_trip_us for contact in contacts or () if contact.round_trip_us is not None]
     return Item(
         extension=extension.number,
         user_id=person.uid if person is not None else None,
@@ -83,8 +83,8 @@ def item(extension: Extension, person: Person | None, view: CallServerView | Non
         state=state.value,
         registered=None if contacts is None else bool(contacts),
         reachable=_reachable(contacts),
-        round_trip_ms=min(trips) / 1000 if trips else None,
-        in_call=state in IN_CALL if live else None,
+        round_trip_ms=min(round_trips) / 1000 if round_trips else None,
+        in_call=state in IN_CALL_STATES if live else None,
         presence=presence.state.value,
         message=presence.message,
         live=live,
@@ -93,15 +93,15 @@ def item(extension: Extension, person: Person | None, view: CallServerView | Non
 
 
 def _contacts(extension: Extension, view: CallServerView) -> tuple[Contact, ...] | None:
-    """An extension's contacts. That it has none is said only of one that Asterisk is known to know."""
+    """Return the extension's contacts, None if unknown. An empty answer counts only if Asterisk has the endpoint."""
     contacts = view.contacts.of(extension.number)
-    known = view.states.get(extension.device) not in (None, DeviceState.INVALID)
-    return contacts if contacts or known else None
+    endpoint_exists = view.states.get(extension.device) not in (None, DeviceState.INVALID)
+    return contacts if contacts or endpoint_exists else None
 
 
 def _reachable(contacts: tuple[Contact, ...] | None) -> bool | None:
-    """Whether a contact answers; None while nobody knows."""
+    """Return whether any contact answers; None if unknown."""
     if contacts is None:
         return None
-    told = [contact.reachable for contact in contacts if contact.reachable is not None]
-    return any(told) if told or not contacts else None
+    qualified = [contact.reachable for contact in contacts if contact.reachable is not None]
+    return any(qualified) if qualified or not contacts else None

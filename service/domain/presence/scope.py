@@ -1,7 +1,7 @@
-"""What one reader follows: which extensions it asked for, of those that it may see. Pure.
+"""The scope of a reader: the extensions that it requested, limited to those that its person may see. Pure.
 
-Whose an extension is can change, and with it what a reader sees who asked by `userId`, or who sees only their own. What
-they see no more cannot be told as a change of it, so they get the whole picture whenever an owner changed.
+A reader who filters by `userId`, or who may see only their own extension, depends on owners. When an owner changes, an
+extension may leave the scope, and a change of the extension cannot express that. Such a reader then gets a snapshot.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from service.domain.presence.visibility import may_see, sees_all
 Changes = list[tuple[str, Item | None]]
 EXTENSION = attrgetter("extension")
 OWN = "-own"
-"""Ends the cursors of those who see their own only: whose role changed meanwhile needs the whole picture."""
+"""Suffix of the cursors of readers who see only their own extension. After a change of role such a cursor is void."""
 
 
 class Scope:
-    """`numbers` and `uids` are the filters; without any it is everything that the person may see."""
+    """`numbers` and `uids` are filters. Without any, the scope is everything that the person may see."""
 
     __slots__ = ("_directory", "_feed", "_numbers", "_uids", "person")
 
@@ -35,68 +35,72 @@ class Scope:
         self._uids = uids
 
     @property
-    def everything(self) -> bool:
-        """Whether it is the whole board."""
+    def covers_everything(self) -> bool:
+        """Whether the scope is the whole feed."""
         return sees_all(self.person) and not self._numbers and not self._uids
 
     @property
-    def asked(self) -> frozenset[str] | None:
-        """The extensions that were asked for, none for all; None where it depends on who asks, or on whose they are."""
-        return None if self.by_owner else self._numbers
+    def requested(self) -> frozenset[str] | None:
+        """Requested extensions; an empty set means all. None if the result depends on the caller or on ownership."""
+        return None if self.depends_on_owner else self._numbers
 
     @property
-    def by_owner(self) -> bool:
-        """Whether it depends on whose an extension is."""
+    def depends_on_owner(self) -> bool:
+        """Whether the scope depends on who owns an extension."""
         return bool(self._uids) or not sees_all(self.person)
 
-    def wanted(self) -> frozenset[str] | None:
-        """The extensions to follow, as owned now; None for all."""
-        if self.everything:
+    def extensions(self) -> frozenset[str] | None:
+        """Return the extensions in scope, by current ownership; None for all."""
+        if self.covers_everything:
             return None
-        asked = self._numbers | self._held(self._uids) if self._uids else self._numbers
+        requested = self._numbers | self._assigned_to(self._uids) if self._uids else self._numbers
         if sees_all(self.person):
-            return asked
-        own = self._held(frozenset({self.person.uid}))
-        return own & asked if self._numbers or self._uids else own
+            return requested
+        own = self._assigned_to(frozenset({self.person.uid}))
+        return own & requested if self._numbers or self._uids else own
 
     def snapshot(self) -> list[Item]:
-        """Everything in sight, in a stable order."""
-        wanted = self.wanted()
-        self._feed.catch_up(wanted)
-        if wanted is None:
+        """Return all items in scope, sorted by extension."""
+        extensions = self.extensions()
+        self._feed.catch_up(extensions)
+        if extensions is None:
             return sorted(self._feed.items(), key=EXTENSION)
-        found = (item for number in wanted if (item := self._feed.get(number)) is not None)
-        return sorted((item for item in found if may_see(self.person, item)), key=EXTENSION)
+        items = (item for number in extensions if (item := self._feed.get(number)) is not None)
+        return sorted((item for item in items if may_see(self.person, item)), key=EXTENSION)
 
     def cursor(self, version: int | None = None) -> str:
-        """Where a reader stands with this sight who has seen everything up to this change."""
+        """Build the cursor of a reader with this scope who has seen all changes up to `version`."""
         return self._feed.cursor(version) + ("" if sees_all(self.person) else OWN)
 
-    def since(self, cursor: str) -> Changes | None:
-        """What changed in sight after a cursor; None when only the whole picture will do."""
-        wanted = self.wanted()
-        self._feed.catch_up(wanted)
+    def changes_since(self, cursor: str) -> Changes | None:
+        """Return the changes in scope after a cursor; None if the reader needs a snapshot."""
+        extensions = self.extensions()
+        self._feed.catch_up(extensions)
         if not sees_all(self.person):
-            cursor, mark, rest = cursor.partition(OWN)
-            if not mark or rest:
+            cursor, suffix, rest = cursor.partition(OWN)
+            if not suffix or rest:
                 return None
-        version = self._feed.version_of(cursor)
-        if version is None or (self.by_owner and (version < self._feed.moved or self._feed.behind)):
-            return None  # while the board is behind, who knows which owners have changed
-        return self._seen(self._feed.since(version, wanted), wanted)
+        version = self._feed.parse_cursor(cursor)
+        if version is None:
+            return None
+        # While the feed is behind, owner changes may be among the extensions that are not composed yet.
+        if self.depends_on_owner and (version < self._feed.last_owner_change or self._feed.behind):
+            return None
+        return self._filter(self._feed.changes_since(version, extensions), extensions)
 
-    def chosen(self, changes: Changes) -> Changes:
-        """Those that are in sight. That something vanished is told to those who see all."""
-        return self._seen(changes, self.wanted())
+    def filter(self, changes: Changes) -> Changes:
+        """Return the changes in scope. Deletions are reported only to readers who see everything."""
+        return self._filter(changes, self.extensions())
 
-    def _seen(self, changes: Changes, wanted: frozenset[str] | None) -> Changes:
+    def _filter(self, changes: Changes, extensions: frozenset[str] | None) -> Changes:
         all_ = sees_all(self.person)
         return [
             (extension, item)
             for extension, item in changes
-            if (wanted is None or extension in wanted) and (all_ or (item is not None and may_see(self.person, item)))
+            if (extensions is None or extension in extensions)
+            and (all_ or (item is not None and may_see(self.person, item)))
         ]
 
-    def _held(self, uids: frozenset[str]) -> frozenset[str]:
-        found = map(self._directory.extension_of, uids)
-        return frozenset(extension.number for extension in found if extension is not None)
+    def _assigned_to(self, uids: frozenset[str]) -> frozenset[str]:
+        extensions = map(self._directory.extension_of, uids)
+        return frozenset(extension.number for extension in extensions if extension is not None)

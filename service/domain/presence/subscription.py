@@ -1,4 +1,4 @@
-"""Mailboxes: what changed on the board for one reader since they looked last. Synchronous and pure."""
+"""Subscriptions: the changes of the presence feed that one reader has not taken yet. Synchronous and pure."""
 
 from __future__ import annotations
 
@@ -7,56 +7,59 @@ from typing import Protocol
 
 from service.domain.presence.item import Item
 
-LARGEST_NEWS = 1_000
-"""Changes that one who follows everything is given at a time."""
+MAX_BATCH = 1_000
+"""Changes that a full subscription returns at once."""
 
 
 class Subscription:
-    """What changed for one reader. `arrived` is called when something comes, and must not wait."""
+    """Changes for one reader. `notify` is called when one arrives, and must not wait.
 
-    __slots__ = ("_items", "_moved", "_version", "arrived", "by_owner", "extensions", "links", "seen")
+    `by_owner`: the reader's scope depends on owners, so a change of any owner requires a snapshot.
+    """
 
-    def __init__(self, extensions: frozenset[str] | None, arrived: Callable[[], None], by_owner: bool = False) -> None:
+    __slots__ = ("_items", "_owner_changed", "_version", "by_owner", "extensions", "links", "notify", "seen")
+
+    def __init__(self, extensions: frozenset[str] | None, notify: Callable[[], None], by_owner: bool = False) -> None:
         self.extensions = extensions
-        """Which extensions it wants; None means all."""
+        """The subscribed extensions; None means all."""
         self.by_owner = by_owner
         self.seen = 0
-        """The number of the newest change that was taken from it."""
-        self.arrived = arrived
+        """The number of the newest change that was taken."""
+        self.notify = notify
         self.links: dict[str, bool] = {}
-        """Call servers whose link was lost (False) or is back (True) since the box was last emptied."""
-        self._moved = False
+        """Call servers whose link was lost (False) or is live again (True) since links were last taken."""
+        self._owner_changed = False
         self._items: dict[str, Item | None] = {}
         self._version = 0
 
     @property
-    def moved(self) -> bool:
-        """Whether only the whole picture will do: an owner changed, and it wants to know by owner."""
-        return self._moved
+    def needs_snapshot(self) -> bool:
+        """Whether changes do not suffice: an owner changed, and the subscription is by owner."""
+        return self._owner_changed
 
     def put_link(self, call_server: str, live: bool) -> None:
-        """A link was lost, or is back."""
+        """Add the state of a link that was lost or is live again."""
         self.links[call_server] = live
-        self.arrived()
+        self.notify()
 
-    def put_moved(self) -> None:
-        """An extension has another owner, or none any more."""
-        self._moved = True
-        self.arrived()
+    def put_owner_change(self) -> None:
+        """Record that an extension was assigned or unassigned."""
+        self._owner_changed = True
+        self.notify()
 
     def take_links(self) -> dict[str, bool]:
-        """What happened to links."""
+        """Remove and return the changed links."""
         links, self.links = self.links, {}
         return links
 
     def put(self, version: int, extension: str, item: Item | None) -> None:
-        """The newest of an extension; None: it vanished."""
+        """Add an extension's newest item; None if it was deleted."""
         self._items[extension] = item
         self._version = version
-        self.arrived()
+        self.notify()
 
     def take(self) -> tuple[int, dict[str, Item | None]]:
-        """Everything that is here, and the number of the newest change in it. Leaves it empty."""
+        """Remove all items and return them, with the number of the newest change among them."""
         items, self._items = self._items, {}
         self.seen = self._version
         return self._version, items
@@ -65,8 +68,8 @@ class Subscription:
         return len(self._items)
 
 
-class Changing(Protocol):
-    """What the mailbox of one who follows everything asks of the board."""
+class ChangeSource(Protocol):
+    """The part of the presence feed that a full subscription uses."""
 
     @property
     def forgotten(self) -> int: ...
@@ -76,40 +79,40 @@ class Changing(Protocol):
 
     def get(self, extension: str) -> Item | None: ...
 
-    def numbered_since(self, version: int) -> list[tuple[int, str]]: ...
+    def numbers_since(self, version: int) -> list[tuple[int, str]]: ...
 
-    def wake_for_next(self, subscription: FullSubscription) -> None: ...
+    def notify_next(self, subscription: FullSubscription) -> None: ...
 
 
 class FullSubscription(Subscription):
-    """Of one who follows everything. The board's own order is what is in it, so a change costs it nothing.
+    """A subscription to all extensions. It reads the feed's own change order, so a change costs it nothing.
 
-    It is told of the next change once, and then of none until it is emptied. Very many changes are taken in several
-    goes, the oldest first, as each is told in a turn of the loop.
+    It is notified of one change, and then not again until it has been emptied. Very many changes are taken in batches,
+    oldest first, so that each batch is sent in its own turn of the loop.
     """
 
     __slots__ = ("_feed",)
 
-    def __init__(self, feed: Changing, arrived: Callable[[], None]) -> None:
-        super().__init__(None, arrived)
+    def __init__(self, feed: ChangeSource, notify: Callable[[], None]) -> None:
+        super().__init__(None, notify)
         self._feed = feed
         self.seen = feed.version
 
     @property
-    def moved(self) -> bool:
-        """Whether only the whole picture will do: it slept while more vanished than is remembered."""
+    def needs_snapshot(self) -> bool:
+        """Whether changes do not suffice: more deletions were missed than the feed remembers."""
         return self.seen < self._feed.forgotten
 
     def take(self) -> tuple[int, dict[str, Item | None]]:
-        """As above."""
+        """Take the next batch of items, with the number of the newest change among them."""
         feed = self._feed
-        changes = feed.numbered_since(self.seen)
-        self.seen = changes[LARGEST_NEWS - 1][0] if len(changes) > LARGEST_NEWS else feed.version
+        changes = feed.numbers_since(self.seen)
+        self.seen = changes[MAX_BATCH - 1][0] if len(changes) > MAX_BATCH else feed.version
         if self.seen < feed.version:
-            self.arrived()
+            self.notify()
         else:
-            feed.wake_for_next(self)
-        return self.seen, {extension: feed.get(extension) for _, extension in changes[:LARGEST_NEWS]}
+            feed.notify_next(self)
+        return self.seen, {extension: feed.get(extension) for _, extension in changes[:MAX_BATCH]}
 
     def __len__(self) -> int:
-        return len(self._feed.numbered_since(self.seen))
+        return len(self._feed.numbers_since(self.seen))

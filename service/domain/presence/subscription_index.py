@@ -1,4 +1,4 @@
-"""All mailboxes of a board, by what they are for: a change costs nothing for those whom it does not concern.
+"""Indexes all subscriptions by extension, so that a change costs nothing for the unaffected ones.
 
 Synchronous and pure.
 """
@@ -12,67 +12,67 @@ from service.domain.presence.subscription import FullSubscription, Subscription
 
 
 class SubscriptionIndex:
-    """Of those who follow everything, of those who follow extensions, and of those who follow by owner."""
+    """Subscriptions to all extensions, to single extensions, and by owner."""
 
     def __init__(self) -> None:
-        self._for_all: set[FullSubscription] = set()
-        self._asleep: set[FullSubscription] = set()  # those of them that are to be told of the next change
-        self._for_some: set[Subscription] = set()
+        self._full: set[FullSubscription] = set()
+        self._idle: set[FullSubscription] = set()  # full ones that the next change must notify
+        self._partial: set[Subscription] = set()
         self._by_owner: set[Subscription] = set()
-        self._for_one: dict[str, set[Subscription]] = {}
+        self._by_extension: dict[str, set[Subscription]] = {}
 
     def __len__(self) -> int:
-        return len(self._for_all) + len(self._for_some)
+        return len(self._full) + len(self._partial)
 
     def __iter__(self) -> Iterator[Subscription]:
-        yield from self._for_all
-        yield from self._for_some
+        yield from self._full
+        yield from self._partial
 
     def add(self, subscription: Subscription) -> None:
-        """From now on it gets what changes."""
+        """Begin to deliver changes to a subscription."""
         if isinstance(subscription, FullSubscription):
-            self._for_all.add(subscription)
-            self._asleep.add(subscription)
+            self._full.add(subscription)
+            self._idle.add(subscription)
             return
-        self._for_some.add(subscription)
+        self._partial.add(subscription)
         if subscription.by_owner:
             self._by_owner.add(subscription)
         for extension in subscription.extensions or ():
-            self._for_one.setdefault(extension, set()).add(subscription)
+            self._by_extension.setdefault(extension, set()).add(subscription)
 
     def remove(self, subscription: Subscription) -> None:
-        """It gets nothing any more."""
+        """Stop delivering to a subscription."""
         if isinstance(subscription, FullSubscription):
-            self._for_all.discard(subscription)
-            self._asleep.discard(subscription)
-        self._for_some.discard(subscription)
+            self._full.discard(subscription)
+            self._idle.discard(subscription)
+        self._partial.discard(subscription)
         self._by_owner.discard(subscription)
         for extension in subscription.extensions or ():
-            boxes = self._for_one.get(extension, set())
-            boxes.discard(subscription)
-            if not boxes:
-                self._for_one.pop(extension, None)
+            subscriptions = self._by_extension.get(extension, set())
+            subscriptions.discard(subscription)
+            if not subscriptions:
+                self._by_extension.pop(extension, None)
 
-    def put(self, version: int, extension: str, item: Item | None, *, moved: bool) -> None:
-        """A change, for whoever follows this extension; and for who follows by owner, where it `moved`."""
-        for subscription in self._for_one.get(extension, ()):
+    def put(self, version: int, extension: str, item: Item | None, *, owner_changed: bool) -> None:
+        """Deliver a change to the extension's subscriptions, and a change of owner to those by owner."""
+        for subscription in self._by_extension.get(extension, ()):
             subscription.put(version, extension, item)
-        if moved:
+        if owner_changed:
             for subscription in self._by_owner:
-                subscription.put_moved()
+                subscription.put_owner_change()
 
     def put_link(self, call_server: str, live: bool) -> None:
-        """A link was lost, or is back: that is for all."""
+        """Deliver a changed link to all subscriptions."""
         for subscription in self:
             subscription.put_link(call_server, live)
 
-    def wake(self) -> None:
-        """Something changed: tell those who follow everything, once until they have looked."""
-        woken, self._asleep = self._asleep, set()
-        for subscription in woken:
-            subscription.arrived()
+    def notify_idle(self) -> None:
+        """Notify the full subscriptions that are idle. They are idle again once they have been emptied."""
+        idle, self._idle = self._idle, set()
+        for subscription in idle:
+            subscription.notify()
 
-    def wake_for_next(self, subscription: FullSubscription) -> None:
-        """It is empty: it is to be told of the next change."""
-        if subscription in self._for_all:
-            self._asleep.add(subscription)
+    def mark_idle(self, subscription: FullSubscription) -> None:
+        """Have an empty full subscription notified of the next change."""
+        if subscription in self._full:
+            self._idle.add(subscription)

@@ -1,9 +1,9 @@
-"""Who may see whose presence, in one place.
+"""Which presence each role may see.
 
 | role | sees |
 | --- | --- |
-| `admin` | everybody |
-| `agent` | everybody |
+| `admin` | all extensions |
+| `agent` | all extensions |
 | `client` | their own extension |
 """
 
@@ -14,10 +14,10 @@ from service.domain.presence.item import Item
 
 
 def sees_all(person: Person) -> bool:
-    """Whether nothing has to be filtered."""
+    """Return whether the person may see all extensions."""
     return person.role is not Role.CLIENT
 
 
 def may_see(person: Person, item: Item) -> bool:
-    """Whether this person may see this item."""
+    """Return whether the person may see this item."""
     return sees_all(person) or item.user_id == person.uid

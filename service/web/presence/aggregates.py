@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from service.domain.presence.feed import SLICE, PresenceFeed
+from service.domain.presence.feed import SLICE_SIZE, PresenceFeed
 from service.domain.presence.item import Item
 from service.web.presence.json_blocks import Blocks
 
@@ -22,7 +22,7 @@ class _Whole:
 
     def __init__(self, feed: PresenceFeed, *, trips: bool) -> None:
         self._feed = feed
-        self._altered = feed.altered(trips=trips)
+        self._altered = feed.track_changes(round_trips=trips)
         self._turning = False
         self._finished = False
 
@@ -36,12 +36,12 @@ class _Whole:
     def _turn(self) -> None:
         altered, feed = self._altered, self._feed
         self._turning = self._finished = False
-        for _ in range(min(SLICE, len(altered))):
+        for _ in range(min(SLICE_SIZE, len(altered))):
             extension = altered.pop()
             self._take(extension, feed.get(extension))
         if altered or not self._finish_some():
             self._turning = True
-            feed.soon(self._turn)
+            feed.call_soon(self._turn)
         else:
             self._finished = True
 

@@ -45,7 +45,7 @@ def many_sync(request: web.Request) -> PrebuiltResponse | None:
     if person is None:
         return None
     scope, cursor = scope_of(request, person), question.since
-    return _told(request, scope, cursor, None if cursor is None else scope.since(cursor))
+    return _told(request, scope, cursor, None if cursor is None else scope.changes_since(cursor))
 
 
 async def many(request: web.Request) -> PrebuiltResponse:
@@ -78,10 +78,14 @@ def one(request: web.Request, person: Person) -> PrebuiltResponse:
 
 async def _changes_since(request: web.Request, scope: Scope, cursor: str, wait: float) -> Changes | None:
     """What changed after the cursor, waiting for it if there is nothing; None when only the whole picture will do."""
-    changes = scope.since(cursor)
+    changes = scope.changes_since(cursor)
     if changes != [] or not wait:
         return changes
-    return scope.since(cursor) if await _held(request, scope, wait, lambda: scope.since(cursor) != []) else []
+    return (
+        scope.changes_since(cursor)
+        if await _held(request, scope, wait, lambda: scope.changes_since(cursor) != [])
+        else []
+    )
 
 
 async def _differs(request: web.Request, scope: Scope, wait: float) -> bool:
@@ -98,7 +102,7 @@ async def _held(request: web.Request, scope: Scope, wait: float, changed: Callab
     hash_, role, waiter = token_hash(presented_token(request)), scope.person.role, Waiter()
     end = loop.time() + wait
     held = request.app[LONG_POLL_QUOTA].holding(scope.person.user_id, waiter.end)
-    subscription = feed.subscribe(scope.wanted(), waiter.arrived, scope.by_owner)
+    subscription = feed.subscribe(scope.extensions(), waiter.arrived, scope.depends_on_owner)
     try:
         with held, watch.holding(hash_, role, waiter.end), while_connected(request, waiter.end):
             while not waiter.ended and (left := end - loop.time()) > 0:

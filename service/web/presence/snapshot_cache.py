@@ -39,7 +39,7 @@ class SnapshotCache:
 
     async def settled(self, scope: Scope) -> None:
         """Wait until what is in sight can be had in this turn of the loop."""
-        while scope.everything and not self.ready():  # noqa: ASYNC110 - it takes turns of the loop
+        while scope.covers_everything and not self.ready():  # noqa: ASYNC110 - it takes turns of the loop
             await asyncio.sleep(0)
 
     def encoded(self, item: Item) -> msgspec.Raw:
@@ -56,17 +56,17 @@ class SnapshotCache:
 
     def snapshot(self, scope: Scope) -> bytes:
         """Everything in sight, as a JSON list. Of the whole board it is as of when it was `ready` last."""
-        if not scope.everything:
+        if not scope.covers_everything:
             return encode(scope.snapshot())
         self._whole.ready()
         return self._whole.joined()
 
     def tag(self, scope: Scope) -> str:
         """The entity tag of everything in sight. Of the whole board it is as of when it was `ready` last."""
-        if scope.everything:
+        if scope.covers_everything:
             self._tag_of_whole.ready()
             return _tag(self._tag_of_whole.sum)
-        asked = scope.asked
+        asked = scope.requested
         if asked is None or len(asked) > LARGEST:
             return self.tag_of(scope.snapshot())
         self._feed.catch_up(asked)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.presence.change_numbers import TOMBSTONES
+from service.domain.presence.change_numbers import MAX_TOMBSTONES
 from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import Item
 
@@ -103,23 +103,23 @@ def test_a_reader_of_everything_who_slept_too_long_needs_the_whole_picture() -> 
     world = World()
     subscription = world.feed.subscribe(None, lambda: None)
     for state in ("x", None):
-        for number in range(TOMBSTONES + 1):
+        for number in range(MAX_TOMBSTONES + 1):
             world.put(str(number), state)
         world.settle()
-    assert subscription.moved
+    assert subscription.needs_snapshot
 
 
 def test_a_cursor_from_before_what_is_remembered_gets_the_whole_picture() -> None:
     world = World()
     cursor = world.feed.cursor()
-    for number in range(TOMBSTONES + 1):
+    for number in range(MAX_TOMBSTONES + 1):
         world.put(str(number), "x")
     world.settle()
-    for number in range(TOMBSTONES + 1):
+    for number in range(MAX_TOMBSTONES + 1):
         world.put(str(number), None)
     world.settle()
-    assert world.feed.version_of(cursor) is None
-    assert world.feed.version_of(world.feed.cursor()) == world.feed.version
+    assert world.feed.parse_cursor(cursor) is None
+    assert world.feed.parse_cursor(world.feed.cursor()) == world.feed.version
 
 
 CHANGES = st.tuples(st.sampled_from("abcd"), st.one_of(st.none(), st.sampled_from("xyz")))
@@ -138,10 +138,10 @@ def test_a_poller_and_a_stream_end_with_the_picture(steps: list[tuple[str, str |
 
     def poll() -> None:
         nonlocal cursor
-        version = world.feed.version_of(cursor)
+        version = world.feed.parse_cursor(cursor)
         assert version is not None
         cursor = world.feed.cursor()
-        _apply(polled, dict(world.feed.since(version)))
+        _apply(polled, dict(world.feed.changes_since(version)))
 
     for step in steps:
         if step == "turn":

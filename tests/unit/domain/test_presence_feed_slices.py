@@ -40,9 +40,9 @@ STEPS = st.lists(
 @pytest.fixture(autouse=True, scope="module")
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed, "SLICE", 2)
-        patch.setattr(aggregates, "SLICE", 2)
-        patch.setattr(subscription, "LARGEST_NEWS", 3)
+        patch.setattr(feed, "SLICE_SIZE", 2)
+        patch.setattr(aggregates, "SLICE_SIZE", 2)
+        patch.setattr(subscription, "MAX_BATCH", 3)
         yield
 
 
@@ -67,7 +67,7 @@ def test_whoever_looks_is_told_what_is_and_whoever_follows_ends_with_it(steps: l
     def poll() -> None:
         for number in NUMBERS:
             asked = scope(world, number)
-            changes = asked.since(cursors[number])
+            changes = asked.changes_since(cursors[number])
             assert changes is not None
             _apply(known[number], dict(changes))
             cursors[number] = asked.cursor()
@@ -126,8 +126,8 @@ def test_no_turn_composes_more_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> 
     while world.due:
         composed, turns = 0, turns + 1
         world.turn()
-        assert composed <= feed.SLICE
-    assert turns > 100 // feed.SLICE
+        assert composed <= feed.SLICE_SIZE
+    assert turns > 100 // feed.SLICE_SIZE
     assert len(world.feed) == 101
 
 

@@ -7,7 +7,7 @@ import pytest
 from service.domain.directory import Directory
 from service.domain.models import Extension, Person, Role
 from service.domain.presence.feed import PresenceFeed
-from service.domain.presence.item import Item, item
+from service.domain.presence.item import Item, compose_item
 from service.domain.presence.scope import Scope
 
 
@@ -33,7 +33,9 @@ class World:
 
     def _compose(self, number: str) -> Item | None:
         extension = self.directory.extension(number)
-        return item(extension, self.directory.extension_holder(extension), None) if extension is not None else None
+        return (
+            compose_item(extension, self.directory.extension_holder(extension), None) if extension is not None else None
+        )
 
 
 @pytest.fixture
@@ -51,9 +53,9 @@ def test_a_client_whose_extension_became_anothers_gets_the_whole_picture(world: 
     scope = world.scope(client)
     assert numbers(scope) == ["101"]
     cursor = scope.cursor()
-    assert scope.since(cursor) == []
+    assert scope.changes_since(cursor) == []
     world.assign("101", 2)
-    assert scope.since(cursor) is None
+    assert scope.changes_since(cursor) is None
     assert numbers(scope) == []
 
 
@@ -64,9 +66,9 @@ def test_who_asked_by_user_gets_the_whole_picture_when_the_user_has_another_exte
     cursors = by_user.cursor(), by_number.cursor()
     world.assign("101", None)
     world.assign("102", 2)
-    assert by_user.since(cursors[0]) is None
+    assert by_user.changes_since(cursors[0]) is None
     assert numbers(by_user) == ["102"]
-    changed = by_number.since(cursors[1])
+    changed = by_number.changes_since(cursors[1])
     assert changed is not None
     assert [(number, each.user_id) for number, each in changed if each] == [("101", None)]
 
@@ -77,7 +79,7 @@ def test_a_client_sees_nobody_else_whatever_is_asked_for(world: World) -> None:
     world.assign("102", 2)
     for scope in (world.scope(client, numbers=("101", "102")), world.scope(client, uids=("u1", "u2"))):
         assert numbers(scope) == ["101"]
-        assert scope.wanted() == frozenset({"101"})
+        assert scope.extensions() == frozenset({"101"})
     assert numbers(world.scope(client, uids=("u2",))) == []
 
 
@@ -87,9 +89,9 @@ def test_a_cursor_from_another_role_gets_the_whole_picture(world: World) -> None
     world.feed.flush()
     own, all_ = world.scope(client), world.scope(admin)
     cursors = own.cursor(), all_.cursor()
-    assert (own.since(cursors[0]), all_.since(cursors[1])) == ([], [])
-    assert (own.since(cursors[1]), all_.since(cursors[0])) == (None, None)
-    assert own.since(cursors[0] + "x") is None
+    assert (own.changes_since(cursors[0]), all_.changes_since(cursors[1])) == ([], [])
+    assert (own.changes_since(cursors[1]), all_.changes_since(cursors[0])) == (None, None)
+    assert own.changes_since(cursors[0] + "x") is None
 
 
 def test_owners_are_told_to_those_who_follow_by_owner_only(world: World) -> None:
@@ -98,5 +100,5 @@ def test_owners_are_told_to_those_who_follow_by_owner_only(world: World) -> None
     other = world.feed.subscribe(None, lambda: None)
     world.assign("101", 1)
     world.feed.flush()
-    assert (by_owner.moved, len(by_owner)) == (True, 0)
-    assert (other.moved, len(other)) == (False, 1)
+    assert (by_owner.needs_snapshot, len(by_owner)) == (True, 0)
+    assert (other.needs_snapshot, len(other)) == (False, 1)

@@ -96,7 +96,7 @@ class StreamConnection:
                 self.waiter.end()
             elif self._connection.writing_paused:
                 self._fall_behind()
-            elif self._subscription.moved and not self._events.ready(self._scope):
+            elif self._subscription.needs_snapshot and not self._events.ready(self._scope):
                 self._streams.ask(self)
             else:
                 self._asked = False
@@ -107,14 +107,14 @@ class StreamConnection:
 
     def _news(self) -> bytes:
         subscription = self._subscription
-        if not subscription.moved:
+        if not subscription.needs_snapshot:
             return self._events.news(self._scope, subscription)
         self._feed.unsubscribe(subscription)
         self._subscription = self._subscribed()
         return links_of(subscription) + self._events.snapshot(self._scope)
 
     def _subscribed(self) -> Subscription:
-        return self._feed.subscribe(self._scope.wanted(), self.arrived, self._scope.by_owner)
+        return self._feed.subscribe(self._scope.extensions(), self.arrived, self._scope.depends_on_owner)
 
     def _send(self, news: bytes) -> None:
         """Straight to the transport, as one chunk of HTTP: aiohttp's writer is for those who can wait."""

@@ -107,7 +107,7 @@ async def _reader(request: web.Request) -> tuple[Person, bytes]:
 def _first_event(request: web.Request, scope: Scope) -> bytes:
     """What changed since the reader's last event, if that can be told; else the whole picture."""
     last, events = request.headers.get("Last-Event-ID"), request.app[STREAM_EVENTS]
-    changes = scope.since(last) if last is not None else None
+    changes = scope.changes_since(last) if last is not None else None
     retry = f"retry: {request.app[SETTINGS].poll_interval * 1000}\n".encode()
     return retry + (events.snapshot(scope) if changes is None else events.since(scope, changes))
 

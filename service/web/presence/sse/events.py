@@ -26,7 +26,7 @@ class StreamEvents:
 
     def ready(self, scope: Scope) -> bool:
         """Whether a snapshot can be had in this turn of the loop; if not, it is being made."""
-        return not scope.everything or self._snapshots.ready()
+        return not scope.covers_everything or self._snapshots.ready()
 
     def snapshot(self, scope: Scope) -> bytes:
         """The whole picture."""
@@ -40,10 +40,10 @@ class StreamEvents:
         """What is in the mailbox; it is empty then."""
         links, since = links_of(subscription), subscription.seen
         version, items = subscription.take()
-        changes = scope.chosen(list(items.items())) if scope.by_owner else list(items.items())
+        changes = scope.filter(list(items.items())) if scope.depends_on_owner else list(items.items())
         cursor = scope.cursor(version)
         # Of those who follow everything, two that stood and stand at the same changes were told the same between.
-        told = (cursor, since if scope.everything else changes)
+        told = (cursor, since if scope.covers_everything else changes)
         if self._told != told:
             self._told, self._event = told, self._change(cursor, changes)
         return links + self._event or HEARTBEAT
