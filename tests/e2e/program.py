@@ -56,11 +56,11 @@ class Program:
             return self._printed
 
     def prints(self, pattern: str, within_s: float, *, after: int = 0) -> None:
-        """Wait until a line that matches is printed, behind the first `after` characters."""
+        """Wait until a whole line that matches is printed, behind the first `after` characters."""
         end = time.monotonic() + within_s
         wanted = re.compile(pattern, re.MULTILINE)
         with self._changed:
-            while not wanted.search(self._printed, after):
+            while not wanted.search(self._printed, after, self._printed.rfind("\n") + 1):
                 left = end - time.monotonic()
                 assert left > 0, f"not printed within {within_s:g} s: {pattern}; but\n{self._printed}"
                 assert self._reader.is_alive(), f"ended without printing {pattern}; but\n{self._printed}"

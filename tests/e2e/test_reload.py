@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from http import HTTPStatus
 from pathlib import Path
@@ -45,12 +46,15 @@ def alive(run: Run) -> str:
     return answer.text if answer.status == HTTPStatus.OK else ""
 
 
-def edit(run: Run, old: str, new: str) -> None:
-    """Save a change of the module that answers /livez."""
+def save(run: Run, statement: str) -> None:
+    """Have /livez begin with a statement, and save its module."""
     module = run.root / "service/web/ops/health.py"
-    text = module.read_text()
-    assert text.count(old) == 1
-    module.write_text(text.replace(old, new))
+    signature = re.compile(r"^async def livez\(.*\) -> web\.Response:\n", re.MULTILINE)
+    text, count = signature.subn(
+        lambda found: f"{found[0]}    {statement}\n", (ROOT / module.relative_to(run.root)).read_text()
+    )
+    assert count == 1
+    module.write_text(text)
 
 
 def test_a_saved_file_is_served_and_a_broken_one_heals_while_the_other_servers_stay(copy: Run) -> None:
@@ -59,14 +63,14 @@ def test_a_saved_file_is_served_and_a_broken_one_heals_while_the_other_servers_s
         before = pids(program)
         assert json.loads(alive(copy)) == {"status": "alive"}
 
-        edit(copy, "_answer(200, Alive())", 'web.json_response("edited")')
+        save(copy, 'return web.json_response("edited")')
         wait_until(lambda: alive(copy) == '"edited"', RELOADED_WITHIN_S, "/livez answers from the edited code")
         program.prints(r"^run +\| service/web/ops/health\.py changed; restarting the service$", 5)
 
         printed = len(program.printed)
-        edit(copy, 'web.json_response("edited")', "web.json_response(")
+        save(copy, "return web.json_response(")
         program.prints(r"^run +\| service has ended; restarting it in", RELOADED_WITHIN_S, after=printed)
-        edit(copy, "web.json_response(\n", 'web.json_response("mended")\n')
+        save(copy, 'return web.json_response("mended")')
         wait_until(lambda: alive(copy) == '"mended"', RELOADED_WITHIN_S, "/livez answers from the mended code")
 
         after = pids(program)
