@@ -65,24 +65,30 @@ class CallServer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    host: Host = Field(description="name or address that softphones are given")
-    websocket_port: Port = Field(443, description="port of its WebSocket, as softphones reach it")
-    websocket_scheme: Literal["ws", "wss"] = Field("wss", description="`ws` only where nobody listens")
-    websocket_path: UrlPath = Field("/ws", description="path of its WebSocket")
+    host: Host = Field(description="Host name or address given to softphones.")
+    websocket_port: Port = Field(443, description="WebSocket port, as softphones reach it.")
+    websocket_scheme: Literal["ws", "wss"] = Field(
+        "wss", description="WebSocket scheme. Use `ws` only on networks where nobody can eavesdrop."
+    )
+    websocket_path: UrlPath = Field("/ws", description="WebSocket path.")
 
-    ami_host: NearHost = Field(description="where this service reaches AMI")
-    ami_port: Port = Field(5038, description="AMI's port")
-    ami_tls: bool = Field(False, description="speak TLS to AMI")
-    ami_ca_file: Path | None = Field(None, description="a CA of your own, PEM; the system's if not given")
-    monitor_username: Word = Field("monitor", description="AMI account that watches")
-    monitor_secret: SecretStr = Field(description="its secret")
-    presence_username: Word = Field("presence", description="AMI account that sets people's presence")
-    presence_secret: SecretStr | None = Field(None, description="its secret; without it nobody can set their presence")
-    sync_username: Word = Field("sync", description="AMI account for endpoints that Asterisk lost track of")
-    sync_secret: SecretStr | None = Field(None, description="its secret; optional, as the account equals a shell")
+    ami_host: NearHost = Field(description="AMI host, as this service reaches it.")
+    ami_port: Port = Field(5038, description="AMI port.")
+    ami_tls: bool = Field(False, description="TLS to AMI.")
+    ami_ca_file: Path | None = Field(None, description="CA certificate for AMI's TLS, PEM. Default: the system's CAs.")
+    monitor_username: Word = Field("monitor", description="AMI account that reads states and events.")
+    monitor_secret: SecretStr = Field(description="Secret of the account `monitor`.")
+    presence_username: Word = Field("presence", description="AMI account that sets users' presence.")
+    presence_secret: SecretStr | None = Field(
+        None, description="Secret of the account `presence`. Without it no user can set their presence."
+    )
+    sync_username: Word = Field("sync", description="AMI account that reloads endpoints which Asterisk does not track.")
+    sync_secret: SecretStr | None = Field(
+        None, description="Secret of the account `sync`. Optional: the account equals a shell on the Asterisk host."
+    )
 
-    database_role: RoleName | None = Field(None, description="role with which it reads PostgreSQL")
-    database_password: SecretStr | None = Field(None, description="that role's password; `migrate` sets it")
+    database_role: RoleName | None = Field(None, description="PostgreSQL role of this Asterisk.")
+    database_password: SecretStr | None = Field(None, description="Password of that role. `migrate` sets it.")
 
     _files = model_validator(mode="before")(_read_secret_files)
 
@@ -105,74 +111,86 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    http_host: NearHost = Field("127.0.0.1", description="address to listen on")
-    http_port: Port = Field(8080, description="port to listen on")
+    http_host: NearHost = Field("127.0.0.1", description="Listen address.")
+    http_port: Port = Field(8080, description="Listen port.")
     published_on: list[str] = Field(
         [],
-        description="addresses at which a container's ports are published, a JSON list: who could reach the demo",
+        description="JSON list of addresses on which a container's ports are published. It guards the demo.",
     )
-    allow_demo: bool = Field(
-        False, description="serve the demo's people, whose passwords are public, to other machines"
+    allow_demo: bool = Field(False, description="Serve the demo, whose passwords are public, to other machines.")
+    metrics_port: Port | None = Field(
+        None, description="Separate port for `/metrics` and the details of `/readyz`, without authentication."
     )
-    metrics_port: Port | None = Field(None, description="a port of its own for `/metrics` and the details of `/readyz`")
-    workers: int = Field(1, ge=1, le=64, description="processes that answer on the port")
-    trusted_proxies: list[Network] = Field([], description="networks whose `X-Forwarded-For` is believed, a JSON list")
+    workers: int = Field(1, ge=1, le=64, description="Number of worker processes.")
+    trusted_proxies: list[Network] = Field(
+        [], description="JSON list of proxy networks whose `X-Forwarded-For` is trusted."
+    )
 
     database_url: str = Field(
         "postgresql://connector_service@127.0.0.1:5432/connector",
-        description="PostgreSQL, as the service; a cluster's hosts with commas between",
+        description="PostgreSQL URL of the service's role. Hosts of a cluster are separated by commas.",
     )
-    database_password: SecretStr | None = Field(None, description="its password")
-    database_password_file: Path | None = Field(None, description="or the file that holds it")
-    owner_database_url: str | None = Field(
-        None, description="PostgreSQL, as the owner, its hosts likewise: `migrate` only"
-    )
-    owner_database_password: SecretStr | None = Field(None, description="its password")
-    owner_database_password_file: Path | None = Field(None, description="or the file that holds it")
-    database_pool: int = Field(10, ge=2, le=100, description="connections of one process")
-    database_deadline: Seconds = Field(3.0, description="seconds that one request waits for PostgreSQL")
-    database_start_deadline: Seconds = Field(30.0, description="seconds that a start waits for PostgreSQL")
-    migrate_deadline: Seconds = Field(60.0, description="seconds that `migrate` tries to get one migration's locks")
+    database_password: SecretStr | None = Field(None, description="Password of the service's role.")
+    database_password_file: Path | None = Field(None, description="File that holds the password.")
+    owner_database_url: str | None = Field(None, description="PostgreSQL URL of the owner's role, for `migrate` only.")
+    owner_database_password: SecretStr | None = Field(None, description="Password of the owner's role.")
+    owner_database_password_file: Path | None = Field(None, description="File that holds the password.")
+    database_pool: int = Field(10, ge=2, le=100, description="Size of the connection pool, per process.")
+    database_deadline: Seconds = Field(3.0, description="Deadline for PostgreSQL within one request, in seconds.")
+    database_start_deadline: Seconds = Field(30.0, description="Deadline for PostgreSQL at the start, in seconds.")
+    migrate_deadline: Seconds = Field(60.0, description="Deadline for the locks of one migration, in seconds.")
 
     call_servers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], CallServer] = Field(
-        {}, description="the Asterisks, by name"
+        {}, description="Call servers by name."
     )
-    directory_grace: Seconds = Field(60.0, description="seconds that memory answers while PostgreSQL is away")
-    watchdog_deadline: Seconds = Field(10.0, description="seconds after which a silent Asterisk is not live")
+    directory_grace: Seconds = Field(
+        60.0, description="Time that polls are answered from memory while PostgreSQL is unreachable, in seconds."
+    )
+    watchdog_deadline: Seconds = Field(
+        10.0, description="Time without a proof of life after which an Asterisk is not live, in seconds."
+    )
 
-    token_days: float = Field(90, gt=0, le=3650, description="days that a token from a login lives")
+    token_days: float = Field(90, gt=0, le=3650, description="Lifetime of a login token, in days.")
     tokens_per_person: int = Field(
-        50, ge=1, le=10_000, description="tokens of one person from logins; one more ends the oldest"
+        50, ge=1, le=10_000, description="Maximum login tokens per user. A further login revokes the oldest."
     )
-    login_failures_per_minute: int = Field(10, ge=1, description="failed logins allowed, per account and per address")
-    requests_per_minute: int = Field(600, ge=1, description="requests that one token may make, per process")
+    login_failures_per_minute: int = Field(
+        10, ge=1, description="Maximum failed logins per minute, per account and per address."
+    )
+    requests_per_minute: int = Field(600, ge=1, description="Maximum requests per minute, per token and process.")
     streams_per_person: int = Field(
-        50, ge=1, description="presence streams of one person, per process; one more ends the oldest"
+        50, ge=1, description="Maximum presence streams per user and process. A further stream closes the oldest."
     )
     long_polls_per_person: int = Field(
-        50, ge=1, description="long-polls of one person, per process; one more ends the oldest"
+        50, ge=1, description="Maximum long polls per user and process. A further long poll ends the oldest."
     )
     held_answers: int = Field(
-        10_000, ge=1, description="streams that one process holds open, and long-polls; beyond it they are refused"
+        10_000, ge=1, description="Maximum open streams per process, and maximum long polls. Further ones are refused."
     )
-    cors_origins: list[Origin] = Field([], description="origins whose pages may read answers, a JSON list")
-    jwt_secret: SecretStr | None = Field(None, description="wraps registration info in a signed JWT")
-    jwt_secret_file: Path | None = Field(None, description="or the file that holds it")
-    poll_interval: int = Field(10, ge=1, description="seconds that `X-Poll-Interval` advises")
-    mask_passwd: bool = Field(False, description="answer `passwd` of `/user/{user_id}` as an empty string")
-    rocketchat_success: bool = Field(False, description='add Rocket.Chat\'s `"success": true` to registration info')
+    cors_origins: list[Origin] = Field([], description="JSON list of origins allowed by CORS.")
+    jwt_secret: SecretStr | None = Field(
+        None, description="Key that signs registration info as a JWT (HS256), at least 32 bytes. Default: no JWT."
+    )
+    jwt_secret_file: Path | None = Field(None, description="File that holds the key.")
+    poll_interval: int = Field(
+        10, ge=1, description="Value of `X-Poll-Interval`, the advised time between polls, in seconds."
+    )
+    mask_passwd: bool = Field(False, description="Return `passwd` of `/user/{user_id}` as an empty string.")
+    rocketchat_success: bool = Field(False, description='Add Rocket.Chat\'s `"success": true` to registration info.')
     rocketchat_states: bool = Field(
-        False, description="spell states as Rocket.Chat did: `registered`, `unregistered`, `ringing`, `busy`, `unknown`"
+        False, description="Use Rocket.Chat's state names: `registered`, `unregistered`, `ringing`, `busy`, `unknown`."
     )
     rocketchat_errors: bool = Field(
-        False, description="answer what needs a dead Asterisk, and taking an extension from nobody, as Rocket.Chat did"
+        False,
+        description="Return Rocket.Chat's responses when Asterisk is unreachable "
+        "and when unassigning from a user without an extension.",
     )
-    body_limit: int = Field(65536, ge=1024, description="bytes of a request's body")
-    body_deadline: Seconds = Field(5.0, description="seconds that a request's body may take")
-    shutdown_deadline: Seconds = Field(10.0, description="seconds that open requests have at the end")
+    body_limit: int = Field(65536, ge=1024, description="Maximum size of a request body, in bytes.")
+    body_deadline: Seconds = Field(5.0, description="Deadline for reading a request body, in seconds.")
+    shutdown_deadline: Seconds = Field(10.0, description="Shutdown grace period for in-flight requests, in seconds.")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
-    log_format: Literal["json", "console"] = Field("json", description="`console` for human eyes")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
+    log_format: Literal["json", "console"] = Field("json", description="Log format. `console` is for a terminal.")
 
     _files = model_validator(mode="before")(_read_secret_files)
 

@@ -16,10 +16,10 @@ BLOCK = re.compile(r"(<!-- settings: .*? -->\n).*?(<!-- /settings -->)", re.DOTA
 
 def table() -> str:
     """All settings, from the fields that read them."""
-    head = "| variable | default | what |\n| --- | --- | --- |\n"
+    head = "| variable | default | description |\n| --- | --- | --- |\n"
     servers = f"{PREFIX}CALL_SERVERS__<NAME>__"
     own = "".join(_rows(Settings, PREFIX, {"call_servers"}))
-    told = "\nOne group per Asterisk, as many as there are, each with its own name for `<NAME>`:\n\n"
+    told = "\nOne group of settings per Asterisk. `<NAME>` is a name of your choice:\n\n"
     return f"{head}{own}{told}{head}{''.join(_rows(CallServer, servers, set()))}"
 
 
