@@ -12,6 +12,12 @@ from service.web.routes import FAMILIES
 from tests.support.settings_table import README, written
 
 PROJECT = README.parent
+SOURCES = [
+    path
+    for folder in ("service", "tests", "local", "compose")
+    for ending in ("py", "sql")
+    for path in (PROJECT / folder).rglob(f"*.{ending}")
+]
 PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("asterisk/*.md")]
 
 
@@ -25,6 +31,34 @@ def test_the_readme_lists_every_setting_as_it_is() -> None:
 def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
+    """A file may be named by the end of its path, `web/routes.py`; `NNNN_name.sql` is any migration."""
+    named = set(re.findall(r"(?<![\w/.-])(?:[\w.-]+/)*[\w-]+\.(?:py|sql)\b", page.read_text()))
+    assert [name for name in sorted(named) if not name.endswith("NNNN_name.sql") and not _is_file(name)] == []
+
+
+def test_the_modules_and_the_tests_that_the_architecture_names_exist() -> None:
+    text = (PROJECT / "docs/architecture.md").read_text()
+    rooms = re.findall(r"^\| `([a-z/]+/)` \| [^|]+ \| ([^|]+) \|$", text, re.MULTILINE)
+    named = [f"service/{room}{module}" for room, modules in rooms for module in re.findall(r"`(\w+)`", modules)]
+    named += [f"tests/integration/{test}" for test in re.findall(r"`([a-z]+/test_\w+)`", text)]
+    assert len(rooms) > 10
+    assert [name for name in named if not (PROJECT / f"{name}.py").exists() and not (PROJECT / name).is_dir()] == []
+
+
+def test_the_classes_that_the_glossary_names_exist() -> None:
+    text = (PROJECT / "docs/glossary.md").read_text()
+    defined = {name for path in SOURCES for name in re.findall(r"^(?:class )?(\w+)\b", path.read_text(), re.MULTILINE)}
+    named = re.findall(r"\(`(\w+)`\) \|$", text, re.MULTILINE)
+    assert len(named) > 10
+    assert [name for name in named if name not in defined] == []
+
+
+def _is_file(name: str) -> bool:
+    return any(f"/{path.relative_to(PROJECT)}".endswith(f"/{name}") for path in SOURCES)
 
 
 def test_the_table_of_who_may_do_what_is_the_code() -> None:
