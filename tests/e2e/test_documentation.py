@@ -27,8 +27,10 @@ def test_every_curl_line_succeeds(run: Run, tmp_path: Path, document: str) -> No
     assert len(told) == len(CURL.findall(script)) > 0
 
 
-def test_the_answer_that_the_readme_shows_is_the_answer(run: Run) -> None:
+def test_the_answers_that_the_readme_shows_are_the_answers(run: Run) -> None:
     run.shows("Unavailable")
-    (shown,) = blocks("README.md", "json")
+    registration, user = (json.loads(block) for block in blocks("README.md", "json"))
     answer = json.loads(run.registration().text)
-    assert seeds.without_own(answer, seeds.REGISTRATION) == seeds.without_own(json.loads(shown), seeds.REGISTRATION)
+    assert seeds.without_own(answer, seeds.REGISTRATION) == seeds.without_own(registration, seeds.REGISTRATION)
+    answer = seeds.replayed(seeds.USER_CALL, run.base)
+    assert seeds.without_own(answer, seeds.USER) == seeds.without_own(user, seeds.USER)
