@@ -55,7 +55,7 @@ MAX_USER_ID = 2**63 - 1
 
 
 class Role(enum.StrEnum):
-    """The `user_type` of a user."""
+    """Role of a user (`user_type`)."""
 
     ADMIN = "admin"
     AGENT = "agent"

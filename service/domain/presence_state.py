@@ -15,7 +15,7 @@ PROVIDER = "CustomPresence:"
 
 
 class PresenceState(enum.StrEnum):
-    """Asterisk's presence states, as AMI spells them (`ast_presence_state2str`)."""
+    """Presence state of Asterisk, in the spelling of AMI (`ast_presence_state2str`)."""
 
     NOT_SET = "not_set"
     UNAVAILABLE = "unavailable"

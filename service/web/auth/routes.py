@@ -82,7 +82,8 @@ OPERATIONS = (
         path="/api/v1/login",
         handler=login,
         summary="Log in with a username or e-mail address and a password",
-        details="Unknown user, wrong password, inactive user: the same error. 429 after ten failures per minute.",
+        details="An unknown user, a wrong password and an inactive user return the same error. Ten failures a minute "
+        "lead to 429.",
         auth=Auth.NONE,
         body=LoginBody,
         form=True,

@@ -125,7 +125,7 @@ class RegistrationQuery(msgspec.Struct, frozen=True):
 
 
 class SignedRegistrationInfo(msgspec.Struct, frozen=True):
-    """Registration info as an HS256 JWS in the claim `context`, used when a JWT secret is configured."""
+    """Registration info in the claim `context` of an HS256 JWS, if a JWT secret is configured."""
 
     result: str
     success: Yes = True
