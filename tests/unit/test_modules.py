@@ -32,5 +32,18 @@ def test_the_domain_never_waits() -> None:
         assert not [node for node in ast.walk(_tree(path)) if isinstance(node, waits)], path
 
 
+READING = {"query", "query_string", "raw_query_string", "match_info"} | {"json", "post", "multipart", "text", "read"}
+"""Attributes of a request that hold input."""
+READERS = ("service/web/http/params.py", "service/web/http/body.py", "service/web/server/")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_input_is_read_by_decoders_only(path: Path) -> None:
+    """So the description, which is made of decoders, knows of all of it."""
+    if not str(path.relative_to(ROOT)).startswith(READERS):
+        found = [node for node in ast.walk(_tree(path)) if isinstance(node, ast.Attribute) and node.attr in READING]
+        assert not [ast.unparse(node) for node in found if ast.unparse(node.value).startswith("request")]
+
+
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))

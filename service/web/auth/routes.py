@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 from msgspec import UNSET
@@ -14,9 +14,20 @@ from service.domain.models import Person
 from service.errors import Unavailable
 from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import log_in, parse_token_hash, presented_token, require_caller, require_holder
-from service.web.auth.schemas import Email, LoggedIn, LoginAnswer, LoginBody, LogoutAnswer, Me, MeAnswer
-from service.web.http import body
-from service.web.http.errors import BadArgument, LoginFailed, TokenWrong, TooManyRequests
+from service.web.auth.schemas import (
+    LOGIN,
+    Email,
+    EmailLogin,
+    LoggedIn,
+    LoginAnswer,
+    LogoutAnswer,
+    Me,
+    MeAnswer,
+    Resume,
+    UserLogin,
+    UsernameLogin,
+)
+from service.web.http.errors import LoginFailed, TokenWrong, TooManyRequests
 from service.web.http.json_response import json_response
 from service.web.openapi.operation import Auth, Operation
 
@@ -25,17 +36,19 @@ MeType = TypeVar("MeType", bound=Me)
 
 async def login(request: web.Request) -> web.Response:
     """POST /api/v1/login: with a name or e-mail address and a password, or with a token."""
-    given = await body.read_object(request, form=True, most=body.OF_STRANGERS)
-    resume = given.get("resume")
-    if isinstance(resume, str):
-        try:
-            person, token = await require_holder(request, parse_token_hash(resume)), resume
-        except TokenWrong:
-            raise LoginFailed from None
-    else:
-        name, password = _credentials(given)
-        lifetime = timedelta(days=request.app[SETTINGS].token_days)
-        person, token, _ = await log_in(request, name, password, lifetime, "login")
+    match await LOGIN.decode(request):
+        case Resume(resume=token):
+            try:
+                person = await require_holder(request, parse_token_hash(token))
+            except TokenWrong:
+                raise LoginFailed from None
+        case (
+            UserLogin(user=name, password=password)
+            | UsernameLogin(username=name, password=password)
+            | EmailLogin(email=name, password=password)
+        ):
+            lifetime = timedelta(days=request.app[SETTINGS].token_days)
+            person, token, _ = await log_in(request, name, password, lifetime, "login")
     return json_response(LoginAnswer("success", LoggedIn(person.uid, token, _me(Me, request, person))))
 
 
@@ -51,16 +64,6 @@ async def logout(request: web.Request) -> web.Response:
 async def me(request: web.Request) -> web.Response:
     """GET /api/v1/me"""
     return json_response(_me(MeAnswer, request, await require_caller(request)))
-
-
-def _credentials(given: dict[str, Any]) -> tuple[str, str]:
-    names = [given[key] for key in ("user", "username", "email") if given.get(key)]
-    password = given.get("password")
-    if len(names) != 1 or not isinstance(names[0], str):
-        raise BadArgument("Expected one of user, username, email as string")
-    if not isinstance(password, str):
-        raise BadArgument("Missing key 'password'" if password is None else "Expected string in field password")
-    return names[0], password
 
 
 def _me(kind: type[MeType], request: web.Request, person: Person) -> MeType:
@@ -85,8 +88,7 @@ OPERATIONS = (
         details="An unknown user, a wrong password and an inactive user return the same error. Ten failures a minute "
         "lead to 429.",
         auth=Auth.NONE,
-        body=LoginBody,
-        form=True,
+        body=LOGIN,
         answer=LoginAnswer,
         errors=(LoginFailed, TooManyRequests, Unavailable),
     ),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from service.domain.models import Role
+from service.web.http import body
+from service.web.http.errors import BadArgument
+from service.web.http.param_errors import BriefRocketChat
+from service.web.http.params import Body, OneOf
 from service.web.openapi.operation import AnyOf, Yes
 
 Name = Annotated[str, Meta(min_length=1)]
@@ -44,6 +49,23 @@ class LoginBody(AnyOf):
     """One of three names, with a password; or a token."""
 
     alternatives = (UserLogin, UsernameLogin, EmailLogin, Resume)
+
+
+AnyLogin = UserLogin | UsernameLogin | EmailLogin | Resume
+_BY_NAME: Mapping[str, type[AnyLogin]] = {"user": UserLogin, "username": UsernameLogin, "email": EmailLogin}
+
+
+def _login(given: Mapping[str, Any]) -> type[AnyLogin]:
+    """A token has precedence; else exactly one name must be given. Raises BadArgument."""
+    if isinstance(given.get("resume"), str):
+        return Resume
+    names = [name for name in _BY_NAME if given.get(name)]
+    if len(names) != 1 or not isinstance(given[names[0]], str):
+        raise BadArgument("Expected one of user, username, email as string")
+    return _BY_NAME[names[0]]
+
+
+LOGIN: Body[AnyLogin] = Body(OneOf(LoginBody, _login), BriefRocketChat, form=True, most=body.OF_STRANGERS)
 
 
 class Email(msgspec.Struct, frozen=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from service.db import extensions
 from service.domain.permissions import Permission
@@ -14,26 +16,28 @@ from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import answered
-from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
+from service.web.http.param_errors import RocketChat
+from service.web.http.params import Body, OneOf, Path
 from service.web.openapi.operation import AnyOf, Operation, Success, Yes
 
 PATH = "/api/v1/omnichannel/agent"
+NotEmpty = Annotated[str, Meta(min_length=1)]
 _NOBODY = "Missing key 'userId' or 'username'"
 
 
 class ByUid(msgspec.Struct, frozen=True, rename="camel"):
     """Assignment to a user, by user ID."""
 
-    user_id: arguments.NotEmpty
-    extension: arguments.NotEmpty
+    user_id: NotEmpty
+    extension: NotEmpty
 
 
 class ByUsername(msgspec.Struct, frozen=True):
     """Assignment to a user, by username."""
 
-    username: arguments.NotEmpty
-    extension: arguments.NotEmpty
+    username: NotEmpty
+    extension: NotEmpty
 
 
 class Assignment(AnyOf):
@@ -42,16 +46,24 @@ class Assignment(AnyOf):
     alternatives = (ByUid, ByUsername)
 
 
-class _Given(msgspec.Struct, frozen=True, rename="camel"):
+class GivenAssignment(msgspec.Struct, frozen=True, rename="camel"):
+    """Any `Assignment`. Wider than what is described, as Rocket.Chat's clients send empty keys."""
+
     extension: str | None = None
     user_id: str = ""
     username: str = ""
+
+
+ASSIGNMENT = Body(OneOf(Assignment, lambda _: GivenAssignment), RocketChat)
 
 
 class UsernamePath(msgspec.Struct, frozen=True):
     """Whose."""
 
     username: str
+
+
+USERNAME = Path(UsernamePath)
 
 
 class HeldExtension(msgspec.Struct, frozen=True):
@@ -72,7 +84,7 @@ class HeldExtensionAnswer(msgspec.Struct, frozen=True):
 async def assign(request: web.Request) -> web.Response:
     """POST /api/v1/omnichannel/agent/extension: what the person had before is free then."""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
-    given = await arguments.of_body(request, _Given)
+    given = await ASSIGNMENT.decode(request)
     if given.extension is None:
         raise BadArgument("Missing key 'extension'")
     if not (given.user_id or given.username):
@@ -86,7 +98,7 @@ async def look_up(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/agent/extension/{username}"""
     require_permission(await require_caller(request), Permission.VIEW_AGENT_EXTENSIONS)
     directory = request.app[DIRECTORY]
-    person = directory.person_by_name(request.match_info["username"])
+    person = directory.person_by_name(USERNAME.decode(request).username)
     if person is None:
         raise UserNotFound
     number = directory.number_of(person.user_id)
@@ -99,7 +111,7 @@ async def unassign(request: web.Request) -> web.Response:
     """DELETE /api/v1/omnichannel/agent/extension/{username}: its secret changes too."""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     try:
-        held = await extensions.unassign_user(request.app[DATABASE], request.match_info["username"])
+        held = await extensions.unassign_user(request.app[DATABASE], USERNAME.decode(request).username)
     except NoSuchExtension:
         if request.app[SETTINGS].rocketchat_errors:
             return answered(request, Success())
@@ -129,7 +141,7 @@ OPERATIONS = (
         handler=assign,
         summary="Assign an extension to a user in place of their previous one",
         details="Atomic. Of two concurrent assignments of the same extension, one succeeds.",
-        body=Assignment,
+        body=ASSIGNMENT,
         answer=Success,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
         errors=_ASSIGNMENT,
@@ -139,7 +151,7 @@ OPERATIONS = (
         path=f"{PATH}/extension/{{username}}",
         handler=look_up,
         summary="Extension of a user",
-        in_path=UsernamePath,
+        in_path=USERNAME,
         answer=HeldExtensionAnswer,
         permission=Permission.VIEW_AGENT_EXTENSIONS,
         errors=(UserNotFound, ExtensionNotFound),
@@ -149,7 +161,7 @@ OPERATIONS = (
         path=f"{PATH}/extension/{{username}}",
         handler=unassign,
         summary="Unassign a user's extension and change its SIP password",
-        in_path=UsernamePath,
+        in_path=USERNAME,
         answer=HeldExtensionAnswer,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
         errors=(NoSuchUser, NoSuchExtension, DatabaseUnavailable),

@@ -21,9 +21,10 @@ from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import answered
-from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter
 from service.web.http.paging import Paging
+from service.web.http.param_errors import RocketChat
+from service.web.http.params import QueryOrJson
 from service.web.openapi.operation import Operation, Yes
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
@@ -40,10 +41,13 @@ class AgentSearch(Paging, frozen=True, rename="camel"):
     sort: Annotated[
         str,
         Meta(
-            pattern=ORDERS,
             description='JSON object such as `{"username":1}`; -1 sorts descending. Keys: `username`, `name`, `_id`.',
+            extra_json_schema={"pattern": ORDERS},
         ),
     ] = ""
+
+
+AGENT_SEARCH = QueryOrJson(AgentSearch, RocketChat)
 
 
 class Agent(msgspec.Struct, frozen=True):
@@ -70,7 +74,7 @@ class AvailableAgents(msgspec.Struct, frozen=True):
 async def available(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/agents/available: active agents without an extension."""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
-    asked = await arguments.of_query(request, AgentSearch)
+    asked = await AGENT_SEARCH.decode(request)
     order, directory = _order(asked.sort), request.app[DIRECTORY]
     found = await _found(directory, _searchable(asked.text.strip()), asked.include_extension)
     for field, backwards in reversed(order):
@@ -143,7 +147,7 @@ OPERATIONS = (
         handler=available,
         summary="Active agents without an extension, paginated",
         details="Sorted by username unless `sort` is given.",
-        query=AgentSearch,
+        query=AGENT_SEARCH,
         answer=AvailableAgents,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
         errors=(

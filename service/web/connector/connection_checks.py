@@ -27,8 +27,9 @@ from service.web.app_keys import SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import answered
-from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotConnected
+from service.web.http.param_errors import RocketChat
+from service.web.http.params import QueryOrJson
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/voip"
@@ -45,6 +46,9 @@ class ManagementServer(msgspec.Struct, frozen=True):
     password: Annotated[str | None, Meta(description="Secret to test in place of `MONITOR_SECRET`.")] = None
 
 
+MANAGEMENT_SERVER = QueryOrJson(ManagementServer, RocketChat)
+
+
 class CallServerAddress(msgspec.Struct, frozen=True, rename="camel"):
     """A WebSocket, as the settings have it; all of them, if nothing is named."""
 
@@ -54,6 +58,9 @@ class CallServerAddress(msgspec.Struct, frozen=True, rename="camel"):
     path: Annotated[
         str | None, Meta(description="`WEBSOCKET_PATH` of the call server, with or without the leading slash.")
     ] = None
+
+
+CALL_SERVER = QueryOrJson(CallServerAddress, RocketChat)
 
 
 class ConnectionStatus(msgspec.Struct, frozen=True):
@@ -66,7 +73,7 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
 async def check_management_server(request: web.Request) -> web.Response:
     """GET /api/v1/voip/managementServer/checkConnection"""
     require_permission(await require_caller(request), Permission.MANAGE_CONTACT_CENTER)
-    asked = await arguments.of_query(request, ManagementServer)
+    asked = await MANAGEMENT_SERVER.decode(request)
     wanted = (asked.host, asked.port, asked.username)
     for server in _named(request, lambda each: _fits(wanted, each.ami_host, str(each.ami_port), each.monitor_username)):
         account = Account.monitor(server)
@@ -83,7 +90,7 @@ async def check_management_server(request: web.Request) -> web.Response:
 async def check_call_server(request: web.Request) -> web.Response:
     """GET /api/v1/voip/callServer/checkConnection"""
     require_permission(await require_caller(request), Permission.MANAGE_CONTACT_CENTER)
-    asked = await arguments.of_query(request, CallServerAddress)
+    asked = await CALL_SERVER.decode(request)
     path = "/" + asked.path.removeprefix("/") if asked.path is not None else None
     wanted = (asked.websocket_url, asked.host, asked.port, path)
 
@@ -132,7 +139,7 @@ OPERATIONS = (
         handler=check_management_server,
         summary="AMI connection check for the call servers",
         details="A failed check returns 400 with the reason. Only configured call servers are contacted.",
-        query=ManagementServer,
+        query=MANAGEMENT_SERVER,
         answer=ConnectionStatus,
         permission=Permission.MANAGE_CONTACT_CENTER,
         errors=_ERRORS,
@@ -143,7 +150,7 @@ OPERATIONS = (
         handler=check_call_server,
         summary="WebSocket connection check for the softphone endpoints",
         details="A failed check returns 400 with the reason. Only configured call servers are contacted.",
-        query=CallServerAddress,
+        query=CALL_SERVER,
         answer=ConnectionStatus,
         permission=Permission.MANAGE_CONTACT_CENTER,
         errors=_ERRORS,

@@ -20,8 +20,9 @@ from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.agents import heard
 from service.web.connector.responses import answered
-from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
+from service.web.http.param_errors import RocketChat
+from service.web.http.params import Body
 from service.web.openapi.operation import Operation, Success, Yes
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,9 @@ class NewExtension(msgspec.Struct, frozen=True, rename="camel"):
         return f"NewExtension({self.extension})"  # no log may hold a secret
 
 
+NEW_EXTENSION = Body(NewExtension, RocketChat)
+
+
 class ExtensionChange(msgspec.Struct, frozen=True):
     """Changes to an extension. Absent fields stay unchanged."""
 
@@ -68,10 +72,16 @@ class ExtensionChange(msgspec.Struct, frozen=True):
         return f"ExtensionChange({self.extension})"
 
 
+EXTENSION_CHANGE = Body(ExtensionChange, RocketChat)
+
+
 class ExtensionToDelete(msgspec.Struct, frozen=True):
     """Extension to delete."""
 
-    extension: arguments.NotEmpty
+    extension: Annotated[str, Meta(min_length=1)]
+
+
+EXTENSION_TO_DELETE = Body(ExtensionToDelete, RocketChat)
 
 
 class KeptExtension(msgspec.Struct, frozen=True, rename="camel"):
@@ -95,7 +105,7 @@ class KeptExtensionAnswer(msgspec.Struct, frozen=True):
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/connector.extension.create"""
     by = await _admin(request)
-    given = await arguments.of_body(request, NewExtension)
+    given = await NEW_EXTENSION.decode(request)
     number, call_server = _number(given.extension), _call_server(request, given.call_server)
     kept, freed = await extension_admin.create(
         request.app[DATABASE],
@@ -114,7 +124,7 @@ async def create(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """POST /api/v1/connector.extension.update"""
     by = await _admin(request)
-    given = await arguments.of_body(request, ExtensionChange)
+    given = await EXTENSION_CHANGE.decode(request)
     kept = await extension_admin.change(
         request.app[DATABASE],
         _number(given.extension),
@@ -130,7 +140,7 @@ async def update(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """POST /api/v1/connector.extension.delete"""
     by = await _admin(request)
-    number = (await arguments.of_body(request, ExtensionToDelete)).extension
+    number = (await EXTENSION_TO_DELETE.decode(request)).extension
     if not extensions.NUMBER.fullmatch(number):
         raise NoSuchExtension(number)
     await extensions.delete(request.app[DATABASE], number)
@@ -188,7 +198,7 @@ OPERATIONS = (
         handler=create,
         summary="Create an extension, optionally assigned to a user",
         details="Atomic. The user's previous extension becomes free and gets a new SIP password.",
-        body=NewExtension,
+        body=NEW_EXTENSION,
         answer=KeptExtensionAnswer,
         permission=Permission.MANAGE_CALL_SETTINGS,
         errors=(
@@ -205,7 +215,7 @@ OPERATIONS = (
         path=f"{PATH}.update",
         handler=update,
         summary="Update an extension's profile, SIP password or enabled state",
-        body=ExtensionChange,
+        body=EXTENSION_CHANGE,
         answer=KeptExtensionAnswer,
         permission=Permission.MANAGE_CALL_SETTINGS,
         errors=(_WRONG, NoSuchExtension, DatabaseUnavailable, *BODY_ERRORS),
@@ -215,7 +225,7 @@ OPERATIONS = (
         path=f"{PATH}.delete",
         handler=delete,
         summary="Delete an extension; its phone can no longer register",
-        body=ExtensionToDelete,
+        body=EXTENSION_TO_DELETE,
         answer=Success,
         permission=Permission.MANAGE_CALL_SETTINGS,
         errors=(BadArgument("Missing key 'extension'"), NoSuchExtension, DatabaseUnavailable, *BODY_ERRORS),

@@ -14,9 +14,8 @@ from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS, answered, reading_of, state_names
-from service.web.http import arguments
 from service.web.http.errors import ExtensionNotFound
-from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery
+from service.web.http.extension_query import EXTENSION, ONE_EXTENSION_ERRORS
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/connector"
@@ -76,7 +75,7 @@ async def get_details(request: web.Request) -> web.Response:
 
 async def _asked(request: web.Request) -> Extension | None:
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
-    asked = await arguments.of_query(request, ExtensionQuery)
+    asked = await EXTENSION.decode(request)
     return request.app[DIRECTORY].extension(asked.extension)
 
 
@@ -103,7 +102,7 @@ OPERATIONS = (
         path=f"{PATH}.extension.getDetails",
         handler=get_details,
         summary="Extension details with live state and SIP password",
-        query=ExtensionQuery,
+        query=EXTENSION,
         answer=DetailedExtension,
         headers=FRESHNESS,
         permission=Permission.MANAGE_CALL_SETTINGS,

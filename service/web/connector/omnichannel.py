@@ -18,9 +18,10 @@ from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS, answered, reading_of, state_names
-from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument
 from service.web.http.paging import Paging
+from service.web.http.param_errors import RocketChat
+from service.web.http.params import QueryOrJson
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/omnichannel"
@@ -35,6 +36,9 @@ class ExtensionFilters(Paging, frozen=True, rename="camel"):
         list[str], Meta(description="Filter: member of at least one of these queues. Repeat `queues[]`.")
     ] = msgspec.field(default_factory=list)
     extension: Annotated[str, Meta(description="Filter: extension number.")] = ""
+
+
+EXTENSION_FILTERS = QueryOrJson(ExtensionFilters, RocketChat)
 
 
 class AgentsExtension(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -70,6 +74,9 @@ class WhichNumbers(msgspec.Struct, frozen=True, rename="camel"):
     username: Annotated[str | None, Meta(description="Username, instead of the user ID.")] = None
 
 
+WHICH_NUMBERS = QueryOrJson(WhichNumbers, RocketChat)
+
+
 class Numbers(msgspec.Struct, frozen=True):
     """Sorted extension numbers."""
 
@@ -80,7 +87,7 @@ class Numbers(msgspec.Struct, frozen=True):
 async def extensions(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/extensions"""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
-    asked = await arguments.of_query(request, ExtensionFilters)
+    asked = await EXTENSION_FILTERS.decode(request)
     found = _filtered(request, asked)
     page = asked.of(found)
 
@@ -96,7 +103,7 @@ async def extensions(request: web.Request) -> web.Response:
 async def numbers(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/extension"""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
-    asked = await arguments.of_query(request, WhichNumbers)
+    asked = await WHICH_NUMBERS.decode(request)
     if asked.user_id is None and asked.username is None:
         raise BadArgument("Missing key 'userId' or 'username'")
     directory = request.app[DIRECTORY]
@@ -156,7 +163,7 @@ OPERATIONS = (
         handler=extensions,
         summary="Extensions with user, queues and live state, paginated",
         details="Sorted by number. Empty filters are ignored. Unknown queues are omitted.",
-        query=ExtensionFilters,
+        query=EXTENSION_FILTERS,
         answer=AgentsExtensions,
         headers=FRESHNESS,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
@@ -167,7 +174,7 @@ OPERATIONS = (
         path=f"{PATH}/extension",
         handler=numbers,
         summary="Extension numbers by allocation: free, allocated, or available to a user",
-        query=WhichNumbers,
+        query=WHICH_NUMBERS,
         answer=Numbers,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
         errors=(BadArgument("Missing key 'userId' or 'username'"), *BODY_ERRORS),

@@ -22,9 +22,8 @@ from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS, answered
-from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotPermitted
-from service.web.http.extension_query import ExtensionQuery
+from service.web.http.extension_query import EXTENSION
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/voip/queues"
@@ -102,10 +101,10 @@ async def _extension(request: web.Request) -> str:
     """The extension that is asked for. One's own everybody may ask for: softphones do, when they have registered."""
     person = await require_caller(request)
     if has(person, Permission.INBOUND_CALLS):
-        return await arguments.text(request, "extension")
+        return (await EXTENSION.decode(request)).extension
     own = request.app[DIRECTORY].extension_of(person.uid)
     try:
-        number = await arguments.text(request, "extension")
+        number = (await EXTENSION.decode(request)).extension
     except BadArgument:
         raise NotPermitted from None
     if own is None or number != own.number:
@@ -162,7 +161,7 @@ OPERATIONS = (
         path=f"{PATH}.getQueuedCallsForThisExtension",
         handler=get_queued_calls,
         summary="Number of queues of an extension and of the calls waiting in them",
-        query=ExtensionQuery,
+        query=EXTENSION,
         answer=QueuedCalls,
         permission=Permission.INBOUND_CALLS,
         own_is_free=True,
@@ -173,7 +172,7 @@ OPERATIONS = (
         path=f"{PATH}.getMembershipSubscription",
         handler=get_membership,
         summary="Queue memberships of an extension",
-        query=ExtensionQuery,
+        query=EXTENSION,
         answer=Membership,
         permission=Permission.INBOUND_CALLS,
         own_is_free=True,

@@ -12,12 +12,12 @@ from aiohttp import web
 
 from service.web.app_keys import SETTINGS
 from service.web.http.errors import BadArgument, BodyTooLarge, BodyTooSlow, BodyUnsupported
+from service.web.http.json_types import type_name
 
 DEEPEST = 32
 """Arrays and objects in one another. No call needs four, and what walks through a value should not run out of stack."""
 OF_STRANGERS = 8192
 """Bytes of a body that anybody may send, as a login: parsing takes the loop. The longest name, escaped, takes half."""
-_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
 async def read(request: web.Request, most: int | None = None) -> bytes:
@@ -100,11 +100,6 @@ def _is_deeper(value: object, depth: int) -> bool:
 
 def _items(value: object) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-
-
-def type_name(value: object) -> str:
-    """The name of a JSON value's type, as Rocket.Chat's messages spell it."""
-    return _NAMES.get(type(value), "null")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _schemas(operations: Iterable[Operation]) -> Schemas:
     inputs: list[Any] = []
     for each in operations:
         answers += [kind for kind in (each.answer, *each.other_answers.values()) if kind is not None]
-        inputs += [kind for kind in (each.query, each.in_path, each.body) if kind is not None]
+        inputs += [decoder.kind for decoder in (each.query, each.in_path, each.body) if decoder is not None]
     return Schemas(answers, inputs)
 
 
@@ -132,7 +132,7 @@ def _described(operation: Operation, family: str, schemas: Schemas, allowed: set
         "responses": _responses(operation, schemas, allowed, example),
     }
     if operation.body is not None:
-        described["requestBody"] = _body(operation, schemas, example)
+        described["requestBody"] = _body(operation.body.kind, schemas, example)
     return {key: value for key, value in described.items() if value or key == "security"}
 
 
@@ -143,7 +143,7 @@ def _example_of(operation: Operation) -> Json:
 
 def _details(operation: Operation) -> str:
     sentences = [operation.details or f"{operation.summary}."]
-    if operation.form:
+    if operation.body is not None and operation.body.form:
         # A second media type in `requestBody` is what client generators stumble over, so the text names it.
         sentences.append("The body may also be a form, `application/x-www-form-urlencoded`, with the same fields.")
     if operation.permission is not None:
@@ -156,16 +156,16 @@ def _details(operation: Operation) -> str:
 def _parameters(operation: Operation, schemas: Schemas, example: Json) -> list[Json]:
     found = [_parameter(name, "path", schema, True, example) for name, schema in _in_path(operation, schemas).items()]
     if operation.query is not None:
-        required = {each.encode_name for each in msgspec.structs.fields(operation.query) if each.required}
-        for name, schema in schemas.fields_of(operation.query).items():
+        required = {each.encode_name for each in msgspec.structs.fields(operation.query.kind) if each.required}
+        for name, schema in schemas.fields_of(operation.query.kind).items():
             described = _parameter(name, "query", schema, name in required, example)
-            found.append({**described, "allowEmptyValue": True} if operation.empty_is_absent else described)
+            found.append({**described, "allowEmptyValue": True} if operation.query.empty_is_absent else described)
     asked = (("If-None-Match",) if operation.conditional else ()) + operation.request_headers
     return found + headers.parameters(*asked)
 
 
 def _in_path(operation: Operation, schemas: Schemas) -> dict[str, Json]:
-    described = schemas.fields_of(operation.in_path) if operation.in_path is not None else {}
+    described = schemas.fields_of(operation.in_path.kind) if operation.in_path is not None else {}
     names = re.findall(r"\{(\w+)\}", operation.path)
     return {name: described.get(name, {"type": "string"}) for name in names}
 
@@ -203,10 +203,10 @@ def _without_null(schema: Json) -> Json:
     return {**rest, **choices[0]} if len(choices) == 1 else {**rest, "anyOf": choices}
 
 
-def _body(operation: Operation, schemas: Schemas, example: Json) -> Json:
+def _body(body: Any, schemas: Schemas, example: Json) -> Json:
     shown = {"example": example["body"]} if "body" in example else {}
-    content = {"application/json": {"schema": schemas.of(operation.body), **shown}}
-    return {"required": _is_required(operation.body), "content": content}
+    content = {"application/json": {"schema": schemas.of(body), **shown}}
+    return {"required": _is_required(body), "content": content}
 
 
 def _is_required(body: Any) -> bool:

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from service.domain.permissions import Permission
 from service.web.http.handlers import Handler, SyncHandler
+from service.web.http.params import Body, Path, Query, QueryOrJson
 
 Yes = Annotated[bool, msgspec.Meta(extra_json_schema={"const": True})]
 """A `success` that is always true: where it is not, the answer is an error's."""
@@ -64,17 +65,14 @@ class Operation:
     media_type: str = "application/json"
     other_answers: Mapping[int, Any] = field(default_factory=dict)
     """JSON with another status that is no error of the family's."""
-    query: type[msgspec.Struct] | None = None
-    """Its fields are the arguments; one that is a list may be repeated."""
-    empty_is_absent: bool = False
-    """Whether an argument in the query that is empty counts as not given."""
-    in_path: type[msgspec.Struct] | None = None
-    """Its fields are what stands in braces in `path`; strings, if it is not given."""
+    query: Query[Any] | QueryOrJson[Any] | None = None
+    """The decoder of the query, which the handler uses too. The fields of its struct are the parameters."""
+    in_path: Path[Any] | None = None
+    """The decoder of what stands in braces in `path`, likewise."""
     patterns: Mapping[str, str] = field(default_factory=dict)
     """Regular expressions for what stands in braces, where not just any text belongs to this call."""
-    body: type[msgspec.Struct] | type[AnyOf] | None = None
-    form: bool = False
-    """Whether the body may come as a form too."""
+    body: Body[Any] | None = None
+    """The decoder of the body, likewise."""
     conditional: bool = False
     """Whether it has an `ETag` and knows 304."""
     request_headers: tuple[str, ...] = ()

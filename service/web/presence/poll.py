@@ -27,36 +27,39 @@ from service.web.auth.authentication import (
 from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.etag import matches_etag
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json, render_headers
-from service.web.http.wait import waiting_time
+from service.web.http.wait import bounded
 from service.web.openapi.operation import Operation
-from service.web.presence.query import asked
-from service.web.presence.schemas import OnePresence, PresenceAnswer, PresencePath, PresenceQuery
+from service.web.presence.query import ONE_EXTENSION, PRESENCE
+from service.web.presence.schemas import EVERYTHING, Filters, OnePresence, PresenceAnswer
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
 from service.web.server.held_request import Waiter, while_connected
 
 
 def many_sync(request: web.Request) -> PrebuiltResponse | None:
     """`many`, where nobody wants to wait, and nobody has to."""
-    question = asked(request)
-    of_all = not question.numbers and not question.uids
-    if question.waits or (of_all and not request.app[SNAPSHOT_CACHE].ready()):
+    try:
+        asked = PRESENCE.decode(request)
+    except BadArgument:  # decided after authentication
+        return None
+    of_all = not asked.extension and not asked.user_id
+    if asked.wait or (of_all and not request.app[SNAPSHOT_CACHE].ready()):
         return None
     person = caller_from_memory(request)
     if person is None:
         return None
-    scope, cursor = scope_of(request, person), question.since
+    scope, cursor = scope_of(request, person, asked), asked.since or None
     return _told(request, scope, cursor, None if cursor is None else scope.changes_since(cursor))
 
 
 async def many(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/presence: the picture, or with `since` what changed; with `wait` seconds, once something has."""
-    scope = scope_of(request, await require_caller(request))
-    wait = waiting_time(request)
-    cursor = asked(request).since
+    person = await require_caller(request)
+    asked = PRESENCE.decode(request)
+    scope, wait, cursor = scope_of(request, person, asked), bounded(asked.wait), asked.since or None
     await request.app[SNAPSHOT_CACHE].settled(scope)
     changes = None if cursor is None else await _changes_since(request, scope, cursor, wait)
     if changes is None and wait and not await _differs(request, scope, wait):
-        scope = scope_of(request, await require_caller(request))  # who may not ask any more is refused
+        scope = scope_of(request, await require_caller(request), asked)  # who may not ask any more is refused
     return _told(request, scope, cursor, changes)
 
 
@@ -64,7 +67,7 @@ def one(request: web.Request, person: Person) -> PrebuiltResponse:
     """GET /api/v1/presence/{extension}"""
     app = request.app
     feed, snapshots = app[PRESENCE_FEED], app[SNAPSHOT_CACHE]
-    number = request.match_info["extension"]
+    number = ONE_EXTENSION.decode(request).extension
     feed.catch_up(frozenset({number}))
     item = feed.get(number)
     if item is None or not may_see(person, item):
@@ -72,7 +75,7 @@ def one(request: web.Request, person: Person) -> PrebuiltResponse:
     tag = snapshots.tag_of_one(item)
     if matches_etag(request, tag):
         return _answer(app, None, tag)
-    cursor = scope_of(request, person).cursor()
+    cursor = scope_of(request, person, EVERYTHING).cursor()
     return _answer(app, {"success": True, "cursor": cursor, "presence": snapshots.encoded(item)}, tag)
 
 
@@ -116,10 +119,10 @@ async def _held(request: web.Request, scope: Scope, wait: float, changed: Callab
         feed.unsubscribe(subscription)
 
 
-def scope_of(request: web.Request, person: Person) -> Scope:
+def scope_of(request: web.Request, person: Person, asked: Filters) -> Scope:
     """What the filters leave of what the person may see."""
-    app, question = request.app, asked(request)
-    return Scope(app[PRESENCE_FEED], app[DIRECTORY], person, question.numbers, question.uids)
+    app = request.app
+    return Scope(app[PRESENCE_FEED], app[DIRECTORY], person, frozenset(asked.extension), frozenset(asked.user_id))
 
 
 def _told(request: web.Request, scope: Scope, cursor: str | None, changes: Changes | None) -> PrebuiltResponse:
@@ -159,7 +162,7 @@ OPERATIONS = (
             "Long polling: with `since` and `wait`, the request waits for a change; a timeout returns 200 with an "
             "empty list. With `If-None-Match` and `wait`, without `since`, a timeout returns 304."
         ),
-        query=PresenceQuery,
+        query=PRESENCE,
         answer=PresenceAnswer,
         conditional=True,
         headers=("X-Directory-Stale-Since", "X-Poll-Interval"),
@@ -172,7 +175,7 @@ OPERATIONS = (
         handler=handler_for_caller(one),
         sync_handler=sync_handler_for_caller(one),
         summary="Presence of one extension",
-        in_path=PresencePath,
+        in_path=ONE_EXTENSION,
         answer=OnePresence,
         conditional=True,
         headers=("X-Directory-Stale-Since", "X-Poll-Interval"),

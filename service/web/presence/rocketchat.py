@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import MINYEAR, datetime
 from typing import Annotated, Literal
 
@@ -24,6 +25,8 @@ from service.web.auth.authentication import (
     sync_handler_for_caller,
 )
 from service.web.http.errors import BadArgument, UserNotFound, encode
+from service.web.http.param_errors import RocketChat
+from service.web.http.params import Query
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Operation, Yes
 from service.web.presence.aggregates import JsonList
@@ -66,16 +69,28 @@ class PresenceOfAll(msgspec.Struct, frozen=True):
 class Asked(msgspec.Struct, frozen=True, rename="camel"):
     """Whose presence; one's own, if nobody is named."""
 
-    user_id: Annotated[str, Meta(description="User ID (17 characters).")] = ""
-    username: Annotated[str, Meta(description="Username, instead of the user ID.")] = ""
+    user_id: Annotated[str, Meta(description="User ID (17 characters).", extra={"repeated": "first"})] = ""
+    username: Annotated[str, Meta(description="Username, instead of the user ID.", extra={"repeated": "first"})] = ""
 
 
 class ChangedAfter(msgspec.Struct, frozen=True):
     """Since when."""
 
-    moment: Annotated[
-        str, Meta(description="RFC 3339 timestamp with time zone.", extra_json_schema={"format": "date-time"})
-    ] = msgspec.field(name="from", default="")
+    moment: (
+        Annotated[
+            str,
+            Meta(
+                description="RFC 3339 timestamp with time zone.",
+                extra_json_schema={"format": "date-time"},
+                extra={"repeated": "first"},
+            ),
+        ]
+        | UnsetType
+    ) = msgspec.field(name="from", default=UNSET)
+
+
+WHOSE = Query(Asked, RocketChat, cached=re.compile(r"(?:(?:userId|username)=[^&]*(?:&|\Z))*"))
+CHANGED_AFTER = Query(ChangedAfter, RocketChat)
 
 
 def get_presence(request: web.Request, person: Person) -> PrebuiltResponse:
@@ -116,7 +131,7 @@ def everybody(feed: PresenceFeed) -> JsonList:
 
 
 def _presence(request: web.Request, person: Person) -> PrebuiltResponse:
-    app, since = request.app, _since(request.query.get("from"))
+    app, since = request.app, _since(CHANGED_AFTER.decode(request).moment)
     if not sees_all(person):
         own = Scope(app[PRESENCE_FEED], app[DIRECTORY], person, frozenset(), frozenset()).snapshot()
         users = encode([_user(item) for item in own if since is None or item.as_of > since])
@@ -128,19 +143,19 @@ def _presence(request: web.Request, person: Person) -> PrebuiltResponse:
 
 
 def _asked(request: web.Request, person: Person) -> Person:
-    uid, name = request.query.get("userId"), request.query.get("username")
-    if not uid and not name:
+    asked = WHOSE.decode(request)
+    if not asked.user_id and not asked.username:
         return person
     directory = request.app[DIRECTORY]
-    found = directory.person_by_uid(uid) if uid else directory.person_by_name(name or "")
+    found = directory.person_by_uid(asked.user_id) if asked.user_id else directory.person_by_name(asked.username)
     if found is None or not (found is person or sees_all(person)):  # whom one may not see is not there
         raise UserNotFound
     return found
 
 
-def _since(text: str | None) -> str | None:
+def _since(text: str | UnsetType) -> str | None:
     """The moment as items tell theirs, which then compare as text."""
-    if text is None:
+    if isinstance(text, UnsetType):
         return None
     try:
         since = datetime.fromisoformat(text)
@@ -172,7 +187,7 @@ OPERATIONS = (
         handler=handler_for_caller(get_presence),
         sync_handler=sync_handler_for_caller(get_presence),
         summary="Presence of a user, in Rocket.Chat's format",
-        query=Asked,
+        query=WHOSE,
         answer=PresenceOf,
         errors=(UserNotFound,),
     ),
@@ -182,7 +197,7 @@ OPERATIONS = (
         handler=presence,
         sync_handler=presence_sync,
         summary="Presence of all users with an extension, or changes since a time",
-        query=ChangedAfter,
+        query=CHANGED_AFTER,
         answer=PresenceOfAll,
         errors=(BadArgument("Expected a time in field from"),),
     ),

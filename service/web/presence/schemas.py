@@ -11,21 +11,45 @@ from service.domain.presence.item import Item
 from service.web.http.wait import Wait
 from service.web.openapi.operation import AnyOf, No, Yes
 
-ExtensionNumber = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$", description="Extension number.")]
+ExtensionNumber = Annotated[
+    str, Meta(description="Extension number.", extra_json_schema={"pattern": "^[A-Za-z0-9_-]{1,40}$"})
+]
 
 
 class Filters(msgspec.Struct, frozen=True, rename="camel"):
     """Which of the extensions that the caller may see."""
 
-    extension: Annotated[list[str], Meta(description="Extension numbers, repeated or comma-separated.")] = []
-    user_id: Annotated[list[str], Meta(description="User IDs, repeated or comma-separated.")] = []
+    extension: Annotated[
+        list[str], Meta(description="Extension numbers, repeated or comma-separated.", extra={"list": "commas"})
+    ] = []
+    user_id: Annotated[
+        list[str], Meta(description="User IDs, repeated or comma-separated.", extra={"list": "commas"})
+    ] = []
+
+
+EVERYTHING = Filters()
 
 
 class PresenceQuery(Filters, frozen=True):
     """Which, and since when."""
 
-    since: Annotated[str, Meta(description="Cursor of an earlier response. Only later changes are returned.")] = ""
+    since: Annotated[
+        str,
+        Meta(
+            description="Cursor of an earlier response. Only later changes are returned.", extra={"repeated": "first"}
+        ),
+    ] = ""
     wait: Wait = 0.0
+
+
+class StreamQuery(Filters, frozen=True):
+    """Which extensions."""
+
+
+class TicketQuery(msgspec.Struct, frozen=True):
+    """A stream's ticket."""
+
+    ticket: Annotated[str | None, Meta(extra={"repeated": "first"})] = None
 
 
 class PresencePath(msgspec.Struct, frozen=True):

@@ -12,18 +12,43 @@ from service.domain.presence_state import Presence, PresenceState
 from service.errors import CallServerUnavailable
 from service.web.app_keys import DIRECTORY, PRESENCE_ACCOUNTS
 from service.web.auth.authentication import require_caller
-from service.web.http import body
-from service.web.http.errors import BadArgument, ExtensionNotFound, encode
+from service.web.http.errors import ExtensionNotFound, encode
+from service.web.http.param_errors import BriefRocketChat, WrongValue
+from service.web.http.params import Body
 from service.web.openapi.operation import Operation, Success
 
 LONGEST_MESSAGE = 200
 
 
+class OwnPresence(msgspec.Struct, frozen=True):
+    """Presence set by the user."""
+
+    presence: PresenceState
+    message: Annotated[
+        str,
+        Meta(
+            max_length=LONGEST_MESSAGE,
+            description="Presence message. Printable characters only.",
+            extra={"expected": f"at most {LONGEST_MESSAGE} printable characters"},
+        ),
+    ] = ""
+
+
+def printable(message: str) -> str:
+    """A message of printable characters, or an empty one. Raises WrongValue."""
+    if message and not message.isprintable():
+        raise WrongValue(message)
+    return message
+
+
+OWN_PRESENCE = Body(OwnPresence, BriefRocketChat, checks={"message": printable})
+
+
 async def put(request: web.Request) -> web.Response:
     """PUT /api/v1/presence {"presence", "message"?}"""
     person = await require_caller(request)
-    given = await body.read_object(request)
-    presence = _presence(given.get("presence"), given.get("message"))
+    given = await OWN_PRESENCE.decode(request)
+    presence = Presence(given.presence, given.message)
     extension = request.app[DIRECTORY].extension_of(person.uid)
     if extension is None:
         raise ExtensionNotFound
@@ -34,27 +59,6 @@ async def put(request: web.Request) -> web.Response:
     return web.Response(body=encode({"success": True}), content_type="application/json")
 
 
-def _presence(state: object, message: object) -> Presence:
-    if not isinstance(state, str):
-        raise BadArgument("Missing key 'presence'" if state is None else "Expected string in field presence")
-    if state not in PresenceState.__members__.values():
-        raise BadArgument(f"Expected one of {', '.join(PresenceState)} in field presence")
-    if message is None:
-        message = ""
-    if not isinstance(message, str) or len(message) > LONGEST_MESSAGE or not (message.isprintable() or not message):
-        raise BadArgument(f"Expected at most {LONGEST_MESSAGE} printable characters in field message")
-    return Presence(PresenceState(state), message)
-
-
-class OwnPresence(msgspec.Struct, frozen=True):
-    """Presence set by the user."""
-
-    presence: PresenceState
-    message: Annotated[
-        str, Meta(max_length=LONGEST_MESSAGE, description="Presence message. Printable characters only.")
-    ] = ""
-
-
 OPERATIONS = (
     Operation(
         method="PUT",
@@ -62,7 +66,7 @@ OPERATIONS = (
         handler=put,
         summary="Set the caller's presence",
         details="Stored in Asterisk. 200 after Asterisk has accepted it, 503 when Asterisk is unreachable.",
-        body=OwnPresence,
+        body=OWN_PRESENCE,
         answer=Success,
         errors=(ExtensionNotFound,),
     ),

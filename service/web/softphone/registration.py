@@ -18,31 +18,41 @@ from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH
 from service.web.auth.authentication import caller_from_memory, presented_token, require_caller, require_holder
 from service.web.auth.permissions import require_permission
-from service.web.http import arguments
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
 from service.web.http.etag import matches_etag
-from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery
+from service.web.http.extension_query import EXTENSION, ONE_EXTENSION_ERRORS
+from service.web.http.param_errors import RocketChat
+from service.web.http.params import QueryOrJson
 from service.web.http.prebuilt_response import PrebuiltResponse
-from service.web.http.wait import Wait, waiting_time
+from service.web.http.wait import Wait, bounded
 from service.web.openapi.operation import AnyOf, Operation, Yes
 from service.web.server.held_request import Waiter, while_connected
 from service.web.softphone.registration_cache import REGISTRATION_CACHE, CachedRegistration
 
-_PLAIN_QUERY = re.compile(r"id=([A-Za-z0-9]+)", re.ASCII)
-"""The query of most polls; it needs no URL parser."""
 RECHECK_INTERVAL = 1.0
 """Seconds between two checks of a long poll: a new secret is no change of presence, so it wakes none."""
 STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since", "X-Poll-Interval")
 
 
+class RegistrationQuery(msgspec.Struct, frozen=True):
+    """Whose registration info."""
+
+    id: Annotated[str, Meta(min_length=1, description="User ID (17 characters). May also be sent in a JSON body.")]
+    wait: Wait = 0.0
+
+
+REGISTRATION = QueryOrJson(RegistrationQuery, RocketChat, plain=re.compile(r"id=([A-Za-z0-9]+)", re.ASCII))
+"""Most polls have a plain query."""
+
+
 def by_user_id_sync(request: web.Request) -> PrebuiltResponse | None:
-    """`by_user_id` without waiting, for a plain query of a caller that memory knows. Most polls are."""
-    plain = _PLAIN_QUERY.fullmatch(request.rel_url.raw_query_string)
-    person = caller_from_memory(request) if plain else None
+    """`by_user_id` for a plain question of somebody who is matches_etag here: what most polls are."""
+    plain = REGISTRATION.decode_plain(request)
+    person = caller_from_memory(request) if plain is not None else None
     if plain is None or person is None:
         return None
-    _require_access(person, uid := plain[1])
-    return respond(request, _current_of_user(request, uid))
+    _require_access(person, plain.id)
+    return respond(request, _current_of_user(request, plain.id))
 
 
 async def by_user_id(request: web.Request) -> PrebuiltResponse:
@@ -51,7 +61,8 @@ async def by_user_id(request: web.Request) -> PrebuiltResponse:
     With `wait` seconds and `If-None-Match`, a long poll until the info differs. Rocket.Chat had no such call.
     """
     person = await require_caller(request)
-    uid, wait = await arguments.text(request, "id"), waiting_time(request)
+    asked = await REGISTRATION.decode(request)
+    uid, wait = asked.id, bounded(asked.wait)
     _require_access(person, uid)
     current = _current_of_user(request, uid)
     if wait and matches_etag(request, current.etag):
@@ -62,7 +73,7 @@ async def by_user_id(request: web.Request) -> PrebuiltResponse:
 async def by_extension(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
-    asked = await arguments.of_query(request, ExtensionQuery)
+    asked = await EXTENSION.decode(request)
     return respond(request, current_registration(request, request.app[DIRECTORY].extension(asked.extension)))
 
 
@@ -117,13 +128,6 @@ def _require_access(person: Person, uid: str) -> None:
         raise Forbidden
 
 
-class RegistrationQuery(msgspec.Struct, frozen=True):
-    """The user whose registration info is requested."""
-
-    id: Annotated[str, Meta(min_length=1, description="User ID (17 characters). May also be sent in a JSON body.")]
-    wait: Wait = 0.0
-
-
 class SignedRegistrationInfo(msgspec.Struct, frozen=True):
     """Registration info in the claim `context` of an HS256 JWS, if a JWT secret is configured."""
 
@@ -145,7 +149,7 @@ OPERATIONS = (
         sync_handler=by_user_id_sync,
         summary="Registration info by user ID, with the live line state",
         details="Users may read their own, admins any. With `If-None-Match` and `wait`, a long poll until it changes.",
-        query=RegistrationQuery,
+        query=REGISTRATION,
         answer=RegistrationAnswer,
         conditional=True,
         headers=STATE_HEADERS,
@@ -157,7 +161,7 @@ BY_EXTENSION = Operation(
     path="/api/v1/connector.extension.getRegistrationInfoByExtension",
     handler=by_extension,
     summary="Registration info by extension, with the live line state",
-    query=ExtensionQuery,
+    query=EXTENSION,
     answer=RegistrationAnswer,
     conditional=True,
     headers=STATE_HEADERS,

@@ -11,22 +11,26 @@ from service.db.users import UserRow
 from service.errors import LastAdmin
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, HASHER, SETTINGS, USER_LOADER
 from service.web.auth.authentication import require_admin
-from service.web.http import body, fields
 from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
+from service.web.http.param_errors import FieldByField
+from service.web.http.params import Body
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Auth, Operation, Success, under
 from service.web.users import validation
 from service.web.users.change_schemas import NewUser, UserChanges
-from service.web.users.get import asked_user, shown
-from service.web.users.schemas import ONE_USER, UserAnswer
+from service.web.users.get import shown
+from service.web.users.schemas import ONE_USER, USER, UserAnswer
 
 log = structlog.get_logger(__name__)
+
+NEW_USER = Body(NewUser, FieldByField, checks=validation.OF_NEW, stored=True)
+USER_CHANGES = Body(UserChanges, FieldByField, checks=validation.OF_CHANGES, stored=True)
 
 
 async def create(request: web.Request) -> PrebuiltResponse:
     """POST /user/create: somebody new."""
     by = await require_admin(request)
-    given = fields.of_body(NewUser, await body.read_object(request), validation.OF_NEW)
+    given = await NEW_USER.decode(request)
     values = {**given.values(), "passwd": await request.app[HASHER].hash(given.passwd)}
     row = await user_admin.create(request.app[DATABASE], values, by.user_id)
     log.info("user_created", user_id=row.user_id, by=by.user_id)
@@ -36,8 +40,8 @@ async def create(request: web.Request) -> PrebuiltResponse:
 async def modify(request: web.Request) -> PrebuiltResponse:
     """PATCH /user/{user_id}: the fields that are given."""
     by = await require_admin(request)
-    given = fields.of_body(UserChanges, await body.read_object(request), validation.OF_CHANGES)
-    user_id = asked_user(request)
+    given = await USER_CHANGES.decode(request)
+    user_id = USER.decode(request).number
     values = given.values()
     if password := values.pop("passwd", ""):
         values |= await _new_hash(request, user_id, password)
@@ -49,7 +53,7 @@ async def modify(request: web.Request) -> PrebuiltResponse:
 async def delete(request: web.Request) -> PrebuiltResponse:
     """DELETE /user/{user_id}: their tokens end, and their phone's secret."""
     by = await require_admin(request)
-    user_id = asked_user(request)
+    user_id = USER.decode(request).number
     await user_admin.delete(request.app[DATABASE], user_id)
     log.info("user_deleted", user_id=user_id, by=by.user_id)
     await request.app[CHANGE_LISTENER].refresh(f"user {user_id}", within=1.0)
@@ -84,7 +88,7 @@ _OPERATIONS = (
         summary="Create a user",
         details="Admins only. Read-only and unknown fields are ignored.",
         auth=Auth.TOKEN,
-        body=NewUser,
+        body=NEW_USER,
         answer=UserAnswer,
         errors=(Forbidden, _WRONG),
     ),
@@ -92,11 +96,12 @@ _OPERATIONS = (
         method="PATCH",
         path="/user/{user_id}",
         patterns=ONE_USER,
+        in_path=USER,
         handler=modify,
         summary="Update a user",
         details="Admins only. An empty `passwd` is ignored. A new password or deactivation revokes the tokens.",
         auth=Auth.TOKEN,
-        body=UserChanges,
+        body=USER_CHANGES,
         answer=UserAnswer,
         errors=(Forbidden, _WRONG, UserNotFound, LastAdmin),
     ),
@@ -104,6 +109,7 @@ _OPERATIONS = (
         method="DELETE",
         path="/user/{user_id}",
         patterns=ONE_USER,
+        in_path=USER,
         handler=delete,
         summary="Delete a user",
         details="Admins only. Revokes the user's tokens and frees their extension with a new SIP password.",

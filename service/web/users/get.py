@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,51 +13,42 @@ from service.db.users import UserRow
 from service.errors import Unavailable
 from service.web.app_keys import ACTIVITY, SETTINGS, USER_LOADER
 from service.web.auth.authentication import log_in, require_admin
-from service.web.http import body
-from service.web.http.errors import FieldsWrong, Forbidden, LoginFailed, TooManyRequests, UserNotFound
+from service.web.http.errors import Forbidden, LoginFailed, TooManyRequests, UserNotFound
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Auth, Operation, under
-from service.web.users.schemas import ONE_USER, Authenticated, Credentials, IssuedToken, UserAnswer
+from service.web.users.schemas import (
+    CREDENTIALS,
+    ONE_USER,
+    USER,
+    Authenticated,
+    IssuedToken,
+    UserAnswer,
+    credentials_within,
+)
 
 ONLINE, OFFLINE = 1, 2
-MOST_USER_ID = 2**63 - 1
 _ONLINE = UserRow.__struct_fields__.index("last_seen") + 1
 _FIELDS = (*UserRow.__struct_fields__[:_ONLINE], "is_online", *UserRow.__struct_fields__[_ONLINE:])
 _TIMES = ("last_login_time", "cdr_expire", "create_time", "last_seen")
-_USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 async def get(request: web.Request) -> PrebuiltResponse:
     """GET /user/{user_id}: read from PostgreSQL at each request."""
     await require_admin(request)
-    row = await request.app[USER_LOADER].get(asked_user(request))
+    row = await request.app[USER_LOADER].get(USER.decode(request).number)
     if row is None:
         raise UserNotFound
     payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
     return prebuilt_json({"success": True, "payload": payload})
 
 
-def asked_user(request: web.Request) -> int:
-    """The number in the path. Raises UserNotFound for what is none, or is too large for any user's."""
-    text = request.match_info["user_id"]
-    if not _USER_ID.fullmatch(text) or int(text) > MOST_USER_ID:
-        raise UserNotFound
-    return int(text)
-
-
 async def authenticate(request: web.Request) -> PrebuiltResponse:
     """POST /auth: a name or e-mail and a password for a token."""
-    given = await body.read_object(request, most=body.OF_STRANGERS)
-    longest = int(request.app[SETTINGS].token_days * 24 * 60)
-    minutes = given.get("expire_after_minutes")
-    wrong = {key: ["a string is required"] for key in ("email_or_name", "password") if not _is_text(given.get(key))}
-    if minutes is not None and not _is_lifetime(minutes, longest):
-        wrong["expire_after_minutes"] = [f"a whole number from 1 to {longest} is required"]
-    if wrong:
-        raise FieldsWrong(wrong)
-    lifetime = timedelta(days=request.app[SETTINGS].token_days) if minutes is None else timedelta(minutes=minutes)
-    name, password = given["email_or_name"], given["password"]
-    person, token, expired = await log_in(request, name, password, lifetime, "auth")
+    days = request.app[SETTINGS].token_days
+    given = await CREDENTIALS.decode(request, credentials_within(int(days * 24 * 60)))
+    minutes = given.expire_after_minutes
+    lifetime = timedelta(days=days) if minutes is None else timedelta(minutes=minutes)
+    person, token, expired = await log_in(request, given.email_or_name, given.password, lifetime, "auth")
     return prebuilt_json(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
 
 
@@ -87,21 +77,12 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _is_lifetime(minutes: Any, longest: int) -> bool:
-    if isinstance(minutes, float):  # JSON has one kind of numbers
-        return minutes.is_integer() and 1 <= minutes <= longest
-    return isinstance(minutes, int) and not isinstance(minutes, bool) and 1 <= minutes <= longest
-
-
 _OPERATIONS = (
     Operation(
         method="GET",
         path="/user/{user_id}",
         patterns=ONE_USER,
+        in_path=USER,
         handler=get,
         summary="User account, read from PostgreSQL on each request",
         details="Admins only. `passwd` is the bcrypt hash unless a setting masks it.",
@@ -115,7 +96,7 @@ _OPERATIONS = (
         handler=authenticate,
         summary="Log in with a username or e-mail address and a password",
         auth=Auth.NONE,
-        body=Credentials,
+        body=CREDENTIALS,
         answer=Authenticated,
         errors=(LoginFailed, TooManyRequests, Unavailable),
     ),

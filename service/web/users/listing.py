@@ -11,18 +11,17 @@ from service.db.activity import ONLINE_FOR
 from service.db.user_list import UserFilter
 from service.web.app_keys import ACTIVITY, DATABASE, SETTINGS
 from service.web.auth.authentication import require_admin
-from service.web.http import fields
 from service.web.http.errors import FieldsWrong, Forbidden
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Auth, Operation, under
 from service.web.users.get import shown
-from service.web.users.schemas import UserListAnswer, UserListQuery
+from service.web.users.schemas import USER_LIST, UserListAnswer
 
 
 async def get(request: web.Request) -> PrebuiltResponse:
     """GET /user/list: one page, and how many there are in all."""
     await require_admin(request)
-    asked = fields.of_query(UserListQuery, request.query)
+    asked = USER_LIST.decode(request)
     wanted = UserFilter(
         user_type=asked.user_type,
         active=None if asked.active is None else asked.active == "true",
@@ -53,8 +52,7 @@ _OPERATIONS = (
         summary="List users, filtered, sorted and paginated",
         details="Admins only. Empty parameters count as absent. Unknown parameters are ignored.",
         auth=Auth.TOKEN,
-        query=UserListQuery,
-        empty_is_absent=True,
+        query=USER_LIST,
         answer=UserListAnswer,
         errors=(Forbidden, FieldsWrong({"page": ["a whole number from 0 to 2147483647 is required"]})),
     ),

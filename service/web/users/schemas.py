@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, get_type_hints
+from functools import lru_cache
+from typing import Annotated, Any, Literal, cast, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +14,10 @@ from msgspec import Meta
 from service.db.user_list import Direction, OrderBy
 from service.db.users import UserRow
 from service.domain.models import Role
+from service.web.http import body
+from service.web.http.errors import UserNotFound
+from service.web.http.param_errors import FieldByField
+from service.web.http.params import Body, Path, Query
 from service.web.openapi.operation import Yes
 
 MOST_PER_PAGE = 200
@@ -23,16 +29,46 @@ _AS_SHOWN = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw: Any}
 
 LONGEST_MINUTES = 3650 * 24 * 60
 EXPIRY = "Token lifetime in minutes. Defaults to the configured lifetime, which is also the maximum."
+MOST_USER_ID = 2**63 - 1
+_USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 ONE_USER: Mapping[str, str] = {"user_id": r"(?!(?:list|create)\Z)[^/]+"}
 """Any text may stand for a user's number, as it always could; but two words are other calls."""
+
+
+class UserPath(msgspec.Struct, frozen=True):
+    """User."""
+
+    user_id: str
+
+    @property
+    def number(self) -> int:
+        """The user's number. Raises UserNotFound for what is none, or is larger than any user's."""
+        if not _USER_ID.fullmatch(self.user_id) or int(self.user_id) > MOST_USER_ID:
+            raise UserNotFound
+        return int(self.user_id)
+
+
+USER = Path(UserPath)
 
 
 class Credentials(msgspec.Struct, frozen=True):
     """Username or e-mail address, and password."""
 
-    email_or_name: Annotated[str, Meta(min_length=1)]
-    password: Annotated[str, Meta(min_length=1)]
+    email_or_name: Annotated[str, Meta(min_length=1, extra={"expected": "a string"})]
+    password: Annotated[str, Meta(min_length=1, extra={"expected": "a string"})]
     expire_after_minutes: Annotated[int, Meta(ge=1, le=LONGEST_MINUTES, description=EXPIRY)] | None = None
+
+
+@lru_cache
+def credentials_within(longest: int) -> type[Credentials]:
+    """The same with a lifetime of at most so many minutes."""
+    lifetime = Annotated[int, Meta(ge=1, le=longest)] | None
+    fields = [("expire_after_minutes", lifetime, None)]
+    narrowed = msgspec.defstruct("Credentials", fields, bases=(Credentials,), frozen=True, module=__name__)
+    return cast(type[Credentials], narrowed)
+
+
+CREDENTIALS = Body(Credentials, FieldByField, most=body.OF_STRANGERS)
 
 
 class IssuedToken(msgspec.Struct, frozen=True):
@@ -96,6 +132,9 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
     order_dir: Direction = Direction.ASC
     page: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Page number, starting at 0.")] = 0
     per_page: Annotated[int, Meta(ge=1, le=MOST_PER_PAGE)] = 10
+
+
+USER_LIST = Query(UserListQuery, FieldByField, empty_is_absent=True, stored=True)
 
 
 class UserPage(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from service.credentials import encode_new_password, is_hash
 from service.domain import networks
 from service.domain.names import new_email, new_name
 from service.errors import Invalid
-from service.web.http.fields import Checks
+from service.web.http.param_decode import Checks
 
 MOST_NETWORKS = 100
 

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 from multidict import MultiDict
 
-from service.web.http import fields
 from service.web.http.errors import FieldsWrong
+from service.web.http.param_errors import FieldByField
+from service.web.http.params import Body
 from service.web.users.change_schemas import NewUser, UserChanges
-from service.web.users.schemas import UserListQuery
+from service.web.users.schemas import USER_LIST, UserListQuery
 
 NOTHING = object()
 
@@ -18,7 +19,7 @@ NOTHING = object()
 def test_each_field_of_a_body_says_what_it_may_be(kind: type[msgspec.Struct]) -> None:
     given = {field.encode_name: NOTHING for field in msgspec.structs.fields(kind)}
     with pytest.raises(FieldsWrong) as caught:
-        fields.of_body(kind, given)
+        Body(kind, FieldByField).decode_parsed(given)
     told = caught.value.fields
     assert set(told) == given.keys() - {"client", "agent"}, "these two may be anything"
     assert told["user_type"] == ["one of admin, agent, client is required"]
@@ -30,7 +31,7 @@ def test_each_field_of_a_body_says_what_it_may_be(kind: type[msgspec.Struct]) ->
 def test_each_argument_of_a_query_says_what_it_may_be() -> None:
     query = MultiDict({field.encode_name: "\u0663" for field in msgspec.structs.fields(UserListQuery)})
     with pytest.raises(FieldsWrong) as caught:
-        fields.of_query(UserListQuery, query)
+        USER_LIST.decode_parsed(query)
     assert set(caught.value.fields) == set(query) - {"search"}, "any text can be searched for"
     assert caught.value.fields["active"] == ["one of false, true is required"]
     assert caught.value.fields["per_page"] == ["a whole number from 1 to 200 is required"]

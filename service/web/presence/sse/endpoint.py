@@ -20,7 +20,7 @@ from service.web.http.headers import EXPOSED_HEADERS
 from service.web.http.prebuilt_response import SERVER
 from service.web.openapi.operation import Auth, Operation, Yes
 from service.web.presence.poll import scope_of
-from service.web.presence.schemas import Filters
+from service.web.presence.query import STREAM, TICKET
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
 from service.web.presence.sse.connection import StreamConnection
 from service.web.presence.sse.events import STREAM_EVENTS
@@ -42,7 +42,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/stream"""
     person, hash_ = await _reader(request)
     request.app[WRITE_BACKLOG].demand_room()
-    scope, answer = scope_of(request, person), _answer(request)
+    scope, answer = scope_of(request, person, STREAM.decode(request)), _answer(request)
     await request.app[SNAPSHOT_CACHE].settled(scope)
     # The picture is taken in the same turn as the mailbox: nothing is lost between.
     following = StreamConnection(request, scope, hash_)
@@ -95,7 +95,7 @@ async def _tell(request: web.Request, answer: web.StreamResponse, following: Str
 
 async def _reader(request: web.Request) -> tuple[Person, bytes]:
     """Who reads, by headers or by a ticket, and the hash of the token that it hangs on."""
-    given = request.query.get("ticket")
+    given = TICKET.decode(request).ticket
     if given is None or TOKEN_HEADER in request.headers:
         return await require_caller(request), token_hash(presented_token(request))
     hash_ = await request.app[STREAM_TICKETS].redeem(given)
@@ -120,10 +120,6 @@ async def _deadline(waiter: Waiter) -> AsyncIterator[None]:
             yield
 
 
-class StreamQuery(Filters, frozen=True):
-    """Which extensions."""
-
-
 class StreamTicket(msgspec.Struct, frozen=True, rename="camel"):
     """Ticket for a single stream."""
 
@@ -144,7 +140,7 @@ OPERATIONS = (
             "extensions only) and `link` (`{callServer, live}`). Comments are heartbeats. The event ID is a cursor "
             "for `Last-Event-ID`."
         ),
-        query=StreamQuery,
+        query=STREAM,
         answer=None,
         media_type="text/event-stream",
         request_headers=("Last-Event-ID",),
