@@ -5,7 +5,7 @@ import sys
 from service.runtime import signals
 
 if __name__ == "__main__":
-    signals.ignore_for(sys.argv[1:])  # first, because the imports below take a second
+    signals.ignore_signals(sys.argv[1:])  # first, because the imports below take a second
     from service.cli import main
 
     sys.exit(main())

@@ -1,7 +1,8 @@
-"""The command line: `python -m service`, with `serve` as its default. An operator never needs SQL.
+"""Command line of the Asterisk connector. The default command is `serve`.
 
-Secrets are read from standard input or made, never taken as arguments. Results go to standard output, logs to
-standard error. Exit codes: 0 done; 1 refused, or something ended that must not; 2 wrong usage or settings.
+No task of an operator needs SQL. Secrets are read from standard input or generated, never passed as arguments. Results
+go to standard output, logs to standard error. Exit codes: 0 success; 1 refused, or a task ended unexpectedly; 2 wrong
+usage or settings.
 """
 
 from __future__ import annotations
@@ -23,40 +24,42 @@ from service.settings import Settings
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Build the parser of all commands."""
     root = argparse.ArgumentParser(prog=_program(), description=__doc__.splitlines()[0], epilog=EPILOG)
     root.add_argument("--version", action="version", version=f"asterisk-connector {__version__}")
     root.add_argument("--json", action="store_true", help=JSON_HELP)
-    root.set_defaults(run=_in("serve"), place=None)
+    root.set_defaults(run=_in("serve"), parameters=None)
     commands = root.add_subparsers(title="commands", metavar="COMMAND")
     for name, help_, more in (
-        ("serve", "answer requests (the default)", "SIGTERM, SIGINT and SIGQUIT end it without a failed request."),
-        ("migrate", "bring schema, roles and grants up to date, as the owner", "Safe to run again."),
+        ("serve", "serve requests (the default)", "SIGTERM, SIGINT and SIGQUIT shut it down without a failed request."),
+        ("migrate", "update schema, roles and grants, as the database's owner", "Safe to repeat."),
         (
             "check",
-            "ask PostgreSQL and each Asterisk whether all is there and permitted",
-            "Exit code 1: something is not.",
+            "check the configuration and privileges of PostgreSQL and each Asterisk",
+            "Exit code 1: a check failed.",
         ),
         ("demo", "load the demo data into an empty database", "Its passwords and its admin's token are public."),
     ):
         command = add_command(commands, name, help_, _in(name), more)
         if name == "check":
-            command.add_argument("--all", action="store_true", help="one line for each extension, well or not")
+            command.add_argument(
+                "--all", action="store_true", help="show every extension, also those without a problem"
+            )
     for module in (user, extension, token):
         module.add_to(commands)
     commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed
-    commands.choices["worker"].add_argument("place")
+    commands.choices["worker"].add_argument("parameters")
     return root
 
 
 def _program() -> str:
-    """What was typed: the console script, or the package."""
+    """Return the program as the user started it: the console script or the package."""
     name = Path(sys.argv[0]).name
     return "asterisk-connector" if name == "asterisk-connector" else "python -m service"
 
 
 def _in(module: str) -> Command:
-    """The command that a module here runs. It is imported then: the web server takes half a second."""
+    """Return a command that a module of this package runs. Imports it on use, as the web server takes half a second."""
 
     async def run(settings: Settings, arguments: argparse.Namespace) -> int | None:
         work: Any = importlib.import_module(f"service.cli.{module}")

@@ -1,4 +1,4 @@
-"""What the commands share: subcommands and their options, the database, secrets from standard input."""
+"""Shared by the commands: subcommands and their options, the database, secrets from standard input."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from service.db.pool import Database
 from service.errors import Invalid
 from service.settings import Settings
 
-PERSON = "a name, e-mail, uid or user_id; `name:`, `email:`, `uid:` or `id:` before it says which it is"
+PERSON = "name, e-mail, uid or user_id; a prefix `name:`, `email:`, `uid:` or `id:` selects the kind"
 JSON_HELP = "print JSON, for programs"
 EPILOG = (
     "Settings come from environment variables that begin with CONNECTOR_. Results go to standard output, logs and "
-    "errors to standard error. Exit codes: 0 done; 1 refused; 2 wrong usage or settings."
+    "errors to standard error. Exit codes: 0 success; 1 refused; 2 wrong usage or settings."
 )
 Command = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int | None]]
-"""What a command does; `arguments.out` takes its results. Returns the exit code, None for 0."""
+"""A command's implementation. It prints results with `arguments.out` and returns the exit code, None for 0."""
 
 
 def add_command(commands: Any, name: str, help_: str, run: Command, more: str = "") -> argparse.ArgumentParser:
-    """A command. `help_` is its line in the list of commands; `more` follows it on its own help page."""
+    """Add a command. `help_` is its line in the list of commands; `more` follows it on the command's own help page."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}. {more}".strip(), epilog=EPILOG
     )
@@ -34,7 +34,7 @@ def add_command(commands: Any, name: str, help_: str, run: Command, more: str = 
 
 
 def group(commands: Any, name: str, help_: str) -> Callable[..., argparse.ArgumentParser]:
-    """A command with subcommands; the result adds one, as `add_command` does."""
+    """Add a command with subcommands. Returns a function that adds one, as `add_command` does."""
     parser = commands.add_parser(name, help=help_, description=f"{help_[:1].upper()}{help_[1:]}.", epilog=EPILOG)
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=JSON_HELP)
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -42,18 +42,18 @@ def group(commands: Any, name: str, help_: str) -> Callable[..., argparse.Argume
 
 
 def person_argument(parser: argparse.ArgumentParser) -> None:
-    """The argument `user`, which `store.users.find_person` reads."""
+    """Add the argument `user`, which `users.find_person` parses."""
     parser.add_argument("user", help=PERSON)
 
 
-def opened(settings: Settings, *, any_schema: bool = False) -> Database:
-    """A database for one command: somebody waits, so an absent one is told soon."""
-    hurried = settings.model_copy(update={"database_start_deadline": min(5.0, settings.database_start_deadline)})
-    return Database.of(hurried, size=2, any_schema=any_schema)
+def open_database(settings: Settings, *, any_schema: bool = False) -> Database:
+    """Return a database for one command, with a short deadline for its start, as an operator waits."""
+    interactive = settings.model_copy(update={"database_start_deadline": min(5.0, settings.database_start_deadline)})
+    return Database.of(interactive, size=2, any_schema=any_schema)
 
 
 def read_secret(what: str) -> str:
-    """A secret from standard input: asked for twice on a terminal, else its first line, in UTF-8 in any locale."""
+    """Read a secret from standard input: on a terminal by two prompts, else the first line, in UTF-8 in any locale."""
     if not sys.stdin.isatty():
         try:
             secret = sys.stdin.buffer.readline().decode().rstrip("\r\n")
@@ -62,7 +62,7 @@ def read_secret(what: str) -> str:
     else:
         secret = getpass.getpass(f"{what}: ")
         if getpass.getpass(f"{what} again: ") != secret:
-            raise Invalid("the two are not the same")
+            raise Invalid(f"the two entries of the {what} differ")
     if not secret:
         raise Invalid(f"no {what} was given on standard input")
     return secret

@@ -1,13 +1,13 @@
-"""`demo`: the people and phones with which the two seed pages replay. Never for a system that people use.
+"""`demo`: users and extensions of the contract's examples. Never for production.
 
-The admin's token and all passwords are public: they stand in the documentation.
+The admin's token and all passwords are in the documentation, and so are public.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from service.cli.common import opened
+from service.cli.common import open_database
 from service.credentials import PasswordHasher
 from service.db import sql
 from service.demo_exposure import ADMIN_TOKEN as ADMIN_TOKEN
@@ -17,9 +17,9 @@ from service.settings import Settings
 
 SQL = sql.load("demo")
 
-SIP_PASSWORD = "my$up3erP@ssw0rd"  # noqa: S105 - the seed's, public
-SECOND_SIP_PASSWORD = "an0ther$up3erP@ssw0rd"  # noqa: S105 - 12343's, as public
-PEOPLE = (
+SIP_PASSWORD = "my$up3erP@ssw0rd"  # noqa: S105 - public, from the contract's example
+SECOND_SIP_PASSWORD = "an0ther$up3erP@ssw0rd"  # noqa: S105 - public, of extension 12343
+LOGINS = (
     ("admin", "demo-admin-password"),
     ("dnhai", "demo-agent-password"),
     ("agent2", "demo-agent2-password"),
@@ -29,24 +29,24 @@ PEOPLE = (
 
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Load it, and print who can log in."""
+    """Load the demo data, and print the names and passwords."""
     await load(settings)
-    arguments.out.table([{"name": name, "password": password} for name, password in PEOPLE], ("name", "password"))
+    arguments.out.table([{"name": name, "password": password} for name, password in LOGINS], ("name", "password"))
 
 
 async def load(settings: Settings, *, hash_rounds: int = 12) -> None:
-    """Load the demo data; loading it again changes nothing. Refused on a database that holds other users.
+    """Load the demo data; a repetition changes nothing.
 
-    Refused as well where others than this machine's own programs could use it.
+    Raises Refused if the database holds other users, and ConfigurationError if other machines could reach the service.
     """
     if not settings.call_servers:
         raise ConfigurationError("the demo data needs a call server in the settings")
     refuse_if_exposed(settings)
     call_server = min(settings.call_servers)
     with PasswordHasher(rounds=hash_rounds) as hasher:
-        hashes = [await hasher.hash(password) for _, password in PEOPLE]
+        hashes = [await hasher.hash(password) for _, password in LOGINS]
     async with (
-        opened(settings) as database,
+        open_database(settings) as database,
         database.connection() as connection,
         connection.transaction(),
     ):
@@ -62,11 +62,11 @@ async def load(settings: Settings, *, hash_rounds: int = 12) -> None:
 
 
 async def refuse_if_published(settings: Settings) -> None:
-    """Where a container's ports are published beyond this machine, refuse to go on if the demo is in the database.
+    """Raise ConfigurationError if the demo is in the database and a container's ports are published to other machines.
 
-    For `migrate`, which runs before anything listens: phones could register with the demo's passwords too.
+    `migrate` calls this before anything listens, because phones could register with the demo's passwords too.
     """
     if settings.published_on and (exposure := find_forbidden_exposure(settings)) is not None:
-        async with opened(settings) as database, database.connection() as connection:
+        async with open_database(settings) as database, database.connection() as connection:
             if await connection.fetchval(SQL["is_here"], list(UIDS), ADMIN_TOKEN_HASH):
                 raise exposure_error(exposure)

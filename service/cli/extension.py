@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from service.cli.common import Command, group, opened, person_argument, read_secret
+from service.cli.common import Command, group, open_database, person_argument, read_secret
 from service.db import extensions, users
 from service.db.pool import Database
 from service.errors import NotFound
@@ -15,58 +15,61 @@ from service.settings import Settings
 
 def add_to(commands: Any) -> None:
     """Add the commands to the command line."""
-    add = group(commands, "extension", "extensions: which phones may register")
-    parser = add("create", "make an extension; its SIP password is random, or read from standard input", _create)
+    add = group(commands, "extension", "manage extensions")
+    parser = add("create", "create an extension, by default with a random SIP password", _create)
     parser.add_argument("extension")
-    parser.add_argument("--call-server", help="its call server; may be left out when there is one")
+    parser.add_argument("--call-server", help="call server of the extension; optional if there is only one")
     parser.add_argument("--profile", choices=("webrtc", "sip"), default="webrtc")
     parser.add_argument("--password-stdin", action="store_true", help="read the SIP password from standard input")
-    parser = add("assign", "give a free extension to a user", _assign)
+    parser = add("assign", "assign a free extension to a user", _assign)
     parser.add_argument("extension")
     person_argument(parser)
-    for name, help_, work, told in (
-        ("unassign", "take an extension from its user; its password changes", extensions.unassign, "is free"),
-        ("rotate", "give an extension a new random password", extensions.rotate_secret, "has a new password"),
-        ("enable", "let an extension register", _enable, "may register"),
-        ("disable", "refuse an extension", _disable, "is refused"),
-        ("delete", "remove an extension", extensions.delete, "is gone"),
+    for name, help_, change, message in (
+        ("unassign", "unassign an extension; its password changes", extensions.unassign, "Unassigned extension {}."),
+        ("rotate", "set a new random SIP password", extensions.rotate_secret, "Changed the password of extension {}."),
+        ("enable", "allow an extension to register", _enable, "Enabled extension {}."),
+        ("disable", "forbid an extension to register", _disable, "Disabled extension {}."),
+        ("delete", "delete an extension", extensions.delete, "Deleted extension {}."),
     ):
-        add(name, help_, _on_one(work, told)).add_argument("extension")
-    add("list", "show all extensions, without passwords", _list)
+        add(name, help_, _change_one(change, message)).add_argument("extension")
+    add("list", "list all extensions, without passwords", _list)
 
 
 async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
     call_server = _call_server(settings, arguments.call_server)
     secret = read_secret("SIP password") if arguments.password_stdin else None
-    async with opened(settings) as database:
+    async with open_database(settings) as database:
         await extensions.create(database, arguments.extension, call_server, arguments.profile, secret)
-    told = f"extension {arguments.extension} is on call server {call_server}"
-    arguments.out.done(told, extension=arguments.extension, call_server=call_server)
+    message = f"Created extension {arguments.extension} on call server {call_server}."
+    arguments.out.done(message, extension=arguments.extension, call_server=call_server)
 
 
-def _call_server(settings: Settings, given: str | None) -> str:
+def _call_server(settings: Settings, name: str | None) -> str:
     names = sorted(settings.call_servers)
-    if given is None and len(names) == 1:
+    if name is None and len(names) == 1:
         return names[0]
-    if given not in names:
-        told = "which call server?" if given is None else f"there is no call server {given!r}."
-        raise NotFound(f"{told} Name one with --call-server: {', '.join(names) or 'the settings have none'}")
-    return given
+    if name not in names:
+        problem = "there are several call servers." if name is None else f"there is no call server {name!r}."
+        if not names:
+            problem = "the settings have no call server."
+            raise NotFound(f"{problem} Set CONNECTOR_CALL_SERVERS__<NAME>__HOST and its kin")
+        raise NotFound(f"{problem} Name one with --call-server: {', '.join(names)}")
+    return name
 
 
 async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with opened(settings) as database:
+    async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
         await extensions.assign(database, arguments.extension, person.user_id)
-    told = f"extension {arguments.extension} is {person.name}'s"
-    arguments.out.done(told, extension=arguments.extension, user=person.name)
+    message = f"Assigned extension {arguments.extension} to {person.name}."
+    arguments.out.done(message, extension=arguments.extension, user=person.name)
 
 
-def _on_one(work: Callable[[Database, str], Awaitable[None]], told: str) -> Command:
+def _change_one(change: Callable[[Database, str], Awaitable[None]], message: str) -> Command:
     async def run(settings: Settings, arguments: argparse.Namespace) -> None:
-        async with opened(settings) as database:
-            await work(database, arguments.extension)
-        arguments.out.done(f"extension {arguments.extension} {told}", extension=arguments.extension)
+        async with open_database(settings) as database:
+            await change(database, arguments.extension)
+        arguments.out.done(message.format(arguments.extension), extension=arguments.extension)
 
     return run
 
@@ -80,6 +83,6 @@ async def _disable(database: Database, extension: str) -> None:
 
 
 async def _list(settings: Settings, arguments: argparse.Namespace) -> None:
-    async with opened(settings) as database:
+    async with open_database(settings) as database:
         rows = await extensions.list_all(database)
     arguments.out.table(rows, ("extension", "call_server", "profile", "enabled", "user_name"))

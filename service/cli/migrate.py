@@ -1,4 +1,4 @@
-"""`migrate`: brings the schema, the roles and their grants up to date."""
+"""`migrate`: updates the schema, the roles and their grants."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from service.settings import Settings
 
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> None:
-    """As the owner. Safe to run again."""
+    """Migrate as the database's owner. Safe to repeat."""
     await migrate(settings)
     await demo.refuse_if_published(settings)
     if arguments.json:
-        arguments.out.done("the database is up to date", call_servers=sorted(settings.call_servers))
+        arguments.out.done("The database is up to date.", call_servers=sorted(settings.call_servers))

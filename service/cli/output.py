@@ -1,4 +1,4 @@
-"""Results on standard output: columns and sentences for people, or one JSON document for programs (`--json`)."""
+"""Results on standard output: tables and sentences for people, or one JSON document for programs (`--json`)."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import msgspec
 
 
 class Text:
-    """For people."""
+    """Output for people."""
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-        """Rows as aligned columns; control characters cannot disturb the terminal."""
+        """Print rows in aligned columns; control characters are replaced."""
         cells = [list(columns), *([_cell(row[column]) for column in columns] for row in rows)]
         widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
         for line in cells:
             print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
     def record(self, values: Mapping[str, Any]) -> None:
-        """One thing: a line for each of its fields."""
+        """Print one object, a line per field."""
         self.table([{"field": name, "value": value} for name, value in values.items()], ("field", "value"))
 
     def done(self, sentence: str, **_: Any) -> None:
-        """What was done."""
+        """Print what was done."""
         print(sentence)
 
     def failed(self, error: str) -> None:
-        """Why nothing was done."""
+        """Print an error."""
         print(f"error: {error}", file=sys.stderr)
 
 
 class Json(Text):
-    """For programs: an array of objects, or one object. Times are RFC 3339, what is not there is null."""
+    """Output for programs: an array of objects, or one object. Times are RFC 3339, missing values null."""
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
         _print([{column: row[column] for column in columns} for row in rows])
@@ -42,7 +42,7 @@ class Json(Text):
         _print(dict(values))
 
     def done(self, sentence: str, **facts: Any) -> None:
-        """The sentence is for people; programs read the facts."""
+        """Print the sentence for people, and the facts as fields for programs."""
         _print({"done": sentence, **facts})
 
     def failed(self, error: str) -> None:

@@ -1,4 +1,4 @@
-"""`serve`: answer requests until SIGTERM or SIGINT, in this process or in workers."""
+"""`serve`: serves requests until SIGTERM, SIGINT or SIGQUIT, in this process or in workers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 
 from service.runtime.process import serve
 from service.runtime.sockets import Sockets
-from service.runtime.worker_pool import supervise
+from service.runtime.worker_pool import run_workers
 from service.settings import Settings
 
 
 async def run(settings: Settings, _: argparse.Namespace) -> int:
-    """Returns the exit code."""
+    """Serve, and return the exit code."""
     if settings.workers > 1:
-        return await supervise(settings)
-    await serve(settings, Sockets.opened(settings))
+        return await run_workers(settings)
+    await serve(settings, Sockets.open(settings))
     return 0

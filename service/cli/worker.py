@@ -1,4 +1,4 @@
-"""`worker`: what `serve` starts where there are several processes, and nobody else."""
+"""`worker`: one of several processes. Only `serve` starts it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import msgspec
 from service import logs
 from service.runtime.process import Worker, serve
 from service.runtime.sockets import Sockets
-from service.runtime.worker_channel import Place
+from service.runtime.worker_channel import WorkerParameters
 from service.settings import Settings
 from service.web.ops.worker_metrics import WorkerMetrics
 
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Answer requests on the inherited sockets."""
-    place = msgspec.json.decode(arguments.place, type=Place)
-    logs.configure(settings, worker=place.number)
-    worker_metrics = WorkerMetrics(
-        place.number, [socket.socket(fileno=number) for number in place.worker_metrics], place.restarts
-    )
-    await serve(
-        settings, Sockets.inherited(place.public, place.operators), Worker(place.heartbeat_channel, worker_metrics)
-    )
+    """Serve requests on the inherited sockets."""
+    parameters = msgspec.json.decode(arguments.parameters, type=WorkerParameters)
+    logs.configure(settings, worker=parameters.number)
+    metrics_sockets = [socket.socket(fileno=number) for number in parameters.worker_metrics]
+    worker_metrics = WorkerMetrics(parameters.number, metrics_sockets, parameters.restarts)
+    sockets = Sockets.inherited(parameters.public, parameters.operators)
+    await serve(settings, sockets, Worker(parameters.heartbeat_channel, worker_metrics))

@@ -1,6 +1,6 @@
-"""What ties a worker to its parent: its place, and a socket pair, which the kernel closes when either dies, however.
+"""The heartbeat channel between a worker and its parent: a socket pair, which the kernel closes when either dies.
 
-The worker sends a byte once it is ready, and from then on one a second from its event loop. The parent sends nothing.
+Once ready, the worker sends a byte, then one per second from its event loop. The parent sends nothing.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Self
 
 import msgspec
 
-BEAT_EVERY = 1.0
-"""Seconds between two signs of life."""
+HEARTBEAT_INTERVAL = 1.0
+"""Seconds between heartbeats."""
 
 
-class Place(msgspec.Struct, frozen=True):
-    """What a worker is told on its command line. The sockets are numbers of inherited file descriptors."""
+class WorkerParameters(msgspec.Struct, frozen=True):
+    """A worker's parameters on its command line. Sockets are inherited file descriptors."""
 
     number: int
     restarts: int
@@ -29,21 +29,22 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class HeartbeatChannel:
-    """The worker's end. `cut` is called when the parent is no more."""
+    """The worker's end. `closed` is called when the parent has ended."""
 
-    def __init__(self, number: int, cut: Callable[[], None]) -> None:
-        self._number = number
-        self._cut = cut
+    def __init__(self, descriptor: int, closed: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._closed = closed
         self._ready = asyncio.Event()
 
     def ready(self) -> None:
-        """Requests are answered from now on."""
+        """Start to send heartbeats: the worker answers requests from now on."""
         self._ready.set()
 
     async def __aenter__(self) -> Self:
-        self._socket = socket.socket(fileno=self._number)
+        self._socket = socket.socket(fileno=self._descriptor)
         self._socket.setblocking(False)
-        self._tasks = [asyncio.create_task(work, name="lifeline") for work in (self._beat(), self._watch())]
+        loops = (self._send_heartbeats(), self._wait_for_close())
+        self._tasks = [asyncio.create_task(loop, name="heartbeat channel") for loop in loops]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -52,14 +53,14 @@ class HeartbeatChannel:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._socket.close()
 
-    async def _beat(self) -> None:
+    async def _send_heartbeats(self) -> None:
         await self._ready.wait()
         while True:
-            with contextlib.suppress(OSError):  # the parent is frozen, or gone
+            with contextlib.suppress(OSError):  # the parent is frozen or has ended
                 self._socket.send(b".")
-            await asyncio.sleep(BEAT_EVERY)
+            await asyncio.sleep(HEARTBEAT_INTERVAL)
 
-    async def _watch(self) -> None:
+    async def _wait_for_close(self) -> None:
         with contextlib.suppress(ConnectionError):
             await asyncio.get_running_loop().sock_recv(self._socket, 1)
-        self._cut()
+        self._closed()

@@ -39,7 +39,7 @@ async def test_a_user_is_made_logs_in_changes_password_and_is_deactivated(
     server = await start(database.settings())
     created = ("user", "create", "Zoë", "--type", "admin", "--email", "zoe@example.com", "--last-name", "Last")
     told = await asyncio.to_thread(commands, (created, "first password\n"))
-    assert told == ["user Zoë has user_id 1799\n"]
+    assert told == ["Created user Zoë with user_id 1799.\n"]
     headers = await server.login("zoë", "first password")
     assert (await server.client.get("/user/1799", headers=headers)).status == 200
 
@@ -70,11 +70,11 @@ def test_a_user_is_bound_to_networks_let_go_again_and_removed(
     async def row() -> list[object]:
         return [row["auth_ip"] for row in await database.rows("select auth_ip from users where user_id = 1795")]
 
-    assert told("auth-ip", "DNhai", "192.0.2.0/24", "::1") == "user dnhai may log in from 192.0.2.0/24, ::1\n"
+    assert told("auth-ip", "DNhai", "192.0.2.0/24", "::1") == "Allowed logins of dnhai from 192.0.2.0/24, ::1.\n"
     assert asyncio.run(row()) == [["192.0.2.0/24", "::1"]]
-    assert told("auth-ip", "dnhai") == "user dnhai may log in from anywhere\n"
+    assert told("auth-ip", "dnhai") == "Allowed logins of dnhai from any address.\n"
     assert asyncio.run(row()) == [[]]
-    assert told("delete", "dnhai") == "user dnhai is gone\n"
+    assert told("delete", "dnhai") == "Deleted user dnhai.\n"
     assert asyncio.run(row()) == []
 
 
@@ -123,11 +123,11 @@ async def test_a_token_is_issued_listed_and_revoked(run: Run, database: TestData
     listed = well(await asyncio.to_thread(run, "token", "list"))
     (row,) = [line for line in listed.splitlines() if "monitoring" in line]
     assert token not in listed
-    assert "token is ended" in well(await asyncio.to_thread(run, "token", "revoke", "--hash", row.split()[0]))
+    assert "Revoked 1 token." in well(await asyncio.to_thread(run, "token", "revoke", "--hash", row.split()[0]))
     assert (await server.registration(headers=headers)).status == 401
 
     one, other = await server.headers_of(), await server.headers_of()
-    assert well(await asyncio.to_thread(run, "token", "revoke", "--user", "DNHAI")) == "2 tokens of dnhai are ended\n"
+    assert well(await asyncio.to_thread(run, "token", "revoke", "--user", "DNHAI")) == "Revoked 2 tokens of dnhai.\n"
     assert [(await server.registration(headers=which)).status for which in (one, other)] == [401, 401]
 
 

@@ -78,7 +78,7 @@ def test_a_user_with_an_extension_gets_no_second_one(refused: Refused) -> None:
 def test_with_two_call_servers_an_extension_must_say_which(refused: Refused) -> None:
     other = {f"CALL_SERVERS__OTHER__{name}": "x" for name in ("HOST", "AMI_HOST", "MONITOR_SECRET")}
     told = refused("extension", "create", "1", **other)
-    assert told == "which call server? Name one with --call-server: main, other"
+    assert told == "there are several call servers. Name one with --call-server: main, other"
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "1e300", "x", "1_0", "٣"])

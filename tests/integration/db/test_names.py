@@ -175,8 +175,8 @@ def test_every_command_takes_a_person_by_name_e_mail_uid_or_user_id(
             assert (done.returncode, done.stdout) == (1, ""), (command, nobody)
             assert done.stderr.startswith("error: there is no user ")
     assert run("token", "issue", "agent2@example.com").returncode == 0
-    assert run("token", "revoke", "--user", "agent2@example.com").stdout == "1 tokens of agent2 are ended\n"
-    assert run("user", "delete", "1796").stdout == "user agent2 is gone\n"
+    assert run("token", "revoke", "--user", "agent2@example.com").stdout == "Revoked 1 token of agent2.\n"
+    assert run("user", "delete", "1796").stdout == "Deleted user agent2.\n"
 
 
 def test_a_word_that_means_two_people_is_refused(
@@ -189,8 +189,8 @@ def test_a_word_that_means_two_people_is_refused(
     done = run("user", "deactivate", "1795")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: '1795' may be any of id:1795 (dnhai), id:1796 (1795): say which\n"
-    assert run("user", "deactivate", "id:1795").stdout == "user dnhai is not active\n"
-    assert run("user", "deactivate", "name:1795").stdout == "user 1795 is not active\n"
+    assert run("user", "deactivate", "id:1795").stdout == "Deactivated user dnhai.\n"
+    assert run("user", "deactivate", "name:1795").stdout == "Deactivated user 1795.\n"
 
 
 @pytest.mark.parametrize("name", ["admin\u200b", "\u202enimda", "ad\u00a0min", "admin "])

@@ -12,7 +12,7 @@ import pytest
 
 from local.postgres import Postgres
 from local.postgres_binaries import environment, find_binaries
-from service.cli.demo import PEOPLE
+from service.cli.demo import LOGINS
 from service.db.migrate import migrate
 from service.db.pool import Database
 from service.errors import ConfigurationError
@@ -66,7 +66,7 @@ async def test_a_dump_of_this_release_is_whole_after_migrate(database: TestDatab
         assert snapshot(fresh) == snapshot(database)
 
         async with serving(fresh.settings()) as server:
-            headers = await server.login(PEOPLE[1][0], PEOPLE[1][1])
+            headers = await server.login(LOGINS[1][0], LOGINS[1][1])
             asterisk = await fresh.connect(ASTERISK)
             phones = await asterisk.fetch("select id, password from ps_auths where id = '12342'")
             assert [tuple(row) for row in phones] == [("12342", "my$up3erP@ssw0rd")]

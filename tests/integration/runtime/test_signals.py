@@ -20,7 +20,7 @@ from tests.support.served import STARTED, served
 async def test_one_process_survives_every_signal_that_asks_for_nothing(database: TestDatabase, tmp_path: Path) -> None:
     async with served(database, tmp_path) as service:
         await service.answers()
-        for number in signals.HARMLESS:
+        for number in signals.IGNORED:
             service.process.send_signal(number)
             assert await service.poll() == 200
         assert "reload_ignored" in service.log
@@ -31,10 +31,10 @@ async def test_workers_and_their_parent_survive_them_too(database: TestDatabase,
     async with served(database, tmp_path, WORKERS="2") as service:
         await service.has_up(2)
         before = service.workers()
-        for number in signals.HARMLESS:
+        for number in signals.IGNORED:
             for pid in before:
                 os.kill(pid, number)
-            if number != signals.RENEWS:
+            if number != signals.RELOAD:
                 service.process.send_signal(number)
             assert await service.poll() == 200
         assert service.workers() == before
@@ -43,12 +43,12 @@ async def test_workers_and_their_parent_survive_them_too(database: TestDatabase,
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_a_hangup_while_it_starts_is_no_end(database: TestDatabase, tmp_path: Path, workers: str) -> None:
     async with served(database, tmp_path, WORKERS=workers) as service:
-        await eventually(lambda: _ignores(service.process.pid, signals.RENEWS), STARTED, "Python has begun")
-        service.process.send_signal(signals.RENEWS)
+        await eventually(lambda: _ignores(service.process.pid, signals.RELOAD), STARTED, "Python has begun")
+        service.process.send_signal(signals.RELOAD)
         await service.has_up(int(workers)) if workers != "1" else await service.answers()
 
 
-@pytest.mark.parametrize("number", signals.THAT_END)
+@pytest.mark.parametrize("number", signals.SHUTDOWN)
 async def test_it_ends_in_good_order(database: TestDatabase, tmp_path: Path, number: signal.Signals) -> None:
     async with served(database, tmp_path) as service:
         await service.answers()
@@ -60,8 +60,8 @@ async def test_it_ends_in_good_order(database: TestDatabase, tmp_path: Path, num
 def test_other_commands_still_end_with_their_terminal(template: TestDatabase) -> None:
     process = started(environment(template), "user", "create", "alice")  # it waits for a password
     try:
-        process.send_signal(signals.RENEWS)
-        assert process.wait(timeout=30) == -signals.RENEWS
+        process.send_signal(signals.RELOAD)
+        assert process.wait(timeout=30) == -signals.RELOAD
     finally:
         process.kill()
         process.communicate()
