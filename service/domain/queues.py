@@ -1,11 +1,11 @@
-"""The queues of one call server: who is a member, who waits, and Asterisk's own averages.
+"""The queues of one call server: members, waiting callers, and Asterisk's averages.
 
-Synchronous and pure, and fed by the same link as the device states. `QueueStatus` lists all queues; what queue events
-tell while it is taken counts more, by the snapshot rule. Members and callers are facts by name, never counters that go
-up and down: so an event that comes late, or twice, cannot make a number wrong for good.
+Synchronous and pure; the link of the device states writes it. `QueueStatus` lists all queues, and by the snapshot rule
+concurrent queue events win over the list. Members and callers are kept by name, not as counters, so that a late or
+duplicate event cannot make a number permanently wrong.
 
-No event tells the averages, so they are the list's: the link takes a new one soon after each call that left a queue or
-ended. What no event tells and nobody shows is not kept: the calls that a member took, a caller's position.
+No event reports the averages. They come from the list, which the link requests again soon after a call has left a queue
+or ended. Values that no event reports and no response shows are not kept: a member's calls taken, a caller's position.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from dataclasses import dataclass
 from service.domain.models import PJSIP, DeviceState
 from service.domain.snapshot import SnapshotMap
 
-GONE = frozenset({DeviceState.UNAVAILABLE, DeviceState.INVALID})
-FREE = frozenset({DeviceState.NOT_INUSE, DeviceState.UNKNOWN})
+LOGGED_OUT_STATES = frozenset({DeviceState.UNAVAILABLE, DeviceState.INVALID})
+FREE_STATES = frozenset({DeviceState.NOT_INUSE, DeviceState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody whom a queue calls. `state` is the queue's own view of the device `state_of`."""
+    """A member of a queue. `state` is the queue's own view of the device `state_of`."""
 
     interface: str
-    """What is called, such as `PJSIP/12342` or `Local/12342@agents`: a queue has each once."""
+    """The interface that the queue calls, such as `PJSIP/12342` or `Local/12342@agents`; unique within a queue."""
     state_of: str
-    """The device whose state counts; the interface itself, unless the queue's configuration says otherwise."""
+    """The device whose state counts: the interface, unless the queue's configuration names another."""
     state: DeviceState
     paused: bool
 
     @property
     def logged_in(self) -> bool:
         """As Asterisk's `QueueSummary` counts it."""
-        return self.state not in GONE
+        return self.state not in LOGGED_OUT_STATES
 
     @property
     def available(self) -> bool:
         """As Asterisk's `QueueSummary` counts it."""
-        return self.state in FREE and not self.paused
+        return self.state in FREE_STATES and not self.paused
 
 
 @dataclass(frozen=True, slots=True)
 class Averages:
-    """Seconds, as Asterisk rounds them."""
+    """Average times in seconds, rounded by Asterisk."""
 
     hold: int
     talk: int
@@ -52,7 +52,7 @@ class Averages:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A queue in numbers."""
+    """A queue's numbers of members and callers."""
 
     name: str
     logged_in: int
@@ -67,13 +67,13 @@ InQueue = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """What one `QueueStatus` told."""
+    """The content of one `QueueStatus` list."""
 
     averages: dict[str, Averages]
-    """By queue: one for each that there is."""
+    """By queue; every queue has an entry."""
     members: dict[InQueue, Member]
     callers: dict[InQueue, bool]
-    """Each is true."""
+    """The values are always True."""
 
 
 class Queues:
@@ -83,100 +83,100 @@ class Queues:
         self._averages: dict[str, Averages] = {}
         self._members = SnapshotMap[InQueue, Member]()
         self._callers = SnapshotMap[InQueue, bool]()
-        self._by_device: dict[str, set[str]] | None = None  # made when somebody asks, as the next one is
+        self._queues_by_device: dict[str, set[str]] | None = None  # computed on demand, as the summaries are
         self._summaries: dict[str, Summary] | None = None
         self.known = False
-        """Whether a list was taken since the link is there; the link says whether it is current."""
+        """Whether a list was read on this link; the link knows whether it is current."""
 
     def __len__(self) -> int:
         return len(self._averages)
 
-    # --- what the link says ------------------------------------------------------------------------------------
+    # --- writing: the link -------------------------------------------------------------------------------------
 
     def begin_snapshot(self) -> None:
-        """The list is about to be asked for."""
+        """Begin a snapshot: the list is about to be requested."""
         self._members.begin_snapshot()
         self._callers.begin_snapshot()
 
-    def end_snapshot(self, listed: QueueSnapshot) -> None:
-        """The list's end, and the Pong that closes its window, have been read."""
-        self._averages = dict(listed.averages)
-        self._members.end_snapshot(listed.members)
-        self._callers.end_snapshot(listed.callers)
-        self._by_device = self._summaries = None
+    def end_snapshot(self, snapshot: QueueSnapshot) -> None:
+        """End a snapshot: the list's end, and the Pong that closes its window, have been read."""
+        self._averages = dict(snapshot.averages)
+        self._members.end_snapshot(snapshot.members)
+        self._callers.end_snapshot(snapshot.callers)
+        self._queues_by_device = self._summaries = None
         self.known = True
 
     def member(self, queue: str, member: Member) -> None:
-        """Somebody is a member now, or another one than before."""
+        """Add or change a member."""
         key = (queue, member.interface)
         before = self._members.get(key)
         if before is None or before.state_of != member.state_of:
-            self._by_device = None
+            self._queues_by_device = None
         self._summaries = None
         self._members.apply(key, member)
 
     def member_gone(self, queue: str, interface: str) -> None:
-        """Somebody is no member any more."""
-        self._by_device = self._summaries = None
+        """Remove a member."""
+        self._queues_by_device = self._summaries = None
         self._members.apply((queue, interface), None)
 
     def caller_joined(self, queue: str, unique_id: str) -> None:
-        """A call waits."""
+        """Add a waiting caller."""
         self._summaries = None
         self._callers.apply((queue, unique_id), True)
 
     def caller_left(self, queue: str, unique_id: str) -> None:
-        """A call waits no more: it was answered, given up, or sent on."""
+        """Remove a caller that was answered, hung up or left the queue."""
         self._summaries = None
         self._callers.apply((queue, unique_id), None)
 
     def lost(self) -> None:
-        """The link is gone, or the list cannot be had: nothing is known."""
+        """Forget everything: the link is lost, or the list is unavailable."""
         self._averages.clear()
         self._members.lost()
         self._callers.lost()
-        self._by_device = self._summaries = None
+        self._queues_by_device = self._summaries = None
         self.known = False
 
-    # --- what everybody asks -----------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------
 
     def __contains__(self, queue: str) -> bool:
         return queue in self._averages
 
     def has_member(self, queue: str, interface: str) -> bool:
-        """Whether the queue calls this interface."""
+        """Return whether this interface is a member of the queue."""
         return (queue, interface) in self._members
 
-    def differs(self, listed: QueueSnapshot) -> bool:
-        """Whether a list shows what an event should have told: another state of a member, or other callers."""
+    def differs(self, snapshot: QueueSnapshot) -> bool:
+        """Return whether a list has a change that an event should have reported: a member's state, or other callers."""
         members = dict(self._members.items())
         changed = any(
-            (member.state, member.paused) != (listed.members[key].state, listed.members[key].paused)
+            (member.state, member.paused) != (snapshot.members[key].state, snapshot.members[key].paused)
             for key, member in members.items()
-            if key in listed.members
+            if key in snapshot.members
         )
-        return changed or dict(self._callers.items()) != dict(listed.callers)
+        return changed or dict(self._callers.items()) != dict(snapshot.callers)
 
     def summaries(self) -> Mapping[str, Summary]:
-        """All queues, in the order of their names."""
+        """Return the summaries of all queues, sorted by name."""
         if self._summaries is None:
-            self._summaries = self._counted()
+            self._summaries = self._summarise()
         return self._summaries
 
     def of_member(self, device: str) -> Set[str]:
-        """The names of the queues that this device is a member of.
+        """Return the names of the queues that this device is a member of.
 
-        No part or end of a name is enough. The technology may be in any case, as Asterisk takes it.
+        The whole name must match; the technology in any case, as in Asterisk.
         """
-        if self._by_device is None:
-            self._by_device = {}
+        if self._queues_by_device is None:
+            self._queues_by_device = {}
             for (queue, _), member in self._members.items():
                 if queue in self:
                     for name in (member.interface, member.state_of):
-                        self._by_device.setdefault(_device(name), set()).add(queue)
-        return self._by_device.get(device, frozenset())
+                        self._queues_by_device.setdefault(_normalise_device(name), set()).add(queue)
+        return self._queues_by_device.get(device, frozenset())
 
-    def _counted(self) -> dict[str, Summary]:
+    def _summarise(self) -> dict[str, Summary]:
         members: dict[str, list[Member]] = {queue: [] for queue in sorted(self._averages)}
         callers = dict.fromkeys(members, 0)
         for (queue, _), member in self._members.items():
@@ -197,7 +197,7 @@ class Queues:
         }
 
 
-def _device(interface: str) -> str:
-    """The name of the device as its events spell it: Asterisk finds a channel driver by its name in any case."""
+def _normalise_device(interface: str) -> str:
+    """Return the device's name as in its events. Asterisk accepts a channel driver's name in any case."""
     technology, endpoint = interface[: len(PJSIP)], interface[len(PJSIP) :]
     return PJSIP + endpoint if technology.upper() == PJSIP else interface

@@ -1,4 +1,4 @@
-"""Registration info: the stored credentials merged with the live device state, as the bytes of an answer."""
+"""Registration info: stored credentials merged with the live device state, as the bytes of a response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.domain.models import Extension, Reading, WebSocketAddress
 from service.domain.state_names import ASTERISK, StateNames
 
 AUTHTYPE = "password"
-"""The seed's word for how a phone proves itself."""
+"""The contract's value for authentication by password."""
 
 
 class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
@@ -19,7 +19,7 @@ class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
 
     websocket_port: str
     websocket_path: str
-    """A whole URL, in spite of its name."""
+    """A complete URL, despite its name."""
 
 
 class ExtensionDetails(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class SuccessfulRegistrationInfo(RegistrationInfo, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """An answer, whether its state is live, and its entity tag."""
+    """A response body, the reading behind it, and its entity tag."""
 
     body: bytes = field(repr=False)
     reading: Reading
@@ -66,10 +66,10 @@ def registration(
     tag_key: bytes,
     success: bool = False,
 ) -> Registration:
-    """Merge what is stored with what is live.
+    """Merge stored and live data.
 
-    The tag covers answer and liveness. It is keyed, because it stands in logs and the answer holds a secret; every
-    replica has the same `tag_key` and so the same tag.
+    The entity tag covers the body and its liveness. It is keyed, as tags appear in logs and the body contains a secret.
+    All replicas share `tag_key`, so their tags are equal.
     """
     answer = (SuccessfulRegistrationInfo if success else RegistrationInfo)(
         host=server.host,
@@ -80,7 +80,7 @@ def registration(
 
 
 def tagged(body: bytes, reading: Reading, tag_key: bytes) -> Registration:
-    """An answer with its entity tag, which covers liveness too."""
+    """Add the entity tag to a body."""
     mark = b"live" if reading.live else b"not live"
     digest = hashlib.blake2b(body + mark, key=tag_key, digest_size=16)
     return Registration(body, reading, f'"{digest.hexdigest()}"')

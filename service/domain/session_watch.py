@@ -1,6 +1,6 @@
-"""Which answers that take long (streams, long-polls) hang on which token, so that they end when it ends.
+"""Maps open streams and long-polls to the token that authorises them, so that they close when it ends.
 
-They end too when its holder's role is another: what they may see is another then.
+They also close when the role of the token's holder changes, as that changes what they may see.
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from service.domain.directory import Directory
 from service.domain.models import Role
 from service.errors import DirectoryUnavailable
 
-PER_TURN = 20
-"""Answers that are ended in one turn of the loop: each then has some work to do, and thousands may end together."""
+SLICE_SIZE = 20
+"""Requests that are ended in one turn of the loop. Each then has work to do, and thousands may end together."""
 
 
 class SessionWatch:
-    """`sweep` it now and then: a token ends by the passing of time too.
+    """Call `sweep` regularly, because tokens also expire.
 
-    `soon` runs a function in a later turn of the loop.
+    `call_soon` runs a function in a later turn of the loop.
     """
 
-    def __init__(self, directory: Directory, soon: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(self, directory: Directory, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._directory = directory
-        self._soon = soon
+        self._call_soon = call_soon
         self._ending: dict[Callable[[], None], None] = {}
         self._held: dict[Callable[[], None], tuple[bytes, Role]] = {}
         self._closed = False
-        self._seen: tuple[int, bool] | None = None  # what the last sweep saw of the directory
-        self._expires_at = 0.0  # when the first of the held tokens expires
+        self._swept: tuple[int, bool] | None = None  # the directory's version and usability at the last sweep
+        self._next_expiry = 0.0
 
     def __len__(self) -> int:
         return len(self._held)
 
     def hold(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> None:
-        """Until it is released, `ended` is called once the token has ended, perhaps more than once."""
+        """Watch a request until it is released. `ended` is called when the token has ended, perhaps repeatedly."""
         self._held[ended] = token_hash, role
-        self._seen = None
+        self._swept = None
         if self._closed:
             ended()
 
     def release(self, ended: Callable[[], None]) -> None:
-        """It is over."""
+        """Stop watching a request."""
         del self._held[ended]
         self._ending.pop(ended, None)
 
     @contextmanager
     def holding(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> Iterator[None]:
-        """Hold it while the block lasts."""
+        """Watch a request while the block lasts."""
         self.hold(token_hash, role, ended)
         try:
             yield
@@ -57,40 +57,40 @@ class SessionWatch:
             self.release(ended)
 
     def sweep(self) -> None:
-        """Tell whoever hangs on a token that has ended, or that cannot be checked any more.
+        """End the requests whose token has ended or cannot be checked.
 
-        It looks at all of them, so only when a token can have ended, or was not looked at yet.
+        Checks all requests, but only if a token may have ended or a request is new.
         """
-        seen = self._directory.version, self._directory.usable
-        if seen == self._seen and self._directory.now() < self._expires_at:
+        current = self._directory.version, self._directory.usable
+        if current == self._swept and self._directory.now() < self._next_expiry:
             return
-        self._seen = seen
+        self._swept = current
         hashes = {token_hash for token_hash, _ in self._held.values()}
-        self._expires_at = min(map(self._directory.expires_at, hashes), default=float("inf"))
+        self._next_expiry = min(map(self._directory.expires_at, hashes), default=float("inf"))
         roles = {token_hash: self._role(token_hash) for token_hash in hashes}
         self._end(ended for ended, (token_hash, role) in self._held.items() if role is not roles[token_hash])
 
     def end_all(self) -> None:
-        """End them all, and those that begin from now on: the process stops."""
+        """End all requests, present and future, because the process stops."""
         self._closed = True
         self._end(self._held)
 
-    def _end(self, some: Iterable[Callable[[], None]]) -> None:
-        """End these, a few in each turn of the loop."""
-        turning = bool(self._ending)
-        self._ending.update(dict.fromkeys(some))
-        if not turning:
-            self._turn()
+    def _end(self, requests: Iterable[Callable[[], None]]) -> None:
+        """End these requests, a slice per turn of the loop."""
+        scheduled = bool(self._ending)
+        self._ending.update(dict.fromkeys(requests))
+        if not scheduled:
+            self._end_slice()
 
-    def _turn(self) -> None:
-        for ended in list(islice(self._ending, PER_TURN)):
+    def _end_slice(self) -> None:
+        for ended in list(islice(self._ending, SLICE_SIZE)):
             del self._ending[ended]
             ended()
         if self._ending:
-            self._soon(self._turn)
+            self._call_soon(self._end_slice)
 
     def valid(self, token_hash: bytes, role: Role) -> bool:
-        """Whether this token is still held by somebody of this role."""
+        """Return whether the token is valid and its holder has this role."""
         return self._role(token_hash) is role
 
     def _role(self, token_hash: bytes) -> Role | None:

@@ -1,7 +1,7 @@
-"""Facts by key, as a list and the events around it tell them: the snapshot rule for maps that are simply set.
+"""A map that merges snapshots and events by the snapshot rule (see `device_states`).
 
-Synchronous and pure. What an event tells between the moment the list is asked for and the Pong that closes the window
-counts more than the list: that something is there as well as that it is gone (see `device_states`).
+Synchronous and pure. Events between the request for the list and the Pong that closes its window win over the list,
+additions as well as removals.
 """
 
 from __future__ import annotations
@@ -14,49 +14,49 @@ Value = TypeVar("Value")
 
 
 class SnapshotMap(Generic[Key, Value]):
-    """What is known by key."""
+    """The current values by key."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, Value] = {}
-        self._told: dict[Key, Value | None] | None = None
+        self._values: dict[Key, Value] = {}
+        self._events: dict[Key, Value | None] | None = None  # newest per key since the snapshot began
 
     def begin_snapshot(self) -> None:
-        """The list is about to be asked for."""
-        self._told = {}
+        """Begin a snapshot: the list is about to be requested."""
+        self._events = {}
 
     def end_snapshot(self, snapshot: Mapping[Key, Value]) -> None:
-        """The list's end, and the Pong that closes its window, have been read."""
-        told, self._told = self._told or {}, None
-        merged = {**snapshot, **told}
-        self._known = {key: value for key, value in merged.items() if value is not None}
+        """End a snapshot: the list's end, and the Pong that closes its window, have been read."""
+        events, self._events = self._events or {}, None
+        merged = {**snapshot, **events}
+        self._values = {key: value for key, value in merged.items() if value is not None}
 
     def apply(self, key: Key, value: Value | None) -> None:
-        """What an event told; None: it is gone."""
+        """Apply an event; None removes the key."""
         if value is None:
-            self._known.pop(key, None)
+            self._values.pop(key, None)
         else:
-            self._known[key] = value
-        if self._told is not None:
-            self._told[key] = value
+            self._values[key] = value
+        if self._events is not None:
+            self._events[key] = value
 
     def lost(self) -> None:
-        """The link is gone, and with it all knowledge."""
-        self._known.clear()
-        self._told = None
+        """Forget everything: the link is lost."""
+        self._values.clear()
+        self._events = None
 
     def items(self) -> ItemsView[Key, Value]:
-        """All that is known."""
-        return self._known.items()
+        """Return all keys and values."""
+        return self._values.items()
 
     def get(self, key: Key) -> Value | None:
-        """What is known of one."""
-        return self._known.get(key)
+        """Return one value."""
+        return self._values.get(key)
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._known
+        return key in self._values
 
     def __iter__(self) -> Iterator[Key]:
-        return iter(self._known)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._values)

@@ -1,4 +1,4 @@
-"""How a device state is spelled to clients."""
+"""Names of device states in responses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.domain.models import DeviceState
 StateNames = Mapping[DeviceState, str]
 
 ASTERISK: StateNames = {state: state.value for state in DeviceState}
-"""Asterisk's own words."""
+"""Asterisk's names."""
 
 ROCKETCHAT: StateNames = {
     **dict.fromkeys(DeviceState, "unknown"),
@@ -18,4 +18,4 @@ ROCKETCHAT: StateNames = {
     DeviceState.RINGING: "ringing",
     DeviceState.BUSY: "busy",
 }
-"""The five words that Rocket.Chat had; to it a phone in a call was unknown."""
+"""Rocket.Chat's five names. It reported a phone in a call as unknown."""

@@ -1,4 +1,4 @@
-"""Extensions of call servers that the settings do not name: nobody can register those, so somebody must be told."""
+"""Extensions whose call server is missing from the settings. They cannot register, so the log reports them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ log = structlog.get_logger(__name__)
 
 
 class UnknownCallServers:
-    """Follows the directory. `counts` says how many extensions there are of each."""
+    """Counts such extensions by call server, in `counts`."""
 
     def __init__(self, known: Collection[str]) -> None:
         self.counts: dict[str, int] = {}
         self._known = frozenset(known)
         self._extensions: dict[str, str] = {}
 
-    def follow(self, belongs: Mapping[str, str | None]) -> None:
-        """These extensions are of these call servers, or may not register (None).
+    def update(self, call_servers: Mapping[str, str | None]) -> None:
+        """Take changed extensions with their call servers; None if the extension may not register.
 
-        One line names what is new, or says that it is over.
+        Logs newly missing call servers, and when none is missing any more.
         """
-        strange = {number: name for number, name in belongs.items() if name is not None and name not in self._known}
-        gone = self._extensions.keys() & (belongs.keys() - strange.keys())
-        if not strange and not gone:
+        unknown = {
+            number: name for number, name in call_servers.items() if name is not None and name not in self._known
+        }
+        resolved = self._extensions.keys() & (call_servers.keys() - unknown.keys())
+        if not unknown and not resolved:
             return
-        for number in gone:
+        for number in resolved:
             del self._extensions[number]
-        self._extensions |= strange
+        self._extensions |= unknown
         before, self.counts = self.counts, dict(sorted(Counter(self._extensions.values()).items()))
         if self.counts.keys() - before.keys():
             log.error("unknown_call_servers", call_servers=self.counts)

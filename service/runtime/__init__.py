@@ -1,1 +1,1 @@
-"""Processes: the composition root, the acceptor, workers, sockets and signals."""
+"""Processes: composition root, acceptor, workers, sockets and signals."""

@@ -1,4 +1,4 @@
-"""The composition root: which parts there are, who owns them, and in which order they start and stop."""
+"""The composition root: creates all parts, owns them, and starts and stops them in order."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ log = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator[tuple[web.Application, Supervisor]]:
-    """The application with all its parts alive. Raises ConfigurationError when PostgreSQL stays away."""
+async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator[tuple[web.Application, Supervisor]]:
+    """Run the application with all its parts. Raises ConfigurationError when PostgreSQL stays unreachable."""
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.of(settings))
         hasher = stack.enter_context(PasswordHasher(rounds=hash_rounds))
         activity = Activity(database)
-        stack.push_async_callback(activity.flush)  # the last batch, when all tasks have ended
+        stack.push_async_callback(activity.flush)  # the last batch, after all tasks have ended
         links = {
             name: Link(
                 name,
@@ -70,9 +70,9 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         composer = PresenceComposer(directory)
         composer.follow(links)
         unknown = UnknownCallServers(links)
-        followed = ExtensionFeed(directory, links, asyncio.get_running_loop().call_soon, unknown.follow)
-        reader = DirectoryLoader(database, directory, (composer.directory_changed, followed.directory_changed))
-        changes = ChangeListener(database.login, reader)
+        extension_feed = ExtensionFeed(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
+        loader = DirectoryLoader(database, directory, (composer.directory_changed, extension_feed.directory_changed))
+        changes = ChangeListener(database.login, loader)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
 
         app = web.Application()
@@ -91,7 +91,7 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[STREAM_SCHEDULER] = StreamScheduler()
         app[app_keys.STREAM_QUOTA] = HeldRequestQuota(settings.streams_per_person, settings.held_answers)
         app[app_keys.LONG_POLL_QUOTA] = HeldRequestQuota(settings.long_polls_per_person, settings.held_answers)
-        app.on_shutdown.append(_end_what_takes_long)
+        app.on_shutdown.append(_end_held_requests)
         app[app_keys.CHANGE_LISTENER] = changes
         app[RATE_LIMIT] = RateLimit(settings.requests_per_minute)
         app[app_keys.TAG_KEY] = await tag_key(database)
@@ -118,38 +118,38 @@ async def running(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor = await stack.enter_async_context(Supervisor())
         for name, link in links.items():
             supervisor.start(f"link {name}", link.run())
-        supervisor.start("board", composer.run())
+        supervisor.start("presence", composer.run())
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
         supervisor.start("write access", watch_write_access(database.login))
-        await _read_once(changes, supervisor, settings.database_start_deadline)
+        await _wait_until_loaded(changes, supervisor, settings.database_start_deadline)
         yield app, supervisor
 
 
 def _presence_accounts(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, PersistentClient]:
-    """A connection for each account that sets presence, until the stack ends."""
-    made = {}
+    """Create a client for each account that sets presence. The stack closes them."""
+    clients = {}
     for name, server in settings.call_servers.items():
         if (account := Account.presence(server)) is not None:
-            made[name] = PersistentClient(account)
-            stack.push_async_callback(made[name].close)
-    return made
+            clients[name] = PersistentClient(account)
+            stack.push_async_callback(clients[name].close)
+    return clients
 
 
-async def _end_what_takes_long(app: web.Application) -> None:
-    """Streams and long-polls end at once, or a shutdown would wait for their readers."""
+async def _end_held_requests(app: web.Application) -> None:
+    """End streams and long-polls at once; a shutdown would otherwise wait for their readers."""
     app[app_keys.SESSION_WATCH].end_all()
 
 
-async def _read_once(changes: ChangeListener, supervisor: Supervisor, deadline: float) -> None:
-    """Wait until everything was read. Raises ConfigurationError, and RuntimeError when a task ended meanwhile."""
-    read = asyncio.create_task(changes.loaded.wait(), name="first reading")
+async def _wait_until_loaded(changes: ChangeListener, supervisor: Supervisor, deadline: float) -> None:
+    """Wait for the first full read. Raises ConfigurationError, and RuntimeError when a task ends meanwhile."""
+    loaded = asyncio.create_task(changes.loaded.wait(), name="first full read")
     try:
-        await asyncio.wait((read, supervisor.failed), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((loaded, supervisor.failed), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
         if supervisor.failed.done():
             raise RuntimeError(supervisor.failed.result())
-        if not read.done():
-            why = f": {changes.last_error}" if changes.last_error else ""
-            raise ConfigurationError(f"PostgreSQL could not be read within {deadline:g} s{why}")
+        if not loaded.done():
+            cause = f": {changes.last_error}" if changes.last_error else ""
+            raise ConfigurationError(f"PostgreSQL could not be read within {deadline:g} s{cause}")
     finally:
-        read.cancel()
+        loaded.cancel()

@@ -1,4 +1,4 @@
-"""Which event loop runs this process: uvloop where it is installed, else asyncio's own. Both do the same."""
+"""Selects the event loop: uvloop if it is installed, else asyncio's. Both behave the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What `asyncio.Runner` takes as its `loop_factory`."""
+    """Return the `loop_factory` for `asyncio.Runner`."""
     try:
         import uvloop
     except ImportError:

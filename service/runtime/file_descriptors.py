@@ -1,4 +1,4 @@
-"""File descriptors: each client takes one, and so does everything that the service needs to answer them."""
+"""File descriptors: how many remain for clients beside those that the service itself needs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from service.settings import Settings
 log = structlog.get_logger(__name__)
 
 PER_CALL_SERVER = 4
-"""The link, and what is opened for a moment beside it."""
+"""The link and short-lived connections beside it."""
 SPARE = 32
-"""Libraries that open a file, names that are resolved, metrics of other workers, clients that are let in and out."""
+"""For files that libraries open, name resolution, other workers' metrics, and clients being accepted or closed."""
 
 
 def raise_limit() -> None:
-    """Take what the hard limit allows: the usual soft limit of 1024 is for programs that use select()."""
+    """Raise the soft limit to the hard limit. The usual soft limit of 1024 is for programs that use select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
@@ -27,7 +27,7 @@ def raise_limit() -> None:
 
 
 def left_for_clients(settings: Settings) -> int:
-    """How many files clients may take, now that all else is open, so that whatever is lost can be opened again."""
+    """Return the descriptors left for clients. Call it when all else is open; a reserve allows to reopen all of it."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = soft if soft != resource.RLIM_INFINITY else 1 << 30
     reserve = settings.database_pool + PER_CALL_SERVER * len(settings.call_servers) + 2 * settings.workers + SPARE

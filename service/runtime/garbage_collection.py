@@ -1,19 +1,19 @@
-"""Python's garbage collector, told what this process is like: much that stays, and little that dies in cycles.
+"""Tunes the garbage collector for a process with many long-lived objects and few cycles.
 
-Left alone it looks for cycles whenever 700 more objects are alive than last time: again and again for each wave of
-requests; and now and then through all people and extensions. A tenth of what reading a user took was that.
+By default it searches for cycles whenever 700 more objects are alive than after the last search: repeatedly for each
+wave of requests, and sometimes through all users and extensions. That was a tenth of the time to read a user.
 """
 
 from __future__ import annotations
 
 import gc
 
-YOUNG = 5_000
-"""Objects more that may be alive before cycles are looked for among them, which takes some us each."""
+YOUNG_THRESHOLD = 5_000
+"""New objects after which the collector searches them for cycles. A search takes some µs."""
 
 
-def settle() -> None:
-    """Never look again through what is there now; that takes a while, once."""
+def freeze_startup_objects() -> None:
+    """Exclude all present objects from future collections. Takes a while, once."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+    gc.set_threshold(YOUNG_THRESHOLD, *gc.get_threshold()[1:])

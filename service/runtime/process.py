@@ -1,4 +1,4 @@
-"""One process that answers: the application behind its sockets, from its start to its last answer."""
+"""One serving process: the application and its sockets, from start to shutdown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from aiohttp import web
 from service import demo_exposure
 from service.domain.directory import Directory
 from service.runtime import file_descriptors, garbage_collection, signals
-from service.runtime.acceptor import listening
-from service.runtime.app import running
+from service.runtime.acceptor import accept_connections
+from service.runtime.app import run_app
 from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import HeartbeatChannel
 from service.settings import Settings
@@ -31,16 +31,16 @@ from service.web.server.write_backlog import WRITE_BACKLOG
 log = structlog.get_logger(__name__)
 
 KEEPALIVE = 75.0
-"""Seconds that an idle connection is kept: longer than most pollers' interval and than proxies' own timeout."""
+"""Seconds that an idle connection stays open: longer than most poll intervals and proxies' timeouts."""
 LINGER = 1.0
-"""Seconds in which each answer tells its client that the connection ends, before idle ones end without a word."""
-DEMO_LOOK_EVERY = 1.0
-"""Seconds between two looks for demo data that somebody loads while strangers can reach the service."""
+"""Seconds at shutdown in which responses carry `Connection: close`, before idle connections are closed."""
+DEMO_CHECK_INTERVAL = 1.0
+"""Seconds between checks for demo data in a service that other machines can reach."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What one of several processes has beside the sockets."""
+    """Additional parts of a process that is one of several."""
 
     heartbeat_channel: int
     worker_metrics: WorkerMetrics
@@ -54,18 +54,18 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
     file_descriptors.raise_limit()
     stop = StopSignal()
     if worker is None:
-        asyncio.get_running_loop().add_signal_handler(signals.RENEWS, _log_hangup)
+        asyncio.get_running_loop().add_signal_handler(signals.RELOAD, _log_hangup)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(sockets.close)
         heartbeat_channel = (
             await stack.enter_async_context(HeartbeatChannel(worker.heartbeat_channel, stop.set)) if worker else None
         )
         async with stop.interrupts():
-            app, supervisor = await stack.enter_async_context(running(settings))
-        if stop.wanted:
+            app, supervisor = await stack.enter_async_context(run_app(settings))
+        if stop.requested:
             return
-        demo = await stack.enter_async_context(_without_demo(app[app_keys.DIRECTORY], settings, sockets, stop))
-        garbage_collection.settle()
+        demo = await stack.enter_async_context(_demo_guard(app[app_keys.DIRECTORY], settings, sockets, stop))
+        garbage_collection.freeze_startup_objects()
         connections = app[CONNECTION_LIMIT]
         connections.most = min(connections.most, max(LEAST, file_descriptors.left_for_clients(settings)))
         supervisor.failed.add_done_callback(lambda _: stop.set())
@@ -73,9 +73,10 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
             app[METRICS].worker_metrics = worker.worker_metrics
             await stack.enter_async_context(worker.worker_metrics.serving(app[METRICS].registry))
         if sockets.operators:
-            await stack.enter_async_context(_answering(_for_operators(app), sockets.operators, settings, linger=0))
+            operators = _operators_app(app)
+            await stack.enter_async_context(_serve_app(operators, sockets.operators, settings, linger=0))
         linger = min(LINGER, settings.shutdown_deadline / 2)
-        await stack.enter_async_context(_answering(app, sockets.public, settings, linger=linger))
+        await stack.enter_async_context(_serve_app(app, sockets.public, settings, linger=linger))
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
         log.info("service_started", host=settings.http_host, port=settings.http_port, loop=loop)
         if heartbeat_channel is not None:
@@ -94,21 +95,21 @@ def _log_hangup() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _without_demo(
+async def _demo_guard(
     directory: Directory, settings: Settings, sockets: Sockets, stop: StopSignal
 ) -> AsyncIterator[asyncio.Task[str] | None]:
-    """Hold the demo back from others than this machine's programs. Raises ConfigurationError when it is there already.
+    """Keep an exposed service from serving the demo. Raises ConfigurationError if the demo data exists already.
 
-    The task, if there is need for one, ends when somebody loads it later, and this process with it.
+    Yields a task that stops the process when demo data is loaded later; None if the service is not exposed.
     """
-    bound = [one.getsockname()[0] for one in (*sockets.public, *sockets.operators)]
-    how = demo_exposure.find_forbidden_exposure(settings, bound)
-    if how is None:
+    bound = [listener.getsockname()[0] for listener in (*sockets.public, *sockets.operators)]
+    exposure = demo_exposure.find_forbidden_exposure(settings, bound)
+    if exposure is None:
         yield None
         return
-    if _holds_demo(directory):
-        raise demo_exposure.exposure_error(how)
-    task = asyncio.create_task(_end_with_demo(directory, how, stop), name="demo watch")
+    if _has_demo(directory):
+        raise demo_exposure.exposure_error(exposure)
+    task = asyncio.create_task(_stop_when_demo_is_loaded(directory, exposure, stop), name="demo watch")
     try:
         yield task
     finally:
@@ -116,34 +117,34 @@ async def _without_demo(
         await asyncio.wait([task])
 
 
-async def _end_with_demo(directory: Directory, how: str, stop: StopSignal) -> str:
-    while not _holds_demo(directory):  # noqa: ASYNC110 - the directory does not tell
-        await asyncio.sleep(DEMO_LOOK_EVERY)
-    log.critical("demo_exposed", exposure=how)
+async def _stop_when_demo_is_loaded(directory: Directory, exposure: str, stop: StopSignal) -> str:
+    while not _has_demo(directory):  # noqa: ASYNC110 - the directory has no event for it
+        await asyncio.sleep(DEMO_CHECK_INTERVAL)
+    log.critical("demo_exposed", exposure=exposure)
     stop.set()
-    return how
+    return exposure
 
 
-def _holds_demo(directory: Directory) -> bool:
-    known = any(directory.person_by_uid(uid) is not None for uid in demo_exposure.UIDS)
-    return known or directory.expires_at(demo_exposure.ADMIN_TOKEN_HASH) > 0
+def _has_demo(directory: Directory) -> bool:
+    has_user = any(directory.person_by_uid(uid) is not None for uid in demo_exposure.UIDS)
+    return has_user or directory.expires_at(demo_exposure.ADMIN_TOKEN_HASH) > 0
 
 
 class StopSignal:
-    """The wish that this process ends: a signal, its parent's end, or a part that failed."""
+    """The request to stop this process: by a signal, the parent's end, or a failed task."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self._block: asyncio.Timeout | None = None
-        for number in signals.THAT_END:
+        for number in signals.SHUTDOWN:
             asyncio.get_running_loop().add_signal_handler(number, self.set)
 
     @property
-    def wanted(self) -> bool:
+    def requested(self) -> bool:
         return self._event.is_set()
 
     def set(self) -> None:
-        if not self.wanted and self._block is not None:
+        if not self.requested and self._block is not None:
             self._block.reschedule(asyncio.get_running_loop().time())
         self._event.set()
 
@@ -152,18 +153,18 @@ class StopSignal:
 
     @contextlib.asynccontextmanager
     async def interrupts(self) -> AsyncIterator[None]:
-        """A block that is left in the middle when the wish comes: a start may wait long for PostgreSQL."""
+        """Leave the block when a stop is requested, as a start may wait long for PostgreSQL."""
         try:
             async with asyncio.timeout(None) as self._block:
                 yield
         except TimeoutError:
-            if not self.wanted:
+            if not self.requested:
                 raise
         finally:
             self._block = None
 
 
-def _for_operators(app: web.Application) -> web.Application:
+def _operators_app(app: web.Application) -> web.Application:
     operators = web.Application()
     operators[app_keys.SETTINGS] = app[app_keys.SETTINGS]
     operators[app_keys.DATABASE] = app[app_keys.DATABASE]
@@ -181,20 +182,20 @@ def _for_operators(app: web.Application) -> web.Application:
 
 
 @contextlib.asynccontextmanager
-async def _answering(
+async def _serve_app(
     app: web.Application, sockets: Sequence[socket.socket], settings: Settings, *, linger: float
 ) -> AsyncIterator[None]:
-    """Answer on these sockets. At the end no client that is there already goes without its answer."""
-    patience = (settings.shutdown_deadline - linger) / 2  # aiohttp waits twice as long as it is told
-    runner = HttpRunner(app, keepalive_timeout=KEEPALIVE, shutdown_timeout=patience)
+    """Serve on these sockets until the block ends. In-flight requests then still get their responses."""
+    shutdown_timeout = (settings.shutdown_deadline - linger) / 2  # aiohttp waits up to twice this timeout
+    runner = HttpRunner(app, keepalive_timeout=KEEPALIVE, shutdown_timeout=shutdown_timeout)
     await runner.setup()
     assert runner.server is not None
     try:
-        async with listening(sockets, runner.server, app[CONNECTION_LIMIT]):
+        async with accept_connections(sockets, runner.server, app[CONNECTION_LIMIT]):
             yield
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger):
-                while runner.server.connections:  # noqa: ASYNC110 - it does not tell
+                while runner.server.connections:  # noqa: ASYNC110 - aiohttp has no event for it
                     await asyncio.sleep(0.02)
     finally:
         await runner.cleanup()

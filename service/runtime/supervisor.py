@@ -1,4 +1,4 @@
-"""Supervision: the tasks that must run as long as the process does."""
+"""Supervises the tasks that must run as long as the process."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-CANCEL_AGAIN = 0.2
-"""Seconds after which a task is told again to end. Until Python 3.13 a TaskGroup that ends with errors loses a
-cancellation that comes at the same moment, and whoever handles the errors goes on: as when all is stopped at once."""
+CANCEL_INTERVAL = 0.2
+"""Seconds between cancellations of a task. Before Python 3.13 a TaskGroup that ends with errors loses a concurrent
+cancellation, so that a task which handles the errors continues."""
 
 
 class Supervisor:
-    """Owns the tasks that must never end by themselves: a silently dead feeder is the worst failure there is."""
+    """Owns tasks that must never end by themselves, because a feeder that dies silently is the worst failure."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Which task ended by itself first, and why, once one has."""
+        """Set when a task has ended by itself: its name and the cause."""
 
     async def __aenter__(self) -> Supervisor:
         return self
@@ -30,10 +30,10 @@ class Supervisor:
         while pending:
             for task in pending:
                 task.cancel()
-            pending = (await asyncio.wait(pending, timeout=CANCEL_AGAIN))[1]
+            pending = (await asyncio.wait(pending, timeout=CANCEL_INTERVAL))[1]
 
     def start(self, name: str, work: Coroutine[None, None, None]) -> None:
-        """Run something until the supervisor ends."""
+        """Start a task that runs until the supervisor ends."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -44,12 +44,12 @@ class Supervisor:
         error = task.exception()
         log.critical("task_ended_unexpectedly", task=task.get_name(), exc_info=error)
         if not self.failed.done():
-            why = f": {_first(error)!r}" if error is not None else ""
-            self.failed.set_result(f"the task {task.get_name()!r} ended by itself{why}")
+            cause = f": {_first_error(error)!r}" if error is not None else ""
+            self.failed.set_result(f"the task {task.get_name()!r} ended by itself{cause}")
 
 
-def _first(error: BaseException) -> BaseException:
-    """What a group of errors began with."""
+def _first_error(error: BaseException) -> BaseException:
+    """Return the first error of nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from service.ami.link import Link
 from service.cli.demo import ADMIN_TOKEN
 from service.db import tokens
-from service.runtime.app import running
+from service.runtime.app import run_app
 from service.settings import Settings
 from service.web.app_keys import DATABASE, LINKS
 from service.web.server.runner import HttpRunner
@@ -108,7 +108,7 @@ Start = Callable[..., Awaitable[Server]]
 @asynccontextmanager
 async def serving(settings: Settings, hash_rounds: int = HASH_ROUNDS) -> AsyncIterator[Server]:
     """A service, until the block ends. Whatever happens to it meanwhile, no task of its own may end by itself."""
-    async with running(settings, hash_rounds=hash_rounds) as (app, supervisor):
+    async with run_app(settings, hash_rounds=hash_rounds) as (app, supervisor):
         client: TestClient[web.Request, web.Application] = TestClient(_Server(app))
         async with client:
             yield Server(client, app, settings)

@@ -33,7 +33,7 @@ async def main() -> None:
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_held)
     chosen = settings.load()
-    await serve(chosen, Sockets.opened(chosen))
+    await serve(chosen, Sockets.open(chosen))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import bcrypt
 import pytest
 
 from service.cli.demo import ADMIN_TOKEN
-from service.runtime.app import running
+from service.runtime.app import run_app
 from service.web.app_keys import HASHER
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, Start, told
@@ -123,7 +123,7 @@ async def test_a_password_of_more_than_72_bytes_is_not_cut(database: TestDatabas
 
 async def test_passwords_are_hashed_with_twelve_rounds(database: TestDatabase) -> None:
     """Every other test may have fewer."""
-    async with running(database.settings()) as (app, _):
+    async with run_app(database.settings()) as (app, _):
         assert (await app[HASHER].hash("a password")).startswith("$2b$12$")
 
 

@@ -24,7 +24,7 @@ async def test_a_feeder_that_dies_during_the_start_ends_it_at_once_with_the_true
 
     monkeypatch.setattr(ChangeListener, "_read_all", broken)
     with pytest.raises(RuntimeError, match=r"'changes' ended by itself: ZeroDivisionError\('broken on purpose'\)"):
-        async with asyncio.timeout(15), composition.running(database.settings()):
+        async with asyncio.timeout(15), composition.run_app(database.settings()):
             pass
 
 
@@ -34,7 +34,7 @@ async def test_a_start_that_could_not_read_says_why(database: TestDatabase, monk
 
     monkeypatch.setattr(ChangeListener, "_session", away)
     with pytest.raises(ConfigurationError, match="could not be read within 1 s: the true reason"):
-        async with composition.running(database.settings(database_start_deadline=1)):
+        async with composition.run_app(database.settings(database_start_deadline=1)):
             pass
 
 

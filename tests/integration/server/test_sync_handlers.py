@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from service.runtime.app import running
+from service.runtime.app import run_app
 from service.web.app_keys import DIRECTORY, SESSION_WATCH
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.server.dispatcher import Dispatcher
@@ -194,7 +194,7 @@ def _waiting(connection: web.RequestHandler) -> int:
 
 
 async def test_a_connection_at_rest_is_closed_but_none_that_is_polled(database: TestDatabase) -> None:
-    async with running(database.settings()) as (app, _):
+    async with run_app(database.settings()) as (app, _):
         runner = HttpRunner(app, keepalive_timeout=1.0)
         await runner.setup()
         try:

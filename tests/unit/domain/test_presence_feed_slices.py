@@ -166,12 +166,12 @@ async def test_a_link_that_is_down_is_not_looked_at_more_often_than_one_that_is_
     link = SimpleNamespace(states=states, contacts=Contacts(), presences=PresenceStates(), changed=None)
     composer = PresenceComposer(directory)
     composer.follow({"main": link})  # type: ignore[dict-item]
-    assert composer.due_in == presence_composer.LOOK_EVERY
+    assert composer.due_in == presence_composer.CHECK_INTERVAL
     states.begin_snapshot()
     states.end_snapshot({})
     states.confirmed(now)
-    assert composer.due_in == presence_composer.LOOK_EVERY
+    assert composer.due_in == presence_composer.CHECK_INTERVAL
     now += 9.5
     assert composer.due_in == 0.5
     states.connecting()
-    assert composer.due_in == presence_composer.LOOK_EVERY
+    assert composer.due_in == presence_composer.CHECK_INTERVAL

@@ -108,7 +108,7 @@ class Adding(SnapshotMap[Any, int]):
     """Naive: what is known already stays."""
 
     def end_snapshot(self, snapshot: Mapping[Any, int]) -> None:
-        super().end_snapshot({**snapshot, **self._known})
+        super().end_snapshot({**snapshot, **self._values})
 
 
 def interleaved(kind: type[SnapshotMap[Any, int]], **values: Any) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from service.domain.directory import Directory
 from service.domain.directory_tables import Token
 from service.domain.models import Person, Role
-from service.domain.session_watch import PER_TURN, SessionWatch
+from service.domain.session_watch import SLICE_SIZE, SessionWatch
 from tests.support.directories import fill
 
 ANN = Person(1, "u1", "ann", Role.AGENT, True, "Ann", None, False)
@@ -29,7 +29,7 @@ def held(many: int, due: list[Callable[[], None]]) -> tuple[Directory, SessionWa
 
 def test_thousands_that_hang_on_one_token_end_over_many_turns() -> None:
     due: list[Callable[[], None]] = []
-    directory, watch, ended = held(5 * PER_TURN, due)
+    directory, watch, ended = held(5 * SLICE_SIZE, due)
     assert not ended
     directory.put_token(HASH, None)
     watch.sweep()
@@ -37,20 +37,20 @@ def test_thousands_that_hang_on_one_token_end_over_many_turns() -> None:
     while due:
         due.pop()()
         turns.append(len(ended))
-    assert turns == [PER_TURN, 2 * PER_TURN, 3 * PER_TURN, 4 * PER_TURN, 5 * PER_TURN]
-    assert set(ended) == set(range(5 * PER_TURN))
+    assert turns == [SLICE_SIZE, 2 * SLICE_SIZE, 3 * SLICE_SIZE, 4 * SLICE_SIZE, 5 * SLICE_SIZE]
+    assert set(ended) == set(range(5 * SLICE_SIZE))
 
 
 def test_one_that_left_by_itself_is_not_ended_any_more() -> None:
     due: list[Callable[[], None]] = []
-    _, watch, ended = held(PER_TURN, due)
+    _, watch, ended = held(SLICE_SIZE, due)
     leaves = partial(ended.append, "left")
     watch.hold(HASH, Role.AGENT, leaves)
     watch.end_all()
     watch.release(leaves)
     while due:
         due.pop()()
-    assert set(ended) == {*range(PER_TURN), "other"}
+    assert set(ended) == {*range(SLICE_SIZE), "other"}
 
 
 def test_whoever_comes_after_the_end_is_ended_at_once() -> None:

@@ -28,7 +28,7 @@ class Knot:
 
 def test_what_is_there_is_never_looked_through_again() -> None:
     kept = [Knot() for _ in range(1000)]
-    garbage_collection.settle()
+    garbage_collection.freeze_startup_objects()
     tracked = gc.get_objects()
     assert all(knot is not other for knot in kept[:10] for other in tracked)
     assert gc.get_freeze_count() > len(kept)
@@ -36,8 +36,8 @@ def test_what_is_there_is_never_looked_through_again() -> None:
 
 def test_what_dies_in_a_cycle_before_and_after_goes_all_the_same() -> None:
     before = weakref.ref(Knot())
-    garbage_collection.settle()
+    garbage_collection.freeze_startup_objects()
     assert before() is None
     later = [weakref.ref(Knot())]
-    later += [weakref.ref(knot) for knot in [Knot() for _ in range(2 * garbage_collection.YOUNG)]]
+    later += [weakref.ref(knot) for knot in [Knot() for _ in range(2 * garbage_collection.YOUNG_THRESHOLD)]]
     assert later[0]() is None
