@@ -10,17 +10,15 @@ import time
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
-from signal import SIGTERM
 
 from local import demo_data
 from local.asterisk_programs import AsteriskError
 from local.baresip import Event, Phone, PhoneError
 from local.bootstrap import PROJECT, BootstrapError
-from local.child_process import set_parent_death_signal
 from local.console import print_line
 from local.data_folder import data_dir, load_ports, read_env
 from local.http_client import request
-from local.shutdown import ShutdownRequested, Terminal, shutdown_on_signals
+from local.shutdown import Terminal, run_until_shutdown
 
 ASK_EVERY_S = 0.25
 LAST_STATE_WITHIN_S = 5.0
@@ -83,16 +81,8 @@ class Caller:
 
 def main() -> int:
     extension = sys.argv[1] if len(sys.argv) > 1 else demo_data.AGENT_EXTENSION
-    try:
-        with shutdown_on_signals():
-            set_parent_death_signal(SIGTERM)
-            use(extension, data_dir())
-    except ShutdownRequested:
-        return 0
-    except (NoPhoneError, PhoneError, AsteriskError, BootstrapError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    errors = (NoPhoneError, PhoneError, AsteriskError, BootstrapError, OSError, ValueError)
+    return run_until_shutdown(lambda: use(extension, data_dir()), *errors)
 
 
 def use(extension: str, folder: Path) -> None:

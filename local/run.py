@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import os
 import shlex
-import signal
 import socket
 import sys
 import time
@@ -22,7 +21,6 @@ from local import demo_data, ports
 from local.asterisk import Asterisk
 from local.asterisk_programs import AsteriskError
 from local.bootstrap import BootstrapError
-from local.child_process import set_parent_death_signal
 from local.console import LogPipe, log, print_line
 from local.data_folder import InUseError, data_dir, locked, write_env
 from local.http_client import request
@@ -31,7 +29,7 @@ from local.postgres import Postgres
 from local.postgres_binaries import PostgresError
 from local.restarter import Restarter
 from local.service_process import ServiceProcess
-from local.shutdown import ShutdownRequested, Terminal, shutdown_on_signals
+from local.shutdown import ShutdownRequested, Terminal, run_until_shutdown
 
 DEFAULT_HTTP_PORT = 8080
 POLL_EVERY_S = 0.25
@@ -54,20 +52,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.run")
     parser.add_argument("--reload", action="store_true", help="restart the service whenever its sources change")
     reload = parser.parse_args().reload
-    try:
-        with shutdown_on_signals():
-            set_parent_death_signal(signal.SIGTERM)  # a make that is killed passes nothing on
-            http_port = chosen_http_port()
-            folder = data_dir()
-            make_folder(folder)
-            with locked(folder):
-                run(folder, make_plan(folder, http_port), reload=reload)
-    except ShutdownRequested:
-        return 0
-    except (RunError, InUseError, PostgresError, AsteriskError, BootstrapError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    errors = (RunError, InUseError, PostgresError, AsteriskError, BootstrapError, OSError)
+    return run_until_shutdown(lambda: run_here(reload=reload), *errors)
+
+
+def run_here(*, reload: bool) -> None:
+    """Run with the port and the data folder of the environment."""
+    http_port = chosen_http_port()
+    folder = data_dir()
+    make_folder(folder)
+    with locked(folder):
+        run(folder, make_plan(folder, http_port), reload=reload)
 
 
 def make_folder(folder: Path) -> None:

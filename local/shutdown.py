@@ -4,8 +4,11 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from types import FrameType
+
+from local.child_process import set_parent_death_signal
 
 SHUTDOWN_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -28,6 +31,23 @@ def shutdown_on_signals() -> Iterator[None]:
         if not (ignored and number == signal.SIGHUP):  # nohup ignores it on purpose
             signal.signal(number, request_shutdown)
     yield
+
+
+def run_until_shutdown(work: Callable[[], None], *errors: type[Exception]) -> int:
+    """Run `work` to its end or to a shutdown, also that of the parent; return the exit code.
+
+    Each of `errors` is reported in one line.
+    """
+    try:
+        with shutdown_on_signals():
+            set_parent_death_signal(signal.SIGTERM)  # a make that is killed passes nothing on
+            work()
+    except ShutdownRequested:
+        return 0
+    except errors as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 class Terminal:
