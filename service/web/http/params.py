@@ -74,7 +74,7 @@ class Query(Generic[S]):
 class QueryOrJson(Generic[S]):
     """A query, a JSON body sent with the GET, or both if they agree.
 
-    `plain`: a pattern of raw queries whose groups are the values of the struct's first fields.
+    `plain`: a pattern of raw queries whose one group is the value of the struct's first field.
     """
 
     empty_is_absent = False
@@ -92,7 +92,7 @@ class QueryOrJson(Generic[S]):
     def decode_plain(self, request: web.Request) -> S | None:
         """The parameters of a plain query, without a look at the body. None for any other query."""
         found = self._plain.fullmatch(request.rel_url.raw_query_string) if self._plain is not None else None
-        return None if found is None else self.kind(*found.groups())
+        return None if found is None else self.kind(found[1])
 
     def decode_parsed(self, query: MultiMapping[str], given: Mapping[str, Any]) -> S:
         """Decode a query and an object that are already parsed."""
@@ -144,13 +144,12 @@ class Body(Generic[S]):
 
 
 class Path(Generic[S]):
-    """The variable parts of a path. The route decides which paths it accepts."""
+    """The one variable part of a path. The route decides which paths it accepts."""
 
     def __init__(self, kind: type[S]) -> None:
         self.kind = kind
-        self._names = [param.name for param in params_of(kind)]
+        (self._name,) = [param.name for param in params_of(kind)]
 
     def decode(self, request: web.Request) -> S:
-        """The parts of the path, which are strings."""
-        match = request.match_info
-        return self.kind(*[match[name] for name in self._names])
+        """The variable part of the path, a string."""
+        return self.kind(request.match_info[self._name])
