@@ -36,7 +36,7 @@ from service.web.auth.login_throttle import LOGIN_THROTTLE, LoginThrottle
 from service.web.http.rate_limit import RATE_LIMIT, RateLimit
 from service.web.openapi.page import DESCRIPTION, Description
 from service.web.ops.metrics import METRICS, Metrics, StateCollector
-from service.web.presence.rocketchat import ROCKETCHAT_USERS, everybody
+from service.web.presence.rocketchat import ROCKETCHAT_USERS, rocketchat_users
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE, SnapshotCache
 from service.web.presence.sse.events import STREAM_EVENTS, StreamEvents
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER, StreamScheduler
@@ -98,7 +98,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.STREAM_TICKETS] = StreamTickets(database, app[app_keys.TAG_KEY])
         app[REGISTRATION_CACHE] = RegistrationCache(settings, links, directory, app[app_keys.TAG_KEY])
         app[SNAPSHOT_CACHE] = SnapshotCache(composer.feed, app[app_keys.TAG_KEY])
-        app[ROCKETCHAT_USERS] = everybody(composer.feed)
+        app[ROCKETCHAT_USERS] = rocketchat_users(composer.feed)
         app[STREAM_EVENTS] = StreamEvents(app[SNAPSHOT_CACHE])
         app[OUTAGE] = Outage()
         app[DRAINING] = asyncio.Event()

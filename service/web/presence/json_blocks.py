@@ -1,4 +1,4 @@
-"""Parts of a JSON list in order of their keys, joined block by block: a change costs one block, not all of them."""
+"""A JSON list of keyed parts in key order, joined block by block: a change costs one block, not the whole list."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-SIZE = 256
-"""Parts of a block at first; it is split at twice as many."""
+BLOCK_SIZE = 256
+"""Parts of a new block; it is split at twice as many."""
 
 
 class _Block:
@@ -19,15 +19,15 @@ class _Block:
         self.joined: bytes | None = None
 
 
-class Blocks:
-    """The parts by their keys."""
+class JsonBlocks:
+    """The list; an ordered map of keys to parts."""
 
     def __init__(self) -> None:
         self._parts: dict[str, msgspec.Raw] = {}
         self._blocks: list[_Block] = []  # none is empty
-        self._firsts: list[str] = []  # the first key of each
-        self._dirty: dict[_Block, None] = {}
-        self._all: bytes | None = None
+        self._firsts: list[str] = []  # the first key of each block
+        self._dirty: dict[_Block, None] = {}  # blocks to join again, in order
+        self._whole: bytes | None = None
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -37,7 +37,7 @@ class Blocks:
             yield from block.keys
 
     def put(self, key: str, part: msgspec.Raw) -> None:
-        """This is the part of this key now."""
+        """Add or replace a part."""
         if not self._blocks:
             self._blocks.append(_Block([]))
             self._firsts.append(key)
@@ -46,13 +46,13 @@ class Blocks:
         if key not in self._parts:
             insort(block.keys, key)
             self._firsts[at] = block.keys[0]
-            if len(block.keys) > 2 * SIZE:
+            if len(block.keys) > 2 * BLOCK_SIZE:
                 self._split(at)
         self._parts[key] = part
         self._touch(block)
 
-    def drop(self, key: str) -> None:
-        """This key has no part any more, if it had one."""
+    def remove(self, key: str) -> None:
+        """Remove a part, if present."""
         if self._parts.pop(key, None) is None:
             return
         at = bisect_right(self._firsts, key) - 1
@@ -64,30 +64,30 @@ class Blocks:
         else:
             del self._blocks[at], self._firsts[at], self._dirty[block]
 
-    def join(self, blocks: int) -> bool:
-        """Join so many blocks at most whose parts changed. Returns whether all are joined."""
-        while self._dirty and blocks > 0:
+    def join_some(self, max_blocks: int) -> bool:
+        """Join up to `max_blocks` changed blocks. Returns whether all are joined."""
+        while self._dirty and max_blocks > 0:
             block = next(iter(self._dirty))
             block.joined = b",".join([self._parts[key] for key in block.keys])
             del self._dirty[block]
-            blocks -= 1
+            max_blocks -= 1
         return not self._dirty
 
-    def joined(self) -> bytes:
+    def whole(self) -> bytes:
         """The whole list."""
-        if self._all is None:
-            self.join(len(self._blocks))
-            self._all = listed(block.joined for block in self._blocks if block.joined is not None)
-        return self._all
+        if self._whole is None:
+            self.join_some(len(self._blocks))
+            self._whole = join_json_list(block.joined for block in self._blocks if block.joined is not None)
+        return self._whole
 
-    def of(self, keys: Iterable[str]) -> bytes:
-        """The list of the parts of these keys."""
-        return listed([self._parts[key] for key in keys])
+    def select(self, keys: Iterable[str]) -> bytes:
+        """The list of only these parts."""
+        return join_json_list([self._parts[key] for key in keys])
 
     def _split(self, at: int) -> None:
         block = self._blocks[at]
-        other = _Block(block.keys[SIZE:])
-        del block.keys[SIZE:]
+        other = _Block(block.keys[BLOCK_SIZE:])
+        del block.keys[BLOCK_SIZE:]
         self._blocks.insert(at + 1, other)
         self._firsts.insert(at + 1, other.keys[0])
         self._touch(other)
@@ -95,9 +95,9 @@ class Blocks:
 
     def _touch(self, block: _Block) -> None:
         self._dirty[block] = None
-        self._all = None
+        self._whole = None
 
 
-def listed(parts: Iterable[msgspec.Raw | bytes]) -> bytes:
-    """A JSON list of these."""
+def join_json_list(parts: Iterable[msgspec.Raw | bytes]) -> bytes:
+    """A JSON list of these parts."""
     return b"[" + b",".join(parts) + b"]"

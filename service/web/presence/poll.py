@@ -1,6 +1,6 @@
-"""Presence for those who poll: one, many, filtered; what changed since a cursor; held until something changes.
+"""Presence by polling: one or many extensions, filtered; changes since a cursor; long polling.
 
-Each answer is made in one turn of the loop from the board; a poll costs neither AMI nor PostgreSQL anything.
+Each response is made from the presence feed in one turn of the event loop. A poll causes no AMI action and no query.
 """
 
 from __future__ import annotations
@@ -35,35 +35,36 @@ from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
 from service.web.server.held_request import Waiter, while_connected
 
 
-def many_sync(request: web.Request) -> PrebuiltResponse | None:
-    """`many`, where nobody wants to wait, and nobody has to."""
+def get_many_sync(request: web.Request) -> PrebuiltResponse | None:
+    """`get_many` without waiting, if the client does not want to wait and nothing has to be waited for."""
     try:
-        asked = PRESENCE.decode(request)
+        query = PRESENCE.decode(request)
     except BadArgument:  # decided after authentication
         return None
-    of_all = not asked.extension and not asked.user_id
-    if asked.wait or (of_all and not request.app[SNAPSHOT_CACHE].ready()):
+    unfiltered = not query.extension and not query.user_id
+    if query.wait or (unfiltered and not request.app[SNAPSHOT_CACHE].is_ready()):
         return None
     person = caller_from_memory(request)
     if person is None:
         return None
-    scope, cursor = scope_of(request, person, asked), asked.since or None
-    return _told(request, scope, cursor, None if cursor is None else scope.changes_since(cursor))
+    scope, cursor = build_scope(request, person, query), query.since or None
+    return _respond(request, scope, cursor, None if cursor is None else scope.changes_since(cursor))
 
 
-async def many(request: web.Request) -> PrebuiltResponse:
-    """GET /api/v1/presence: the picture, or with `since` what changed; with `wait` seconds, once something has."""
+async def get_many(request: web.Request) -> PrebuiltResponse:
+    """GET /api/v1/presence: a snapshot; with `since` the changes; with `wait` seconds a long poll."""
     person = await require_caller(request)
-    asked = PRESENCE.decode(request)
-    scope, wait, cursor = scope_of(request, person, asked), bounded(asked.wait), asked.since or None
-    await request.app[SNAPSHOT_CACHE].settled(scope)
-    changes = None if cursor is None else await _changes_since(request, scope, cursor, wait)
-    if changes is None and wait and not await _differs(request, scope, wait):
-        scope = scope_of(request, await require_caller(request), asked)  # who may not ask any more is refused
-    return _told(request, scope, cursor, changes)
+    query = PRESENCE.decode(request)
+    scope, wait, cursor = build_scope(request, person, query), bounded(query.wait), query.since or None
+    await request.app[SNAPSHOT_CACHE].wait_until_ready(scope)
+    changes = None if cursor is None else await _wait_for_changes(request, scope, cursor, wait)
+    if changes is None and wait and not await _wait_for_difference(request, scope, wait):
+        person = await require_caller(request)  # a caller who lost access meanwhile is refused
+        scope = build_scope(request, person, query)
+    return _respond(request, scope, cursor, changes)
 
 
-def one(request: web.Request, person: Person) -> PrebuiltResponse:
+def get_one(request: web.Request, person: Person) -> PrebuiltResponse:
     """GET /api/v1/presence/{extension}"""
     app = request.app
     feed, snapshots = app[PRESENCE_FEED], app[SNAPSHOT_CACHE]
@@ -72,46 +73,43 @@ def one(request: web.Request, person: Person) -> PrebuiltResponse:
     item = feed.get(number)
     if item is None or not may_see(person, item):
         raise ExtensionNotFound
-    tag = snapshots.tag_of_one(item)
-    if matches_etag(request, tag):
-        return _answer(app, None, tag)
-    cursor = scope_of(request, person, EVERYTHING).cursor()
-    return _answer(app, {"success": True, "cursor": cursor, "presence": snapshots.encoded(item)}, tag)
+    etag = snapshots.item_etag(item)
+    if matches_etag(request, etag):
+        return _build_response(app, None, etag)
+    cursor = build_scope(request, person, EVERYTHING).cursor()
+    return _build_response(app, {"success": True, "cursor": cursor, "presence": snapshots.item_json(item)}, etag)
 
 
-async def _changes_since(request: web.Request, scope: Scope, cursor: str, wait: float) -> Changes | None:
-    """What changed after the cursor, waiting for it if there is nothing; None when only the whole picture will do."""
+async def _wait_for_changes(request: web.Request, scope: Scope, cursor: str, wait: float) -> Changes | None:
+    """The changes after the cursor; waits if there are none. None if they are unknown and a snapshot is needed."""
     changes = scope.changes_since(cursor)
     if changes != [] or not wait:
         return changes
-    return (
-        scope.changes_since(cursor)
-        if await _held(request, scope, wait, lambda: scope.changes_since(cursor) != [])
-        else []
-    )
+    has_access = await _hold(request, scope, wait, lambda: scope.changes_since(cursor) != [])
+    return scope.changes_since(cursor) if has_access else []
 
 
-async def _differs(request: web.Request, scope: Scope, wait: float) -> bool:
-    """Wait while the picture is the one that the client knows. False: its token has ended, or its role is another."""
+async def _wait_for_difference(request: web.Request, scope: Scope, wait: float) -> bool:
+    """Wait while the snapshot is the one that the client has. False if its token has ended or its role has changed."""
     snapshots = request.app[SNAPSHOT_CACHE]
-    if hdrs.IF_NONE_MATCH not in request.headers or not matches_etag(request, snapshots.tag(scope)):
+    if hdrs.IF_NONE_MATCH not in request.headers or not matches_etag(request, snapshots.etag(scope)):
         return True
-    return await _held(request, scope, wait, lambda: not matches_etag(request, snapshots.tag(scope)))
+    return await _hold(request, scope, wait, lambda: not matches_etag(request, snapshots.etag(scope)))
 
 
-async def _held(request: web.Request, scope: Scope, wait: float, changed: Callable[[], bool]) -> bool:
-    """Hold an answer until it changed, it has to end, or the time is up. False: whoever waits may not see it now."""
+async def _hold(request: web.Request, scope: Scope, wait: float, changed: Callable[[], bool]) -> bool:
+    """Hold a request until `changed`, it has to end, or the time is up. False if the caller has lost access."""
     feed, watch, loop = request.app[PRESENCE_FEED], request.app[SESSION_WATCH], asyncio.get_running_loop()
     hash_, role, waiter = token_hash(presented_token(request)), scope.person.role, Waiter()
-    end = loop.time() + wait
-    held = request.app[LONG_POLL_QUOTA].holding(scope.person.user_id, waiter.end)
-    subscription = feed.subscribe(scope.extensions(), waiter.arrived, scope.depends_on_owner)
+    deadline = loop.time() + wait
+    quota = request.app[LONG_POLL_QUOTA].holding(scope.person.user_id, waiter.end)
+    subscription = feed.subscribe(scope.extensions(), waiter.on_news, scope.depends_on_owner)
     try:
-        with held, watch.holding(hash_, role, waiter.end), while_connected(request, waiter.end):
-            while not waiter.ended and (left := end - loop.time()) > 0:
+        with quota, watch.holding(hash_, role, waiter.end), while_connected(request, waiter.end):
+            while not waiter.ended and (remaining := deadline - loop.time()) > 0:
                 subscription.take()
-                await waiter.wait(left)
-                await request.app[SNAPSHOT_CACHE].settled(scope)
+                await waiter.wait(remaining)
+                await request.app[SNAPSHOT_CACHE].wait_until_ready(scope)
                 if watch.valid(hash_, role) and changed():
                     break
             return watch.valid(hash_, role)
@@ -119,44 +117,46 @@ async def _held(request: web.Request, scope: Scope, wait: float, changed: Callab
         feed.unsubscribe(subscription)
 
 
-def scope_of(request: web.Request, person: Person, asked: Filters) -> Scope:
-    """What the filters leave of what the person may see."""
+def build_scope(request: web.Request, person: Person, filters: Filters) -> Scope:
+    """The extensions that the person may see and the filters select."""
     app = request.app
-    return Scope(app[PRESENCE_FEED], app[DIRECTORY], person, frozenset(asked.extension), frozenset(asked.user_id))
+    return Scope(app[PRESENCE_FEED], app[DIRECTORY], person, frozenset(filters.extension), frozenset(filters.user_id))
 
 
-def _told(request: web.Request, scope: Scope, cursor: str | None, changes: Changes | None) -> PrebuiltResponse:
-    """What changed after the cursor; the picture, where nobody can say."""
+def _respond(request: web.Request, scope: Scope, cursor: str | None, changes: Changes | None) -> PrebuiltResponse:
+    """The response with the changes; without them, with a snapshot or a 304."""
     app, snapshots = request.app, request.app[SNAPSHOT_CACHE]
     if changes is not None:
-        shown = [snapshots.shown(*change) for change in changes]
-        now = scope.cursor() if changes else cursor
-        return _answer(app, {"success": True, "full": False, "cursor": now, "presence": shown})
-    tag = snapshots.tag(scope)
-    if matches_etag(request, tag):
-        return _answer(app, None, tag)
-    snapshot = msgspec.Raw(snapshots.snapshot(scope))
-    return _answer(app, {"success": True, "full": True, "cursor": scope.cursor(), "presence": snapshot}, tag)
+        items = [snapshots.change_json(*change) for change in changes]
+        next_cursor = scope.cursor() if changes else cursor
+        return _build_response(app, {"success": True, "full": False, "cursor": next_cursor, "presence": items})
+    etag = snapshots.etag(scope)
+    if matches_etag(request, etag):
+        return _build_response(app, None, etag)
+    snapshot = msgspec.Raw(snapshots.snapshot_json(scope))
+    return _build_response(app, {"success": True, "full": True, "cursor": scope.cursor(), "presence": snapshot}, etag)
 
 
-def _answer(app: web.Application, answer: Mapping[str, object] | None, tag: str | None = None) -> PrebuiltResponse:
-    """What was asked for; None: the client has it already."""
+def _build_response(
+    app: web.Application, body: Mapping[str, object] | None, etag: str | None = None
+) -> PrebuiltResponse:
+    """A response with `body`; None means 304."""
     headers = {"Cache-Control": "no-store", "X-Poll-Interval": str(app[SETTINGS].poll_interval)}
-    if tag is not None:
-        headers["ETag"] = tag
+    if etag is not None:
+        headers["ETag"] = etag
     if since := app[DIRECTORY].stale_since:
         headers["X-Directory-Stale-Since"] = rfc3339_ms(since)
-    if answer is None:
+    if body is None:
         return PrebuiltResponse(304, render_headers(headers))
-    return prebuilt_json(answer, headers)
+    return prebuilt_json(body, headers)
 
 
 OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/presence",
-        handler=many,
-        sync_handler=many_sync,
+        handler=get_many,
+        sync_handler=get_many_sync,
         summary="Presence of all visible extensions, or changes since a cursor",
         details=(
             "Long polling: with `since` and `wait`, the request waits for a change; a timeout returns 200 with an "
@@ -172,8 +172,8 @@ OPERATIONS = (
         method="GET",
         path="/api/v1/presence/{extension}",
         patterns={"extension": "(?!stream(?:Ticket)?$)[^{}/]+"},
-        handler=handler_for_caller(one),
-        sync_handler=sync_handler_for_caller(one),
+        handler=handler_for_caller(get_one),
+        sync_handler=sync_handler_for_caller(get_one),
         summary="Presence of one extension",
         in_path=ONE_EXTENSION,
         answer=OnePresence,

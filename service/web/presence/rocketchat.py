@@ -1,4 +1,4 @@
-"""Rocket.Chat's own words for presence: `users.getPresence` and `users.presence`, made from the same board."""
+"""Presence in Rocket.Chat's format, from the same presence feed: `users.getPresence` and `users.presence`."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ Status = Literal["online", "away", "busy", "offline"]
 
 OFFLINE: Status = "offline"
 STATUSES: dict[str, Status] = {"dnd": "busy", "away": "away", "xa": "away", "unavailable": OFFLINE}
-"""Asterisk's presence states that are not plainly online."""
+"""Rocket.Chat's status for Asterisk's presence states; all others are online."""
 
 
-ROCKETCHAT_USERS = web.AppKey("people", JsonList)
+ROCKETCHAT_USERS = web.AppKey("rocketchat_users", JsonList)
 
 
 class PresenceOf(msgspec.Struct, frozen=True, rename="camel"):
@@ -66,15 +66,15 @@ class PresenceOfAll(msgspec.Struct, frozen=True):
     success: Yes = True
 
 
-class Asked(msgspec.Struct, frozen=True, rename="camel"):
-    """Whose presence; one's own, if nobody is named."""
+class PresenceUserQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """The user whose presence is requested; by default the caller."""
 
     user_id: Annotated[str, Meta(description="User ID (17 characters).", extra={"repeated": "first"})] = ""
     username: Annotated[str, Meta(description="Username, instead of the user ID.", extra={"repeated": "first"})] = ""
 
 
 class ChangedAfter(msgspec.Struct, frozen=True):
-    """Since when."""
+    """The start of the period."""
 
     moment: (
         Annotated[
@@ -89,72 +89,72 @@ class ChangedAfter(msgspec.Struct, frozen=True):
     ) = msgspec.field(name="from", default=UNSET)
 
 
-WHOSE = Query(Asked, RocketChat, cached=re.compile(r"(?:(?:userId|username)=[^&]*(?:&|\Z))*"))
+PRESENCE_USER = Query(PresenceUserQuery, RocketChat, cached=re.compile(r"(?:(?:userId|username)=[^&]*(?:&|\Z))*"))
 CHANGED_AFTER = Query(ChangedAfter, RocketChat)
 
 
 def get_presence(request: web.Request, person: Person) -> PrebuiltResponse:
-    """GET /api/v1/users.getPresence: one's own, or that of `userId` or `username`."""
-    asked = _asked(request, person)
-    number = request.app[DIRECTORY].number_of(asked.user_id)
+    """GET /api/v1/users.getPresence: the caller's, or that of `userId` or `username`."""
+    user = _requested_user(request, person)
+    number = request.app[DIRECTORY].number_of(user.user_id)
     feed = request.app[PRESENCE_FEED]
     if number is not None:
         feed.catch_up(frozenset({number}))
     item = feed.get(number) if number is not None else None
     status = _status(item) if item is not None and may_see(person, item) else OFFLINE
-    if asked is not person:
+    if user is not person:
         return prebuilt_json(PresenceOf(status))
     return prebuilt_json(PresenceOf(status, "offline" if status == OFFLINE else "online"))
 
 
 async def presence(request: web.Request) -> PrebuiltResponse:
-    """GET /api/v1/users.presence: everybody with an extension; with `from` (RFC 3339) those who changed since."""
+    """GET /api/v1/users.presence: all users with an extension; with `from` (RFC 3339) those who changed since."""
     person = await require_caller(request)
-    while not request.app[ROCKETCHAT_USERS].ready():  # noqa: ASYNC110 - it takes turns of the loop
+    while not request.app[ROCKETCHAT_USERS].is_ready():  # noqa: ASYNC110 - it takes turns of the event loop
         await asyncio.sleep(0)
-    return _presence(request, person)
+    return _users_response(request, person)
 
 
 def presence_sync(request: web.Request) -> PrebuiltResponse | None:
-    """The same, where everything that is needed is there."""
-    person = caller_from_memory(request) if request.app[ROCKETCHAT_USERS].ready() else None
-    return None if person is None else _presence(request, person)
+    """The same without waiting, if the list is ready and memory knows the caller."""
+    person = caller_from_memory(request) if request.app[ROCKETCHAT_USERS].is_ready() else None
+    return None if person is None else _users_response(request, person)
 
 
-def everybody(feed: PresenceFeed) -> JsonList:
-    """All who have an extension, as `users.presence` shows them."""
+def rocketchat_users(feed: PresenceFeed) -> JsonList:
+    """All users with an extension, in the format of `users.presence`."""
 
-    def shown(item: Item) -> msgspec.Raw | None:
+    def render(item: Item) -> msgspec.Raw | None:
         return msgspec.Raw(encode(_user(item))) if item.user_id is not None else None
 
-    return JsonList(feed, shown, trips=False)
+    return JsonList(feed, render, trips=False)
 
 
-def _presence(request: web.Request, person: Person) -> PrebuiltResponse:
-    app, since = request.app, _since(CHANGED_AFTER.decode(request).moment)
+def _users_response(request: web.Request, person: Person) -> PrebuiltResponse:
+    app, since = request.app, _parse_since(CHANGED_AFTER.decode(request).moment)
     if not sees_all(person):
         own = Scope(app[PRESENCE_FEED], app[DIRECTORY], person, frozenset(), frozenset()).snapshot()
         users = encode([_user(item) for item in own if since is None or item.as_of > since])
     elif since is None:
-        users = app[ROCKETCHAT_USERS].joined()
+        users = app[ROCKETCHAT_USERS].whole()
     else:
         users = app[ROCKETCHAT_USERS].changed_after(since)
     return prebuilt_json({"users": msgspec.Raw(users), "full": since is None, "success": True})
 
 
-def _asked(request: web.Request, person: Person) -> Person:
-    asked = WHOSE.decode(request)
-    if not asked.user_id and not asked.username:
+def _requested_user(request: web.Request, person: Person) -> Person:
+    query = PRESENCE_USER.decode(request)
+    if not query.user_id and not query.username:
         return person
     directory = request.app[DIRECTORY]
-    found = directory.person_by_uid(asked.user_id) if asked.user_id else directory.person_by_name(asked.username)
-    if found is None or not (found is person or sees_all(person)):  # whom one may not see is not there
+    user = directory.person_by_uid(query.user_id) if query.user_id else directory.person_by_name(query.username)
+    if user is None or not (user is person or sees_all(person)):  # an invisible user counts as missing
         raise UserNotFound
-    return found
+    return user
 
 
-def _since(text: str | UnsetType) -> str | None:
-    """The moment as items tell theirs, which then compare as text."""
+def _parse_since(text: str | UnsetType) -> str | None:
+    """The time in the format of `Item.as_of`, so that both compare as text. Raises BadArgument."""
     if isinstance(text, UnsetType):
         return None
     try:
@@ -170,7 +170,7 @@ def _since(text: str | UnsetType) -> str | None:
 
 
 def _status(item: Item) -> Status:
-    """Online needs a phone that answers; then it is what the person set."""
+    """Offline without a reachable phone; else the status that the user set."""
     if not item.live or not item.reachable:
         return OFFLINE
     return STATUSES.get(item.presence, "busy" if item.in_call else "online")
@@ -187,7 +187,7 @@ OPERATIONS = (
         handler=handler_for_caller(get_presence),
         sync_handler=sync_handler_for_caller(get_presence),
         summary="Presence of a user, in Rocket.Chat's format",
-        query=WHOSE,
+        query=PRESENCE_USER,
         answer=PresenceOf,
         errors=(UserNotFound,),
     ),

@@ -1,4 +1,4 @@
-"""What is asked about presence, and what is answered."""
+"""Schemas of the presence calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ExtensionNumber = Annotated[
 
 
 class Filters(msgspec.Struct, frozen=True, rename="camel"):
-    """Which of the extensions that the caller may see."""
+    """Filters on the extensions visible to the caller."""
 
     extension: Annotated[
         list[str], Meta(description="Extension numbers, repeated or comma-separated.", extra={"list": "commas"})
@@ -31,7 +31,7 @@ EVERYTHING = Filters()
 
 
 class PresenceQuery(Filters, frozen=True):
-    """Which, and since when."""
+    """Filters, cursor and long polling."""
 
     since: Annotated[
         str,
@@ -43,7 +43,7 @@ class PresenceQuery(Filters, frozen=True):
 
 
 class StreamQuery(Filters, frozen=True):
-    """Which extensions."""
+    """Filters of the stream."""
 
 
 class TicketQuery(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class TicketQuery(msgspec.Struct, frozen=True):
 
 
 class PresencePath(msgspec.Struct, frozen=True):
-    """Which one."""
+    """The requested extension."""
 
     extension: ExtensionNumber
 
@@ -66,7 +66,7 @@ class Gone(msgspec.Struct, frozen=True):
 
 
 class ItemOrGone(AnyOf):
-    """What became of an extension."""
+    """A changed or removed extension."""
 
     alternatives = (Item, Gone)
 
@@ -90,7 +90,7 @@ class ChangedSince(msgspec.Struct, frozen=True):
 
 
 class PresenceAnswer(AnyOf):
-    """The whole picture, also where `since` is too old, from another replica or made up; or what changed."""
+    """A snapshot, or changes. A `since` that is too old, from another replica or made up gets a snapshot."""
 
     alternatives = (Picture, ChangedSince)
 

@@ -1,4 +1,4 @@
-"""Setting one's own presence. Asterisk owns it: the answer is 200 only after Asterisk took it."""
+"""Sets the caller's presence. Asterisk stores it: the response is 200 only after Asterisk has accepted it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.web.http.param_errors import BriefRocketChat, WrongValue
 from service.web.http.params import Body
 from service.web.openapi.operation import Operation, Success
 
-LONGEST_MESSAGE = 200
+MAX_MESSAGE_LENGTH = 200
 
 
 class OwnPresence(msgspec.Struct, frozen=True):
@@ -27,9 +27,9 @@ class OwnPresence(msgspec.Struct, frozen=True):
     message: Annotated[
         str,
         Meta(
-            max_length=LONGEST_MESSAGE,
+            max_length=MAX_MESSAGE_LENGTH,
             description="Presence message. Printable characters only.",
-            extra={"expected": f"at most {LONGEST_MESSAGE} printable characters"},
+            extra={"expected": f"at most {MAX_MESSAGE_LENGTH} printable characters"},
         ),
     ] = ""
 
@@ -44,7 +44,7 @@ def printable(message: str) -> str:
 OWN_PRESENCE = Body(OwnPresence, BriefRocketChat, checks={"message": printable})
 
 
-async def put(request: web.Request) -> web.Response:
+async def set_presence(request: web.Request) -> web.Response:
     """PUT /api/v1/presence {"presence", "message"?}"""
     person = await require_caller(request)
     given = await OWN_PRESENCE.decode(request)
@@ -63,7 +63,7 @@ OPERATIONS = (
     Operation(
         method="PUT",
         path="/api/v1/presence",
-        handler=put,
+        handler=set_presence,
         summary="Set the caller's presence",
         details="Stored in Asterisk. 200 after Asterisk has accepted it, 503 when Asterisk is unreachable.",
         body=OWN_PRESENCE,

@@ -1,4 +1,4 @@
-"""Items and pictures as JSON, and tags: each is made once until it changes, however many ask for it."""
+"""Caches the JSON and entity tags of items and snapshots: each is computed once per change, for all clients."""
 
 from __future__ import annotations
 
@@ -15,103 +15,103 @@ from service.domain.presence.scope import Scope
 from service.web.http.errors import encode
 from service.web.presence.aggregates import JsonList, Sum
 
-TAGS, LARGEST = 5_000, 50
-"""Groups of extensions whose tags are remembered, as softphones ask for the same again; and the size of such one."""
+MAX_CACHED_GROUPS, MAX_GROUP_SIZE = 5_000, 50
+"""Maximum groups of extensions whose entity tags are cached, as softphones repeat their filters; and a group's size."""
 
 
 class SnapshotCache:
-    """`tag_key` is the same on every replica, so the tags are too."""
+    """The cache. All replicas share `tag_key`, so they compute the same entity tags."""
 
     def __init__(self, feed: PresenceFeed, tag_key: bytes) -> None:
         self._feed = feed
         self._tag_key = tag_key
-        self._encoded: dict[str, tuple[Item, msgspec.Raw]] = {}
-        self._tags_of_one: dict[str, tuple[Item, str]] = {}
-        self._digests: dict[str, tuple[Item, int]] = {}
-        self._whole = JsonList(feed, self.encoded, trips=True)
-        self._tag_of_whole = Sum(feed, self._digest)
-        self._tags: dict[frozenset[str], tuple[int, str]] = {}  # by the extensions
+        self._item_json: dict[str, tuple[Item, msgspec.Raw]] = {}
+        self._item_etags: dict[str, tuple[Item, str]] = {}
+        self._item_digests: dict[str, tuple[Item, int]] = {}
+        self._all_json = JsonList(feed, self.item_json, trips=True)
+        self._all_digests = Sum(feed, self._digest)
+        self._group_etags: dict[frozenset[str], tuple[int, str]] = {}  # with the version of the feed
 
-    def ready(self) -> bool:
-        """Whether all that is made of everything can be had in this turn of the loop; if not, it is being made."""
-        ready = self._tag_of_whole.ready()
-        return self._whole.ready() and ready
+    def is_ready(self) -> bool:
+        """Whether the snapshot of all extensions is available in this turn of the loop. If not, it is under way."""
+        digests_ready = self._all_digests.is_ready()  # starts its update in any case
+        return self._all_json.is_ready() and digests_ready
 
-    async def settled(self, scope: Scope) -> None:
-        """Wait until what is in sight can be had in this turn of the loop."""
-        while scope.covers_everything and not self.ready():  # noqa: ASYNC110 - it takes turns of the loop
+    async def wait_until_ready(self, scope: Scope) -> None:
+        """Wait until the snapshot of this scope is available in the current turn of the event loop."""
+        while scope.covers_everything and not self.is_ready():  # noqa: ASYNC110 - it takes turns of the loop
             await asyncio.sleep(0)
 
-    def encoded(self, item: Item) -> msgspec.Raw:
+    def item_json(self, item: Item) -> msgspec.Raw:
         """An item as JSON."""
-        known = self._encoded.get(item.extension)
-        if known is None or known[0] is not item:
-            self._tidy()
-            known = self._encoded[item.extension] = item, msgspec.Raw(encode(item))
-        return known[1]
+        cached = self._item_json.get(item.extension)
+        if cached is None or cached[0] is not item:
+            self._evict_removed()
+            cached = self._item_json[item.extension] = item, msgspec.Raw(encode(item))
+        return cached[1]
 
-    def shown(self, extension: str, item: Item | None) -> msgspec.Raw | dict[str, object]:
-        """A change of an item; a vanished extension as such."""
-        return self.encoded(item) if item is not None else {"extension": extension, "deleted": True}
+    def change_json(self, extension: str, item: Item | None) -> msgspec.Raw | dict[str, object]:
+        """A changed item, or the removal of an extension."""
+        return self.item_json(item) if item is not None else {"extension": extension, "deleted": True}
 
-    def snapshot(self, scope: Scope) -> bytes:
-        """Everything in sight, as a JSON list. Of the whole board it is as of when it was `ready` last."""
+    def snapshot_json(self, scope: Scope) -> bytes:
+        """All items in scope as a JSON list. For an unrestricted scope, as of when `is_ready` was last True."""
         if not scope.covers_everything:
             return encode(scope.snapshot())
-        self._whole.ready()
-        return self._whole.joined()
+        self._all_json.is_ready()
+        return self._all_json.whole()
 
-    def tag(self, scope: Scope) -> str:
-        """The entity tag of everything in sight. Of the whole board it is as of when it was `ready` last."""
+    def etag(self, scope: Scope) -> str:
+        """The entity tag of all items in scope. For an unrestricted scope, as of when `is_ready` was last True."""
         if scope.covers_everything:
-            self._tag_of_whole.ready()
-            return _tag(self._tag_of_whole.sum)
-        asked = scope.requested
-        if asked is None or len(asked) > LARGEST:
-            return self.tag_of(scope.snapshot())
-        self._feed.catch_up(asked)
-        known = self._tags.get(asked)
-        if known is None or known[0] != self._feed.version:
-            if len(self._tags) >= TAGS:
-                self._tags.clear()
-            known = self._tags[asked] = self._feed.version, self.tag_of(scope.snapshot())
-        return known[1]
+            self._all_digests.is_ready()
+            return _format_etag(self._all_digests.sum)
+        group = scope.requested
+        if group is None or len(group) > MAX_GROUP_SIZE:
+            return self.etag_of(scope.snapshot())
+        self._feed.catch_up(group)
+        cached = self._group_etags.get(group)
+        if cached is None or cached[0] != self._feed.version:
+            if len(self._group_etags) >= MAX_CACHED_GROUPS:
+                self._group_etags.clear()
+            cached = self._group_etags[group] = self._feed.version, self.etag_of(scope.snapshot())
+        return cached[1]
 
-    def tag_of_one(self, item: Item) -> str:
+    def item_etag(self, item: Item) -> str:
         """The entity tag of a single item."""
-        known = self._tags_of_one.get(item.extension)
-        if known is None or known[0] is not item:
-            self._tidy()
-            known = self._tags_of_one[item.extension] = item, self.tag_of([item])
-        return known[1]
+        cached = self._item_etags.get(item.extension)
+        if cached is None or cached[0] is not item:
+            self._evict_removed()
+            cached = self._item_etags[item.extension] = item, self.etag_of([item])
+        return cached[1]
 
-    def tag_of(self, items: Sequence[Item]) -> str:
-        """The entity tag of these items: whatever their order, and on whichever replica."""
-        return _tag(sum(map(self._digest_of, items)))
+    def etag_of(self, items: Sequence[Item]) -> str:
+        """The entity tag of these items, independent of their order and of the replica."""
+        return _format_etag(sum(map(self._digest_of, items)))
 
     def _digest_of(self, item: Item) -> int:
-        """The digest of what a tag covers of an item."""
-        known = self._digests.get(item.extension)
-        if known is None or known[0] is not item:
-            self._tidy()
-            known = self._digests[item.extension] = item, self._digest(item)
-        return known[1]
+        """The digest of the fields that an entity tag covers."""
+        cached = self._item_digests.get(item.extension)
+        if cached is None or cached[0] is not item:
+            self._evict_removed()
+            cached = self._item_digests[item.extension] = item, self._digest(item)
+        return cached[1]
 
     def _digest(self, item: Item) -> int:
         digest = hashlib.blake2b(encode(item.facts()), key=self._tag_key, digest_size=16).digest()
         return int.from_bytes(digest, "big")
 
-    def _tidy(self) -> None:
-        """Forget extensions that vanished, before they are as many as those that are there."""
-        for kept in (self._encoded, self._digests, self._tags_of_one):
-            if len(kept) > 2 * len(self._feed) + 100:
-                for extension in [name for name in kept if self._feed.get(name) is None]:
-                    del kept[extension]
+    def _evict_removed(self) -> None:
+        """Drop removed extensions once they may outnumber the existing ones."""
+        for cache in (self._item_json, self._item_digests, self._item_etags):
+            if len(cache) > 2 * len(self._feed) + 100:
+                for extension in [name for name in cache if self._feed.get(name) is None]:
+                    del cache[extension]
 
 
-def _tag(digests: int) -> str:
-    """A sum of keyed digests as a tag: that can be kept up to date item by item, where there are very many."""
+def _format_etag(digests: int) -> str:
+    """The entity tag of a sum of keyed digests. A sum can be updated item by item."""
     return f'"{digests % (1 << 128):032x}"'
 
 
-SNAPSHOT_CACHE = web.AppKey("pictures", SnapshotCache)
+SNAPSHOT_CACHE = web.AppKey("snapshot_cache", SnapshotCache)

@@ -36,8 +36,8 @@ async def until_known(reader: EventReader, extension: str) -> None:
 
 async def test_every_silent_stream_says_that_it_is_alive(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "HEARTBEAT_AFTER", 0.2)
-    monkeypatch.setattr(scheduler, "BEAT", 0.1)
-    many = scheduler.PER_TURN + 5
+    monkeypatch.setattr(scheduler, "HEARTBEAT_CHECK_INTERVAL", 0.1)
+    many = scheduler.STREAMS_PER_TURN + 5
     async with AsyncExitStack() as stack, asyncio.timeout(20):
         readers = [await stack.enter_async_context(events(server.port)) for _ in range(many)]
         for reader in readers:
@@ -79,7 +79,7 @@ async def test_what_a_client_waits_for_ends_when_it_goes_away(server: Server) ->
 async def test_a_stream_in_trouble_ends_alone(
     database: TestDatabase, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    news = StreamEvents.news
+    news = StreamEvents.take_news
     troubled: list[Subscription] = []
 
     def trouble(self: StreamEvents, scope: Scope, subscription: Subscription) -> bytes:
@@ -89,7 +89,7 @@ async def test_a_stream_in_trouble_ends_alone(
             raise RuntimeError("a bug")
         return news(self, scope, subscription)
 
-    monkeypatch.setattr(StreamEvents, "news", trouble)
+    monkeypatch.setattr(StreamEvents, "take_news", trouble)
     async with events(server.port) as one, events(server.port) as other:
         for reader in (one, other):
             await reader.block()

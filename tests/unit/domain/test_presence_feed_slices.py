@@ -75,14 +75,14 @@ def test_whoever_looks_is_told_what_is_and_whoever_follows_ends_with_it(steps: l
 
     def whole() -> None:
         """As soon as it is ready; that it was made in slices changes nothing."""
-        while not snapshots.ready():
+        while not snapshots.is_ready():
             assert world.due, "somebody works on it"
             world.turn()
         everything = scope(world)
-        shown = msgspec.json.decode(snapshots.snapshot(everything))
+        shown = msgspec.json.decode(snapshots.snapshot_json(everything))
         assert [item["extension"] for item in shown] == sorted(world.items)
         assert {item["extension"]: item["state"] for item in shown} == truth(world)
-        assert snapshots.tag(everything) == snapshots.tag_of(list(world.items.values()))
+        assert snapshots.etag(everything) == snapshots.etag_of(list(world.items.values()))
 
     for step in steps:
         if step == "turn":

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.models import Role
-from service.web.presence.snapshot_cache import LARGEST, TAGS, SnapshotCache
+from service.web.presence.snapshot_cache import MAX_CACHED_GROUPS, MAX_GROUP_SIZE, SnapshotCache
 from tests.unit.domain.test_scope import World
 
 ROLES = st.sampled_from([Role.ADMIN, Role.CLIENT])
@@ -23,7 +23,7 @@ def test_a_tag_is_that_of_what_is_in_sight_now(steps: list[tuple[object, object]
         if isinstance(how, frozenset):
             assert isinstance(what, Role)
             scope = world.scope(people[what], tuple(how))
-            assert snapshots.tag(scope) == snapshots.tag_of(scope.snapshot())
+            assert snapshots.etag(scope) == snapshots.etag_of(scope.snapshot())
         else:
             assert how is None or isinstance(how, int)
             world.assign(str(what), how)
@@ -32,8 +32,8 @@ def test_a_tag_is_that_of_what_is_in_sight_now(steps: list[tuple[object, object]
 def test_what_is_remembered_is_bounded() -> None:
     world = World()
     snapshots, person = SnapshotCache(world.feed, b"key"), world.person(1, Role.ADMIN)
-    for number in range(TAGS + 10):
-        snapshots.tag(world.scope(person, (str(number),)))
-    snapshots.tag(world.scope(person, tuple(map(str, range(LARGEST + 1)))))
-    assert len(snapshots._tags) <= TAGS
-    assert max(map(len, snapshots._tags)) <= LARGEST
+    for number in range(MAX_CACHED_GROUPS + 10):
+        snapshots.etag(world.scope(person, (str(number),)))
+    snapshots.etag(world.scope(person, tuple(map(str, range(MAX_GROUP_SIZE + 1)))))
+    assert len(snapshots._group_etags) <= MAX_CACHED_GROUPS
+    assert max(map(len, snapshots._group_etags)) <= MAX_GROUP_SIZE

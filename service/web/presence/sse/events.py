@@ -1,4 +1,4 @@
-"""Server-sent events about presence, as bytes. What several streams are told one after the other is made once."""
+"""Renders server-sent events about presence. An event that several streams get in a row is rendered once."""
 
 from __future__ import annotations
 
@@ -13,59 +13,63 @@ from service.web.http.errors import encode
 from service.web.presence.snapshot_cache import SnapshotCache
 
 HEARTBEAT = b":\n\n"
-"""A comment: proxies close connections on which nothing is said."""
+"""A comment: proxies close idle connections."""
 
 
 class StreamEvents:
-    """What streams say. It remembers what it told last: many are told the same in one turn of the loop."""
+    """Renders the events of all streams. It caches the last one: many streams get the same one after the other."""
 
     def __init__(self, snapshots: SnapshotCache) -> None:
         self._snapshots = snapshots
-        self._told: tuple[str, int | Changes] = ("", -1)
-        self._event = b""
+        self._cached_for: tuple[str, int | Changes] = ("", -1)
+        self._cached_event = b""
 
-    def ready(self, scope: Scope) -> bool:
-        """Whether a snapshot can be had in this turn of the loop; if not, it is being made."""
-        return not scope.covers_everything or self._snapshots.ready()
+    def is_ready(self, scope: Scope) -> bool:
+        """Whether a snapshot is available in this turn of the event loop. If not, it is under way."""
+        return not scope.covers_everything or self._snapshots.is_ready()
 
-    def snapshot(self, scope: Scope) -> bytes:
-        """The whole picture."""
-        return _event("snapshot", scope.cursor(), {"presence": msgspec.Raw(self._snapshots.snapshot(scope))})
+    def render_snapshot(self, scope: Scope) -> bytes:
+        """The snapshot of a scope."""
+        return _render_event(
+            "snapshot", scope.cursor(), {"presence": msgspec.Raw(self._snapshots.snapshot_json(scope))}
+        )
 
-    def since(self, scope: Scope, changes: Changes) -> bytes:
-        """What a reader missed who comes back."""
-        return self._change(scope.cursor(), changes) or HEARTBEAT
+    def render_missed(self, scope: Scope, changes: Changes) -> bytes:
+        """The changes that a returning reader missed."""
+        return self._render_change(scope.cursor(), changes) or HEARTBEAT
 
-    def news(self, scope: Scope, subscription: Subscription) -> bytes:
-        """What is in the mailbox; it is empty then."""
-        links, since = links_of(subscription), subscription.seen
+    def take_news(self, scope: Scope, subscription: Subscription) -> bytes:
+        """Take and render the subscription's changes; a heartbeat if there are none."""
+        link_events, since = take_link_events(subscription), subscription.seen
         version, items = subscription.take()
         changes = scope.filter(list(items.items())) if scope.depends_on_owner else list(items.items())
         cursor = scope.cursor(version)
-        # Of those who follow everything, two that stood and stand at the same changes were told the same between.
-        told = (cursor, since if scope.covers_everything else changes)
-        if self._told != told:
-            self._told, self._event = told, self._change(cursor, changes)
-        return links + self._event or HEARTBEAT
+        # Two unrestricted streams that go from the same version to the same cursor get the same changes.
+        key = (cursor, since if scope.covers_everything else changes)
+        if self._cached_for != key:
+            self._cached_for, self._cached_event = key, self._render_change(cursor, changes)
+        return link_events + self._cached_event or HEARTBEAT
 
-    def _change(self, cursor: str, changes: Changes) -> bytes:
+    def _render_change(self, cursor: str, changes: Changes) -> bytes:
         if not changes:
             return b""
-        return _event("change", cursor, {"presence": [self._snapshots.shown(*change) for change in changes]})
+        return _render_event(
+            "change", cursor, {"presence": [self._snapshots.change_json(*change) for change in changes]}
+        )
 
 
-def links_of(subscription: Subscription) -> bytes:
-    """What happened to links."""
+def take_link_events(subscription: Subscription) -> bytes:
+    """Take and render the changes of links."""
     if not subscription.links:
         return b""
     links = subscription.take_links()
-    return b"".join(_event("link", None, {"callServer": name, "live": live}) for name, live in links.items())
+    return b"".join(_render_event("link", None, {"callServer": name, "live": live}) for name, live in links.items())
 
 
-def _event(name: str, cursor: str | None, data: Mapping[str, object]) -> bytes:
+def _render_event(name: str, cursor: str | None, data: Mapping[str, object]) -> bytes:
     id_ = f"id: {cursor}\n".encode() if cursor is not None else b""
     body = {"cursor": cursor, **data} if cursor is not None else data
     return b"event: " + name.encode() + b"\n" + id_ + b"data: " + encode(body) + b"\n\n"
 
 
-STREAM_EVENTS = web.AppKey("events", StreamEvents)
+STREAM_EVENTS = web.AppKey("stream_events", StreamEvents)

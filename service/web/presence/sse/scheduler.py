@@ -1,4 +1,4 @@
-"""How many streams are open in this process, and whose turn it is to write."""
+"""Schedules the writes of all open streams of this process."""
 
 from __future__ import annotations
 
@@ -8,85 +8,85 @@ from typing import Protocol
 
 from aiohttp import web
 
-PER_TURN = 20
-"""Streams that write in one turn of the loop: everybody else gets their turns between."""
+STREAMS_PER_TURN = 20
+"""Streams that write in one turn of the event loop; other tasks run in between."""
 HEARTBEAT_AFTER = 22.5
-"""Seconds that a stream is silent at least: proxies close connections on which nothing is said for 30 or 60."""
-BEAT = 2.5
-"""Seconds between two looks at who is silent: one timer for all, as waking up costs more than what is done then."""
+"""Seconds of silence before a heartbeat: proxies close connections after 30 or 60 idle seconds."""
+HEARTBEAT_CHECK_INTERVAL = 2.5
+"""Seconds between two checks for silent streams. One timer serves all: waking up costs more than the check."""
 
 
 class Stream(Protocol):
-    """An open stream, as it is seen from here. Neither call waits."""
+    """An open stream. Neither method may wait."""
 
     wrote_at: float
 
-    def arrived(self) -> None:
-        """It has to say something, if only that it is alive: it asks for a turn when it can write."""
+    def on_news(self) -> None:
+        """A heartbeat is due: the stream requests a turn when it can write."""
 
     def write(self) -> None:
-        """It is its turn."""
+        """Write in this turn."""
 
 
 class StreamScheduler:
-    """Counts the open streams and lets them write, a few at a time, first come first served.
+    """Lets open streams write in turns, a few at a time, first come first served.
 
-    So the flush adapts itself: while nothing waits, a change is written at once; the more there is to write, the longer
-    each stream waits for its turn, and the more changes it finds then to write as one.
+    Batching adapts to the load: an idle scheduler writes a change immediately. The more there is to write, the longer a
+    stream waits for its turn, and the more changes it then writes at once.
     """
 
     def __init__(self) -> None:
         self._open: set[Stream] = set()
         self._waiting: deque[Stream] = deque()
-        self._turning = False
-        self._beating: asyncio.TimerHandle | None = None
+        self._turn_scheduled = False
+        self._heartbeat_timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def begin(self, stream: Stream) -> None:
-        """From now on it may ask for turns."""
+    def add(self, stream: Stream) -> None:
+        """Register an open stream."""
         loop = asyncio.get_running_loop()
         stream.wrote_at = loop.time()
         self._open.add(stream)
-        if self._beating is None:
-            self._beating = loop.call_later(BEAT, self._beat)
+        if self._heartbeat_timer is None:
+            self._heartbeat_timer = loop.call_later(HEARTBEAT_CHECK_INTERVAL, self._send_heartbeats)
 
-    def end(self, stream: Stream) -> None:
-        """It gets no turn any more."""
+    def remove(self, stream: Stream) -> None:
+        """Unregister it: it gets no more turns."""
         self._open.remove(stream)
-        if not self._open and self._beating is not None:
-            self._beating.cancel()
-            self._beating = None
+        if not self._open and self._heartbeat_timer is not None:
+            self._heartbeat_timer.cancel()
+            self._heartbeat_timer = None
 
-    def ask(self, stream: Stream) -> None:
-        """This one has something to write: it gets its turn, at once unless many want to."""
+    def request_turn(self, stream: Stream) -> None:
+        """Queue a stream that has something to write."""
         self._waiting.append(stream)
-        if not self._turning:
-            self._turning = True
-            asyncio.get_running_loop().call_soon(self._turn)
+        if not self._turn_scheduled:
+            self._turn_scheduled = True
+            asyncio.get_running_loop().call_soon(self._run_turn)
 
-    def _turn(self) -> None:
-        """Let the next few write, and then others of the loop have their turns."""
+    def _run_turn(self) -> None:
+        """Let the next few streams write, then yield to the event loop."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for _ in range(min(PER_TURN, len(self._waiting))):
+        for _ in range(min(STREAMS_PER_TURN, len(self._waiting))):
             stream = self._waiting.popleft()
             if stream in self._open:
                 stream.write()
                 stream.wrote_at = now
-        self._turning = bool(self._waiting)
-        if self._turning:
-            loop.call_soon(self._turn)
+        self._turn_scheduled = bool(self._waiting)
+        if self._turn_scheduled:
+            loop.call_soon(self._run_turn)
 
-    def _beat(self) -> None:
-        """Those who were silent for long say that they are alive."""
+    def _send_heartbeats(self) -> None:
+        """Request heartbeats from streams that were silent for HEARTBEAT_AFTER."""
         loop = asyncio.get_running_loop()
         silent_since = loop.time() - HEARTBEAT_AFTER
         for stream in self._open:
             if stream.wrote_at <= silent_since:
-                stream.arrived()
-        self._beating = loop.call_later(BEAT, self._beat)
+                stream.on_news()
+        self._heartbeat_timer = loop.call_later(HEARTBEAT_CHECK_INTERVAL, self._send_heartbeats)
 
 
 STREAM_SCHEDULER = web.AppKey("streams", StreamScheduler)
