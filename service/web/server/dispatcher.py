@@ -1,8 +1,8 @@
-"""The dispatcher stands before every handler: route, request id, errors to responses, counting, CORS.
+"""The dispatcher calls the handler of every request: routing, request id, error responses, counting, CORS.
 
-aiohttp would do this with middlewares: its application wraps them around the handler and resolves the path piece by
-piece for each request, which costs a third of a poll (docs/decisions/0006). So the server asks the `Dispatcher`, which
-finds plain paths in a table (`path_table.py`). A synchronous handler answers without a task.
+aiohttp does this in middlewares: its application wraps them around the handler and resolves the path segment by segment
+for each request, which costs a third of a poll (docs/decisions/0006). So the server calls the `Dispatcher` instead,
+which finds plain paths in a table (`path_table.py`). A synchronous handler needs no task.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from multidict import istr
 from service.errors import ServiceError, Unavailable
 from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
-from service.web.http.error_responses import family_of, plain, response
+from service.web.http.error_responses import error_response, family_of, plain
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
 from service.web.http.handlers import SyncHandler
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
-from service.web.server.path_table import NOWHERE, PathMatch, PathTable
+from service.web.server.path_table import NO_ROUTE, PathMatch, PathTable
 from service.web.server.request import Request
 from service.web.server.response_writer import PrebuiltSender
 from service.web.server.write_backlog import LARGE, WRITE_BACKLOG
@@ -37,16 +37,16 @@ REQUEST_ID = istr("X-Request-Id")
 ORIGIN, EXPECT, CONTENT_ENCODING = istr("Origin"), istr("Expect"), istr("Content-Encoding")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OUTAGE_ENDS = 10.0
-"""Seconds without a failure after which the next one is news again."""
+"""Seconds without a failure after which the next one starts a new outage."""
 
 
 class Outage:
-    """Tells of requests that could not be answered: the first of an outage at warning, repeats at debug."""
+    """Logs requests that got a 503: the first of an outage at warning, repeats at debug."""
 
     def __init__(self) -> None:
         self._last = float("-inf")
 
-    def tell(self, error: Unavailable, request_id: str, path: str) -> None:
+    def report(self, error: Unavailable, request_id: str, path: str) -> None:
         """Log one such request."""
         now = monotonic()
         level = logging.WARNING if now - self._last > OUTAGE_ENDS else logging.DEBUG
@@ -58,110 +58,112 @@ OUTAGE = web.AppKey("outage", Outage)
 SYNC_HANDLERS: web.AppKey[Mapping[tuple[str, str], SyncHandler]] = web.AppKey(
     "sync_handlers", Mapping[tuple[str, str], SyncHandler]
 )
-"""By method and path, where there are any."""
+"""The synchronous handlers by method and path."""
 COUNT_RESPONSE: web.AppKey[Callable[[str, str, int], None]] = web.AppKey("count_response")
 """Called with the route, the method and the status of each response."""
 DRAINING = web.AppKey("draining", asyncio.Event)
-"""Set when the process ends: then each answer is its connection's last, so that clients go elsewhere in peace."""
+"""Set while the process drains: every response closes its connection then, so that clients reconnect elsewhere."""
 
 
 class Dispatcher:
-    """What aiohttp's server asks for each answer, in place of the application."""
+    """Answers every request, in place of aiohttp's application."""
 
     def __init__(self, app: web.Application) -> None:
         self._app = app
         self._count = app[COUNT_RESPONSE]
         self._draining = app[DRAINING]
         self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}))
-        self._unsent = app[WRITE_BACKLOG]
+        self._write_backlog = app[WRITE_BACKLOG]
 
     def answer_sync(self, request: Request) -> PrebuiltResponse | None:
-        """The answer of a call that need not wait for anything. None: nothing was done, and `answer` is to be asked."""
+        """The response of a call that waits for nothing. None, without side effects, if `answer` has to be called."""
         found, headers = self._paths.find(request), request.headers
         if found is None or found.sync_handler is None or self._draining.is_set():
             return None
         if EXPECT in headers or CONTENT_ENCODING in headers:
             return None
         request.match = found.match
-        request_id = _id_of(request)
+        request_id = _request_id_of(request)
         try:
             answer = found.sync_handler(request)
-            if self._unsent.full and answer is not None:
-                self._demand_room(answer)
+            if self._write_backlog.full and answer is not None:
+                self._require_room(answer)
         except Exception as error:
-            answer = self._refusal(request, error, request_id)
+            answer = self._error_response(request, error, request_id)
         if answer is not None:
             self._finish(request, found, answer, request_id)
         return answer
 
     async def answer(self, request: Request) -> web.StreamResponse:
-        """Answer every error in its family's envelope, count, and give the answer its request id."""
-        request_id = _id_of(request)
+        """The response, with errors in their family's format. Counts it and adds the request id."""
+        request_id = _request_id_of(request)
         found = self._paths.find(request)
         if found is None:
             request, found = await self._paths.resolve(request)
         request.match = found.match
-        forbidden = header_checks.forbidden(request)
+        header_error = header_checks.find_error(request)
         try:
-            if forbidden is not None and not isinstance(found.match.http_exception, web.HTTPMethodNotAllowed):
-                raise forbidden
+            if header_error is not None and not isinstance(found.match.http_exception, web.HTTPMethodNotAllowed):
+                raise header_error
             if EXPECT in request.headers:
                 await found.match.expect_handler(request)
                 await request.writer.drain()
             answer: web.StreamResponse | PrebuiltResponse = await found.handler(request)
-            if self._unsent.full:
-                self._demand_room(answer)
+            if self._write_backlog.full:
+                self._require_room(answer)
         except Exception as error:
-            if request.writer.output_size > 0:  # a second head would be taken for what the first one announced
-                if not _has_gone(request, error):
+            if request.writer.output_size > 0:  # a second head would be read as part of the first response
+                if not _is_client_gone(request, error):
                     log.error("response_aborted", request_id=request_id, path=request.path, exc_info=error)
                 raise
-            answer = self._refusal(request, error, request_id)
-        if forbidden is not None:
-            answer.force_close()  # its body is nobody's request
+            answer = self._error_response(request, error, request_id)
+        if header_error is not None:
+            answer.force_close()  # the rest of the body must not count as a request
         self._finish(request, found, answer, request_id)
         return PrebuiltSender(answer) if isinstance(answer, PrebuiltResponse) else answer
 
-    def malformed(self, error: BaseException | None) -> web.StreamResponse:
-        """The answer to what is no HTTP: nobody knows to which path. It is its connection's last."""
+    def respond_to_malformed(self, error: BaseException | None) -> web.StreamResponse:
+        """The response to malformed HTTP, whose path is unknown. It closes the connection."""
         too_large = isinstance(error, LineTooLong)
         return PrebuiltSender(
-            self._outside_of_requests(HeadTooLarge() if too_large else BadArgument("The request is not valid HTTP"))
+            self._response_without_request(
+                HeadTooLarge() if too_large else BadArgument("The request is not valid HTTP")
+            )
         )
 
-    def failed(self, error: BaseException | None) -> web.StreamResponse:
-        """The answer where this class itself failed."""
+    def respond_to_bug(self, error: BaseException | None) -> web.StreamResponse:
+        """The response to an error in this class itself."""
         log.error("internal_error", exc_info=error)
-        return PrebuiltSender(self._outside_of_requests(RuntimeError()))
+        return PrebuiltSender(self._response_without_request(RuntimeError()))
 
-    def refused(self, fact: RequestError) -> bytes:
-        """The answer to what is no whole request, as it goes out. It is its connection's last."""
-        return self._outside_of_requests(fact).encoded(HttpVersion11, "", keep_alive=False)
+    def refuse_partial_request(self, error: RequestError) -> bytes:
+        """The response to an incomplete request, as bytes. It closes the connection."""
+        return self._response_without_request(error).render_for(HttpVersion11, "", keep_alive=False)
 
-    def _outside_of_requests(self, fact: Exception) -> PrebuiltResponse:
-        answer = response(plain, fact)
-        answer.headers[REQUEST_ID] = _new_id()
+    def _response_without_request(self, error: Exception) -> PrebuiltResponse:
+        answer = error_response(plain, error)
+        answer.headers[REQUEST_ID] = _new_request_id()
         answer.force_close()
-        self._count(NOWHERE, "", answer.status)
+        self._count(NO_ROUTE, "", answer.status)
         return answer
 
-    def _demand_room(self, answer: web.StreamResponse | PrebuiltResponse) -> None:
-        """Raises Overloaded for a large answer, where too many wait to be read."""
+    def _require_room(self, answer: web.StreamResponse | PrebuiltResponse) -> None:
+        """Raises Overloaded for a large response if too many bytes are unsent."""
         size = answer.size if isinstance(answer, PrebuiltResponse) else answer.content_length or 0
         if size > LARGE and not answer.prepared:
-            self._unsent.demand_room()
+            self._write_backlog.require_room()
 
-    def _refusal(self, request: web.Request, error: Exception, request_id: str) -> PrebuiltResponse:
-        """The answer to what went wrong. Only a bug is logged with its traceback."""
-        if _has_gone(request, error):
+    def _error_response(self, request: web.Request, error: Exception, request_id: str) -> PrebuiltResponse:
+        """The response to an error. Only a bug is logged with its traceback."""
+        if _is_client_gone(request, error):
             error = BadArgument("the request broke off")
         if not isinstance(error, RequestError | ServiceError | web.HTTPException):
             log.error("internal_error", request_id=request_id, path=request.path, exc_info=error)
-            return response(family_of(request.rel_url.raw_path), RuntimeError())
+            return error_response(family_of(request.rel_url.raw_path), RuntimeError())
         if isinstance(error, Unavailable):
-            self._app[OUTAGE].tell(error, request_id, request.path)
+            self._app[OUTAGE].report(error, request_id, request.path)
         family = family_of(request.rel_url.raw_path, as_rocketchat=self._app[SETTINGS].rocketchat_errors)
-        return cors.preflight(request, error) or response(family, _fact(error))
+        return cors.preflight(request, error) or error_response(family, _as_request_error(error))
 
     def _finish(
         self, request: web.Request, found: PathMatch, answer: web.StreamResponse | PrebuiltResponse, request_id: str
@@ -178,24 +180,24 @@ class Dispatcher:
             cors.allow(request, answer, origin)
 
 
-def _has_gone(request: web.Request, error: Exception) -> bool:
-    """Whether the client went away in the middle of its request. Anybody can do so at any time: that is no bug."""
-    line = request.transport
-    return isinstance(error, OSError) and (line is None or line.is_closing())
+def _is_client_gone(request: web.Request, error: Exception) -> bool:
+    """Whether the client disconnected during its request, which is no bug."""
+    transport = request.transport
+    return isinstance(error, OSError) and (transport is None or transport.is_closing())
 
 
-def _id_of(request: web.Request) -> str:
-    """What the client calls the request, where it may be called so; else an id of ours."""
+def _request_id_of(request: web.Request) -> str:
+    """The client's id of the request, if valid; else a new one."""
     given = request.headers.get(REQUEST_ID)
-    return given if given and _REQUEST_ID.fullmatch(given) else _new_id()
+    return given if given and _REQUEST_ID.fullmatch(given) else _new_request_id()
 
 
-def _new_id() -> str:
+def _new_request_id() -> str:
     return f"{getrandbits(128):032x}"
 
 
-def _fact(error: Exception) -> Exception:
-    """aiohttp's own errors, as facts."""
+def _as_request_error(error: Exception) -> Exception:
+    """aiohttp's own errors as request errors."""
     if isinstance(error, web.HTTPMethodNotAllowed):
         return WrongMethod(set(error.allowed_methods))
     if isinstance(error, web.HTTPNotFound):

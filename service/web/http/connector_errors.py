@@ -1,0 +1,81 @@
+"""Error responses of the `/api/v1` family, in Rocket.Chat's format."""
+
+from __future__ import annotations
+
+from service.errors import (
+    CallServerUnavailable,
+    ExtensionExists,
+    ExtensionTaken,
+    NoSuchExtension,
+    NoSuchUser,
+    QueuesNotKnown,
+    Unavailable,
+)
+from service.web.http.common_errors import StatusAndBody, common_error, failure
+from service.web.http.errors import (
+    BadArgument,
+    BadParameter,
+    ExtensionNotFound,
+    Forbidden,
+    LoginFailed,
+    NotConnected,
+    NotPermitted,
+    RouteNotFound,
+    TokenMissing,
+    TokenWrong,
+    TooManyRequests,
+    UserNotFound,
+    WrongMethod,
+)
+
+
+def connector(error: Exception) -> StatusAndBody:
+    """The `/api/v1` family, in Rocket.Chat's format."""
+    match error:
+        case TokenMissing() | TokenWrong():
+            message = "You must be logged in to do this."
+            return 401, {"status": "error", "message": message, "success": False, "error": message}
+        case LoginFailed():
+            return 401, {"status": "error", "error": "Unauthorized", "message": "Unauthorized"}
+        case WrongMethod():
+            return 405, {"status": "error", "message": "API endpoint does not exist"}
+        case TooManyRequests():
+            return 429, failure(
+                "Error, too many requests. Please slow down. "
+                f"You must wait {error.seconds} seconds before trying this endpoint again. "
+                "[error-too-many-requests]"
+            )
+        case NotPermitted():
+            return 403, failure("User does not have the permissions required for this action [error-unauthorized]")
+        case Forbidden():
+            return 403, failure("unauthorized")
+        case ExtensionNotFound() | NoSuchExtension():
+            return 404, failure("Extension not found")
+        case UserNotFound() | NoSuchUser():
+            return 404, failure("User not found")
+        case ExtensionExists():
+            return 409, failure(f"extension already exists {error.extension}")
+        case ExtensionTaken():
+            return 400, failure(f"extension already in use {error.extension}")
+        case RouteNotFound():
+            return 404, failure("Resource not found")
+        case BadArgument():
+            return 400, failure(f"Match error: {error}")
+        case BadParameter():
+            invalid = "error-invalid-params"
+            return 400, {**failure(f"{error} [{invalid}]"), "errorType": invalid}
+        case NotConnected():
+            return 400, failure(str(error))
+        case QueuesNotKnown():
+            return 503, failure("Service unavailable: the queues are not known")
+        case Unavailable():
+            return 503, failure("Service unavailable")
+        case _:
+            return common_error(error, failure)
+
+
+def rocketchat(error: Exception) -> StatusAndBody:
+    """The same, but an unreachable Asterisk is a 400, as in Rocket.Chat."""
+    if isinstance(error, CallServerUnavailable):
+        return 400, failure("Connection error")
+    return connector(error)
