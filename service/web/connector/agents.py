@@ -1,8 +1,7 @@
-"""People and their extensions: given, looked up, taken."""
+"""Assigns extensions to users, looks them up, and unassigns them."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import msgspec
@@ -12,10 +11,11 @@ from msgspec import Meta
 from service.db import extensions
 from service.domain.permissions import Permission
 from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
-from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
+from service.web.app_keys import DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import answered
+from service.web.connector.extension_refresh import refresh_extensions
+from service.web.connector.responses import success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import Body, OneOf, Path
@@ -23,7 +23,7 @@ from service.web.openapi.operation import AnyOf, Operation, Success, Yes
 
 PATH = "/api/v1/omnichannel/agent"
 NotEmpty = Annotated[str, Meta(min_length=1)]
-_NOBODY = "Missing key 'userId' or 'username'"
+_NO_USER_NAMED = "Missing key 'userId' or 'username'"
 
 
 class ByUid(msgspec.Struct, frozen=True, rename="camel"):
@@ -41,7 +41,7 @@ class ByUsername(msgspec.Struct, frozen=True):
 
 
 class Assignment(AnyOf):
-    """What is given to whom."""
+    """Assignment of an extension to a user."""
 
     alternatives = (ByUid, ByUsername)
 
@@ -58,7 +58,7 @@ ASSIGNMENT = Body(OneOf(Assignment, lambda _: GivenAssignment), RocketChat)
 
 
 class UsernamePath(msgspec.Struct, frozen=True):
-    """Whose."""
+    """The user."""
 
     username: str
 
@@ -81,20 +81,20 @@ class HeldExtensionAnswer(msgspec.Struct, frozen=True):
     success: Yes = True
 
 
-async def assign(request: web.Request) -> web.Response:
-    """POST /api/v1/omnichannel/agent/extension: what the person had before is free then."""
+async def assign_extension(request: web.Request) -> web.Response:
+    """POST /api/v1/omnichannel/agent/extension: the user's previous extension becomes free."""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     given = await ASSIGNMENT.decode(request)
     if given.extension is None:
         raise BadArgument("Missing key 'extension'")
     if not (given.user_id or given.username):
-        raise BadArgument(_NOBODY)
+        raise BadArgument(_NO_USER_NAMED)
     freed = await extensions.reassign(request.app[DATABASE], given.extension, uid=given.user_id, name=given.username)
-    await heard(request, given.extension, *freed)
-    return answered(request, Success())
+    await refresh_extensions(request, given.extension, *freed)
+    return success_response(request, Success())
 
 
-async def look_up(request: web.Request) -> web.Response:
+async def get_assigned_extension(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/agent/extension/{username}"""
     require_permission(await require_caller(request), Permission.VIEW_AGENT_EXTENSIONS)
     directory = request.app[DIRECTORY]
@@ -104,30 +104,24 @@ async def look_up(request: web.Request) -> web.Response:
     number = directory.number_of(person.user_id)
     if number is None:
         raise ExtensionNotFound
-    return answered(request, HeldExtensionAnswer(HeldExtension(person.uid, person.name, number)))
+    return success_response(request, HeldExtensionAnswer(HeldExtension(person.uid, person.name, number)))
 
 
-async def unassign(request: web.Request) -> web.Response:
-    """DELETE /api/v1/omnichannel/agent/extension/{username}: its secret changes too."""
+async def unassign_extension(request: web.Request) -> web.Response:
+    """DELETE /api/v1/omnichannel/agent/extension/{username}: the extension gets a new secret."""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     try:
         held = await extensions.unassign_user(request.app[DATABASE], USERNAME.decode(request).username)
     except NoSuchExtension:
         if request.app[SETTINGS].rocketchat_errors:
-            return answered(request, Success())
+            return success_response(request, Success())
         raise
-    await heard(request, held.extension)
-    return answered(request, HeldExtensionAnswer(HeldExtension(held.uid, held.username, held.extension)))
+    await refresh_extensions(request, held.extension)
+    return success_response(request, HeldExtensionAnswer(HeldExtension(held.uid, held.username, held.extension)))
 
 
-async def heard(request: web.Request, *numbers: str) -> None:
-    """This process answers what was written to extensions; others hear of it within milliseconds."""
-    changes = request.app[CHANGE_LISTENER]
-    await asyncio.gather(*(changes.refresh(f"extension {number}", within=1.0) for number in numbers))
-
-
-_ASSIGNMENT = (
-    BadArgument(_NOBODY),
+_ASSIGNMENT_ERRORS = (
+    BadArgument(_NO_USER_NAMED),
     NoSuchUser,
     NoSuchExtension,
     ExtensionTaken("12342"),
@@ -138,18 +132,18 @@ OPERATIONS = (
     Operation(
         method="POST",
         path=f"{PATH}/extension",
-        handler=assign,
+        handler=assign_extension,
         summary="Assign an extension to a user in place of their previous one",
         details="Atomic. Of two concurrent assignments of the same extension, one succeeds.",
         body=ASSIGNMENT,
         answer=Success,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
-        errors=_ASSIGNMENT,
+        errors=_ASSIGNMENT_ERRORS,
     ),
     Operation(
         method="GET",
         path=f"{PATH}/extension/{{username}}",
-        handler=look_up,
+        handler=get_assigned_extension,
         summary="Extension of a user",
         in_path=USERNAME,
         answer=HeldExtensionAnswer,
@@ -159,7 +153,7 @@ OPERATIONS = (
     Operation(
         method="DELETE",
         path=f"{PATH}/extension/{{username}}",
-        handler=unassign,
+        handler=unassign_extension,
         summary="Unassign a user's extension and change its SIP password",
         in_path=USERNAME,
         answer=HeldExtensionAnswer,

@@ -1,4 +1,4 @@
-"""Who could be given an extension: the agents who have none, searched, sorted and in pages."""
+"""Agents without an extension: filtered, sorted and paginated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import answered
+from service.web.connector.responses import success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument, BadParameter
 from service.web.http.paging import Paging
 from service.web.http.param_errors import RocketChat
@@ -28,13 +28,13 @@ from service.web.http.params import QueryOrJson
 from service.web.openapi.operation import Operation, Yes
 
 SORTABLE = {"_id": "uid", "username": "name", "name": "display_name"}
-"""By what they can be sorted, and where a person has it."""
-_ORDER = r' *"(_id|username|name)" *: *(-?1|"(asc|desc)") *'
-ORDERS = rf"^(\{{({_ORDER}(,{_ORDER})*| *)\}})?$"
+"""Sort keys and the attributes of a person that hold them."""
+_SORT_KEY = r' *"(_id|username|name)" *: *(-?1|"(asc|desc)") *'
+SORT_PATTERN = rf"^(\{{({_SORT_KEY}(,{_SORT_KEY})*| *)\}})?$"
 
 
 class AgentSearch(Paging, frozen=True, rename="camel"):
-    """Which agents."""
+    """Filters, order and page."""
 
     text: Annotated[str, Meta(description="Filter: substring of name or username, case-insensitive.")] = ""
     include_extension: Annotated[str, Meta(description="Also include the agent who has this extension.")] = ""
@@ -42,7 +42,7 @@ class AgentSearch(Paging, frozen=True, rename="camel"):
         str,
         Meta(
             description='JSON object such as `{"username":1}`; -1 sorts descending. Keys: `username`, `name`, `_id`.',
-            extra_json_schema={"pattern": ORDERS},
+            extra_json_schema={"pattern": SORT_PATTERN},
         ),
     ] = ""
 
@@ -71,46 +71,46 @@ class AvailableAgents(msgspec.Struct, frozen=True):
     success: Yes = True
 
 
-async def available(request: web.Request) -> web.Response:
+async def list_available(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/agents/available: active agents without an extension."""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
-    asked = await AGENT_SEARCH.decode(request)
-    order, directory = _order(asked.sort), request.app[DIRECTORY]
-    found = await _found(directory, _searchable(asked.text.strip()), asked.include_extension)
-    for field, backwards in reversed(order):
-        keys = await map_in_slices(_folded_of(field), found)
-        by_key = sorted(zip(keys, found, strict=True), key=itemgetter(0), reverse=backwards)
-        found = [person for _, person in by_key]
-    agents = await map_in_slices(lambda person: _agent(directory, person), asked.of(found))
-    return answered(request, AvailableAgents(agents, asked.offset, asked.most, len(found)))
+    query = await AGENT_SEARCH.decode(request)
+    order, directory = _parse_order(query.sort), request.app[DIRECTORY]
+    people = await _find(directory, _search_key(query.text.strip()), query.include_extension)
+    for field, descending in reversed(order):
+        keys = await map_in_slices(_sort_key(field), people)
+        by_key = sorted(zip(keys, people, strict=True), key=itemgetter(0), reverse=descending)
+        people = [person for _, person in by_key]
+    agents = await map_in_slices(lambda person: _render(directory, person), query.of(people))
+    return success_response(request, AvailableAgents(agents, query.offset, query.most, len(people)))
 
 
-def _searchable(text: str) -> str:
-    """The key of a name, wider: who looks for STRASSE finds Straße."""
+def _search_key(text: str) -> str:
+    """The key under which a name is searched, also by case folding: STRASSE finds Straße."""
     return folded(text).casefold()
 
 
-async def _found(directory: Directory, text: str, including: str) -> list[Person]:
-    """Agents with the text in a name, who have no extension or the one to include; in order of their ids."""
+async def _find(directory: Directory, text: str, including: str) -> list[Person]:
+    """Agents with the text in a name and without an extension, or with the one to include; ordered by uid."""
 
-    def wanted(person: Person) -> bool:
+    def matches(person: Person) -> bool:
         return (
             person.role is Role.AGENT
             and person.active
             and directory.number_of(person.user_id) in (None, including)
-            and (text in _searchable(person.name) or text in _searchable(person.display_name))
+            and (text in _search_key(person.name) or text in _search_key(person.display_name))
         )
 
-    everybody = list(directory.people())
-    found = list(compress(everybody, await map_in_slices(wanted, everybody)))
-    return sorted(found, key=attrgetter("uid"))
+    people = list(directory.people())
+    matching = compress(people, await map_in_slices(matches, people))
+    return sorted(matching, key=attrgetter("uid"))
 
 
-def _folded_of(field: str) -> Callable[[Person], str]:
+def _sort_key(field: str) -> Callable[[Person], str]:
     return lambda person: folded(getattr(person, field))
 
 
-def _agent(directory: Directory, person: Person) -> Agent:
+def _render(directory: Directory, person: Person) -> Agent:
     number = directory.number_of(person.user_id)
     return Agent(
         uid=person.uid,
@@ -122,29 +122,29 @@ def _agent(directory: Directory, person: Person) -> Agent:
     )
 
 
-def _order(sort: str) -> list[tuple[str, bool]]:
-    """Fields of a person and whether backwards, the first counting most. Raises BadParameter."""
+def _parse_order(sort: str) -> list[tuple[str, bool]]:
+    """Attributes of a person and whether descending, most significant first. Raises BadParameter."""
     if not sort:
         return [("name", False)]
     try:
         parsed: Any = json.loads(sort)
     except (ValueError, RecursionError):
         parsed = None
-    if not isinstance(parsed, dict) or not all(_is_order(field, way) for field, way in parsed.items()):
-        shown = sort.encode(errors="replace").decode()
-        raise BadParameter(f'Invalid sort parameter provided: "{shown}"')
-    return [(SORTABLE[field], way in (-1, "desc")) for field, way in parsed.items()]
+    if not isinstance(parsed, dict) or not all(_is_sort_key(field, direction) for field, direction in parsed.items()):
+        printable = sort.encode(errors="replace").decode()
+        raise BadParameter(f'Invalid sort parameter provided: "{printable}"')
+    return [(SORTABLE[field], direction in (-1, "desc")) for field, direction in parsed.items()]
 
 
-def _is_order(field: str, way: Any) -> bool:
-    return field in SORTABLE and not isinstance(way, bool) and way in (1, -1, "asc", "desc")
+def _is_sort_key(field: str, direction: Any) -> bool:
+    return field in SORTABLE and not isinstance(direction, bool) and direction in (1, -1, "asc", "desc")
 
 
 OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/omnichannel/agents/available",
-        handler=available,
+        handler=list_available,
         summary="Active agents without an extension, paginated",
         details="Sorted by username unless `sort` is given.",
         query=AGENT_SEARCH,

@@ -1,9 +1,9 @@
-"""Whether the configured call servers can be reached: their AMI, and the WebSocket that softphones are given.
+"""Connection checks for the configured call servers: their AMI, and the WebSocket of the softphones.
 
-Rocket.Chat's server connected to whatever host its client named, with whatever password: an open door into the network
-behind it, and a place to try passwords of any account. Here the settings say where the call servers are. What a client
-names must be one of them, so that its form goes on to work; what it does not name is the settings', so that no password
-needs to travel in a URL. The connection that is then made is a real one.
+Rocket.Chat's server connected to any host and tried any password that its client named: a way into the network behind
+it, and a tool for guessing passwords. Here only configured call servers are contacted. The parameters must match one of
+them, so existing forms keep working; absent parameters default to the settings, so no password has to travel in a URL.
+The check opens a real connection.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from service.settings import CallServer
 from service.web.app_keys import SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import answered
+from service.web.connector.responses import success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotConnected
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import QueryOrJson
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/voip"
-WITHIN = 5.0
-"""Seconds that a WebSocket may take."""
+WEBSOCKET_DEADLINE = 5.0
+"""Seconds for opening a WebSocket."""
 
 
 class ManagementServer(msgspec.Struct, frozen=True):
-    """An AMI and its account, as the settings have them; all of them, if nothing is named."""
+    """A configured AMI and its account; all of them by default."""
 
     host: Annotated[str | None, Meta(description="`AMI_HOST` of a call server.")] = None
     port: Annotated[str | None, Meta(description="`AMI_PORT` of the call server.")] = None
@@ -50,7 +50,7 @@ MANAGEMENT_SERVER = QueryOrJson(ManagementServer, RocketChat)
 
 
 class CallServerAddress(msgspec.Struct, frozen=True, rename="camel"):
-    """A WebSocket, as the settings have it; all of them, if nothing is named."""
+    """A configured WebSocket; all of them by default."""
 
     websocket_url: Annotated[str | None, Meta(description="Complete WebSocket URL, as in registration info.")] = None
     host: Annotated[str | None, Meta(description="`HOST` of a call server.")] = None
@@ -73,58 +73,65 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
 async def check_management_server(request: web.Request) -> web.Response:
     """GET /api/v1/voip/managementServer/checkConnection"""
     require_permission(await require_caller(request), Permission.MANAGE_CONTACT_CENTER)
-    asked = await MANAGEMENT_SERVER.decode(request)
-    wanted = (asked.host, asked.port, asked.username)
-    for server in _named(request, lambda each: _fits(wanted, each.ami_host, str(each.ami_port), each.monitor_username)):
+    query = await MANAGEMENT_SERVER.decode(request)
+    wanted = (query.host, query.port, query.username)
+
+    def is_requested(server: CallServer) -> bool:
+        return _matches(wanted, server.ami_host, str(server.ami_port), server.monitor_username)
+
+    for server in _requested_servers(request, is_requested):
         account = Account.monitor(server)
-        if asked.password is not None:
-            account = replace(account, secret=asked.password)
+        if query.password is not None:
+            account = replace(account, secret=query.password)
         try:
             async with connect(account, NullEvents()):
                 pass
         except (CallServerUnavailable, Invalid) as error:
             raise NotConnected(str(error)) from None
-    return answered(request, ConnectionStatus())
+    return success_response(request, ConnectionStatus())
 
 
 async def check_call_server(request: web.Request) -> web.Response:
     """GET /api/v1/voip/callServer/checkConnection"""
     require_permission(await require_caller(request), Permission.MANAGE_CONTACT_CENTER)
-    asked = await CALL_SERVER.decode(request)
-    path = "/" + asked.path.removeprefix("/") if asked.path is not None else None
-    wanted = (asked.websocket_url, asked.host, asked.port, path)
+    query = await CALL_SERVER.decode(request)
+    path = "/" + query.path.removeprefix("/") if query.path is not None else None
+    wanted = (query.websocket_url, query.host, query.port, path)
 
-    def named(each: CallServer) -> bool:
-        return _fits(wanted, each.address("").websocket_url, each.host, str(each.websocket_port), each.websocket_path)
+    def is_requested(server: CallServer) -> bool:
+        url = server.address("").websocket_url
+        return _matches(wanted, url, server.host, str(server.websocket_port), server.websocket_path)
 
-    for server in _named(request, named):
-        await _open(server.address("").websocket_url)
-    return answered(request, ConnectionStatus())
+    for server in _requested_servers(request, is_requested):
+        await _check_websocket(server.address("").websocket_url)
+    return success_response(request, ConnectionStatus())
 
 
-def _named(request: web.Request, fits: Callable[[CallServer], bool]) -> list[CallServer]:
-    found = [server for server in request.app[SETTINGS].call_servers.values() if fits(server)]
-    if not found:
+def _requested_servers(request: web.Request, is_requested: Callable[[CallServer], bool]) -> list[CallServer]:
+    servers = [server for server in request.app[SETTINGS].call_servers.values() if is_requested(server)]
+    if not servers:
         raise NotConnected("No such call server is configured")
-    return found
+    return servers
 
 
-def _fits(wanted: tuple[str | None, ...], *has: str) -> bool:
-    return all(want is None or want == had for want, had in zip(wanted, has, strict=True))
+def _matches(wanted: tuple[str | None, ...], *configured: str) -> bool:
+    return all(value is None or value == setting for value, setting in zip(wanted, configured, strict=True))
 
 
-async def _open(url: str) -> None:
+async def _check_websocket(url: str) -> None:
     """Open a WebSocket for SIP, and close it. Raises NotConnected."""
     try:
         async with (
-            asyncio.timeout(WITHIN),
+            asyncio.timeout(WEBSOCKET_DEADLINE),
             aiohttp.ClientSession() as session,
             session.ws_connect(url, protocols=("sip",)) as socket,
         ):
             if socket.protocol != "sip":
                 raise NotConnected(f"{url} is a WebSocket, but not for SIP")
-    except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is one too
-        raise NotConnected(f"{url} cannot be reached: {str(error) or f'no answer within {WITHIN:g} s'}") from None
+    except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+        raise NotConnected(
+            f"{url} cannot be reached: {str(error) or f'no answer within {WEBSOCKET_DEADLINE:g} s'}"
+        ) from None
 
 
 _ERRORS = (

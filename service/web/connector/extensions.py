@@ -1,4 +1,4 @@
-"""The connector's own calls: its version, and the extensions that there are."""
+"""Version and extensions: `connector.getVersion`, `connector.extension.list` and `getDetails`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import FRESHNESS, answered, reading_of, state_names
+from service.web.connector.responses import FRESHNESS_HEADERS, read_state, state_names, success_response
 from service.web.http.errors import ExtensionNotFound
 from service.web.http.extension_query import EXTENSION, ONE_EXTENSION_ERRORS
 from service.web.openapi.operation import Operation, Yes
@@ -46,34 +46,36 @@ class DetailedExtension(ListedExtension, frozen=True):
 async def get_version(request: web.Request) -> web.Response:
     """GET /api/v1/connector.getVersion: a bare JSON string."""
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
-    return answered(request, f"Asterisk Connector {__version__}")
+    return success_response(request, f"Asterisk Connector {__version__}")
 
 
-async def list_(request: web.Request) -> web.Response:
+async def list_extensions(request: web.Request) -> web.Response:
     """GET /api/v1/connector.extension.list"""
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
-    found = request.app[DIRECTORY].registrable_extensions()
-    words = state_names(request)
+    extensions = request.app[DIRECTORY].registrable_extensions()
+    names = state_names(request)
 
-    def shown(extension: Extension) -> tuple[Reading, ListedExtension]:
-        reading = reading_of(request, extension)
-        return reading, ListedExtension(extension.number, words[reading.state])
+    def render(extension: Extension) -> tuple[Reading, ListedExtension]:
+        reading = read_state(request, extension)
+        return reading, ListedExtension(extension.number, names[reading.state])
 
-    made = await map_in_slices(shown, found)
-    return answered(request, ExtensionList([each for _, each in made]), [reading for reading, _ in made])
+    rendered = await map_in_slices(render, extensions)
+    return success_response(
+        request, ExtensionList([item for _, item in rendered]), [reading for reading, _ in rendered]
+    )
 
 
 async def get_details(request: web.Request) -> web.Response:
     """GET /api/v1/connector.extension.getDetails"""
-    extension = await _asked(request)
+    extension = await _requested_extension(request)
     if extension is None:
         raise ExtensionNotFound
-    reading = reading_of(request, extension)
+    reading = read_state(request, extension)
     state = state_names(request)[reading.state]
-    return answered(request, DetailedExtension(extension.number, state, extension.secret, AUTHTYPE), [reading])
+    return success_response(request, DetailedExtension(extension.number, state, extension.secret, AUTHTYPE), [reading])
 
 
-async def _asked(request: web.Request) -> Extension | None:
+async def _requested_extension(request: web.Request) -> Extension | None:
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
     asked = await EXTENSION.decode(request)
     return request.app[DIRECTORY].extension(asked.extension)
@@ -91,10 +93,10 @@ OPERATIONS = (
     Operation(
         method="GET",
         path=f"{PATH}.extension.list",
-        handler=list_,
+        handler=list_extensions,
         summary="Enabled extensions with their live states",
         answer=ExtensionList,
-        headers=FRESHNESS,
+        headers=FRESHNESS_HEADERS,
         permission=Permission.MANAGE_CALL_SETTINGS,
     ),
     Operation(
@@ -104,7 +106,7 @@ OPERATIONS = (
         summary="Extension details with live state and SIP password",
         query=EXTENSION,
         answer=DetailedExtension,
-        headers=FRESHNESS,
+        headers=FRESHNESS_HEADERS,
         permission=Permission.MANAGE_CALL_SETTINGS,
         errors=ONE_EXTENSION_ERRORS,
     ),

@@ -1,4 +1,4 @@
-"""Who has which extension, for whoever gives them out: pages, filters, and what is free."""
+"""Extensions with their users: paginated, filtered, and by availability."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import FRESHNESS, answered, reading_of, state_names
+from service.web.connector.responses import FRESHNESS_HEADERS, read_state, state_names, success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument
 from service.web.http.paging import Paging
 from service.web.http.param_errors import RocketChat
@@ -28,7 +28,7 @@ PATH = "/api/v1/omnichannel"
 
 
 class ExtensionFilters(Paging, frozen=True, rename="camel"):
-    """Which extensions; a filter that is empty is none."""
+    """Filters and page. Empty filters are ignored."""
 
     status: Annotated[str, Meta(description="Filter: state, in this service's spelling.")] = ""
     agent_id: Annotated[str, Meta(description="Filter: ID of the assigned user.")] = ""
@@ -64,8 +64,8 @@ class AgentsExtensions(msgspec.Struct, frozen=True):
     success: Yes = True
 
 
-class WhichNumbers(msgspec.Struct, frozen=True, rename="camel"):
-    """`free`: nobody's; `allocated`: somebody's; `available`: free, and before them the person's own."""
+class AvailabilityQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """`free`: unassigned; `allocated`: assigned; `available`: the user's own, then the free ones."""
 
     type: Literal["free", "allocated", "available"]
     user_id: Annotated[
@@ -74,7 +74,7 @@ class WhichNumbers(msgspec.Struct, frozen=True, rename="camel"):
     username: Annotated[str | None, Meta(description="Username, instead of the user ID.")] = None
 
 
-WHICH_NUMBERS = QueryOrJson(WhichNumbers, RocketChat)
+AVAILABILITY = QueryOrJson(AvailabilityQuery, RocketChat)
 
 
 class Numbers(msgspec.Struct, frozen=True):
@@ -84,62 +84,64 @@ class Numbers(msgspec.Struct, frozen=True):
     success: Yes = True
 
 
-async def extensions(request: web.Request) -> web.Response:
+async def list_assigned(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/extensions"""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
-    asked = await EXTENSION_FILTERS.decode(request)
-    found = _filtered(request, asked)
-    page = asked.of(found)
+    query = await EXTENSION_FILTERS.decode(request)
+    matching = _filter(request, query)
+    page = query.of(matching)
 
-    def shown(extension: Extension) -> tuple[Reading, AgentsExtension]:
-        reading = reading_of(request, extension)
-        return reading, _shown(request, extension, reading)
+    def render(extension: Extension) -> tuple[Reading, AgentsExtension]:
+        reading = read_state(request, extension)
+        return reading, _render(request, extension, reading)
 
-    made = await map_in_slices(shown, page)
-    answer = AgentsExtensions([each for _, each in made], asked.offset, asked.most, len(found))
-    return answered(request, answer, [reading for reading, _ in made])
+    rendered = await map_in_slices(render, page)
+    answer = AgentsExtensions([item for _, item in rendered], query.offset, query.most, len(matching))
+    return success_response(request, answer, [reading for reading, _ in rendered])
 
 
-async def numbers(request: web.Request) -> web.Response:
+async def list_numbers(request: web.Request) -> web.Response:
     """GET /api/v1/omnichannel/extension"""
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
-    asked = await WHICH_NUMBERS.decode(request)
-    if asked.user_id is None and asked.username is None:
+    query = await AVAILABILITY.decode(request)
+    if query.user_id is None and query.username is None:
         raise BadArgument("Missing key 'userId' or 'username'")
     directory = request.app[DIRECTORY]
-    if asked.type == "allocated":
-        return answered(request, Numbers([number for number in directory.numbers() if directory.is_assigned(number)]))
+    if query.type == "allocated":
+        return success_response(
+            request, Numbers([number for number in directory.numbers() if directory.is_assigned(number)])
+        )
     free = [extension.number for extension in directory.registrable_extensions() if extension.user_id is None]
-    own = _own(directory, asked) if asked.type == "available" else []
-    return answered(request, Numbers([*own, *free]))
+    own = _own_number(directory, query) if query.type == "available" else []
+    return success_response(request, Numbers([*own, *free]))
 
 
-def _own(directory: Directory, asked: WhichNumbers) -> list[str]:
-    person = directory.person_by_uid(asked.user_id) if asked.user_id else directory.person_by_name(asked.username or "")
+def _own_number(directory: Directory, query: AvailabilityQuery) -> list[str]:
+    person = directory.person_by_uid(query.user_id) if query.user_id else directory.person_by_name(query.username or "")
     number = directory.number_of(person.user_id) if person is not None else None
     return [number] if number is not None else []
 
 
-def _filtered(request: web.Request, asked: ExtensionFilters) -> list[Extension]:
-    directory, words = request.app[DIRECTORY], state_names(request)
-    found: Iterable[Extension] = directory.registrable_extensions()
-    if number := asked.extension.strip():
-        found = [extension for extension in found if extension.number == number]
-    if uid := asked.agent_id.strip():
+def _filter(request: web.Request, query: ExtensionFilters) -> list[Extension]:
+    directory, names = request.app[DIRECTORY], state_names(request)
+    matching: Iterable[Extension] = directory.registrable_extensions()
+    if number := query.extension.strip():
+        matching = [extension for extension in matching if extension.number == number]
+    if uid := query.agent_id.strip():
         person = directory.person_by_uid(uid)
         user_id = person.user_id if person is not None else -1
-        found = [extension for extension in found if extension.user_id == user_id]
-    if status := asked.status.strip():
-        found = [extension for extension in found if words[reading_of(request, extension).state] == status]
-    if asked.queues:
+        matching = [extension for extension in matching if extension.user_id == user_id]
+    if status := query.status.strip():
+        matching = [extension for extension in matching if names[read_state(request, extension).state] == status]
+    if query.queues:
         if all(link.queues is None for link in request.app[LINKS].values()):
             raise QueuesNotKnown
-        wanted = set(asked.queues)
-        found = [extension for extension in found if wanted.intersection(_queues_of(request, extension))]
-    return list(found)
+        wanted = set(query.queues)
+        matching = [extension for extension in matching if wanted.intersection(_queues_of(request, extension))]
+    return list(matching)
 
 
-def _shown(request: web.Request, extension: Extension, reading: Reading) -> AgentsExtension:
+def _render(request: web.Request, extension: Extension, reading: Reading) -> AgentsExtension:
     person = request.app[DIRECTORY].extension_holder(extension)
     return AgentsExtension(
         user_id=person.uid if person is not None else UNSET,
@@ -160,21 +162,21 @@ OPERATIONS = (
     Operation(
         method="GET",
         path=f"{PATH}/extensions",
-        handler=extensions,
+        handler=list_assigned,
         summary="Extensions with user, queues and live state, paginated",
         details="Sorted by number. Empty filters are ignored. Unknown queues are omitted.",
         query=EXTENSION_FILTERS,
         answer=AgentsExtensions,
-        headers=FRESHNESS,
+        headers=FRESHNESS_HEADERS,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
         errors=(BadArgument("Expected a whole number of 0 or more in field count"), QueuesNotKnown, *BODY_ERRORS),
     ),
     Operation(
         method="GET",
         path=f"{PATH}/extension",
-        handler=numbers,
+        handler=list_numbers,
         summary="Extension numbers by allocation: free, allocated, or available to a user",
-        query=WHICH_NUMBERS,
+        query=AVAILABILITY,
         answer=Numbers,
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
         errors=(BadArgument("Missing key 'userId' or 'username'"), *BODY_ERRORS),

@@ -1,8 +1,8 @@
-"""The queues of the call servers, as Rocket.Chat's clients ask for them: from the live map, never from Asterisk.
+"""Queues in Rocket.Chat's format, from memory; no call sends an action to Asterisk.
 
-An extension has one call server, so its queues are that one's. The summary is of all of them: a name that two have is
-there twice, and where there are several each item says whose it is. What is not known is not shown: the call servers
-whose queues are not known are missing, and the answer says so; when it is none, or the extension's, it is a 503.
+The queues of an extension are those of its call server. The summary covers all call servers: a queue name may occur on
+several, so each item then names its call server. Call servers whose queues are unknown are left out, and the headers
+say so. If no queues are known, or not those of the extension's call server, the status is 503.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from service.errors import QueuesNotKnown
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import FRESHNESS, answered
+from service.web.connector.responses import FRESHNESS_HEADERS, success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotPermitted
 from service.web.http.extension_query import EXTENSION
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/voip/queues"
-_LIVE = Reading(DeviceState.UNKNOWN)
+_LIVE_READING = Reading(DeviceState.UNKNOWN)
 
 
 class QueueSummary(msgspec.Struct, frozen=True):
@@ -76,29 +76,32 @@ async def get_summary(request: web.Request) -> web.Response:
     known = {name: link.queues for name, link in sorted(links.items()) if link.queues is not None}
     if not known:
         raise QueuesNotKnown
-    shown = [
-        _shown(summary, name if len(links) > 1 else UNSET)
+    items = [
+        _render(summary, name if len(links) > 1 else UNSET)
         for name, queues in known.items()
         for summary in queues.summaries().values()
     ]
-    return answered(request, QueueSummaries(shown), [_reading(link) for link in links.values()])
+    return success_response(request, QueueSummaries(items), [_reading(link) for link in links.values()])
 
 
 async def get_queued_calls(request: web.Request) -> web.Response:
     """GET /api/v1/voip/queues.getQueuedCallsForThisExtension"""
-    number = await _extension(request)
-    found = _memberships(request, number)
-    return answered(request, QueuedCalls(len(found), sum(summary.callers for summary in found), number))
+    number = await _requested_extension(request)
+    summaries = _memberships(request, number)
+    callers = sum(summary.callers for summary in summaries)
+    return success_response(request, QueuedCalls(len(summaries), callers, number))
 
 
 async def get_membership(request: web.Request) -> web.Response:
     """GET /api/v1/voip/queues.getMembershipSubscription"""
-    number = await _extension(request)
-    return answered(request, Membership([_shown(summary) for summary in _memberships(request, number)], number))
+    number = await _requested_extension(request)
+    return success_response(
+        request, Membership([_render(summary) for summary in _memberships(request, number)], number)
+    )
 
 
-async def _extension(request: web.Request) -> str:
-    """The extension that is asked for. One's own everybody may ask for: softphones do, when they have registered."""
+async def _requested_extension(request: web.Request) -> str:
+    """The requested extension. Every caller may request their own: softphones do after registering."""
     person = await require_caller(request)
     if has(person, Permission.INBOUND_CALLS):
         return (await EXTENSION.decode(request)).extension
@@ -113,26 +116,26 @@ async def _extension(request: web.Request) -> str:
 
 
 def _memberships(request: web.Request, number: str) -> list[Summary]:
-    """The queues that have this extension as a member; of all call servers, for one that is not ours."""
+    """The queues with this extension as a member: on its call server, or on all if the extension is not stored."""
     extension, links = request.app[DIRECTORY].extension(number), request.app[LINKS]
     names = sorted(links) if extension is None else [extension.call_server]
-    known = [queues for name in names if (queues := _queues(links.get(name))) is not None]
+    known = [queues for name in names if (queues := _queues_of(links.get(name))) is not None]
     if not known:
         raise QueuesNotKnown
     device = device_of(number)
     return [queues.summaries()[name] for queues in known for name in sorted(queues.of_member(device))]
 
 
-def _queues(link: Link | None) -> Queues | None:
+def _queues_of(link: Link | None) -> Queues | None:
     return link.queues if link is not None else None
 
 
 def _reading(link: Link) -> Reading:
-    """Whether a call server's queues are shown; if not, why: as of a device that Asterisk does not tell of."""
-    return _LIVE if link.queues is not None else link.states.read("Queue:")
+    """The reading of a call server's queues: live if they are known, else with the reason why not."""
+    return _LIVE_READING if link.queues is not None else link.states.read("Queue:")
 
 
-def _shown(summary: Summary, call_server: str | UnsetType = UNSET) -> QueueSummary:
+def _render(summary: Summary, call_server: str | UnsetType = UNSET) -> QueueSummary:
     return QueueSummary(
         name=summary.name,
         loggedin=str(summary.logged_in),
@@ -144,7 +147,7 @@ def _shown(summary: Summary, call_server: str | UnsetType = UNSET) -> QueueSumma
     )
 
 
-_ONE = (BadArgument("Missing key 'extension'"), QueuesNotKnown, *BODY_ERRORS)
+_ONE_EXTENSION_ERRORS = (BadArgument("Missing key 'extension'"), QueuesNotKnown, *BODY_ERRORS)
 OPERATIONS = (
     Operation(
         method="GET",
@@ -152,7 +155,7 @@ OPERATIONS = (
         handler=get_summary,
         summary="Queue statistics: members, waiting calls, averages",
         answer=QueueSummaries,
-        headers=FRESHNESS,
+        headers=FRESHNESS_HEADERS,
         permission=Permission.INBOUND_CALLS,
         errors=(QueuesNotKnown,),
     ),
@@ -165,7 +168,7 @@ OPERATIONS = (
         answer=QueuedCalls,
         permission=Permission.INBOUND_CALLS,
         own_is_free=True,
-        errors=_ONE,
+        errors=_ONE_EXTENSION_ERRORS,
     ),
     Operation(
         method="GET",
@@ -176,6 +179,6 @@ OPERATIONS = (
         answer=Membership,
         permission=Permission.INBOUND_CALLS,
         own_is_free=True,
-        errors=_ONE,
+        errors=_ONE_EXTENSION_ERRORS,
     ),
 )

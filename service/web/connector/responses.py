@@ -1,4 +1,4 @@
-"""A 200 of the `/api/v1` family, with what it has to say of its own freshness."""
+"""Successful responses of the `/api/v1` family, with the headers on their freshness."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from service.web.app_keys import DIRECTORY, LINKS, SETTINGS
 from service.web.http.errors import encode
 from service.web.http.headers import EXPOSED_HEADERS, not_live_headers
 
-FRESHNESS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since")
-"""The headers of an answer with states."""
-_NO_LINK = Reading(DeviceState.UNKNOWN, NotLive.DISCONNECTED)
+FRESHNESS_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since")
+"""The headers of a response with states."""
+_NO_LINK_READING = Reading(DeviceState.UNKNOWN, NotLive.DISCONNECTED)
 
 
-def answered(
+def success_response(
     request: web.Request, answer: msgspec.Struct | str, readings: Iterable[Reading] | None = None
 ) -> web.Response:
-    """The answer. With `readings`, those of the states that it shows, it is live when all of them are."""
+    """The response. `readings` are those of the states in it: it is live if all of them are."""
     headers = {"Cache-Control": "no-store", "Access-Control-Expose-Headers": EXPOSED_HEADERS}
     if since := request.app[DIRECTORY].stale_since:
         headers["X-Directory-Stale-Since"] = rfc3339_ms(since)
@@ -33,12 +33,12 @@ def answered(
     return web.Response(body=encode(answer), content_type="application/json", headers=headers)
 
 
-def reading_of(request: web.Request, extension: Extension) -> Reading:
-    """What can be said of an extension's line now."""
+def read_state(request: web.Request, extension: Extension) -> Reading:
+    """The current reading of an extension's device."""
     link = request.app[LINKS].get(extension.call_server)
-    return link.states.read(extension.device) if link is not None else _NO_LINK
+    return link.states.read(extension.device) if link is not None else _NO_LINK_READING
 
 
 def state_names(request: web.Request) -> StateNames:
-    """How states are spelled here."""
+    """The state names that the settings select."""
     return ROCKETCHAT if request.app[SETTINGS].rocketchat_states else ASTERISK

@@ -1,4 +1,4 @@
-"""The shapes that errors come in. The tables in `error_responses` decide; what fits in none cannot be described."""
+"""Schemas of error responses. Every response of the tables in `error_responses` must match one of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.web.openapi.operation import No
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The root of all shapes: nothing else is in them."""
+    """Base class of the schemas of errors. They have no other fields."""
 
 
 class Failure(Envelope, frozen=True):
@@ -114,7 +114,7 @@ ENVELOPES: tuple[type[Envelope], ...] = (
 
 
 def envelope_of(body: Mapping[str, Any]) -> type[Envelope]:
-    """The shape of an error's body. Raises ValueError when it has none."""
+    """The schema that an error's body matches. Raises ValueError if none does."""
     for envelope in ENVELOPES:
         try:
             msgspec.convert(body, envelope)

@@ -1,6 +1,6 @@
-"""An example of each operation: what was asked of a real service, and what it answered.
+"""An example exchange of each operation, recorded from a real service.
 
-`tests/integration/openapi/test_examples.py` asks again and compares; `make examples` writes the file anew.
+`tests/integration/openapi/test_examples.py` repeats and compares them; `make examples` records the file again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The headers that requests and answers carry, each described once."""
+"""Descriptions of request and response headers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TIME = {"type": "string", "format": "date-time"}
 _TAG = {"type": "string", "pattern": '^(W/)?"[^"]*"$'}
 
 REQUEST_ID = "X-Request-Id"
-ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
+RESPONSE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     REQUEST_ID: ("ID of the request in the service's log.", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}),
     "ETag": ("Entity tag of the response, to send as `If-None-Match`.", _TAG),
     "Allow": ("Methods supported by this path.", {"type": "string"}),
@@ -24,31 +24,37 @@ ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "X-State-Since": ("Time since which the state is not live.", _TIME),
     "X-Directory-Stale-Since": ("Time since which changes in PostgreSQL cannot be followed.", _TIME),
 }
-SOMETIMES = {"X-State-Reason", "X-State-Since", "X-Directory-Stale-Since"}
-"""Those that an answer carries only where they say something."""
+OPTIONAL_HEADERS = {"X-State-Reason", "X-State-Since", "X-Directory-Stale-Since"}
+"""The response headers that are not always present."""
 
-ASKED: dict[str, tuple[str, dict[str, Any]]] = {
+REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-None-Match": ("`ETag` of the cached response. The status is 304 while it is unchanged.", {"type": "string"}),
     "Last-Event-ID": ("ID of the last event read. The stream resumes after it.", {"type": "string"}),
 }
 
 
 def components() -> dict[str, Any]:
-    """The answers' headers, by name."""
+    """The response headers as OpenAPI components."""
     return {
-        name: {"description": told, "schema": schema, "required": name not in SOMETIMES}
-        for name, (told, schema) in ANSWERED.items()
+        name: {"description": description, "schema": schema, "required": name not in OPTIONAL_HEADERS}
+        for name, (description, schema) in RESPONSE_HEADERS.items()
     }
 
 
 def references(*names: str) -> dict[str, Any]:
-    """Those that an answer carries, and what all of them carry."""
+    """References to a response's headers, with those that all responses carry."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, REQUEST_ID)}
 
 
 def parameters(*names: str) -> list[dict[str, Any]]:
-    """Those that a request may carry."""
+    """Request headers as OpenAPI parameters."""
     return [
-        {"name": name, "in": "header", "required": False, "description": ASKED[name][0], "schema": ASKED[name][1]}
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": REQUEST_HEADERS[name][0],
+            "schema": REQUEST_HEADERS[name][1],
+        }
         for name in names
     ]

@@ -1,7 +1,7 @@
-"""An operation: one method on one path, its handler, and what the description says of it.
+"""An operation: a method on a path, its handler, and its OpenAPI description.
 
-Each family's module ends with its `OPERATIONS`; routes and OpenAPI description are both made from them, so neither
-can tell of a call that the other does not know.
+Each family's module ends with its `OPERATIONS`. Routes and description are both derived from them, so they cannot
+differ.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from service.web.http.handlers import Handler, SyncHandler
 from service.web.http.params import Body, Path, Query, QueryOrJson
 
 Yes = Annotated[bool, msgspec.Meta(extra_json_schema={"const": True})]
-"""A `success` that is always true: where it is not, the answer is an error's."""
+"""A `success` that is always true: errors have schemas of their own."""
 No = Annotated[bool, msgspec.Meta(extra_json_schema={"const": False})]
 
 
 class Auth(enum.Enum):
-    """Which headers a call demands."""
+    """The credentials that a call requires."""
 
     NONE = "none"
     TOKEN = "X-Auth-Token"  # noqa: S105 - a header's name
@@ -35,7 +35,7 @@ class Auth(enum.Enum):
 
 
 class AnyOf:
-    """One of several structs, where the settings or the data decide which: subclasses name them. Only described."""
+    """One of several structs, chosen by settings or data. Subclasses list them."""
 
     alternatives: ClassVar[tuple[Any, ...]] = ()
 
@@ -48,48 +48,48 @@ class Success(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method on one path."""
+    """A method on a path."""
 
     method: str
     path: str
     handler: Handler = field(repr=False)
     sync_handler: SyncHandler | None = field(repr=False, default=None)
-    """The same call's answer where nothing has to be waited for, as for almost every poll: it then needs no task."""
+    """Answers the same call if nothing has to be waited for, as for almost every poll: it needs no task then."""
     summary: str
-    """One line, for the description."""
+    """A line for the description."""
     details: str = ""
-    """More lines, in Markdown."""
+    """Further lines, in Markdown."""
     answer: Any
-    """A msgspec type, or an `AnyOf`, of the JSON; None: it is no JSON, see `media_type`."""
+    """The msgspec type or `AnyOf` of the JSON response; None if it is not JSON (see `media_type`)."""
     status: int = 200
     media_type: str = "application/json"
     other_answers: Mapping[int, Any] = field(default_factory=dict)
-    """JSON with another status that is no error of the family's."""
+    """JSON responses with other statuses that are not errors of the family."""
     query: Query[Any] | QueryOrJson[Any] | None = None
     """The decoder of the query, which the handler uses too. The fields of its struct are the parameters."""
     in_path: Path[Any] | None = None
-    """The decoder of what stands in braces in `path`, likewise."""
+    """The decoder of the path parameters, likewise."""
     patterns: Mapping[str, str] = field(default_factory=dict)
-    """Regular expressions for what stands in braces, where not just any text belongs to this call."""
+    """Regular expressions for path parameters that do not accept any text."""
     body: Body[Any] | None = None
     """The decoder of the body, likewise."""
     conditional: bool = False
-    """Whether it has an `ETag` and knows 304."""
+    """Whether responses have an `ETag`, and may be 304."""
     request_headers: tuple[str, ...] = ()
-    """What else it looks at."""
+    """Other request headers that it reads."""
     headers: tuple[str, ...] = ()
-    """What an answer carries besides what all of them do."""
+    """Response headers beside those of all calls."""
     auth: Auth = Auth.TOKEN_AND_UID
     permission: Permission | None = None
     own_is_free: bool = False
-    """Whether everybody may ask for what is their own, and needs the permission for all else."""
+    """Whether the permission is needed only for other users' data."""
     errors: tuple[type[Exception] | Exception, ...] = ()
-    """The facts that it may raise besides those that go with `auth`, `permission` and `body`.
+    """The errors that it may raise beside those of `auth`, `permission` and `body`.
 
-    One that is an example says what such an answer tells."""
+    An instance serves as the example in the description."""
 
     def route(self) -> web.RouteDef:
-        """What aiohttp is told; it finds handlers, and `Front` asks them."""
+        """The route for aiohttp, which finds the handler that the dispatcher calls."""
         path, handler = self.path, cast(aiohttp_types.Handler, self.handler)
         for name, pattern in self.patterns.items():
             path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
@@ -98,6 +98,6 @@ class Operation:
         return web.route(self.method, path, handler)
 
 
-def under(prefix: str, operations: Iterable[Operation]) -> tuple[Operation, ...]:
-    """The same operations once more, under a prefix."""
+def with_prefix(prefix: str, operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """The same operations under a prefix."""
     return tuple(replace(operation, path=prefix + operation.path) for operation in operations)

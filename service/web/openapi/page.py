@@ -1,6 +1,6 @@
-"""`/`, `/docs` and `/openapi.json`: for everybody, as they hold no secret, and without the internet.
+"""`/`, `/docs` and `/openapi.json`: public, as they hold no secret, and usable offline.
 
-All are made at the first question, and told apart by their entity tags.
+All are rendered on first use; an entity tag identifies each version.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from service.web.openapi.operation import Auth, Operation
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPT = ("page_schema.js", "page_request.js", "page.js")
-"""The reference's script, in the order in which the files use each other. The page holds them as one."""
+"""The scripts of the reference, in order of dependency. The page holds them as one."""
 
 
 class Description:
-    """One per process, of the operations that it serves."""
+    """The description of the operations of this process."""
 
     def __init__(self, families: Mapping[str, Iterable[Operation]]) -> None:
         self._families = families
         self._openapi: bytes | None = None
 
     async def openapi(self) -> bytes:
-        """The document. To make it takes a tenth of a second, in which polls go on to be answered."""
+        """The OpenAPI document. Building it takes a tenth of a second, so a thread does it."""
         if self._openapi is None:
             self._openapi = await asyncio.to_thread(lambda: encode(document(self._families)))
         return self._openapi
 
     @cached_property
     def page(self) -> bytes:
-        """The reference, with style and script in it: one request, and nothing from elsewhere."""
+        """The reference with its style and script: a single request, and nothing from other hosts."""
         return _page("page")
 
     @cached_property
     def home(self) -> bytes:
-        """What there is, for whoever opens the service's address in a browser."""
+        """The home page, for a browser that opens the service's address."""
         return _page("home")
 
     @cached_property
@@ -56,12 +56,12 @@ class Description:
 
     @cached_property
     def page_policy(self) -> str:
-        """What the reference may do: run just its script, wear just its style, ask just this service."""
+        """The Content-Security-Policy of the reference: its own script and style, requests to this service only."""
         return f"{_policy('page')}; script-src '{_digest(_script())}'; connect-src 'self'"
 
     @cached_property
     def home_policy(self) -> str:
-        """What the first page may do: wear just its style, and show the icon."""
+        """The Content-Security-Policy of the home page: its own style, and the icon."""
         return _policy("home")
 
 
@@ -108,7 +108,7 @@ def _cached(request: web.Request, body: bytes, headers: dict[str, str]) -> web.R
 
 
 def _page(name: str) -> bytes:
-    """A page with its style and, where it has a place for one, the script in it."""
+    """A page with its style, and its script if it has a place for one."""
     page = _asset(f"{name}.html").replace("/*style*/", _asset(f"{name}.css"))
     return page.replace("/*script*/", _script()).encode()
 

@@ -35,7 +35,7 @@ STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory
 
 
 class RegistrationQuery(msgspec.Struct, frozen=True):
-    """Whose registration info."""
+    """The user whose registration info is requested."""
 
     id: Annotated[str, Meta(min_length=1, description="User ID (17 characters). May also be sent in a JSON body.")]
     wait: Wait = 0.0
@@ -46,13 +46,13 @@ REGISTRATION = QueryOrJson(RegistrationQuery, RocketChat, plain=re.compile(r"id=
 
 
 def by_user_id_sync(request: web.Request) -> PrebuiltResponse | None:
-    """`by_user_id` for a plain question of somebody who is matches_etag here: what most polls are."""
+    """`by_user_id` without waiting, for a plain query of a caller that memory knows. Most polls are."""
     plain = REGISTRATION.decode_plain(request)
     person = caller_from_memory(request) if plain is not None else None
     if plain is None or person is None:
         return None
     _require_access(person, plain.id)
-    return respond(request, _current_of_user(request, plain.id))
+    return registration_response(request, _current_of_user(request, plain.id))
 
 
 async def by_user_id(request: web.Request) -> PrebuiltResponse:
@@ -61,20 +61,22 @@ async def by_user_id(request: web.Request) -> PrebuiltResponse:
     With `wait` seconds and `If-None-Match`, a long poll until the info differs. Rocket.Chat had no such call.
     """
     person = await require_caller(request)
-    asked = await REGISTRATION.decode(request)
-    uid, wait = asked.id, bounded(asked.wait)
+    query = await REGISTRATION.decode(request)
+    uid, wait = query.id, bounded(query.wait)
     _require_access(person, uid)
     current = _current_of_user(request, uid)
     if wait and matches_etag(request, current.etag):
         current = await _wait_for_difference(request, person, uid, wait)
-    return respond(request, current)
+    return registration_response(request, current)
 
 
 async def by_extension(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
     asked = await EXTENSION.decode(request)
-    return respond(request, current_registration(request, request.app[DIRECTORY].extension(asked.extension)))
+    return registration_response(
+        request, current_registration(request, request.app[DIRECTORY].extension(asked.extension))
+    )
 
 
 def _current_of_user(request: web.Request, uid: str) -> CachedRegistration:
@@ -89,7 +91,7 @@ def current_registration(request: web.Request, extension: Extension | None) -> C
     return request.app[REGISTRATION_CACHE].get(extension)
 
 
-def respond(request: web.Request, current: CachedRegistration) -> PrebuiltResponse:
+def registration_response(request: web.Request, current: CachedRegistration) -> PrebuiltResponse:
     """The registration info, or 304 if the client has it already."""
     response = current.response(not_modified=matches_etag(request, current.etag))
     stale_since = request.app[DIRECTORY].stale_since
@@ -106,7 +108,7 @@ async def _wait_for_difference(request: web.Request, person: Person, uid: str, w
     feed, loop = request.app[PRESENCE_FEED], asyncio.get_running_loop()
     token, waiter = token_hash(presented_token(request)), Waiter()
     extension = request.app[DIRECTORY].extension_of(uid)
-    subscription = feed.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.arrived)
+    subscription = feed.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.on_news)
     quota = request.app[LONG_POLL_QUOTA].holding(person.user_id, waiter.end)
     session = request.app[SESSION_WATCH].holding(token, person.role, waiter.end)
     deadline = loop.time() + wait

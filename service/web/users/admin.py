@@ -1,4 +1,4 @@
-"""The user family: an admin makes, changes and removes people."""
+"""The user API: creates, updates and deletes users, for admins."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
 from service.web.http.param_errors import FieldByField
 from service.web.http.params import Body
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
-from service.web.openapi.operation import Auth, Operation, Success, under
+from service.web.openapi.operation import Auth, Operation, Success, with_prefix
 from service.web.users import validation
 from service.web.users.change_schemas import NewUser, UserChanges
-from service.web.users.get import shown
+from service.web.users.get import render_user
 from service.web.users.schemas import ONE_USER, USER, UserAnswer
 
 log = structlog.get_logger(__name__)
 
-NEW_USER = Body(NewUser, FieldByField, checks=validation.OF_NEW, stored=True)
-USER_CHANGES = Body(UserChanges, FieldByField, checks=validation.OF_CHANGES, stored=True)
+NEW_USER = Body(NewUser, FieldByField, checks=validation.NEW_USER_CHECKS, stored=True)
+USER_CHANGES = Body(UserChanges, FieldByField, checks=validation.USER_CHANGE_CHECKS, stored=True)
 
 
-async def create(request: web.Request) -> PrebuiltResponse:
-    """POST /user/create: somebody new."""
+async def create_user(request: web.Request) -> PrebuiltResponse:
+    """POST /user/create"""
     by = await require_admin(request)
     given = await NEW_USER.decode(request)
     values = {**given.values(), "passwd": await request.app[HASHER].hash(given.passwd)}
     row = await user_admin.create(request.app[DATABASE], values, by.user_id)
     log.info("user_created", user_id=row.user_id, by=by.user_id)
-    return await _shown(request, row)
+    return await _respond(request, row)
 
 
-async def modify(request: web.Request) -> PrebuiltResponse:
-    """PATCH /user/{user_id}: the fields that are given."""
+async def update_user(request: web.Request) -> PrebuiltResponse:
+    """PATCH /user/{user_id}: changes the given fields."""
     by = await require_admin(request)
     given = await USER_CHANGES.decode(request)
     user_id = USER.decode(request).number
@@ -47,11 +47,11 @@ async def modify(request: web.Request) -> PrebuiltResponse:
         values |= await _new_hash(request, user_id, password)
     row = await user_admin.change(request.app[DATABASE], user_id, values)
     log.info("user_updated", user_id=user_id, by=by.user_id, fields=sorted(values))
-    return await _shown(request, row)
+    return await _respond(request, row)
 
 
-async def delete(request: web.Request) -> PrebuiltResponse:
-    """DELETE /user/{user_id}: their tokens end, and their phone's secret."""
+async def delete_user(request: web.Request) -> PrebuiltResponse:
+    """DELETE /user/{user_id}: revokes their tokens, and changes their extension's secret."""
     by = await require_admin(request)
     user_id = USER.decode(request).number
     await user_admin.delete(request.app[DATABASE], user_id)
@@ -61,7 +61,7 @@ async def delete(request: web.Request) -> PrebuiltResponse:
 
 
 async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[str, str]:
-    """The new hash, if there is a new password. Whoever sends a whole user back sends the hash that they were shown."""
+    """The hash of a new password. A client that sends a whole user back sends the current hash: no change then."""
     row = await request.app[USER_LOADER].get(user_id)
     if row is None:
         raise UserNotFound
@@ -72,45 +72,45 @@ async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[s
     return {"passwd": await request.app[HASHER].hash(password)}
 
 
-async def _shown(request: web.Request, row: UserRow) -> PrebuiltResponse:
-    """The user as they are now, once this process knows it too."""
+async def _respond(request: web.Request, row: UserRow) -> PrebuiltResponse:
+    """The stored user, after this process has re-read it."""
     await request.app[CHANGE_LISTENER].refresh(f"user {row.user_id}", within=1.0)
     pending, mask = request.app[ACTIVITY].pending(row.user_id), request.app[SETTINGS].mask_passwd
-    return prebuilt_json({"success": True, "payload": shown(row, pending, mask=mask)})
+    return prebuilt_json({"success": True, "payload": render_user(row, pending, mask=mask)})
 
 
-_WRONG = FieldsWrong({"name": ["is another user's"], "email": ["a string or null is required"]})
+_FIELD_ERRORS = FieldsWrong({"name": ["is another user's"], "email": ["a string or null is required"]})
 _OPERATIONS = (
     Operation(
         method="POST",
         path="/user/create",
-        handler=create,
+        handler=create_user,
         summary="Create a user",
         details="Admins only. Read-only and unknown fields are ignored.",
         auth=Auth.TOKEN,
         body=NEW_USER,
         answer=UserAnswer,
-        errors=(Forbidden, _WRONG),
+        errors=(Forbidden, _FIELD_ERRORS),
     ),
     Operation(
         method="PATCH",
         path="/user/{user_id}",
         patterns=ONE_USER,
         in_path=USER,
-        handler=modify,
+        handler=update_user,
         summary="Update a user",
         details="Admins only. An empty `passwd` is ignored. A new password or deactivation revokes the tokens.",
         auth=Auth.TOKEN,
         body=USER_CHANGES,
         answer=UserAnswer,
-        errors=(Forbidden, _WRONG, UserNotFound, LastAdmin),
+        errors=(Forbidden, _FIELD_ERRORS, UserNotFound, LastAdmin),
     ),
     Operation(
         method="DELETE",
         path="/user/{user_id}",
         patterns=ONE_USER,
         in_path=USER,
-        handler=delete,
+        handler=delete_user,
         summary="Delete a user",
         details="Admins only. Revokes the user's tokens and frees their extension with a new SIP password.",
         auth=Auth.TOKEN,
@@ -118,4 +118,4 @@ _OPERATIONS = (
         errors=(Forbidden, UserNotFound, LastAdmin),
     ),
 )
-OPERATIONS = (*_OPERATIONS, *under("/v1", _OPERATIONS))
+OPERATIONS = (*_OPERATIONS, *with_prefix("/v1", _OPERATIONS))

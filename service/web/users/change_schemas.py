@@ -1,4 +1,4 @@
-"""What an admin may say of a user: 32 of the 39 fields. The other seven are what the service itself observes."""
+"""Schemas for creating and updating users: 32 of the 39 fields. The service itself sets the other seven."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.credentials import MAX_PASSWORD_BYTES, MIN_PASSWORD_LENGTH
 from service.domain.models import Role
-from service.web.users.validation import MOST_NETWORKS
+from service.web.users.validation import MAX_NETWORKS
 
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-_SEEN = "[^@\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f\\ufeff]"
+_VISIBLE = "[^@\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f\\ufeff]"
 Name = Annotated[
     str,
     Meta(
         description="1 to 200 printable characters without `@`, with single spaces between words. Stored in NFC. "
         "Unique, case-insensitively.",
-        extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": f"^{_SEEN}+(?: {_SEEN}+)*$"},
+        extra_json_schema={"minLength": 1, "maxLength": 200, "pattern": f"^{_VISIBLE}+(?: {_VISIBLE}+)*$"},
     ),
 ]
 _LENGTHS = f"At least {MIN_PASSWORD_LENGTH} characters, at most {MAX_PASSWORD_BYTES} bytes"
@@ -42,7 +42,7 @@ Networks = Annotated[
     list[str],
     Meta(
         description="IP addresses and networks allowed for login, such as 192.0.2.0/24. Empty allows all.",
-        extra_json_schema={"maxItems": MOST_NETWORKS},
+        extra_json_schema={"maxItems": MAX_NETWORKS},
     ),
 ]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -86,12 +86,12 @@ class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
     show_carrier_trunk_drop_only: bool | UnsetType = UNSET
 
     def values(self) -> dict[str, Any]:
-        """What was given, as JSON has it."""
-        given: dict[str, Any] = msgspec.to_builtins(self)
-        return given
+        """The given fields as JSON values."""
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        return values
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self.values())})"  # no log may hold a password
+        return f"{type(self).__name__}({', '.join(self.values())})"  # a log must not hold the password
 
 
 class NewUser(UserChanges, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The user family: one user for an admin's client, and how that client gets its token."""
+"""The user API: one user, and the login of its clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.web.app_keys import ACTIVITY, SETTINGS, USER_LOADER
 from service.web.auth.authentication import log_in, require_admin
 from service.web.http.errors import Forbidden, LoginFailed, TooManyRequests, UserNotFound
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
-from service.web.openapi.operation import Auth, Operation, under
+from service.web.openapi.operation import Auth, Operation, with_prefix
 from service.web.users.schemas import (
     CREDENTIALS,
     ONE_USER,
@@ -27,44 +27,44 @@ from service.web.users.schemas import (
 )
 
 ONLINE, OFFLINE = 1, 2
-_ONLINE = UserRow.__struct_fields__.index("last_seen") + 1
-_FIELDS = (*UserRow.__struct_fields__[:_ONLINE], "is_online", *UserRow.__struct_fields__[_ONLINE:])
-_TIMES = ("last_login_time", "cdr_expire", "create_time", "last_seen")
+_ONLINE_AT = UserRow.__struct_fields__.index("last_seen") + 1
+_FIELD_NAMES = (*UserRow.__struct_fields__[:_ONLINE_AT], "is_online", *UserRow.__struct_fields__[_ONLINE_AT:])
+_TIME_FIELDS = ("last_login_time", "cdr_expire", "create_time", "last_seen")
 
 
-async def get(request: web.Request) -> PrebuiltResponse:
-    """GET /user/{user_id}: read from PostgreSQL at each request."""
+async def get_user(request: web.Request) -> PrebuiltResponse:
+    """GET /user/{user_id}: reads PostgreSQL on each request."""
     await require_admin(request)
     row = await request.app[USER_LOADER].get(USER.decode(request).number)
     if row is None:
         raise UserNotFound
-    payload = shown(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
+    payload = render_user(row, request.app[ACTIVITY].pending(row.user_id), mask=request.app[SETTINGS].mask_passwd)
     return prebuilt_json({"success": True, "payload": payload})
 
 
 async def authenticate(request: web.Request) -> PrebuiltResponse:
-    """POST /auth: a name or e-mail and a password for a token."""
+    """POST /auth: a token for a name or e-mail address and a password."""
     days = request.app[SETTINGS].token_days
     given = await CREDENTIALS.decode(request, credentials_within(int(days * 24 * 60)))
     minutes = given.expire_after_minutes
     lifetime = timedelta(days=days) if minutes is None else timedelta(minutes=minutes)
-    person, token, expired = await log_in(request, given.email_or_name, given.password, lifetime, "auth")
-    return prebuilt_json(Authenticated(True, IssuedToken(token, _time(expired), person.role)))
+    person, token, expires_at = await log_in(request, given.email_or_name, given.password, lifetime, "auth")
+    return prebuilt_json(Authenticated(True, IssuedToken(token, _format_time(expires_at), person.role)))
 
 
-def shown(row: UserRow, pending: UserActivity | None, *, mask: bool) -> dict[str, Any]:
-    """The seed's 39 fields, in its order. What was done since the last batch of activity counts already."""
+def render_user(row: UserRow, pending: UserActivity | None, *, mask: bool) -> dict[str, Any]:
+    """The 39 fields in the API's order. `pending` is activity that is not written yet."""
     stored = msgspec.structs.astuple(row)
-    fields: dict[str, Any] = dict(zip(_FIELDS, (*stored[:_ONLINE], OFFLINE, *stored[_ONLINE:]), strict=True))
-    for name in _TIMES:
+    fields: dict[str, Any] = dict(zip(_FIELD_NAMES, (*stored[:_ONLINE_AT], OFFLINE, *stored[_ONLINE_AT:]), strict=True))
+    for name in _TIME_FIELDS:
         if (moment := fields[name]) is not None:
-            fields[name] = _time(moment)
+            fields[name] = _format_time(moment)
     last_seen = row.last_seen
     if pending is not None:
         last_seen = max(pending.last_seen, last_seen or pending.last_seen)
-        fields["last_seen"] = _time(last_seen)
+        fields["last_seen"] = _format_time(last_seen)
         if pending.last_login_time is not None:
-            fields["last_login_time"], fields["login_ip"] = _time(pending.last_login_time), pending.login_ip
+            fields["last_login_time"], fields["login_ip"] = _format_time(pending.last_login_time), pending.login_ip
     if last_seen is not None and datetime.now(UTC) - last_seen < ONLINE_FOR:
         fields["is_online"] = ONLINE
     if mask:
@@ -72,8 +72,8 @@ def shown(row: UserRow, pending: UserActivity | None, *, mask: bool) -> dict[str
     return fields
 
 
-def _time(moment: datetime) -> str:
-    """Always six digits and `+00:00`."""
+def _format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC, always with six digits and `+00:00`."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
@@ -83,7 +83,7 @@ _OPERATIONS = (
         path="/user/{user_id}",
         patterns=ONE_USER,
         in_path=USER,
-        handler=get,
+        handler=get_user,
         summary="User account, read from PostgreSQL on each request",
         details="Admins only. `passwd` is the bcrypt hash unless a setting masks it.",
         auth=Auth.TOKEN,
@@ -101,4 +101,4 @@ _OPERATIONS = (
         errors=(LoginFailed, TooManyRequests, Unavailable),
     ),
 )
-OPERATIONS = (*_OPERATIONS, *under("/v1", _OPERATIONS))
+OPERATIONS = (*_OPERATIONS, *with_prefix("/v1", _OPERATIONS))

@@ -1,4 +1,4 @@
-"""The user family's list: filtered, ordered, page by page."""
+"""The user API: the list of users, filtered, sorted and paginated."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from service.web.app_keys import ACTIVITY, DATABASE, SETTINGS
 from service.web.auth.authentication import require_admin
 from service.web.http.errors import FieldsWrong, Forbidden
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
-from service.web.openapi.operation import Auth, Operation, under
-from service.web.users.get import shown
+from service.web.openapi.operation import Auth, Operation, with_prefix
+from service.web.users.get import render_user
 from service.web.users.schemas import USER_LIST, UserListAnswer
 
 
-async def get(request: web.Request) -> PrebuiltResponse:
-    """GET /user/list: one page, and how many there are in all."""
+async def list_users(request: web.Request) -> PrebuiltResponse:
+    """GET /user/list: a page, and the number of matches."""
     await require_admin(request)
-    asked = USER_LIST.decode(request)
-    wanted = UserFilter(
-        user_type=asked.user_type,
-        active=None if asked.active is None else asked.active == "true",
-        is_online=asked.is_online,
-        order_by=asked.order_by,
-        order_dir=asked.order_dir,
-        page=asked.page,
-        per_page=asked.per_page,
-        search=(asked.search or "").strip() or None,
+    query = USER_LIST.decode(request)
+    user_filter = UserFilter(
+        user_type=query.user_type,
+        active=None if query.active is None else query.active == "true",
+        is_online=query.is_online,
+        order_by=query.order_by,
+        order_dir=query.order_dir,
+        page=query.page,
+        per_page=query.per_page,
+        search=(query.search or "").strip() or None,
     )
     pending, since = request.app[ACTIVITY].all_pending(), datetime.now(UTC) - ONLINE_FOR
-    found, total = await user_list.page(request.app[DATABASE], wanted, pending, since)
+    page, total = await user_list.page(request.app[DATABASE], user_filter, pending, since)
     mask = request.app[SETTINGS].mask_passwd
-    items = [{**shown(listed.row, None, mask=mask), "is_online": listed.is_online} for listed in found]
+    items = [{**render_user(listed.row, None, mask=mask), "is_online": listed.is_online} for listed in page]
     return prebuilt_json(
         {
             "success": True,
-            "payload": {"items": items, "total": total, "page": asked.page, "per_page": asked.per_page},
+            "payload": {"items": items, "total": total, "page": query.page, "per_page": query.per_page},
         }
     )
 
@@ -48,7 +48,7 @@ _OPERATIONS = (
     Operation(
         method="GET",
         path="/user/list",
-        handler=get,
+        handler=list_users,
         summary="List users, filtered, sorted and paginated",
         details="Admins only. Empty parameters count as absent. Unknown parameters are ignored.",
         auth=Auth.TOKEN,
@@ -57,4 +57,4 @@ _OPERATIONS = (
         errors=(Forbidden, FieldsWrong({"page": ["a whole number from 0 to 2147483647 is required"]})),
     ),
 )
-OPERATIONS = (*_OPERATIONS, *under("/v1", _OPERATIONS))
+OPERATIONS = (*_OPERATIONS, *with_prefix("/v1", _OPERATIONS))

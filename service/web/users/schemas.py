@@ -1,4 +1,4 @@
-"""What is asked about users, and how they are shown."""
+"""Schemas of the user API's queries and responses."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from service.web.http.param_errors import FieldByField
 from service.web.http.params import Body, Path, Query
 from service.web.openapi.operation import Yes
 
-MOST_PER_PAGE = 200
-"""So that one page never keeps the loop from softphones' polls for long."""
+MAX_PER_PAGE = 200
+"""A bound on the time that one page blocks the event loop."""
 Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$")]
-"""Always six digits and `+00:00`."""
-_AS_SHOWN = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw: Any}
+"""RFC 3339 in UTC, always with six digits and `+00:00`."""
+_RENDERED_TYPES = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw: Any}
 
 
-LONGEST_MINUTES = 3650 * 24 * 60
+MAX_LIFETIME_MINUTES = 3650 * 24 * 60
 EXPIRY = "Token lifetime in minutes. Defaults to the configured lifetime, which is also the maximum."
 MOST_USER_ID = 2**63 - 1
 _USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 ONE_USER: Mapping[str, str] = {"user_id": r"(?!(?:list|create)\Z)[^/]+"}
-"""Any text may stand for a user's number, as it always could; but two words are other calls."""
+"""Any text may stand for a user ID, except two words that are calls of their own."""
 
 
 class UserPath(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     email_or_name: Annotated[str, Meta(min_length=1, extra={"expected": "a string"})]
     password: Annotated[str, Meta(min_length=1, extra={"expected": "a string"})]
-    expire_after_minutes: Annotated[int, Meta(ge=1, le=LONGEST_MINUTES, description=EXPIRY)] | None = None
+    expire_after_minutes: Annotated[int, Meta(ge=1, le=MAX_LIFETIME_MINUTES, description=EXPIRY)] | None = None
 
 
 @lru_cache
@@ -76,7 +76,7 @@ class IssuedToken(msgspec.Struct, frozen=True):
 
     token: str
     expired: Moment
-    """When it will be."""
+    """When the token expires."""
     user_type: Role
 
 
@@ -88,10 +88,10 @@ class Authenticated(msgspec.Struct, frozen=True):
 
 
 def _fields() -> list[tuple[str, Any]]:
-    """The stored fields, as they are shown; `is_online` is derived and stands behind `last_seen`."""
+    """The stored fields with the types of the response. `is_online` is derived, and follows `last_seen`."""
     fields: list[tuple[str, Any]] = []
     for name, kind in get_type_hints(UserRow).items():
-        fields.append((name, _AS_SHOWN.get(kind, kind)))
+        fields.append((name, _RENDERED_TYPES.get(kind, kind)))
         if name == "last_seen":
             fields.append(
                 (
@@ -115,7 +115,7 @@ class UserAnswer(msgspec.Struct, frozen=True):
 
 
 class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which users, in which order."""
+    """Filters, order and page."""
 
     user_type: Role | None = None
     active: Literal["true", "false"] | None = None
@@ -131,7 +131,7 @@ class UserListQuery(msgspec.Struct, frozen=True, kw_only=True):
     order_by: OrderBy = OrderBy.USER_ID
     order_dir: Direction = Direction.ASC
     page: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Page number, starting at 0.")] = 0
-    per_page: Annotated[int, Meta(ge=1, le=MOST_PER_PAGE)] = 10
+    per_page: Annotated[int, Meta(ge=1, le=MAX_PER_PAGE)] = 10
 
 
 USER_LIST = Query(UserListQuery, FieldByField, empty_is_absent=True, stored=True)

@@ -1,4 +1,4 @@
-"""What a user's fields may be, beyond their types. Each rule takes a value and returns what is stored of it."""
+"""Checks of a user's fields beyond their types. Each takes a value, and returns the one to store or raises Invalid."""
 
 from __future__ import annotations
 
@@ -11,39 +11,44 @@ from service.domain.names import new_email, new_name
 from service.errors import Invalid
 from service.web.http.param_decode import Checks
 
-MOST_NETWORKS = 100
+MAX_NETWORKS = 100
 
 
 def new_password(text: str) -> str:
-    """One that bcrypt takes whole."""
+    """A password that bcrypt does not truncate."""
     if is_hash(text):
         raise Invalid("this is the hash of a password, not a password")
     encode_new_password(text)
     return text
 
 
-def password_or_none(text: str) -> str:
-    """Empty: unchanged. A hash, too, if it is the stored one, which the caller looks at: so clients send it back."""
+def changed_password(text: str) -> str:
+    """A new password; empty means unchanged. A hash passes: the caller compares it with the stored one."""
     return text if not text or is_hash(text) else new_password(text)
 
 
-def auth_ip(listed: list[str]) -> list[str]:
-    """Addresses and networks."""
-    if len(listed) > MOST_NETWORKS:
-        raise Invalid(f"at most {MOST_NETWORKS} addresses and networks")
+def check_networks(listed: list[str]) -> list[str]:
+    """IP addresses and networks."""
+    if len(listed) > MAX_NETWORKS:
+        raise Invalid(f"at most {MAX_NETWORKS} addresses and networks")
     for text in listed:
         networks.network(text)
     return listed
 
 
-def moment(at: datetime | None) -> datetime | None:
-    """Within the years that both Python and PostgreSQL have, in UTC."""
+def check_time(at: datetime | None) -> datetime | None:
+    """A time in UTC, within the years that both Python and PostgreSQL support."""
     try:
         return at.astimezone(UTC) if at is not None else None
     except OverflowError:
         raise Invalid("this is not within the years 1 to 9999 in UTC") from None
 
 
-_COMMON: dict[str, Any] = {"name": new_name, "email": new_email, "auth_ip": auth_ip, "cdr_expire": moment}
-OF_NEW: Checks = {**_COMMON, "passwd": new_password}
-OF_CHANGES: Checks = {**_COMMON, "passwd": password_or_none}
+_COMMON_CHECKS: dict[str, Any] = {
+    "name": new_name,
+    "email": new_email,
+    "auth_ip": check_networks,
+    "cdr_expire": check_time,
+}
+NEW_USER_CHECKS: Checks = {**_COMMON_CHECKS, "passwd": new_password}
+USER_CHANGE_CHECKS: Checks = {**_COMMON_CHECKS, "passwd": changed_password}

@@ -11,9 +11,9 @@ import pytest
 
 from service.web import routes
 from service.web.http import params
-from service.web.openapi.document import operation_id
 from service.web.openapi.examples import EXAMPLES
 from service.web.openapi.operation import Operation
+from service.web.openapi.operation_description import operation_id
 from service.web.presence.query import TICKET
 from tests.support.server import ADMIN_UID, Server
 

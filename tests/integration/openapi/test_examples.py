@@ -19,8 +19,8 @@ from local.asterisk_programs import Programs
 from service.domain.presence.item import Item
 from service.web import routes
 from service.web.app_keys import PRESENCE_FEED
-from service.web.openapi.document import operation_id
 from service.web.openapi.examples import EXAMPLES, FILE
+from service.web.openapi.operation_description import operation_id
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, AGENT_UID, Server
 

@@ -19,7 +19,8 @@ from service.domain.names import new_name
 from service.errors import Invalid
 from service.web import routes
 from service.web.openapi import error_schemas
-from service.web.openapi.document import document, operation_id
+from service.web.openapi.document import document
+from service.web.openapi.operation_description import operation_id
 
 FAMILIES = routes.families(with_metrics=True)
 OPERATIONS = [each for family in FAMILIES.values() for each in family]
