@@ -7,7 +7,7 @@ import logging
 import structlog
 
 MAX_NAMED = 20
-"""Maximum extensions named above level debug at one time: a log that names 20,000 helps nobody."""
+"""Maximum extensions named above level debug at one time: a log that names 20,000 is useless."""
 
 
 class ExtensionWarnings:

@@ -23,7 +23,7 @@ from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import WorkerMetrics
 from service.web.server import aiohttp_internals
-from service.web.server.connection_limit import CONNECTION_LIMIT, LEAST
+from service.web.server.connection_limit import CONNECTION_LIMIT, MIN_CONNECTIONS
 from service.web.server.dispatcher import COUNT_RESPONSE, DRAINING, OUTAGE
 from service.web.server.runner import HttpRunner
 from service.web.server.write_backlog import WRITE_BACKLOG
@@ -67,7 +67,9 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         demo = await stack.enter_async_context(_demo_guard(app[app_keys.DIRECTORY], settings, sockets, stop))
         garbage_collection.freeze_startup_objects()
         connections = app[CONNECTION_LIMIT]
-        connections.most = min(connections.most, max(LEAST, file_descriptors.left_for_clients(settings)))
+        connections.max_connections = min(
+            connections.max_connections, max(MIN_CONNECTIONS, file_descriptors.left_for_clients(settings))
+        )
         supervisor.failed.add_done_callback(lambda _: stop.set())
         if worker is not None:
             app[METRICS].worker_metrics = worker.worker_metrics

@@ -53,4 +53,4 @@ def _words(kind: inspect.Type) -> str:
             return "a list"
         case inspect.AnyType():
             return "any JSON"
-    raise TypeError(f"nobody said how to call {kind}")
+    raise TypeError(f"no description of {kind}")

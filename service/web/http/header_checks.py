@@ -1,4 +1,4 @@
-"""Refusals by a request's headers alone: decided before authentication, and before the body is read."""
+"""Checks of a request's headers, before authentication and before the body is read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from service.web.app_keys import SETTINGS
 from service.web.http.errors import BodyEncoded, BodyTooLarge, RequestError, TransferCodingUnknown
 
 
-def forbidden(request: web.Request) -> RequestError | None:
-    """Why the request is refused; None if nothing in its headers forbids it.
+def find_error(request: web.Request) -> RequestError | None:
+    """The error in the headers; None if there is none.
 
-    A few bytes in a content coding may hold gigabytes, and no client needs one for 64 KiB. So each is refused, also
-    `identity`: RFC 9110 (8.4.1) reserves it for `Accept-Encoding`. The only transfer coding is `chunked`; any other
-    is a 501 (RFC 9112, 6.1).
+    A few compressed bytes may expand to gigabytes, and no client needs a content coding for 64 KiB. So every one is
+    refused, also `identity`: RFC 9110 (8.4.1) reserves it for `Accept-Encoding`. The only transfer coding is `chunked`;
+    any other is a 501 (RFC 9112, 6.1).
     """
     headers = request.headers
     if hdrs.TRANSFER_ENCODING in headers:

@@ -56,11 +56,11 @@ class PrebuiltResponse:
         """Size of the body in bytes."""
         return len(self._body)
 
-    def sent(self, request: web.BaseRequest, *, keep_alive: bool = True) -> bytes:
+    def render(self, request: web.BaseRequest, *, keep_alive: bool = True) -> bytes:
         """The whole response as bytes. The connection stays open if both `keep_alive` and the response allow it."""
-        return self.encoded(request.version, request.method, keep_alive=keep_alive)
+        return self.render_for(request.version, request.method, keep_alive=keep_alive)
 
-    def encoded(self, version: HttpVersion, method: str, *, keep_alive: bool) -> bytes:
+    def render_for(self, version: HttpVersion, method: str, *, keep_alive: bool) -> bytes:
         """The same for a request that could not be parsed."""
         kept = keep_alive and self.keep_alive
         if kept is (version == HttpVersion10):

@@ -29,7 +29,7 @@ class DirectoryReport(msgspec.Struct, frozen=True, rename="camel"):
     left_out: int
     """Rows that this release cannot read."""
     unknown_call_servers: dict[str, int]
-    """Extensions by call servers that the settings do not name: nobody can register those."""
+    """Numbers of extensions by call servers that the settings do not name; they cannot register."""
 
 
 class DatabaseReport(msgspec.Struct, frozen=True, rename="camel"):

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class PrivateName(NamedTuple):
-    """An attribute that aiohttp does not document."""
+    """An undocumented attribute of aiohttp."""
 
     owner: type
     name: str
@@ -40,10 +40,10 @@ NAMES = (
     PrivateName(web.RequestHandler, "_resume_reading_if_drained", "resume reading after that request"),
 )
 MISSING = tuple(str(each) for each in NAMES if not hasattr(each.owner, each.name))
-"""Those that the installed aiohttp lacks. Its connections have `__slots__`, so the class shows every attribute."""
+"""The names that the installed aiohttp lacks. Its connections have `__slots__`, so the class has every attribute."""
 
 
 def report_missing() -> None:
-    """Log which names the installed aiohttp lacks, if any."""
+    """Log the names that the installed aiohttp lacks, if any."""
     if MISSING:
         log.warning("aiohttp_internals_missing", version=aiohttp.__version__, names=MISSING)

@@ -1,4 +1,4 @@
-"""How many clients a process has at once, and who goes when one more comes: see docs/decisions/0011."""
+"""Limits the connections of a process, and chooses which one to close for a new one: see docs/decisions/0011."""
 
 from __future__ import annotations
 
@@ -16,63 +16,63 @@ from service.domain.networks import address_of, prefix
 
 log = structlog.get_logger(__name__)
 
-MOST = 32_768
-"""Clients of a process, where files would last for more: each takes about 12 KB, also while it rests."""
-LEAST = 8
-"""Clients of a process, however few files there are."""
-LOOKED_AT, LOOKS = 20, 3
-"""Clients among whom one that may go is looked for, and how often: looking at all would hold the loop."""
-TOLD_EVERY = 60.0
-"""Seconds between two lines in the log."""
+MAX_CONNECTIONS = 32_768
+"""Upper bound of the limit, even if there are more file descriptors: an idle connection takes about 12 KB."""
+MIN_CONNECTIONS = 8
+"""Lower bound of the limit, however few file descriptors there are."""
+SAMPLE_SIZE, MAX_SAMPLES = 20, 3
+"""Connections in a random sample that is searched for an idle one, and samples: a full search would block the loop."""
+LOG_INTERVAL = 60.0
+"""Minimum seconds between two log lines."""
 
 Network = IPv4Network | IPv6Network
 
 
 class Client(Protocol):
-    """A connection, as it is seen from here."""
+    """A connection."""
 
     place: str
     number: int
 
     def __hash__(self) -> int: ...
 
-    def rests_since(self) -> float | None:
-        """Since when nothing is asked on it, in the loop's time; None while something is, or is being answered."""
+    def idle_since(self) -> float | None:
+        """Since when no request is pending, in the event loop's time; None while one is."""
 
     def force_close(self) -> None:
-        """End it."""
+        """Close it."""
 
 
 class ConnectionLimit:
-    """One per process, for all its ports.
+    """The limit of a process, for all its ports.
 
-    There is no fixed bound per address: behind one there may be an office. But where there is no room, a connection at
-    rest makes it, of the address that has the most: who opens thousands replaces their own. Trusted proxies go last.
+    There is no fixed limit per address: an office may share one. When the limit is reached, an idle connection is
+    closed, from the address with the most: a client that opens thousands replaces its own. Trusted proxies come last.
     """
 
     def __init__(self, trusted: Sequence[Network]) -> None:
-        self.most = MOST
+        self.max_connections = MAX_CONNECTIONS
         self._trusted = trusted
         self._all: list[Client] = []
         self._per_place: Counter[str] = Counter()
-        self._told_at = float("-inf")
+        self._logged_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._all)
 
     def place_of(self, address: str) -> str:
-        """What counts as one address; none for a trusted proxy, which speaks for many."""
+        """The key under which an address is counted; empty for a trusted proxy, which serves many clients."""
         parsed = address_of(address)
         return "" if parsed is not None and any(parsed in network for network in self._trusted) else prefix(address)
 
-    def begin(self, client: Client) -> None:
-        """It is here; `place` is set."""
+    def add(self, client: Client) -> None:
+        """Count a connection; its `place` is set."""
         client.number = len(self._all)
         self._all.append(client)
         self._per_place[client.place] += 1
 
-    def end(self, client: Client) -> None:
-        """It is gone; it may be said twice."""
+    def remove(self, client: Client) -> None:
+        """Stop counting a connection. May be called twice."""
         if client.number < 0:
             return
         last = self._all.pop()
@@ -85,24 +85,24 @@ class ConnectionLimit:
             del self._per_place[client.place]
 
     def has_room(self) -> bool:
-        """Whether one more may be let in; where there is no room, one at rest makes it."""
-        if len(self._all) < self.most:
+        """Whether one more connection is allowed; at the limit an idle one is closed for it."""
+        if len(self._all) < self.max_connections:
             return True
-        if (now := monotonic()) - self._told_at > TOLD_EVERY:
-            self._told_at = now
-            log.warning("connection_limit_reached", limit=self.most)
+        if (now := monotonic()) - self._logged_at > LOG_INTERVAL:
+            self._logged_at = now
+            log.warning("connection_limit_reached", limit=self.max_connections)
         return self.make_room()
 
     def make_room(self) -> bool:
-        """End one connection at rest. False when none was found."""
-        for _ in range(LOOKS):
-            seen = random.sample(self._all, min(LOOKED_AT, len(self._all)))
-            resting = [
-                (self._weight(one), -since, one.number) for one in seen if (since := one.rests_since()) is not None
+        """Close an idle connection. Returns whether one was found."""
+        for _ in range(MAX_SAMPLES):
+            sample = random.sample(self._all, min(SAMPLE_SIZE, len(self._all)))
+            idle = [
+                (self._weight(one), -since, one.number) for one in sample if (since := one.idle_since()) is not None
             ]
-            if resting:
-                client = self._all[max(resting)[-1]]
-                self.end(client)
+            if idle:
+                client = self._all[max(idle)[-1]]
+                self.remove(client)
                 client.force_close()
                 return True
         return False
@@ -111,4 +111,4 @@ class ConnectionLimit:
         return self._per_place[client.place] if client.place else 0
 
 
-CONNECTION_LIMIT = web.AppKey("connections", ConnectionLimit)
+CONNECTION_LIMIT = web.AppKey("connection_limit", ConnectionLimit)

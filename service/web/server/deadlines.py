@@ -1,4 +1,4 @@
-"""A deadline for each of many things that all have the same time: one timer for all of them."""
+"""The same deadline for many items, with a single timer."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
-PER_TURN = 20
-"""Of those that are late, so many are told of in one turn of the loop."""
+LATE_PER_TURN = 20
+"""Late items handled per turn of the event loop."""
 
 
 class Deadlines(Generic[T]):
-    """Who is not ended within so many `seconds` after `begin` is handed to `late`, in order."""
+    """Calls `on_late`, in order, with each item that is not cancelled within `seconds` of its start."""
 
-    def __init__(self, seconds: float, late: Callable[[T], None]) -> None:
+    def __init__(self, seconds: float, on_late: Callable[[T], None]) -> None:
         self.seconds = seconds
-        self._late = late
-        self._began: dict[T, float] = {}
+        self._on_late = on_late
+        self._started: dict[T, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._began)
+        return len(self._started)
 
-    def begin(self, one: T) -> None:
-        """From now on; it must not have begun already."""
+    def start(self, item: T) -> None:
+        """Start an item's deadline. It must not be running."""
         loop = asyncio.get_running_loop()
-        self._began[one] = loop.time()
+        self._started[item] = loop.time()
         if self._timer is None:
-            self._timer = loop.call_later(self.seconds, self._look)
+            self._timer = loop.call_later(self.seconds, self._check)
 
-    def end(self, one: T) -> None:
-        """It is done, or was never begun."""
-        self._began.pop(one, None)
+    def cancel(self, item: T) -> None:
+        """Cancel an item's deadline, if it is running."""
+        self._started.pop(item, None)
 
     def older_than(self, seconds: float) -> Iterator[T]:
-        """Those that began before, the oldest first."""
+        """The items that started more than `seconds` ago, oldest first."""
         before = asyncio.get_running_loop().time() - seconds
-        for one, began in self._began.items():
-            if began > before:
+        for item, started_at in self._started.items():
+            if started_at > before:
                 return
-            yield one
+            yield item
 
-    def _look(self) -> None:
-        for one in [*islice(self.older_than(self.seconds), PER_TURN)]:
-            self.end(one)
-            self._late(one)
-        oldest = next(iter(self._began.values()), None)
+    def _check(self) -> None:
+        for item in [*islice(self.older_than(self.seconds), LATE_PER_TURN)]:
+            self.cancel(item)
+            self._on_late(item)
+        oldest = next(iter(self._started.values()), None)
         if oldest is None:
             self._timer = None
         else:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(oldest + self.seconds, loop.time() + 0.001), self._look)
+            self._timer = loop.call_at(max(oldest + self.seconds, loop.time() + 0.001), self._check)

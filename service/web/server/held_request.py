@@ -1,4 +1,4 @@
-"""Waiting within an answer that takes long: until something arrives, the answer has to end, or time is up."""
+"""Waits within a long poll or stream: until news arrives, the response has to end, or the time is up."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from aiohttp import web
 
 from service.web.server.connection_bounds import connection_of
 
-LAST_WORDS = 1.0
-"""Seconds that a write may still take once the answer has to end."""
+FINAL_WRITE_DEADLINE = 1.0
+"""Seconds for a write once the response has to end."""
 
 
 class Waiter:
-    """One per answer. `arrived` and `end` are called by others, and never wait."""
+    """The waiter of one response. Other tasks call `on_news` and `end`, which never wait."""
 
-    __slots__ = ("_arrived", "_waiting", "_writing", "ended")
+    __slots__ = ("_has_news", "_waiting", "_writing", "ended")
 
     def __init__(self) -> None:
         self.ended = False
-        self._arrived = False
+        self._has_news = False
         self._waiting: asyncio.Future[None] | None = None
         self._writing: asyncio.Timeout | None = None
 
-    def arrived(self) -> None:
-        """There is something to look at."""
-        self._arrived = True
+    def on_news(self) -> None:
+        """Wake the handler: something changed."""
+        self._has_news = True
         self._wake()
 
     def end(self) -> None:
-        """The answer has to end: its token did, or the process stops."""
+        """End the response: its token has ended, or the process stops."""
         self.ended = True
-        self.arrived()
+        self.on_news()
         if self._writing is not None:
-            self._hasten(self._writing)
+            self._shorten(self._writing)
 
     async def wait(self, within: float | None = None) -> None:
-        """Return once something arrived since the last wait, the answer has to end, or so many seconds have passed."""
-        if not self._arrived:
+        """Return when there was news since the last wait, the response has to end, or `within` seconds have passed."""
+        if not self._has_news:
             loop = asyncio.get_running_loop()
             self._waiting = loop.create_future()
             timer = loop.call_later(within, self._wake) if within is not None else None
@@ -49,7 +49,7 @@ class Waiter:
                 if timer is not None:
                     timer.cancel()
                 self._waiting = None
-        self._arrived = self.ended
+        self._has_news = self.ended
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
@@ -57,18 +57,18 @@ class Waiter:
 
     @contextmanager
     def writing(self, deadline: asyncio.Timeout) -> Iterator[None]:
-        """While the block lasts, `end` leaves it LAST_WORDS at most. Inside of the `async with` of the deadline."""
+        """Within the block, `end` shortens `deadline` to FINAL_WRITE_DEADLINE. Use it inside the deadline's block."""
         self._writing = deadline
         if self.ended:
-            self._hasten(deadline)
+            self._shorten(deadline)
         try:
             yield
         finally:
             self._writing = None
 
     @staticmethod
-    def _hasten(deadline: asyncio.Timeout) -> None:
-        soon = asyncio.get_running_loop().time() + LAST_WORDS
+    def _shorten(deadline: asyncio.Timeout) -> None:
+        soon = asyncio.get_running_loop().time() + FINAL_WRITE_DEADLINE
         when = deadline.when()
         if not deadline.expired() and (when is None or when > soon):
             deadline.reschedule(soon)
@@ -76,10 +76,10 @@ class Waiter:
 
 @contextmanager
 def while_connected(request: web.Request, ended: Callable[[], None]) -> Iterator[None]:
-    """While the block lasts, `ended` is called once the client is gone."""
+    """Within the block, call `ended` when the client is gone."""
     connection = connection_of(request)
-    connection.tell_lost(ended)
+    connection.notify_lost(ended)
     try:
         yield
     finally:
-        connection.tell_lost(None)
+        connection.notify_lost(None)

@@ -1,4 +1,4 @@
-"""Which handler a request's path belongs to: plain paths by a look into a table, all others by aiohttp's router."""
+"""Finds the handler of a path: plain paths in a table, all others through aiohttp's router."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from service.web.http.handlers import Handler, SyncHandler
 
 R = TypeVar("R", bound=web.Request)
 
-NOWHERE = "none"
-"""The label of what belongs to no route."""
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-"""A part of a path that says the same whether it is unquoted or not."""
+NO_ROUTE = "none"
+"""The label of requests without a route."""
+_PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+"""A path segment that unquoting does not change."""
 _SLASHES = re.compile(r"/{2,}")
-MOST_PARTS = 16
-"""Parts of a path that are looked at: no route has as many, and aiohttp's router takes the square of their number."""
+MAX_SEGMENTS = 16
+"""Segments of a path that are considered: no route has as many, and aiohttp's router takes quadratic time."""
 
 
 class PathMatch(NamedTuple):
-    """Where a request belongs. A tuple, as one is made for most polls of presence."""
+    """The route of a request. A tuple, since most presence polls make one."""
 
     match: web.UrlMappingMatchInfo
     handler: Handler
     label: str
-    """The route's pattern, for the metrics: never a path that a client made up."""
+    """The route's pattern, for the metrics: never a path that the client chose."""
     sync_handler: SyncHandler | None = None
 
 
 class PathTable:
-    """The table is made from the application's own routes, so there is no second opinion on what a path means."""
+    """The table. It is derived from the application's routes, so that both always agree."""
 
     def __init__(self, app: web.Application, sync_handlers: Mapping[tuple[str, str], SyncHandler]) -> None:
         self._app = app
@@ -41,8 +41,8 @@ class PathTable:
         self._fixed: dict[tuple[str, str], PathMatch] = {}
         self._by_last: defaultdict[tuple[str, str], list[tuple[re.Pattern[str], PathMatch]]] = defaultdict(list)
         for route in app.router.routes():
-            resource, found = route.resource, self._found(web.UrlMappingMatchInfo({}, route))
-            if isinstance(resource, web.PlainResource):  # of two for the same path the router takes the first
+            resource, found = route.resource, self._path_match(web.UrlMappingMatchInfo({}, route))
+            if isinstance(resource, web.PlainResource):  # the router takes the first of two equal paths
                 self._fixed.setdefault((route.method, resource.canonical), found)
             elif isinstance(resource, web.DynamicResource):
                 head, _, last = resource.canonical.rpartition("/")
@@ -50,14 +50,14 @@ class PathTable:
                     self._by_last[route.method, head].append((resource.get_info()["pattern"], found))
 
     def find(self, request: web.Request) -> PathMatch | None:
-        """Where a plain path belongs: one that is fixed, or whose last part is the only argument. None for others."""
+        """The route of a plain path: fixed, or with the last segment as its only parameter. None for others."""
         path = request.rel_url.raw_path
         found = self._fixed.get((request.method, path))
         if found is not None:
             return found
         head, _, last = path.rpartition("/")
         routes = self._by_last.get((request.method, head))
-        if routes is not None and _PLAIN.fullmatch(last):
+        if routes is not None and _PLAIN_SEGMENT.fullmatch(last):
             for pattern, found in routes:
                 if match := pattern.fullmatch(path):
                     info = web.UrlMappingMatchInfo(match.groupdict(), found.match.route)
@@ -65,32 +65,32 @@ class PathTable:
         return None
 
     async def resolve(self, request: R) -> tuple[R, PathMatch]:
-        """Where aiohttp's router says that it belongs, each run of raw slashes taken as one: served, not redirected.
+        """The route that aiohttp's router finds. A run of raw slashes counts as one: it is served, not redirected.
 
-        The seed's own example asks for `/v1//user/1795`. `%2F` is no raw slash and stays what it is.
+        The API's own example requests `/v1//user/1795`. `%2F` is not a raw slash and stays unchanged.
         """
         url = request.rel_url
         if "//" in url.raw_path:
             path = _SLASHES.sub("/", url.raw_path)
             url = url.build(path=path, query_string=url.raw_query_string, encoded=True)
             request = cast(R, request.clone(rel_url=url))
-        parts = url.raw_path.split("/", MOST_PARTS + 1)
+        parts = url.raw_path.split("/", MAX_SEGMENTS + 1)
         looked_up: web.Request = request
-        if len(parts) > MOST_PARTS + 1:
+        if len(parts) > MAX_SEGMENTS + 1:
             looked_up = request.clone(rel_url=url.build(path="/".join(parts[:-1]), encoded=True))
-        return request, self._found(await self._app.router.resolve(looked_up))
+        return request, self._path_match(await self._app.router.resolve(looked_up))
 
-    def _found(self, match: web.UrlMappingMatchInfo) -> PathMatch:
+    def _path_match(self, match: web.UrlMappingMatchInfo) -> PathMatch:
         self._complete(match)
         resource = match.route.resource
         handler = cast(Handler, match.handler)
         if resource is None:
-            return PathMatch(match, handler, NOWHERE)
+            return PathMatch(match, handler, NO_ROUTE)
         label = resource.canonical
         return PathMatch(match, handler, label, self._sync_handlers.get((match.route.method, label)))
 
     def _complete(self, match: web.UrlMappingMatchInfo) -> web.UrlMappingMatchInfo:
-        """As aiohttp's application would leave it."""
+        """Complete a match as aiohttp's application does."""
         match.add_app(self._app)
         match.freeze()
         return match

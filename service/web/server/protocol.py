@@ -1,7 +1,7 @@
 """A connection that answers most polls without a task.
 
-aiohttp's server has a task for each connection and one more for each request, which cost more than the rest of a poll.
-So a `FastPathConnection` first asks a synchronous handler, in the call that brought the request (docs/decisions/0008).
+aiohttp's server runs a task per connection and one per request, which cost more than the rest of a poll. So a
+`FastPathConnection` first tries a synchronous handler, in the call that delivered the request (docs/decisions/0008).
 It uses private names of aiohttp: `aiohttp_internals` lists them.
 """
 
@@ -20,7 +20,7 @@ from service.web.server.dispatcher import Dispatcher
 from service.web.server.request import Request
 
 HEAD_LIMIT = 1 << 16
-"""Bytes of a head that comes in pieces."""
+"""Maximum bytes of a head that arrives in pieces."""
 
 
 class RequestFactory(Protocol):
@@ -30,41 +30,41 @@ class RequestFactory(Protocol):
     clock: Callable[[], float]
 
     def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
-        """What arrived, as handlers get it."""
+        """The request for the handler."""
 
 
 class FastPathConnection(BoundedConnection):
-    """One client. A poll is answered in the call that brought it, any other request by aiohttp's task."""
+    """A client's connection. A poll is answered in the call that delivered it, any other request by aiohttp's task."""
 
     __slots__ = ("_ahead", "_requests")
 
     def __init__(self, dispatcher: Dispatcher, server: web.Server, bounds: ConnectionBounds, **options: Any) -> None:
         super().__init__(dispatcher, server, bounds, **options)
         self._requests = cast(RequestFactory, server)
-        self._ahead = 0  # bytes behind the request that is being answered
+        self._ahead = 0  # bytes behind the pending request
 
     def data_received(self, data: bytes) -> None:
-        """Answer at once what can be; all else, and whatever comes while it is under way, waits for aiohttp's task."""
+        """Try the synchronous handler; everything else, and what arrives meanwhile, goes to aiohttp's task."""
         waiter = self._waiter
         if waiter is None or waiter.done():  # a request is being answered, or the connection is being closed
             web.RequestHandler.data_received(self, data)
-            self._bound_ahead(len(data))
+            self._limit_read_ahead(len(data))
             return
-        self._waiter = None  # so that parsing wakes nobody
+        self._waiter = None  # so that parsing does not wake the task
         try:
             web.RequestHandler.data_received(self, data)
         finally:
             self._waiter = waiter
         if not self._messages:
-            self._bound_head(data)
+            self._check_head_size(data)
             return
         if self.reading_head:
-            self.head_is_there()
-        if not self._answered_sync():
+            self.on_head_complete()
+        if not self._try_sync():
             waiter.set_result(None)
 
-    def _answered_sync(self) -> bool:
-        """Whether there was one request, the usual kind of poll, and nothing to wait for; then it is answered."""
+    def _try_sync(self) -> bool:
+        """Answer a single request of the usual kind if nothing has to be waited for. Returns whether it did."""
         transport, parser, (message, payload) = self.transport, self._parser, self._messages[0]
         if (
             transport is None
@@ -75,7 +75,7 @@ class FastPathConnection(BoundedConnection):
             or message.should_close
             or message.upgrade
             or message.version != HttpVersion11
-            or self.writing_paused  # the client does not read what it asks for
+            or self.writing_paused  # the client does not read its responses
         ):
             return False
         request = self._requests.request(message, payload, self, None, None)
@@ -86,24 +86,24 @@ class FastPathConnection(BoundedConnection):
         parser.message_consumed()
         self._requests.requests_count += 1
         self._next_keepalive_close_time = self._requests.clock() + self.keepalive_timeout
-        transport.write(answer.sent(request))
+        transport.write(answer.render(request))
         return True
 
-    def is_at_rest(self) -> bool:
-        """Whether the client has asked for nothing that is not answered."""
-        return (self._body is None and not self._messages) or self._is_idle()
+    def is_idle(self) -> bool:
+        """Whether no request is pending."""
+        return (self._body is None and not self._messages) or self._is_task_idle()
 
-    def rests_since(self) -> float | None:
-        """As `ConnectionLimit` asks; aiohttp knows when the last answer ended."""
-        at_rest = self._is_idle() and not self.writing_paused
-        return self._next_keepalive_close_time - self.keepalive_timeout if at_rest else None
+    def idle_since(self) -> float | None:
+        """For `ConnectionLimit`; aiohttp notes when the last response ended."""
+        idle = self._is_task_idle() and not self.writing_paused
+        return self._next_keepalive_close_time - self.keepalive_timeout if idle else None
 
-    def _is_idle(self) -> bool:
+    def _is_task_idle(self) -> bool:
         """Whether aiohttp's task waits for a request."""
         return self._waiter is not None and not self._waiter.done()
 
-    def answered(self) -> None:
-        """Read on, or close where nothing more is to come."""
+    def on_request_ended(self) -> None:
+        """Continue reading, or close if nothing more can arrive."""
         self._ahead = 0
         if not self._messages:
             if self._half_closed:
@@ -112,18 +112,18 @@ class FastPathConnection(BoundedConnection):
                 self._resume_reading_if_drained()
 
     def close_half_closed(self) -> None:
-        """`answered` does, as it knows what waits."""
+        """Does nothing: `on_request_ended` closes, as it knows what is pending."""
 
-    def _bound_head(self, data: bytes) -> None:
-        """A piece of a head came, and the rest did not."""
+    def _check_head_size(self, data: bytes) -> None:
+        """Refuse a head in pieces that exceeds HEAD_LIMIT."""
         if self.count_head(data):
             self.expect_head()
         if self._head > HEAD_LIMIT:
-            self.head_is_there()
+            self.on_head_complete()
             self.refuse(HeadTooLarge(), begun=True)
 
-    def _bound_ahead(self, size: int) -> None:
-        """Read no more behind a request that is being answered, once there is plenty; `answered` reads on."""
+    def _limit_read_ahead(self, size: int) -> None:
+        """Pause reading behind a pending request beyond READ_AHEAD; `on_request_ended` continues."""
         if self.has_whole_body():
             self._ahead += size
             if self._ahead > READ_AHEAD and not self._buffer_paused:

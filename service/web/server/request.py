@@ -10,14 +10,14 @@ class Request(web.Request):
 
     ATTRS = web.Request.ATTRS | {"match"}
     match: web.UrlMappingMatchInfo
-    """The route, with the arguments in the path. The dispatcher sets it."""
+    """The route, with the path parameters. The dispatcher sets it."""
 
     @property
     def match_info(self) -> web.UrlMappingMatchInfo:
-        """The arguments in the path, by name."""
+        """The path parameters by name."""
         return self.match
 
     @property
     def app(self) -> web.Application:
-        """The application that the route belongs to."""
+        """The application of the route."""
         return self.match.current_app

@@ -1,4 +1,4 @@
-"""How aiohttp sends a prebuilt response."""
+"""Sends a prebuilt response through aiohttp."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from service.web.http.prebuilt_response import PrebuiltResponse
 
 
 class PrebuiltSender(web.StreamResponse):
-    """A ready answer, for aiohttp to send."""
+    """An aiohttp response that sends a prebuilt one."""
 
-    def __init__(self, answer: PrebuiltResponse) -> None:
-        super().__init__(status=answer.status)
-        self._answer: PrebuiltResponse | None = answer
+    def __init__(self, response: PrebuiltResponse) -> None:
+        super().__init__(status=response.status)
+        self._response: PrebuiltResponse | None = response
         self._request: web.BaseRequest | None = None
-        self._kept = False
+        self._keep_open = False
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the connection is kept once this is sent."""
-        return self._kept
+        """Whether the connection stays open after this response."""
+        return self._keep_open
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Nothing is sent before everything is known."""
-        assert self._answer is not None
+        """Sends nothing: `write_eof` sends the whole response."""
+        assert self._response is not None
         self._request = request
-        self._kept = request.keep_alive and self._answer.keep_alive
+        self._keep_open = request.keep_alive and self._response.keep_alive
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """All at once."""
-        request, answer = self._request, self._answer
+        """Send the whole response."""
+        request, response = self._request, self._response
         assert request is not None
-        assert answer is not None
-        sent = answer.sent(request, keep_alive=self._kept)
-        self._answer = answer = None  # a client that does not read keeps what is sent, and no more
-        await request.writer.write_eof(sent)
+        assert response is not None
+        data = response.render(request, keep_alive=self._keep_open)
+        self._response = response = None  # free it: while a slow client reads, only `data` is kept
+        await request.writer.write_eof(data)

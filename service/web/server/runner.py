@@ -1,6 +1,6 @@
-"""The application behind aiohttp's server: `Dispatcher` is asked for each answer, and for one to what is no HTTP.
+"""Runs the application on aiohttp's server, which calls the `Dispatcher` for every response.
 
-What a client may cost before it has said who it is has bounds here: see docs/decisions/0011.
+The cost of unauthenticated clients is bounded: see docs/decisions/0011.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from service.web.server.request import Request
 from service.web.server.write_backlog import WRITE_BACKLOG
 
 LINGER = 2.0
-"""Seconds in which an unwanted body is read and thrown away, so that its sender comes to read the answer."""
+"""Seconds for reading and discarding an unwanted body, so that its sender gets to read the response."""
 OPTIONS = {"access_log": None, "auto_decompress": False, "read_bufsize": READ_AHEAD, "lingering_time": LINGER}
 
 
 class HttpRunner(web.ServerRunner):
     """Starts and ends an application. The options are those of aiohttp's `RequestHandler`.
 
-    There is no access log: it costs more than an answer. Nothing is inflated, whoever sends it.
+    There is no access log: it costs more than a response. No body is decompressed.
     """
 
     def __init__(self, app: web.Application, *, shutdown_timeout: float = 60.0, **options: Any) -> None:
@@ -42,7 +42,7 @@ class HttpRunner(web.ServerRunner):
         await super().setup()
 
     async def shutdown(self) -> None:
-        """Tell the application that its connections are about to be closed."""
+        """Notify the application that its connections are about to be closed."""
         await self._application.shutdown()
 
     async def cleanup(self) -> None:
@@ -52,24 +52,24 @@ class HttpRunner(web.ServerRunner):
 
 
 class HttpServer(web.Server):
-    """Makes a connection for each client: with a fast path, unless aiohttp lacks what that needs."""
+    """Makes a connection for each client: with a fast path, unless aiohttp lacks the names that it needs."""
 
     def __init__(self, app: web.Application, *, handler_cancellation: bool = False, **options: Any) -> None:
         self._dispatcher, self._options = Dispatcher(app), {**options, **OPTIONS}
         self._event_loop, self._body_limit = asyncio.get_running_loop(), app[SETTINGS].body_limit
         self._bounds = ConnectionBounds(app[WRITE_BACKLOG], app[CONNECTION_LIMIT])
-        self._connection = BoundedConnection if aiohttp_internals.MISSING else FastPathConnection
+        self._connection_type = BoundedConnection if aiohttp_internals.MISSING else FastPathConnection
         self.clock = self._event_loop.time
         super().__init__(self._dispatcher.answer, request_factory=self.begun, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
 
     def begun(self, message: Any, payload: Any, protocol: BoundedConnection, writer: Any, task: Any) -> Request:
-        """A request that aiohttp's task begins to answer now."""
-        protocol.begin(payload)
+        """The request that aiohttp's task begins to answer."""
+        protocol.on_request_begun(payload)
         return self.request(message, payload, protocol, writer, task)
 
     def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
-        """What arrived, as handlers get it."""
+        """The request for the handler."""
         return Request(message, payload, protocol, writer, task, self._event_loop, client_max_size=self._body_limit)
 
     def __call__(self) -> web.RequestHandler:
-        return self._connection(self._dispatcher, self, self._bounds, loop=self._event_loop, **self._options)
+        return self._connection_type(self._dispatcher, self, self._bounds, loop=self._event_loop, **self._options)

@@ -1,7 +1,7 @@
-"""Bytes that clients have asked for and do not take: for how long they are kept, and how many.
+"""Bounds the bytes that clients requested and do not read, in time and in size.
 
-A transport tells when it holds back what the kernel does not take. So nothing is counted for a client that reads, and
-everything for one that does not, whoever wrote it: a poll answered at once, a handler, a stream.
+A transport pauses writing when the kernel takes no more. So a client that reads costs nothing, and for one that does
+not, every unsent byte counts, whether a synchronous handler, a coroutine or a stream wrote it.
 """
 
 from __future__ import annotations
@@ -16,75 +16,75 @@ from service.errors import Overloaded
 from service.web.server.deadlines import Deadlines
 
 WRITE_DEADLINE = 30.0
-"""Seconds in which a client must have taken what was written for it; then its connection is aborted."""
-MOST = 64 << 20
-"""Unsent bytes of a process, beyond which large answers are refused. At twice as many the oldest go at once."""
+"""Seconds within which a client must read what was written; then its connection is aborted."""
+MAX_UNSENT = 64 << 20
+"""Unsent bytes of a process beyond which large responses are refused. Beyond twice that, the oldest are aborted."""
 GRACE = 2.0
-"""Seconds that an answer is safe, also when others want its room: a client far away may need as long."""
-PER_TURN = 20
-"""Connections that are aborted in one turn of the loop."""
+"""Seconds before a response may be aborted to make room: a distant client may need as long."""
+ABORTS_PER_TURN = 20
+"""Connections aborted per turn of the event loop."""
 LARGE = 1 << 16
-"""Bytes of an answer that needs room. What is smaller is always sent: a refusal is, too."""
+"""Size in bytes from which a response needs room. Smaller ones, such as errors, are always sent."""
 
 
-class Line(Protocol):
-    """A connection, as it is seen from here."""
+class Writer(Protocol):
+    """A connection with unsent bytes."""
 
     def __hash__(self) -> int: ...
 
     def unsent_bytes(self) -> int:
-        """How much it holds back now."""
+        """The unsent bytes now."""
 
     def abort(self) -> None:
-        """Drop it, with all that it holds back."""
+        """Drop the connection with its unsent bytes."""
 
 
 class WriteBacklog:
-    """One per process. A connection sends one answer at a time, so what it holds back when it begins is the most."""
+    """The unsent bytes of a process. A connection sends one response at a time, so its backlog only shrinks."""
 
     def __init__(self) -> None:
         self.aborted = 0
-        """Connections that did not take their answers."""
+        """Connections aborted since the start."""
         self.bytes = 0
         self.full = False
-        self._sizes: dict[Line, int] = {}
-        self._deadlines: Deadlines[Line] = Deadlines(WRITE_DEADLINE, self._abort)
+        self._sizes: dict[Writer, int] = {}
+        self._deadlines: Deadlines[Writer] = Deadlines(WRITE_DEADLINE, self._abort)
 
-    def begin(self, line: Line) -> None:
-        """A connection holds something back."""
-        size = self._sizes[line] = line.unsent_bytes()
-        self._deadlines.begin(line)
+    def add(self, writer: Writer) -> None:
+        """Count a connection that has paused writing."""
+        size = self._sizes[writer] = writer.unsent_bytes()
+        self._deadlines.start(writer)
         self._count(size)
-        if self.bytes > 2 * MOST:
-            self._make_room(lambda: self.bytes <= 2 * MOST, 0.0)
+        if self.bytes > 2 * MAX_UNSENT:
+            self._make_room(lambda: self.bytes <= 2 * MAX_UNSENT, 0.0)
 
-    def end(self, line: Line) -> None:
-        """It has sent everything, or is gone."""
-        self._deadlines.end(line)
-        if (size := self._sizes.pop(line, None)) is not None:
+    def remove(self, writer: Writer) -> None:
+        """Stop counting a connection: it has sent everything, or is gone."""
+        self._deadlines.cancel(writer)
+        if (size := self._sizes.pop(writer, None)) is not None:
             self._count(-size)
 
-    def demand_room(self) -> None:
-        """For a large answer. Raises Overloaded when clients that do read take all there is."""
+    def require_room(self) -> None:
+        """Make room for a large response. Raises Overloaded if there is none to make."""
         if self.full:
             self._make_room(lambda: not self.full, GRACE)
         if self.full:
             raise Overloaded("too many answers wait to be read")
 
     def _make_room(self, enough: Callable[[], bool], grace: float) -> None:
-        for line in [*islice(self._deadlines.older_than(grace), PER_TURN)]:
+        for writer in [*islice(self._deadlines.older_than(grace), ABORTS_PER_TURN)]:
             if enough():
                 return
-            self._abort(line)
+            self._abort(writer)
 
-    def _abort(self, line: Line) -> None:
+    def _abort(self, writer: Writer) -> None:
         self.aborted += 1
-        self.end(line)
-        line.abort()
+        self.remove(writer)
+        writer.abort()
 
     def _count(self, size: int) -> None:
         self.bytes += size
-        self.full = self.bytes > MOST
+        self.full = self.bytes > MAX_UNSENT
 
 
-WRITE_BACKLOG = web.AppKey("unsent", WriteBacklog)
+WRITE_BACKLOG = web.AppKey("write_backlog", WriteBacklog)

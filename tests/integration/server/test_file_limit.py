@@ -105,9 +105,9 @@ class Resting:
 
     def __init__(self, limit: ConnectionLimit, address: str, since: float | None) -> None:
         self.place, self.number, self.since, self.gone = limit.place_of(address), -1, since, False
-        limit.begin(self)
+        limit.add(self)
 
-    def rests_since(self) -> float | None:
+    def idle_since(self) -> float | None:
         return self.since
 
     def force_close(self) -> None:
@@ -117,7 +117,7 @@ class Resting:
 def test_whoever_has_the_most_makes_room_and_a_trusted_proxy_goes_last() -> None:
     random.seed(1)
     limit = ConnectionLimit([ip_network("10.0.0.0/8")])
-    limit.most = 19
+    limit.max_connections = 19
     office = [Resting(limit, "192.0.2.1", number) for number in range(3)]
     proxy = [Resting(limit, "10.1.1.1", 0.0) for _ in range(8)]
     flood = [Resting(limit, f"2001:db8::{number:x}", 100.0 + number) for number in range(8)]
@@ -131,11 +131,11 @@ def test_whoever_has_the_most_makes_room_and_a_trusted_proxy_goes_last() -> None
 
 def test_where_nobody_rests_there_is_no_room_and_every_end_counts_once() -> None:
     limit = ConnectionLimit([])
-    limit.most = 2
+    limit.max_connections = 2
     clients = [Resting(limit, "192.0.2.1", None) for _ in range(2)]
     assert not limit.has_room()
     for _ in range(2):
-        limit.end(clients[0])
+        limit.remove(clients[0])
     assert (len(limit), limit.has_room()) == (1, True)
-    limit.end(clients[1])
+    limit.remove(clients[1])
     assert (len(limit), dict(limit._per_place)) == (0, {})

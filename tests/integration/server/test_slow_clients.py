@@ -201,7 +201,7 @@ async def test_where_many_do_not_read_those_who_do_are_answered(
     database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Large answers are refused while there is no room, small ones never; and whoever takes too long makes room."""
-    monkeypatch.setattr(write_backlog, "MOST", 2 << 20)
+    monkeypatch.setattr(write_backlog, "MAX_UNSENT", 2 << 20)
     monkeypatch.setattr(write_backlog, "GRACE", 3600.0)
     server = await start(database.settings())
     await database.execute(MANY, 2000)
