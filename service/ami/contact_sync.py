@@ -156,7 +156,7 @@ class ContactSync:
         differing = []
         async for endpoints in in_slices(list(self._wanted), SLICE):
             for endpoint in endpoints:
-                known = self._contacts.told(endpoint)
+                known = self._contacts.reported(endpoint)
                 if known is not None and {contact.uri for contact in known} != _uris(listed.get(endpoint, {})):
                     differing.append(endpoint)
         chosen = random.sample(differing, min(len(differing), MAX_REREADS))

@@ -97,7 +97,7 @@ class Contradictions:
     def _is_contradictory(self, endpoint: str) -> bool:
         state = self._states.get(device_of(endpoint))
         if state is DeviceState.NOT_INUSE:
-            return self._contacts.told(endpoint) == ()
+            return self._contacts.reported(endpoint) == ()
         if state is DeviceState.UNAVAILABLE:
-            return any(contact.reachable for contact in self._contacts.told(endpoint) or ())
+            return any(contact.reachable for contact in self._contacts.reported(endpoint) or ())
         return False

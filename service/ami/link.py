@@ -177,7 +177,7 @@ class Link(LinkEvents):
     async def _ping(self, connection: AmiClient) -> None:
         sent_at = self._clock()
         await connection.ping(self._deadline)
-        self.states.confirmed(sent_at)
+        self.states.confirm(sent_at)
         self.facts.last_pong = time.time()
 
     async def _wait_for_wake(self, seconds: float) -> None:

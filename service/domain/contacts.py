@@ -1,10 +1,10 @@
-"""Who is registered where: the contacts of one call server's endpoints, and whether they answer.
+"""The contacts of one call server's endpoints: their registrations, and whether they answer.
 
-Registered and reachable are separate facts. A phone that lost its network is registered, and not reachable; Asterisk's
-device state calls both that and nobody's registration UNAVAILABLE.
+Registered and reachable are separate facts. A phone that lost its network is registered but not reachable. Asterisk's
+device state is UNAVAILABLE both for it and for an endpoint without a registration.
 
-Synchronous and pure, like the device states, and fed by the same link: an endpoint is known once this link has read its
-contacts, or heard of one that came or went. An event that comes while they are read counts more than what was read.
+Synchronous and pure, and written by the link of the device states. An endpoint is known once this link has read its
+contacts. Events win over a list that is read at the same time.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One registration, as far as Asterisk told."""
+    """One registration, as far as Asterisk has reported it."""
 
     uri: str
     reachable: bool | None = None
-    """Whether it answered the last qualify; None before the first."""
+    """Whether the contact answered the last qualify; None before the first."""
     round_trip_us: int | None = None
-    """Microseconds that its answer took."""
+    """Round-trip time of the last qualify in microseconds."""
     address: str | None = None
-    """Where its last REGISTER came from, `host:port`."""
+    """Source of the last REGISTER, `host:port`."""
     user_agent: str | None = None
     expires_at: datetime | None = None
-    """When the registration ends unless it is renewed."""
+    """Expiry of the registration unless it is renewed."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What one event says of a contact."""
+class _StatusEvent:
+    """A `ContactStatus` event."""
 
     status: str
     round_trip_us: int | None
 
-    def change(self, contacts: dict[str, Contact], uri: str) -> None:
+    def apply_to(self, contacts: dict[str, Contact], uri: str) -> None:
         if self.status == "Removed":
             contacts.pop(uri, None)
             return
         reachable = {"Reachable": True, "Unreachable": False}.get(self.status)
-        took = self.round_trip_us if reachable else None
-        contacts[uri] = replace(contacts.get(uri) or Contact(uri), reachable=reachable, round_trip_us=took)
+        round_trip_us = self.round_trip_us if reachable else None
+        contacts[uri] = replace(contacts.get(uri) or Contact(uri), reachable=reachable, round_trip_us=round_trip_us)
 
 
 class Contacts:
-    """The contacts per endpoint. What is not known is None, never an empty answer."""
+    """The contacts per endpoint. Unknown contacts are None, never empty."""
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, Contact]] = {}
         self._doubted: set[str] = set()
-        self._reading: dict[str, dict[str, _Told]] = {}  # what events told of an endpoint that is being read
+        self._reading: dict[str, dict[str, _StatusEvent]] = {}  # events of endpoints that are being read
 
     def __len__(self) -> int:
         return sum(map(len, self._known.values()))
@@ -60,58 +60,58 @@ class Contacts:
     def __contains__(self, endpoint: str) -> bool:
         return endpoint in self._known
 
-    # --- what the link says ------------------------------------------------------------------------------------
+    # --- writing: the link -------------------------------------------------------------------------------------
 
     def begin_reading(self, endpoint: str) -> None:
-        """An endpoint's contacts are about to be read."""
+        """Begin to read an endpoint's contacts."""
         self._reading[endpoint] = {}
 
     def end_reading(self, endpoint: str, contacts: Iterable[Contact] | None) -> None:
-        """They were read, or could not be (None). What events told meanwhile counts more."""
-        told = self._reading.pop(endpoint, {})
+        """Set the contacts that were read; None if reading failed. Events that came meanwhile win."""
+        events = self._reading.pop(endpoint, {})
         if contacts is None:
             return
         read = self._known[endpoint] = {contact.uri: contact for contact in contacts}
-        for uri, event in told.items():
-            event.change(read, uri)
+        for uri, event in events.items():
+            event.apply_to(read, uri)
 
     def apply(self, endpoint: str, uri: str, status: str, round_trip_us: int | None) -> bool:
-        """A `ContactStatus` event. Returns whether more is to be known of this contact by reading it."""
-        event = _Told(status, round_trip_us)
+        """Apply a `ContactStatus` event. Returns whether the contact is new, so that its details must be read."""
+        event = _StatusEvent(status, round_trip_us)
         if endpoint in self._reading:
             self._reading[endpoint][uri] = event
         contacts = self._known.get(endpoint)
         new = status != "Removed" and (contacts is None or uri not in contacts)
         if contacts is not None:
-            event.change(contacts, uri)
+            event.apply_to(contacts, uri)
         return new
 
     def forget(self, endpoint: str) -> None:
-        """Nothing is known of an endpoint any more."""
+        """Forget an endpoint's contacts."""
         self._known.pop(endpoint, None)
         self._doubted.discard(endpoint)
 
     def doubt(self, endpoint: str) -> None:
-        """They cannot be true, as something else is told that contradicts them."""
+        """Mark an endpoint's contacts as doubtful, because another fact contradicts them."""
         self._doubted.add(endpoint)
 
     def trust(self, endpoint: str) -> None:
-        """Nothing contradicts them any more."""
+        """Remove the mark: the contradiction is resolved."""
         self._doubted.discard(endpoint)
 
     def lost(self) -> None:
-        """The link is gone, and with it all knowledge."""
+        """Forget everything: the link is lost."""
         self._known.clear()
         self._doubted.clear()
         self._reading.clear()
 
-    # --- what everybody asks -----------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------
 
     def of(self, endpoint: str) -> tuple[Contact, ...] | None:
-        """The contacts of an endpoint, or None when they are not known, or cannot be true."""
-        return None if endpoint in self._doubted else self.told(endpoint)
+        """Return an endpoint's contacts, None if they are unknown or doubtful."""
+        return None if endpoint in self._doubted else self.reported(endpoint)
 
-    def told(self, endpoint: str) -> tuple[Contact, ...] | None:
-        """The same, true or not."""
+    def reported(self, endpoint: str) -> tuple[Contact, ...] | None:
+        """Return an endpoint's contacts, doubtful or not."""
         contacts = self._known.get(endpoint)
         return None if contacts is None else tuple(contacts.values())

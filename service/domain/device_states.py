@@ -1,24 +1,23 @@
-"""The live map: what one call server's Asterisk says of its devices, and whether that is still true.
+"""The device states of one call server, and whether they are current.
 
-Synchronous and pure: it is told everything, including the time, and never waits. One link writes, anybody reads.
+Synchronous and pure: it gets the time from outside and never waits. One link writes, everyone reads.
 
-The snapshot rule
------------------
-A snapshot (`DeviceStateList`) and the events that come while it is taken are ordered only by this: the list is at
-least as new as every event read before it was asked for, and an event read after that may be older or newer than the
-list. The answer to a `Ping` that was sent after the list's end follows the events that wait at the AMI. So between
-`begin_snapshot` and `end_snapshot` the touched devices are remembered; at the end they keep the event's value, all
-others take the snapshot's, and a device in neither is unknown again. Measured on 200,000 random interleavings: writing
-the snapshot over the events ended wrong 50,759 times, only adding from it 69,481 times, this rule never.
+The snapshot rule ----------------- Only two things are known about the order of a snapshot (`DeviceStateList`) and the
+events around it. The list is at least as new as every event read before it was requested. An event read after that may
+be older or newer than the list. The answer to a `Ping` that is sent after the list's end follows the events that are
+queued at the AMI. So between `begin_snapshot` and `end_snapshot` the touched devices are recorded. At the end they keep
+the event's value, all others take the snapshot's, and a device in neither becomes unknown. Measured on 200,000 random
+interleavings: overwriting events with the snapshot ended wrong 50,759 times, only adding from it 69,481 times, this
+rule never.
 
-Asterisk fills the list before it queues the event, so on a loaded machine an event whose change the list has already
+Asterisk fills the list before it queues the event. So on a loaded machine an event whose change is already in the list
 may follow even the Pong, by milliseconds (measured: 105 events in one series of 60 storms, none in four others). The
-newest follows too, so the map ends right; and a snapshot that differs from a live map tells of a lost event only if
-that event stays away (`take_corrections`).
+newest event follows too, so the map ends right. A snapshot that differs from a live map indicates a lost event only if
+that event does not arrive later (`take_corrections`).
 
-Liveness is said per device: a device is live once *this* link has seen it, in a snapshot or an event. A device that
-Asterisk does not track (an endpoint made while Asterisk runs) is in neither; `assume` takes Asterisk's answer about it
-on trust until the first sign of a phone, see `service.ami.endpoint_tracker`.
+Liveness is per device: a device is live once *this* link has seen it, in a snapshot or an event. A device that Asterisk
+does not track, such as an endpoint created while Asterisk runs, is in neither. `assume` accepts Asterisk's answer about
+it until the first sign of a phone, see `service.ami.endpoint_tracker`.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ _LIVE = {state: Reading(state) for state in DeviceState}
 class DeviceStates:
     """The device states of one call server.
 
-    `clock` gives seconds that only grow; `deadline` is how many of them a confirmation lasts. `changed` is called after
-    a device may read differently, with its name, or with None when all may.
+    `clock` returns monotonic seconds; a confirmation is valid for `deadline` of them. `changed` is called after a
+    device may have changed, with its name, or with None when all may have.
     """
 
     def __init__(
@@ -67,39 +66,39 @@ class DeviceStates:
         self._confirmed_at = float("-inf")
         self.freshness = Freshness.DISCONNECTED
         self.since = datetime.now(UTC)
-        """When `freshness` became what it is."""
+        """Time of the last change of `freshness`."""
         self._not_live_since = self.since
 
     def __len__(self) -> int:
         return len(self._states)
 
     def items(self) -> ItemsView[str, DeviceState]:
-        """Every device that is known, with its state."""
+        """Return all known devices and their states."""
         return self._states.items()
 
     def get(self, device: str) -> DeviceState | None:
-        """What is known of a device by itself; `read` says whether it may be told."""
+        """Return a device's last state, live or not; see `read`."""
         return self._states.get(device)
 
     def __contains__(self, device: str) -> bool:
         return device in self._states
 
-    # --- what the link says ------------------------------------------------------------------------------------
+    # --- writing: the link -------------------------------------------------------------------------------------
 
     def connecting(self) -> None:
-        """A connection is being made; nothing is known."""
+        """Enter the state of a link that connects."""
         self._become(Freshness.CONNECTING)
 
     def synchronising(self) -> None:
-        """The connection is there; a snapshot will follow."""
+        """Enter the state of a connected link before its snapshot."""
         self._become(Freshness.SYNCHRONISING)
 
     def begin_snapshot(self) -> None:
-        """A snapshot is about to be asked for. A link that is live stays live: its events go on."""
+        """Begin a snapshot, which is about to be requested. A live link stays live, as its events continue."""
         self._touched = set()
 
     def end_snapshot(self, snapshot: Mapping[str, DeviceState]) -> None:
-        """The snapshot's end, and the Pong that closes its window, have been read: the link is live."""
+        """End a snapshot: its end, and the Pong that closes its window, have been read. The link is live now."""
         assert self._touched is not None, "a snapshot ended that never began"
         states = dict(snapshot)
         self._assumed.difference_update(states)
@@ -115,19 +114,19 @@ class DeviceStates:
 
     @property
     def differed(self) -> bool:
-        """Whether a snapshot corrected a device that it holds, and no event came for it since."""
+        """Whether a snapshot corrected a known device for which no event has arrived since."""
         return any(device in self._states for device in self._corrected)
 
     def take_corrections(self) -> int:
-        """How many devices a snapshot corrected while the link was live, and no event came for since; once for each.
+        """Return, and reset, the number of devices that a snapshot corrected and for which no event has arrived since.
 
-        Asked a while after the snapshot, that is how many events were lost.
+        Some time after the snapshot this is the number of lost events.
         """
         corrected, self._corrected = len(self._corrected), set()
         return corrected
 
     def apply(self, device: str, state: DeviceState) -> None:
-        """A `DeviceStateChange` event. Call it in the order in which events are read."""
+        """Apply a `DeviceStateChange` event. Call this in the order in which events are read."""
         self._states[device] = state
         self._assumed.discard(device)
         self._corrected.discard(device)
@@ -136,26 +135,26 @@ class DeviceStates:
         self._changed(device)
 
     def assume(self, device: str, state: DeviceState) -> None:
-        """Asterisk was asked about a device that it does not track. What it has told by itself counts more."""
+        """Set the queried state of a device that Asterisk does not track. States from snapshots and events win."""
         if device not in self._states:
             self._states[device] = state
             self._assumed.add(device)
             self._changed(device)
 
     def doubt(self, device: str) -> bool:
-        """A phone showed up at this device: what was only assumed of it is void. Whether it is to be asked for."""
+        """Discard an assumed state, as a phone has appeared. Returns whether the device must be queried."""
         if device in self._assumed:
             self._assumed.discard(device)
             del self._states[device]
             self._changed(device)
         return device not in self._states
 
-    def confirmed(self, at: float) -> None:
-        """Asterisk proved that it had sent us everything up to this moment of the clock."""
+    def confirm(self, at: float) -> None:
+        """Confirm that everything that Asterisk sent before this moment of `clock` has been read."""
         self._confirmed_at = max(self._confirmed_at, at)
 
     def lost(self) -> None:
-        """The link is gone, and with it all knowledge."""
+        """Forget everything: the link is lost."""
         self._states.clear()
         self._assumed.clear()
         self._corrected.clear()
@@ -163,25 +162,25 @@ class DeviceStates:
         self._confirmed_at = float("-inf")
         self._become(Freshness.DISCONNECTED)
 
-    # --- what everybody asks -----------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------
 
     @property
     def silent_in(self) -> float:
-        """Seconds until the deadline passes if Asterisk proves itself no more; less than 0 when it has passed."""
+        """Seconds until the link counts as silent without another confirmation; negative if it is silent."""
         return self._confirmed_at + self._deadline - self._clock()
 
     @property
     def silent(self) -> bool:
-        """Whether Asterisk has not proved itself within the deadline."""
+        """Whether the last confirmation is older than the deadline."""
         return self.silent_in < 0
 
     @property
     def current(self) -> bool:
-        """Whether what is known is known to be so now."""
+        """Whether the states are known to be current."""
         return self.freshness is Freshness.LIVE and not self.silent
 
     def read(self, device: str) -> Reading:
-        """What can be said of a device now. Not live means `Unknown`: a stale state is never shown."""
+        """Return a device's current state. One that is not live reads `Unknown`: a stale state is never shown."""
         if self.freshness is not Freshness.LIVE:
             return Reading(DeviceState.UNKNOWN, _REASONS[self.freshness], self._not_live_since)
         overdue = self._clock() - self._confirmed_at - self._deadline

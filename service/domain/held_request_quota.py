@@ -1,4 +1,4 @@
-"""How many answers of one kind that take long (streams, long-polls) are held, per person and in all. Synchronous."""
+"""Limits the held requests of one kind (streams or long-polls), per person and in total. Synchronous."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from service.errors import Overloaded
 
 
 class HeldRequestQuota:
-    """Where a person begins one too many, their oldest ends: a phone that reconnects is never locked out.
+    """Above a person's limit their oldest request ends, so that a phone that reconnects is never locked out.
 
-    Beyond `most_in_all` nobody's ends for somebody else's: the new one is refused.
+    Above the total limit a new request is refused, as no person's request may end for another's.
     """
 
-    def __init__(self, most_of_one: int, most_in_all: int) -> None:
-        self._most_of_one = most_of_one
-        self._most_in_all = most_in_all
+    def __init__(self, max_per_person: int, max_total: int) -> None:
+        self._max_per_person = max_per_person
+        self._max_total = max_total
         self._held: dict[int, dict[Callable[[], None], None]] = {}
-        self._in_all = 0
+        self._total = 0
 
     def __len__(self) -> int:
-        return self._in_all
+        return self._total
 
-    def of(self, user_id: int) -> int:
-        """How many a person has, without those that were told to end."""
+    def count(self, user_id: int) -> int:
+        """Return the number of a person's requests, without those that were asked to end."""
         return len(self._held.get(user_id, ()))
 
     def begin(self, user_id: int, ended: Callable[[], None]) -> None:
-        """Hold one more; `ended` is called when it has to end. Raises Overloaded."""
-        if self._in_all >= self._most_in_all:
+        """Add a request; `ended` is called when it has to end. Raises Overloaded."""
+        if self._total >= self._max_total:
             raise Overloaded("too many streams or long-polls are open")
-        self._in_all += 1
+        self._total += 1
         held = self._held.setdefault(user_id, {})
         held[ended] = None
-        if len(held) > self._most_of_one:
+        if len(held) > self._max_per_person:
             oldest = next(iter(held))
             del held[oldest]
             oldest()
 
     def end(self, user_id: int, ended: Callable[[], None]) -> None:
-        """It is over."""
-        self._in_all -= 1
+        """Remove a request that has ended."""
+        self._total -= 1
         held = self._held.get(user_id)
         if held is not None:
             held.pop(ended, None)
@@ -50,7 +50,7 @@ class HeldRequestQuota:
 
     @contextmanager
     def holding(self, user_id: int, ended: Callable[[], None]) -> Iterator[None]:
-        """Hold it while the block lasts. Raises Overloaded."""
+        """Count a request while the block lasts. Raises Overloaded."""
         self.begin(user_id, ended)
         try:
             yield

@@ -1,4 +1,4 @@
-"""The values that travel between the rooms: frozen, without behaviour that waits."""
+"""Values that all rooms share. They are immutable, and no method waits."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 PJSIP = "PJSIP/"
-"""What the name of an endpoint's device begins with."""
+"""Prefix of an endpoint's device name."""
 
 
 class DeviceState(enum.Enum):
-    """Asterisk's device states: the name is the spelling of AMI events, the value the human one.
+    """Asterisk's device states: the member's name is the one in AMI events, its value the human-readable one.
 
-    Both spellings are Asterisk's own (`ast_devstate_str` and `ast_devstate2str`).
+    Both are Asterisk's own (`ast_devstate_str` and `ast_devstate2str`).
     """
 
     UNKNOWN = "Unknown"
@@ -38,12 +38,12 @@ class NotLive(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is known about one device now. When `reason` is set the state is not live."""
+    """The current state of a device. If `reason` is set, the state is not live."""
 
     state: DeviceState
     reason: NotLive | None = None
     since: datetime | None = None
-    """Since when it is not live, in UTC."""
+    """Since when the state is not live, in UTC."""
 
     @property
     def live(self) -> bool:
@@ -64,7 +64,7 @@ class Role(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user as far as login and permissions need to know them."""
+    """A user, with the fields that login and permissions need."""
 
     user_id: int
     uid: str
@@ -82,7 +82,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A stored extension: what a phone registers with. The secret is the SIP password, in plain."""
+    """A stored extension, with which a phone registers. The secret is the SIP password in plain text."""
 
     number: str
     call_server: str
@@ -97,7 +97,7 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class WebSocketAddress:
-    """What a softphone is told about a call server."""
+    """A call server's address for softphones."""
 
     name: str
     host: str
@@ -106,38 +106,38 @@ class WebSocketAddress:
 
 
 def device_of(extension: str) -> str:
-    """The name of the device that an extension's endpoint is for Asterisk's device states."""
+    """Return the device name of an extension's endpoint."""
     return PJSIP + extension
 
 
 class Verdict(enum.StrEnum):
-    """What a finding of `check` comes to, as it is printed."""
+    """The verdict of a finding, as `check` prints it."""
 
     OK = "ok"
     MISSING = "MISSING"
-    """The service cannot do its work without it."""
+    """The service cannot work without it."""
     TOO_MUCH = "TOO MUCH"
-    """More is permitted than the service needs, and a thief of its secrets would have it."""
+    """The service has more privileges than it needs, which a thief of its secrets would get."""
     OPTIONAL = "optional"
-    """Something is missing that not everybody needs."""
+    """A part is missing that only some installations need."""
     UNKNOWN = "unknown"
-    """It cannot be known with what `check` may ask."""
+    """The privileges of `check` do not suffice to find out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of what `check` found."""
+    """One line of the result of `check`."""
 
     part: str
     what: str
     remedy: str | None = None
-    """What an operator does about it; None when all is well."""
+    """The operator's remedy; None if there is no problem."""
     needed: bool = True
-    """Whether the service cannot do its work without it."""
+    """Whether the service cannot work without it."""
     otherwise: Verdict | None = None
-    """The verdict of one with a remedy, where it is neither MISSING nor OPTIONAL."""
+    """The verdict of a problem that is neither MISSING nor OPTIONAL."""
     detail: bool = False
-    """Whether it is one of many of its kind: shown when it is not well, or when all are asked for."""
+    """Whether it is one of many similar findings, shown only with a problem or with `--all`."""
 
     @property
     def verdict(self) -> Verdict:
@@ -147,5 +147,5 @@ class Finding:
 
     @property
     def fails(self) -> bool:
-        """Whether something must be done about it."""
+        """Whether the finding requires action."""
         return self.verdict in (Verdict.MISSING, Verdict.TOO_MUCH)

@@ -1,7 +1,7 @@
-"""What `names.folded` does with each character, as of Unicode 12.1: data, the same as in the SQL function `folded`.
+"""Character tables of `names.folded`, from Unicode 12.1. The SQL function `folded` has the same data.
 
-It is written down rather than asked of Python or PostgreSQL, whose tables differ from release to release. So it may
-change only together with the SQL function, in a migration; decision 0015 says how it was made.
+The tables are constants because those of Python and PostgreSQL differ between releases. They may change only together
+with the SQL function, in a migration. docs/decisions/0015 says how they were made.
 """
 
 # ruff: noqa: RUF001

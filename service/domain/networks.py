@@ -1,4 +1,4 @@
-"""Addresses and networks: from where somebody may log in, and what counts as one place."""
+"""IP addresses and networks: parsing, permitted sources of logins, and prefixes that count as one source."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 _MAPPED_BITS = 96
 _HOST_BITS = 64
-_LONGEST = 128
+_MAX_LENGTH = 128
 _IN_BRACKETS = re.compile(r"\[([^\[\]]*:[^\[\]]*)\](?::(\d{1,5}))?", re.ASCII)
 _WITH_PORT = re.compile(r"([\d.]+):(\d{1,5})", re.ASCII)
 _LAST_PORT = 65535
 
 
 def address_of(text: str) -> Address | None:
-    """An address as a proxy writes it: bare, with a port, in brackets, in quotes, with a zone. None for what is none.
+    """Parse an address as proxies write it: bare, with a port, in brackets or quotes, or with a zone. None if invalid.
 
-    IPv4 in IPv6's clothes is IPv4; a zone says nothing to others.
+    An IPv4-mapped IPv6 address becomes IPv4. A zone is dropped, as it has a meaning only on its own machine.
     """
     word = text.strip(" \t")
     if len(word) > 1 and word[0] == word[-1] == '"':
         word = word[1:-1]
-    if len(word) > _LONGEST:
+    if len(word) > _MAX_LENGTH:
         return None
     if found := _IN_BRACKETS.fullmatch(word) or _WITH_PORT.fullmatch(word):
         word, port = found.groups()
@@ -50,7 +50,7 @@ def is_loopback(text: str) -> bool:
 
 
 def network(text: str) -> Network:
-    """An address, or a network in CIDR's form. IPv4 in IPv6's clothes is IPv4. Raises Invalid."""
+    """Parse an address or a network in CIDR notation. An IPv4-mapped one becomes IPv4. Raises Invalid."""
     try:
         parsed = ip_network(text)
     except ValueError:
@@ -63,28 +63,31 @@ def network(text: str) -> Network:
 
 
 def may_come_from(allowed: Iterable[str], address: str) -> bool:
-    """Whether an address is in one of these; without any, all are. What cannot be read lets nobody in."""
-    listed = list(allowed)
-    if not listed:
+    """Return whether an address is in one of the allowed networks; if there are none, every address is allowed.
+
+    An invalid address or network matches nothing.
+    """
+    networks = list(allowed)
+    if not networks:
         return True
-    came_from = address_of(address)
-    return came_from is not None and any(_holds(text, came_from) for text in listed)
+    parsed = address_of(address)
+    return parsed is not None and any(_contains(text, parsed) for text in networks)
 
 
 def prefix(address: str) -> str:
-    """What counts as one place: an IPv4 address; of IPv6 the /64, as one customer has at least that many addresses.
+    """Return the prefix that counts as one source: an IPv4 address, or an IPv6 /64, which every customer has at least.
 
-    What is no address is a place of its own.
+    An invalid address is its own prefix.
     """
-    came_from = address_of(address)
-    if came_from is None:
+    parsed = address_of(address)
+    if parsed is None:
         return address
-    if isinstance(came_from, IPv4Address):
-        return str(came_from)
-    return f"{IPv6Address(int(came_from) >> _HOST_BITS << _HOST_BITS)}/64"
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    return f"{IPv6Address(int(parsed) >> _HOST_BITS << _HOST_BITS)}/64"
 
 
-def _holds(text: str, address: Address) -> bool:
+def _contains(text: str, address: Address) -> bool:
     try:
         return address in network(text)
     except Invalid:

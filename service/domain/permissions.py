@@ -1,6 +1,6 @@
-"""Who may do what: Rocket.Chat's permissions, mapped to the roles of this service in one table.
+"""Rocket.Chat's permissions, mapped to the roles of this service.
 
-`client` is a person who has a phone and nothing to manage: they may use what is their own.
+A `client` has a phone and no administrative tasks, and may use only what is their own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from service.domain.models import Person, Role
 
 
 class Permission(enum.StrEnum):
-    """Under Rocket.Chat's own names, as its pages and its code have them."""
+    """Permissions by Rocket.Chat's names, from its pages and code."""
 
     MANAGE_CALL_SETTINGS = "manage-voip-call-settings"
     MANAGE_CONTACT_CENTER = "manage-voip-contact-center-settings"
@@ -27,9 +27,9 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.VIEW_AGENT_EXTENSIONS: frozenset({Role.ADMIN, Role.AGENT}),
     Permission.INBOUND_CALLS: frozenset({Role.ADMIN, Role.AGENT}),
 }
-"""Which roles have which permission."""
+"""The roles that have each permission."""
 
 
 def has(person: Person, permission: Permission) -> bool:
-    """Whether it is among those of the person's role."""
+    """Return whether the person's role has the permission."""
     return person.role in ROLES[permission]

@@ -1,4 +1,4 @@
-"""What people set of themselves: Asterisk's custom presence states, per extension, as one call server tells them.
+"""Presence states that users set: Asterisk's custom presence states per extension, on one call server.
 
 Synchronous and pure.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from service.domain.snapshot import SnapshotMap
 
 PROVIDER = "CustomPresence:"
-"""Asterisk's presence provider for states that are set from outside; the extension's number follows."""
+"""Asterisk's presence provider for states that are set over AMI; the extension's number follows."""
 
 
 class PresenceState(enum.StrEnum):
@@ -28,7 +28,7 @@ class PresenceState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A presence state and the words with it."""
+    """A presence state and its message."""
 
     state: PresenceState = PresenceState.NOT_SET
     message: str = ""
@@ -38,7 +38,7 @@ NOT_SET = Presence()
 
 
 def parse(presentity: str, status: str, message: str) -> tuple[str, Presence] | None:
-    """The extension and its presence, or None for one that is no extension's."""
+    """Parse an event into extension and presence; None if it is not an extension's."""
     if not presentity.startswith(PROVIDER):
         return None
     state = PresenceState(status) if status in PresenceState.__members__.values() else PresenceState.NOT_SET
@@ -46,8 +46,8 @@ def parse(presentity: str, status: str, message: str) -> tuple[str, Presence] | 
 
 
 class PresenceStates(SnapshotMap[str, Presence]):
-    """The presence per extension; one that was never set is `not_set`."""
+    """The presence per extension; `not_set` by default."""
 
     def of(self, extension: str) -> Presence:
-        """What somebody set, as far as the link is current."""
+        """Return an extension's presence. It is current only if the link is."""
         return self.get(extension) or NOT_SET

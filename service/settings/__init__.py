@@ -1,4 +1,4 @@
-"""Settings: environment variables that begin with `CONNECTOR_`, checked once, at start.
+"""Settings: environment variables with the prefix `CONNECTOR_`, validated once at start.
 
 Nothing is read on import. Every secret `X` may come as `X_FILE`, the path of a file that holds it (Docker and
 Kubernetes hand secrets over like that); giving both is an error.
@@ -43,7 +43,7 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
 
 
 def _read_secret_files(values: Any) -> Any:
-    """Replace each secret's `x_file` by `x`, the file's content without the newline at its end."""
+    """Replace each secret's `x_file` by `x`, the file's content without trailing newlines."""
     if not isinstance(values, dict):
         return values
     found = dict(values)
@@ -61,7 +61,7 @@ def _read_secret_files(values: Any) -> Any:
 
 
 class CallServer(BaseModel):
-    """One Asterisk: what softphones are told, how its AMI is reached, and its role in PostgreSQL."""
+    """One Asterisk: its address for softphones, its AMI, and its role in PostgreSQL."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -93,7 +93,7 @@ class CallServer(BaseModel):
     _files = model_validator(mode="before")(_read_secret_files)
 
     def address(self, name: str) -> WebSocketAddress:
-        """What a softphone is told; the URL leaves out the scheme's own port, as the seed does."""
+        """Return the address for softphones. As in the contract, the URL omits the scheme's default port."""
         usual = self.websocket_port == (443 if self.websocket_scheme == "wss" else 80)
         authority = hosts.authority(self.host, None if usual else self.websocket_port)
         url = f"{self.websocket_scheme}://{authority}{self.websocket_path}"
@@ -101,7 +101,7 @@ class CallServer(BaseModel):
 
 
 class Settings(BaseSettings):
-    """All settings. The names in the environment are these, in capitals, behind `CONNECTOR_`."""
+    """All settings. The environment variables are these names in upper case, with the prefix `CONNECTOR_`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -217,11 +217,11 @@ class Settings(BaseSettings):
 
     @property
     def login_failures_per_process(self) -> int:
-        """The limit of logins, divided among the workers and rounded up: they share the promise, not the count."""
+        """The limit of failed logins divided by the number of workers, rounded up, as workers do not share counts."""
         return -(-self.login_failures_per_minute // self.workers)
 
     def call_server(self, name: str) -> WebSocketAddress | None:
-        """The address of a call server, or None when the settings do not know it."""
+        """Return the address of a call server; None if the settings do not name it."""
         return self._addresses.get(name)
 
     @cached_property
@@ -230,7 +230,7 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """The settings from the environment. Raises ConfigurationError: a line per mistake, no line with a secret."""
+    """Load the settings from the environment. Raises ConfigurationError with a line per mistake and without secrets."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     mistakes = [
         f"  {name}: there is no such setting"
@@ -240,13 +240,13 @@ def load() -> Settings:
     try:
         settings = Settings()
     except (ValidationError, SettingsError) as error:
-        mistakes += _told(error)
+        mistakes += _describe_mistakes(error)
     if mistakes:
         raise ConfigurationError("the settings cannot be used:\n" + "\n".join(mistakes))
     return settings
 
 
-def _told(error: ValidationError | SettingsError) -> list[str]:
+def _describe_mistakes(error: ValidationError | SettingsError) -> list[str]:
     if isinstance(error, SettingsError):
         return [f"  {error}"]
     return [

@@ -1,4 +1,4 @@
-"""The hosts of a PostgreSQL URL. There may be several, with ports of their own, as libpq and asyncpg take them."""
+"""The hosts of a PostgreSQL URL. There may be several, each with its own port, in the syntax of libpq and asyncpg."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 DEFAULT_PORT = 5432
 TARGETS = ("primary", "read-write")
-"""What may be asked for with `target_session_attrs`: the service writes, and a standby tells of no change."""
-_NO_HOST = "a host or its port cannot be one"  # not which: a password may have got there by mistake
+"""Permitted `target_session_attrs`: the service writes, and a standby sends no notifications."""
+_NO_HOST = "a host or its port cannot be one"  # without the text, in which a password may be by mistake
 _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(?::([0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A server's name, address or socket folder, and its port."""
+    """A server's name, address or socket directory, and its port."""
 
     name: str
     port: int
@@ -25,7 +25,7 @@ class Host:
 
 
 def hosts(url: str) -> tuple[Host, ...]:
-    """The hosts in their order; none where the URL leaves them to the environment. Raises ValueError."""
+    """Parse the hosts, in order; none if the URL leaves them to the environment. Raises ValueError."""
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     named = parts.netloc.rpartition("@")[2]
@@ -39,7 +39,7 @@ def hosts(url: str) -> tuple[Host, ...]:
 
 
 def target(url: str) -> str:
-    """Which server is wanted of several: the primary, unless the URL asks for another kind. Raises ValueError."""
+    """Parse `target_session_attrs`; the default is the primary. Raises ValueError."""
     wanted = _last(parse_qs(urlsplit(url).query), "target_session_attrs") or TARGETS[0]
     if wanted not in TARGETS:
         raise ValueError(f"target_session_attrs must be {' or '.join(TARGETS)}: a standby tells of no change")

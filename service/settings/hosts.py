@@ -1,4 +1,4 @@
-"""Hosts and origins as settings give them: what goes into URLs and headers must be what a browser takes."""
+"""Validates hosts, URL paths and origins in settings, which become parts of URLs and headers for browsers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NO_ORIGIN = (
     "is no origin: write each as a browser sends it, such as https://phone.example.com or http://localhost:3000, in "
     "small letters, without a path, without the scheme's own port; * is none"
 )
-_LONGEST_NAME = 253
+_MAX_NAME_LENGTH = 253
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
 _NUMBER = re.compile(r"\d+|0[xX][0-9A-Fa-f]*", re.ASCII)
@@ -21,16 +21,16 @@ _WEB_PORTS = {"http": 80, "https": 443}
 
 
 def host(text: str) -> str:
-    """A host that others are told, as it was given; an IPv6 address may have brackets. Raises ValueError."""
+    """Validate a host for clients, and return it unchanged; an IPv6 address may have brackets. Raises ValueError."""
     if "%" in near_host(text):
         raise ValueError("is an address with a zone, which says nothing to others")
     return text
 
 
 def near_host(text: str) -> str:
-    """A host that this machine itself uses: an IPv6 address without its brackets; it may have a zone.
+    """Validate a host for this machine, and return it; an IPv6 address without its brackets, perhaps with a zone.
 
-    Raises ValueError, without the text, as somebody may have put a secret here.
+    Raises ValueError, without the text, as a secret may be here by mistake.
     """
     if not text.isascii():
         raise ValueError("is no host in ASCII: write an international name as DNS has it, xn--…")
@@ -43,13 +43,13 @@ def near_host(text: str) -> str:
 
 
 def authority(host: str, port: int | None = None) -> str:
-    """Host and port as a URL has them."""
+    """Build the authority of a URL from host and port."""
     bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return bracketed if port is None else f"{bracketed}:{port}"
 
 
 def url_path(text: str) -> str:
-    """A path, perhaps with a query, that browsers leave as it is. Raises ValueError, without the text."""
+    """Validate a path, perhaps with a query, that browsers do not rewrite. Raises ValueError, without the text."""
     if not _PATH.fullmatch(text):
         raise ValueError(
             "is no path of a URL: it begins with / and has %XX for all but letters, digits and punctuation"
@@ -58,7 +58,7 @@ def url_path(text: str) -> str:
 
 
 def origin(text: str) -> str:
-    """An origin as browsers send it. Raises ValueError, without the text."""
+    """Validate an origin in the form that browsers send. Raises ValueError, without the text."""
     if text == "null":
         return text
     try:
@@ -83,8 +83,8 @@ def _ipv6(text: str) -> None:
 
 
 def _is_name(text: str) -> bool:
-    """A name or an IPv4 address. A browser takes a name that ends in a number for an address, or refuses it."""
-    if not _NAME.fullmatch(text) or len(text) > _LONGEST_NAME:
+    """Return whether it is a name or an IPv4 address. Browsers parse a name that ends in a number as an address."""
+    if not _NAME.fullmatch(text) or len(text) > _MAX_NAME_LENGTH:
         return False
     if not _NUMBER.fullmatch(text.removesuffix(".").rpartition(".")[2]):
         return True

@@ -34,7 +34,7 @@ async def test_one_stream_too_many_ends_the_persons_oldest_and_nobody_elses(
                 while "12343" in reader.known or not reader.known:
                     await reader.block()
     await eventually(lambda: len(server.app[STREAM_QUOTA]) == 0, 10)
-    assert server.app[STREAM_QUOTA].of(1) == 0
+    assert server.app[STREAM_QUOTA].count(1) == 0
 
 
 async def test_a_stream_that_nobody_reads_any_more_does_not_lock_its_person_out(
@@ -80,13 +80,13 @@ async def test_one_long_poll_too_many_answers_the_persons_oldest(database: TestD
     agent, held = await server.headers_of(), server.app[LONG_POLL_QUOTA]
     cursor = (await (await server.client.get("/api/v1/presence", headers=ADMIN)).json())["cursor"]
     others = asyncio.create_task(poll(server, agent, since=cursor))
-    await eventually(lambda: held.of(1795) == 1, 10)
+    await eventually(lambda: held.count(1795) == 1, 10)
     mine = [asyncio.create_task(poll(server, ADMIN, since=cursor))]
-    await eventually(lambda: held.of(1) == 1, 10)
+    await eventually(lambda: held.count(1) == 1, 10)
     etag = (await server.registration(AGENT_UID)).headers["ETag"]
     query = {"id": AGENT_UID, "wait": "30"}
     info = asyncio.create_task(server.client.get(REGISTRATION, params=query, headers={**ADMIN, "If-None-Match": etag}))
-    await eventually(lambda: held.of(1) == 2, 10)
+    await eventually(lambda: held.count(1) == 2, 10)
     mine.append(asyncio.create_task(poll(server, ADMIN, since=cursor)))
     async with asyncio.timeout(10):
         assert await mine[0] == (200, {"success": True, "full": False, "cursor": cursor, "presence": []})

@@ -38,7 +38,7 @@ def live(states: DeviceStates, snapshot: dict[str, DeviceState], at: float = 100
     states.synchronising()
     states.begin_snapshot()
     states.end_snapshot(snapshot)
-    states.confirmed(at)
+    states.confirm(at)
 
 
 def told(states: DeviceStates, device: str = A) -> tuple[DeviceState, NotLive | None]:
@@ -55,7 +55,7 @@ def test_nothing_is_live_before_the_snapshot_has_ended(states: DeviceStates) -> 
     states.apply(A, IDLE)
     assert told(states) == (DeviceState.UNKNOWN, NotLive.SYNCHRONISING)
     states.end_snapshot({})
-    states.confirmed(1000)
+    states.confirm(1000)
     assert told(states) == (IDLE, None)
 
 
@@ -64,7 +64,7 @@ def test_live_event_wins_over_older_snapshot(states: DeviceStates) -> None:
     states.begin_snapshot()
     states.apply(A, BUSY)
     states.end_snapshot({A: IDLE, B: IDLE})
-    states.confirmed(1000)
+    states.confirm(1000)
     assert (told(states, A), told(states, B)) == ((BUSY, None), (IDLE, None))
 
 
@@ -111,13 +111,13 @@ def test_silence_beyond_the_deadline_is_not_live_until_asterisk_proves_itself(
     since = states.read(A).since
     assert since is not None
     assert abs(datetime.now(UTC) - since - timedelta(seconds=10.1)) < timedelta(seconds=1)
-    states.confirmed(clock.now)
+    states.confirm(clock.now)
     assert told(states) == (IDLE, None)
 
 
 def test_an_older_proof_does_not_undo_a_newer_one(states: DeviceStates, clock: Clock) -> None:
     live(states, {A: IDLE}, at=1000)
-    states.confirmed(900)
+    states.confirm(900)
     clock.now = 1009
     assert told(states) == (IDLE, None)
 

@@ -43,5 +43,5 @@ def test_each_person_holds_the_newest_few_and_the_counts_are_right(steps: list[i
         for user_id in (1, 2, 3):
             theirs = [answer for answer in still_open if answer.user_id == user_id]
             left = [answer for answer in theirs if not answer.told]
-            assert held.of(user_id) == len(left) <= OF_ONE
+            assert held.count(user_id) == len(left) <= OF_ONE
             assert left == theirs[len(theirs) - len(left) :], "the oldest were told to end"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.name_table import CAPITALS, SMALL
-from service.domain.names import LONGEST, composed, folded, new_email, new_name
+from service.domain.names import MAX_LENGTH, composed, folded, new_email, new_name
 from service.errors import Invalid
 
 MARKS = "\u0301\u0307\u0323\u0327\u0345\u3099\u05b0\u1160\u11a8"
@@ -103,7 +103,7 @@ def test_what_is_too_long_to_be_anybodys_costs_nothing() -> None:
     with pytest.raises(Invalid):
         composed(long)
     assert time.process_time() - begun < 0.1
-    assert folded("É" * LONGEST) == "e\u0301" * LONGEST
+    assert folded("É" * MAX_LENGTH) == "e\u0301" * MAX_LENGTH
 
 
 @pytest.mark.parametrize(

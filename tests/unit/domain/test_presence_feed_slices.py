@@ -144,7 +144,7 @@ async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_exte
     composer.feed.touch(numbers)
     states.begin_snapshot()
     states.end_snapshot({f"PJSIP/{number}": DeviceState.NOT_INUSE for number in numbers})
-    states.confirmed(now)
+    states.confirm(now)
     composer.feed.flush()
     assert all(item.live for item in composer.feed.items())
     told = composer.feed.subscribe(frozenset({"7"}), lambda: None)
@@ -154,7 +154,7 @@ async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_exte
         assert [item.live for item in shown] == [False]
     assert composer.feed.behind
     assert told.take_links() == {"main": False}
-    states.confirmed(now)
+    states.confirm(now)
     (shown_again,) = Scope(composer.feed, directory, ADMIN, frozenset({"3"}), frozenset()).snapshot()
     assert shown_again.live
 
@@ -169,7 +169,7 @@ async def test_a_link_that_is_down_is_not_looked_at_more_often_than_one_that_is_
     assert composer.due_in == presence_composer.CHECK_INTERVAL
     states.begin_snapshot()
     states.end_snapshot({})
-    states.confirmed(now)
+    states.confirm(now)
     assert composer.due_in == presence_composer.CHECK_INTERVAL
     now += 9.5
     assert composer.due_in == 0.5

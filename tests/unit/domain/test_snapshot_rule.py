@@ -79,7 +79,7 @@ class Interleavings(AmiWire):
                     assert self.snapshot is not None
                     self.map.end_snapshot(self.snapshot)
                     self.snapshot, self.asked = None, False
-                    self.map.confirmed(0)
+                    self.map.confirm(0)
                 case ("list end", snapshot):
                     self.snapshot = snapshot
                     self.wire.extend(self.queue)  # it asks for a Pong now; all that is queued comes before it
