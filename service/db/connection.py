@@ -121,11 +121,11 @@ async def wait_until_reachable(login: DatabaseLogin, deadline: float) -> None:
                 log.info("database_available")
             return
         except (DatabaseUnavailable, TimeoutError) as error:
-            why = str(error) or "it does not answer"
+            cause = str(error) or "it does not answer"
             if loop.time() + 0.5 >= end:
-                raise ConfigurationError(f"no PostgreSQL within {deadline:g} s: {why}") from error
+                raise ConfigurationError(f"no PostgreSQL within {deadline:g} s: {cause}") from error
             if not logged:
-                log.warning("database_unavailable", error=why, deadline_seconds=deadline)
+                log.warning("database_unavailable", error=cause, deadline_seconds=deadline)
                 logged = True
         await asyncio.sleep(0.5)
 

@@ -50,7 +50,7 @@ SMALL = (
 """What each of the capitals is without regard to case: Unicode's simple case folding, and i for the dotless one."""
 
 IGNORED = r"\u180B-\u180D\u200C\u200D\uFE00-\uFE0F\U000E0100-\U000E01EF"
-"""Joiners and variation selectors: they choose a glyph, and tell nobody apart."""
+"""Joiners and variation selectors: they choose a glyph and do not distinguish names."""
 
 DECOMPOSED = (
     r"\u00C0-\u0374\u037E\u0385-\u038A\u038C\u038E-\u0390\u03AA-\u04F9\u0591-\u05C7\u0610-\u061A\u0622-\u06ED"

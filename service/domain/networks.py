@@ -29,8 +29,8 @@ def address_of(text: str) -> Address | None:
         word = word[1:-1]
     if len(word) > _MAX_LENGTH:
         return None
-    if found := _IN_BRACKETS.fullmatch(word) or _WITH_PORT.fullmatch(word):
-        word, port = found.groups()
+    if match := _IN_BRACKETS.fullmatch(word) or _WITH_PORT.fullmatch(word):
+        word, port = match.groups()
         if int(port or 0) > _LAST_PORT:
             return None
     try:

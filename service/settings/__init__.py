@@ -46,18 +46,18 @@ def _read_secret_files(values: Any) -> Any:
     """Replace each secret's `x_file` by `x`, the file's content without trailing newlines."""
     if not isinstance(values, dict):
         return values
-    found = dict(values)
+    loaded = dict(values)
     for key in [key for key in values if key.endswith(("password_file", "secret_file"))]:
-        path, name = found.pop(key), key.removesuffix("_file")
+        path, name = loaded.pop(key), key.removesuffix("_file")
         if not path:
             continue
-        if found.get(name):
+        if loaded.get(name):
             raise ValueError(f"both {name} and {key} are given")
         try:
-            found[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            loaded[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{key}: {path} cannot be read: {error}") from None
-    return found
+    return loaded
 
 
 class CallServer(BaseModel):

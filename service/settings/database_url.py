@@ -30,12 +30,12 @@ def hosts(url: str) -> tuple[Host, ...]:
     query = parse_qs(parts.query)
     named = parts.netloc.rpartition("@")[2]
     ports = _last(query, "port") if not named else ""
-    found = [_host(text) for text in (named or _last(query, "host")).split(",") if named or text]
-    given = [int(port) for port in ports.split(",") if port]
-    if len(given) not in (0, 1, len(found)):
+    parsed = [_host(text) for text in (named or _last(query, "host")).split(",") if named or text]
+    explicit = [int(port) for port in ports.split(",") if port]
+    if len(explicit) not in (0, 1, len(parsed)):
         raise ValueError("as many ports are wanted as hosts, or one for all")
-    defaults = given if len(given) == len(found) else (given or [DEFAULT_PORT]) * len(found)
-    return tuple(Host(name, port or default) for (name, port), default in zip(found, defaults, strict=True))
+    defaults = explicit if len(explicit) == len(parsed) else (explicit or [DEFAULT_PORT]) * len(parsed)
+    return tuple(Host(name, port or default) for (name, port), default in zip(parsed, defaults, strict=True))
 
 
 def target(url: str) -> str:
@@ -51,10 +51,10 @@ def _last(query: dict[str, list[str]], name: str) -> str:
 
 
 def _host(text: str) -> tuple[str, int | None]:
-    found = _HOST.fullmatch(text) if not text.startswith("/") else re.fullmatch(r"(.+)()", text)
-    if found is None or not found[1]:
+    match = _HOST.fullmatch(text) if not text.startswith("/") else re.fullmatch(r"(.+)()", text)
+    if match is None or not match[1]:
         raise ValueError(_NO_HOST)
-    port = int(found[2]) if found[2] else None
+    port = int(match[2]) if match[2] else None
     if port is not None and not 0 < port < 65536:
         raise ValueError(_NO_HOST)
-    return unquote(found[1].strip("[]")), port
+    return unquote(match[1].strip("[]")), port
