@@ -20,7 +20,7 @@ from tests.support.raw import answer_on, line_to, raw, request
 from tests.support.server import ADMIN
 from tests.support.sizes import Record, size
 
-CROWD = size("crowd", 5_000, 9_000)
+CROWD = size("crowd", 3_000, 9_000)
 AT_ONCE = 100
 """Connections that are made at a time: the listening socket's backlog is not what is tested."""
 DEADLINE = 10.0
