@@ -17,7 +17,9 @@ BODIES = {
     for operation in family
     if operation.body is not None and issubclass(operation.body.kind, AnyOf)
 }
-SHAPES = [(body, shape) for body in BODIES for shape in body.kind.alternatives]
+SHAPES = [
+    (body, shape) for body in sorted(BODIES, key=lambda body: body.kind.__name__) for shape in body.kind.alternatives
+]
 
 
 def test_there_are_such_bodies() -> None:
