@@ -8,12 +8,12 @@ from panoramisk.message import Message
 
 from service.ami.accounts import Account
 from service.ami.actions import AmiAction, DeviceStateList, EventListAction, header_text
-from service.ami.contact_list import ContactList, ContactsById
-from service.ami.presence_parsing import parse_presence
+from service.ami.contact_tree import ContactList, ContactsById
+from service.ami.custom_presence_parsing import parse_presence
 from service.ami.protocol import AmiProtocol
 from service.ami.queue_parsing import LIST_EVENTS, parse_list
+from service.domain.custom_presence import PROVIDER, Presence
 from service.domain.models import DeviceState
-from service.domain.presence_state import PROVIDER, Presence
 from service.domain.queues import QueueSnapshot
 from service.errors import CallServerUnavailable
 

@@ -13,7 +13,7 @@ from panoramisk.message import Message
 from service.ami.accounts import Account
 from service.ami.client import AmiClient
 from service.ami.protocol import NOT_AMI, AmiProtocol, EventHandler
-from service.ami.reachability import AmiUnreachable, UnreachableReason, classify_connection_error
+from service.ami.unreachable_reasons import AmiUnreachable, UnreachableReason, classify_connection_error
 from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable
 

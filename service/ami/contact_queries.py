@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TypeGuard
 
 from service.ami.client import AmiClient
-from service.ami.contact_list import ContactsById, parse_address, parse_timestamp
+from service.ami.contact_tree import ContactsById, parse_address, parse_timestamp
 from service.domain.contacts import Contact
 from service.errors import CallServerUnavailable
 

@@ -18,8 +18,8 @@ import random
 from collections.abc import Callable, Iterable, Set
 
 from service.ami.client import AmiClient
-from service.ami.contact_list import ContactsById
 from service.ami.contact_queries import list_contacts, read_contacts, read_listed_contacts
+from service.ami.contact_tree import ContactsById
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates
 from service.domain.models import DeviceState, device_of

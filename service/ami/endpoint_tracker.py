@@ -33,7 +33,7 @@ import structlog
 from service.ami.accounts import Account
 from service.ami.client import AmiClient
 from service.ami.connection import NullEvents, connect
-from service.ami.extension_warnings import ExtensionWarnings
+from service.ami.limited_warnings import LimitedWarnings
 from service.domain.contacts import Contacts
 from service.domain.device_states import DeviceStates, Freshness
 from service.domain.models import DeviceState, device_of
@@ -77,7 +77,7 @@ class EndpointTracker:
         self._possibly_stale: set[str] = set()  # UNAVAILABLE may be left over from a boot
         self._reloaded_at: dict[str, float] = {}  # last use of the `sync` account
         self._wake = asyncio.Event()
-        self._warnings = ExtensionWarnings(log.bind(call_server=call_server))
+        self._warnings = LimitedWarnings(log.bind(call_server=call_server))
 
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
         """Track the `wanted` extensions from now on, and no longer the `unwanted`."""

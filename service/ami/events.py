@@ -12,15 +12,15 @@ from panoramisk.message import Message
 from service.ami.accounts import Account
 from service.ami.actions import NUMBER, header_text
 from service.ami.client import SHUTTING_DOWN, AmiClient
+from service.ami.contact_contradictions import Contradictions
 from service.ami.contact_sync import ContactSync
-from service.ami.contradictions import Contradictions
+from service.ami.custom_presence_parsing import parse_presence
 from service.ami.endpoint_tracker import EndpointTracker
-from service.ami.presence_parsing import parse_presence
 from service.ami.queue_sync import QUEUE_DEVICE_PREFIX, QueueSync
 from service.domain.contacts import Contact, Contacts
+from service.domain.custom_presence import CustomPresences
 from service.domain.device_states import DeviceStates
 from service.domain.models import PJSIP, DeviceState, device_of
-from service.domain.presence_state import PresenceStates
 from service.domain.queues import Queues
 
 
@@ -49,7 +49,7 @@ class LinkEvents:
         self.name = name
         self.states = DeviceStates(clock, deadline, self._on_device_changed)
         self.contacts = Contacts()
-        self.presences = PresenceStates()
+        self.presences = CustomPresences()
         self.changed: Callable[[str | None], None] = lambda _: None
         """Called with an endpoint that may have changed, or None for all."""
         self.facts = LinkFacts()

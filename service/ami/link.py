@@ -15,11 +15,11 @@ from panoramisk.message import Message
 
 from service.ami.account_checks import AccountChecks
 from service.ami.accounts import Account
+from service.ami.boot_check import is_up_longer_than
 from service.ami.client import ActionNotPermitted, AmiClient
 from service.ami.connection import connect
 from service.ami.events import LinkEvents
 from service.ami.link_failures import failure_to_report, is_refusal
-from service.ami.uptime import is_up_longer_than
 from service.backoff import delays
 from service.clock import uptime
 from service.domain.device_states import Freshness

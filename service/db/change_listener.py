@@ -23,8 +23,8 @@ from service.clock import uptime
 from service.db.change_hints import ChangeHints, Rows
 from service.db.connection import DatabaseLogin
 from service.db.errors import raises_unavailable
-from service.db.full_reads import FullReads
-from service.db.heartbeat import HEARTBEAT_DEADLINE, Heartbeat
+from service.db.full_read_waits import FullReads
+from service.db.listen_heartbeat import HEARTBEAT_DEADLINE, Heartbeat
 from service.db.read_barrier import ReadBarrier
 from service.errors import DatabaseUnavailable
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from service.domain.name_table import CAPITALS, DECOMPOSED, IGNORED, SMALL
+from service.domain.folding_table import CAPITALS, DECOMPOSED, IGNORED, SMALL
 from service.errors import Invalid
 
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH = 200, 320

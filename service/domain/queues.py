@@ -14,7 +14,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from service.domain.models import PJSIP, DeviceState
-from service.domain.snapshot import SnapshotMap
+from service.domain.snapshot_map import SnapshotMap
 
 LOGGED_OUT_STATES = frozenset({DeviceState.UNAVAILABLE, DeviceState.INVALID})
 FREE_STATES = frozenset({DeviceState.NOT_INUSE, DeviceState.UNKNOWN})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 import msgspec
@@ -47,11 +46,10 @@ class SuccessfulRegistrationInfo(RegistrationInfo, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A response body, the reading behind it, and its entity tag."""
+    """A response body and the reading behind it."""
 
     body: bytes = field(repr=False)
     reading: Reading
-    etag: str
 
 
 _encode = msgspec.json.Encoder().encode
@@ -63,24 +61,12 @@ def registration(
     reading: Reading,
     state_names: StateNames = ASTERISK,
     *,
-    tag_key: bytes,
     success: bool = False,
 ) -> Registration:
-    """Merge stored and live data.
-
-    The entity tag covers the body and its liveness. It is keyed, as tags appear in logs and the body contains a secret.
-    All replicas share `tag_key`, so their tags are equal.
-    """
+    """Merge stored and live data."""
     answer = (SuccessfulRegistrationInfo if success else RegistrationInfo)(
         host=server.host,
         call_server_config=CallServerConfig(str(server.websocket_port), server.websocket_url),
         extension_details=ExtensionDetails(extension.number, extension.secret, AUTHTYPE, state_names[reading.state]),
     )
-    return tagged(_encode(answer), reading, tag_key)
-
-
-def tagged(body: bytes, reading: Reading, tag_key: bytes) -> Registration:
-    """Add the entity tag to a body."""
-    mark = b"live" if reading.live else b"not live"
-    digest = hashlib.blake2b(body + mark, key=tag_key, digest_size=16)
-    return Registration(body, reading, f'"{digest.hexdigest()}"')
+    return Registration(_encode(answer), reading)

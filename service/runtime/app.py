@@ -12,7 +12,7 @@ from aiohttp import web
 
 from service.ami.accounts import Account
 from service.ami.link import Link
-from service.ami.persistent_client import PersistentClient
+from service.ami.on_demand_client import OnDemandClient
 from service.clock import uptime
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
@@ -27,9 +27,9 @@ from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
-from service.runtime.extension_feed import ExtensionFeed
+from service.runtime.extension_assigner import ExtensionAssigner
 from service.runtime.presence_composer import PresenceComposer
-from service.runtime.supervisor import Supervisor
+from service.runtime.task_supervisor import Supervisor
 from service.settings import Settings
 from service.web import app_keys, routes
 from service.web.auth.login_throttle import LOGIN_THROTTLE, LoginThrottle
@@ -70,7 +70,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         composer = PresenceComposer(directory)
         composer.follow(links)
         unknown = UnknownCallServers(links)
-        extension_feed = ExtensionFeed(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
+        extension_feed = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
         loader = DirectoryLoader(database, directory, (composer.directory_changed, extension_feed.directory_changed))
         changes = ChangeListener(database.login, loader)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
@@ -126,12 +126,12 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         yield app, supervisor
 
 
-def _presence_accounts(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, PersistentClient]:
+def _presence_accounts(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, OnDemandClient]:
     """Create a client for each account that sets presence. The stack closes them."""
     clients = {}
     for name, server in settings.call_servers.items():
         if (account := Account.presence(server)) is not None:
-            clients[name] = PersistentClient(account)
+            clients[name] = OnDemandClient(account)
             stack.push_async_callback(clients[name].close)
     return clients
 

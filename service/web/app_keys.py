@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service.ami.link import Link
-from service.ami.persistent_client import PersistentClient
+from service.ami.on_demand_client import OnDemandClient
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
 from service.db.change_listener import ChangeListener
@@ -20,7 +20,7 @@ from service.settings import Settings
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LINKS = web.AppKey("links", dict[str, Link])
-PRESENCE_ACCOUNTS = web.AppKey("presence_accounts", dict[str, PersistentClient])
+PRESENCE_ACCOUNTS = web.AppKey("presence_accounts", dict[str, OnDemandClient])
 """By call server, if it has such an account."""
 ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from service.web.auth import routes
+from service.web.auth import login_calls
 from service.web.connector import (
     agents,
     available_agents,
     connection_checks,
     extension_admin,
+    extension_listing,
     extensions,
-    omnichannel,
     queues,
 )
-from service.web.http.handlers import SyncHandler
+from service.web.http.handler_types import SyncHandler
 from service.web.openapi import page
 from service.web.openapi.operation import Operation
 from service.web.ops import health
@@ -37,12 +37,12 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
         *extensions.OPERATIONS,
         registration.BY_EXTENSION,
         *extension_admin.OPERATIONS,
-        *omnichannel.OPERATIONS,
+        *extension_listing.OPERATIONS,
         *agents.OPERATIONS,
         *available_agents.OPERATIONS,
     ),
     "Queues": (*queues.OPERATIONS, *connection_checks.OPERATIONS),
-    "Login": routes.OPERATIONS,
+    "Login": login_calls.OPERATIONS,
     "Presence": (*endpoint.OPERATIONS, *poll.OPERATIONS, *set_own.OPERATIONS, *rocketchat.OPERATIONS),
     "Users": _prefixed_last(*listing.OPERATIONS, *get.OPERATIONS, *admin.OPERATIONS),
 }

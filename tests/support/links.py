@@ -15,7 +15,7 @@ from local.asterisk_programs import TEMPLATES, Programs
 from service.ami.accounts import Account
 from service.ami.link import Link
 from service.domain.device_states import Freshness
-from service.runtime.supervisor import Supervisor
+from service.runtime.task_supervisor import Supervisor
 from tests.support.ami import Ami, logged_in
 from tests.support.database import TestDatabase, copied
 from tests.support.eventually import eventually

@@ -29,7 +29,7 @@ LOGGERS = {
     "_log": Logger(frozenset({"call_server"})),
     "_warnings": Logger(frozenset({"call_server", "extension"}), frozenset({"debug"})),
 }
-FORWARDING = "service/ami/extension_warnings.py"
+FORWARDING = "service/ami/limited_warnings.py"
 """The one module that logs events which others name."""
 
 

@@ -38,7 +38,7 @@ def test_no_secret_is_in_the_repr_of_anything_that_holds_one() -> None:
         made, made.call_servers, made.model_dump(), DatabaseLogin.of_service(made), DatabaseLogin.of_owner(made),
         extension,
         Account.monitor(made.call_servers["main"]), Account.sync(made.call_servers["main"]),
-        registration(extension, address, Reading(DeviceState.UNKNOWN), tag_key=b"k"),
+        registration(extension, address, Reading(DeviceState.UNKNOWN)),
         StoredLogin(person, SECRET, ()),  # type: ignore[arg-type]  # nobody looks at the person
         UserChanges(passwd=SECRET), NewUser(name="n", passwd=SECRET, user_type=Role.AGENT),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from service.ami.client import ActionNotPermitted, AmiClient, AmiLoginRefused
 from service.ami.connection import NullEvents, connect
 from service.ami.diagnostics import endpoint_checks, function_probes
 from service.ami.diagnostics.privileges import check_read_classes, check_write_class
-from service.ami.reachability import AmiUnreachable
+from service.ami.unreachable_reasons import AmiUnreachable
 from service.domain.models import PJSIP, DeviceState, Finding
 from service.errors import CallServerUnavailable
 from service.settings import CallServer

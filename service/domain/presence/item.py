@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from service.domain.contacts import Contact, Contacts
+from service.domain.custom_presence import NOT_SET, CustomPresences
 from service.domain.device_states import DeviceStates
 from service.domain.models import DeviceState, Extension, Person
-from service.domain.presence_state import NOT_SET, PresenceStates
 from service.domain.timestamps import rfc3339_ms
 
 IN_CALL_STATES = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
@@ -22,7 +22,7 @@ class CallServerView:
 
     states: DeviceStates
     contacts: Contacts
-    presences: PresenceStates
+    presences: CustomPresences
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel"):

@@ -18,7 +18,7 @@ from service.settings import Network
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.login_throttle import LOGIN_THROTTLE
 from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
-from service.web.http.handlers import Handler, SyncHandler
+from service.web.http.handler_types import Handler, SyncHandler
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.http.rate_limit import RATE_LIMIT
 

@@ -183,4 +183,4 @@ def _key(*parts: str) -> bytes:
     return digest.digest()
 
 
-LOGIN_THROTTLE = web.AppKey("logins", LoginThrottle)
+LOGIN_THROTTLE = web.AppKey("login_throttle", LoginThrottle)

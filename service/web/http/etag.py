@@ -1,11 +1,27 @@
-"""`If-None-Match`: whether the client has the current response already."""
+"""Entity tags: keyed digests of what a response contains, and `If-None-Match`.
+
+Tags appear in logs and responses contain secrets, so the digest is keyed. All replicas share the key, so their tags are
+equal.
+"""
 
 from __future__ import annotations
+
+import hashlib
 
 from aiohttp import hdrs, web
 
 MAX_HEADER_LENGTH = 1024
 """Maximum length of the header that is parsed; a longer one matches nothing."""
+
+
+def keyed_digest(content: bytes, key: bytes) -> int:
+    """128 bits. Digests may be summed: the sum covers a set, and changes with one item at the cost of one item."""
+    return int.from_bytes(hashlib.blake2b(content, key=key, digest_size=16).digest(), "big")
+
+
+def format_etag(digest: int) -> str:
+    """A strong entity tag from a digest, or from a sum of digests."""
+    return f'"{digest % (1 << 128):032x}"'
 
 
 def matches_etag(request: web.Request, etag: str) -> bool:

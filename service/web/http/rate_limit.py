@@ -45,4 +45,4 @@ class RateLimit:
             raise TooManyRequests(wait)
 
 
-RATE_LIMIT = web.AppKey("limits", RateLimit)
+RATE_LIMIT = web.AppKey("rate_limit", RateLimit)

@@ -16,7 +16,7 @@ from aiohttp import typedefs as aiohttp_types
 from aiohttp import web
 
 from service.domain.permissions import Permission
-from service.web.http.handlers import Handler, SyncHandler
+from service.web.http.handler_types import Handler, SyncHandler
 from service.web.http.params import Body, Path, Query, QueryOrJson
 
 Yes = Annotated[bool, msgspec.Meta(extra_json_schema={"const": True})]

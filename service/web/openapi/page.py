@@ -17,7 +17,7 @@ from aiohttp import web
 
 from service.web.http.errors import encode
 from service.web.http.etag import matches_etag
-from service.web.http.handlers import Handler
+from service.web.http.handler_types import Handler
 from service.web.openapi.document import document
 from service.web.openapi.operation import Auth, Operation
 

@@ -29,7 +29,7 @@ from service.web.http.param_errors import RocketChat
 from service.web.http.params import Query
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Operation, Yes
-from service.web.presence.aggregates import JsonList
+from service.web.presence.feed_aggregates import JsonList
 
 Status = Literal["online", "away", "busy", "offline"]
 

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.domain.presence_state import Presence, PresenceState
+from service.domain.custom_presence import Presence, PresenceState
 from service.errors import CallServerUnavailable
 from service.web.app_keys import DIRECTORY, PRESENCE_ACCOUNTS
 from service.web.auth.authentication import require_caller

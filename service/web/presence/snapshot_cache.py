@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -13,7 +12,8 @@ from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import Item
 from service.domain.presence.scope import Scope
 from service.web.http.errors import encode
-from service.web.presence.aggregates import JsonList, Sum
+from service.web.http.etag import format_etag, keyed_digest
+from service.web.presence.feed_aggregates import JsonList, Sum
 
 MAX_CACHED_GROUPS, MAX_GROUP_SIZE = 5_000, 50
 """Maximum groups of extensions whose entity tags are cached, as softphones repeat their filters; and a group's size."""
@@ -65,7 +65,7 @@ class SnapshotCache:
         """The entity tag of all items in scope. For an unrestricted scope, as of when `is_ready` was last True."""
         if scope.covers_everything:
             self._all_digests.is_ready()
-            return _format_etag(self._all_digests.sum)
+            return format_etag(self._all_digests.sum)
         group = scope.requested
         if group is None or len(group) > MAX_GROUP_SIZE:
             return self.etag_of(scope.snapshot())
@@ -87,7 +87,7 @@ class SnapshotCache:
 
     def etag_of(self, items: Sequence[Item]) -> str:
         """The entity tag of these items, independent of their order and of the replica."""
-        return _format_etag(sum(map(self._digest_of, items)))
+        return format_etag(sum(map(self._digest_of, items)))
 
     def _digest_of(self, item: Item) -> int:
         """The digest of the fields that an entity tag covers."""
@@ -98,8 +98,7 @@ class SnapshotCache:
         return cached[1]
 
     def _digest(self, item: Item) -> int:
-        digest = hashlib.blake2b(encode(item.facts()), key=self._tag_key, digest_size=16).digest()
-        return int.from_bytes(digest, "big")
+        return keyed_digest(encode(item.facts()), self._tag_key)
 
     def _evict_removed(self) -> None:
         """Drop removed extensions once they may outnumber the existing ones."""
@@ -107,11 +106,6 @@ class SnapshotCache:
             if len(cache) > 2 * len(self._feed) + 100:
                 for extension in [name for name in cache if self._feed.get(name) is None]:
                     del cache[extension]
-
-
-def _format_etag(digests: int) -> str:
-    """The entity tag of a sum of keyed digests. A sum can be updated item by item."""
-    return f'"{digests % (1 << 128):032x}"'
 
 
 SNAPSHOT_CACHE = web.AppKey("snapshot_cache", SnapshotCache)

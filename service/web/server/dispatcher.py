@@ -24,11 +24,11 @@ from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
 from service.web.http.error_responses import error_response, family_of, plain
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
-from service.web.http.handlers import SyncHandler
+from service.web.http.handler_types import SyncHandler
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
 from service.web.server.path_table import NO_ROUTE, PathMatch, PathTable
+from service.web.server.prebuilt_sender import PrebuiltSender
 from service.web.server.request import Request
-from service.web.server.response_writer import PrebuiltSender
 from service.web.server.write_backlog import LARGE, WRITE_BACKLOG
 
 log = structlog.get_logger(__name__)

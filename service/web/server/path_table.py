@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar, cast
 
 from aiohttp import web
 
-from service.web.http.handlers import Handler, SyncHandler
+from service.web.http.handler_types import Handler, SyncHandler
 
 R = TypeVar("R", bound=web.Request)
 

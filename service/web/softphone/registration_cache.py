@@ -15,6 +15,7 @@ from service.domain.registration_info import Registration, registration
 from service.domain.state_names import ASTERISK, ROCKETCHAT
 from service.errors import CallServerUnavailable
 from service.settings import Settings
+from service.web.http.etag import format_etag, keyed_digest
 from service.web.http.headers import not_live_headers
 from service.web.http.prebuilt_response import PrebuiltResponse, render_headers
 from service.web.softphone.signing import JWT_RENEWAL_INTERVAL, sign
@@ -73,18 +74,19 @@ class RegistrationCache:
     def _build(
         self, extension: Extension, server: WebSocketAddress, reading: Reading, period: int
     ) -> CachedRegistration:
-        settings, key = self._settings, self._tag_key
+        settings = self._settings
         state_names = ROCKETCHAT if settings.rocketchat_states else ASTERISK
-        info = registration(extension, server, reading, state_names, tag_key=key, success=settings.rocketchat_success)
+        info = registration(extension, server, reading, state_names, success=settings.rocketchat_success)
         if self._jwt_secret is not None:
             secret = self._jwt_secret.get_secret_value()
-            info = sign(info, secret, tag_key=key, now=period * JWT_RENEWAL_INTERVAL)
-        headers = _headers(info, settings.poll_interval)
+            info = sign(info, secret, now=period * JWT_RENEWAL_INTERVAL)
+        etag = registration_etag(info, self._tag_key)
+        headers = _headers(info, etag, settings.poll_interval)
         return CachedRegistration(
             extension,
             reading,
             period,
-            info.etag,
+            etag,
             render_headers(headers, info.body),
             render_headers(headers),
             info.body,
@@ -97,14 +99,20 @@ class RegistrationCache:
                 del self._cached[number]
 
 
-def _headers(info: Registration, poll_interval: int) -> dict[str, str]:
+def registration_etag(info: Registration, tag_key: bytes) -> str:
+    """The entity tag of a registration info: it covers the body and its liveness."""
+    mark = b"live" if info.reading.live else b"not live"
+    return format_etag(keyed_digest(info.body + mark, tag_key))
+
+
+def _headers(info: Registration, etag: str, poll_interval: int) -> dict[str, str]:
     return {
         "Cache-Control": "no-store",
-        "ETag": info.etag,
+        "ETag": etag,
         "X-State-Live": "true" if info.reading.live else "false",
         "X-Poll-Interval": str(poll_interval),
         **not_live_headers(info.reading),
     }
 
 
-REGISTRATION_CACHE = web.AppKey("registrations", RegistrationCache)
+REGISTRATION_CACHE = web.AppKey("registration_cache", RegistrationCache)

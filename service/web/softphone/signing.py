@@ -5,7 +5,7 @@ from __future__ import annotations
 import jwt
 import msgspec
 
-from service.domain.registration_info import Registration, tagged
+from service.domain.registration_info import Registration
 
 JWT_LIFETIME = 3600
 JWT_RENEWAL_INTERVAL = 1800
@@ -15,7 +15,7 @@ JWT_LEEWAY = 300
 _encode = msgspec.json.Encoder().encode
 
 
-def sign(info: Registration, secret: str, *, tag_key: bytes, now: float) -> Registration:
+def sign(info: Registration, secret: str, *, now: float) -> Registration:
     """The info in a JWS (HS256) that is valid for an hour: signed, not encrypted. `now` is in seconds since the epoch.
 
     Its validity begins JWT_LEEWAY before the last full half hour. So every replica makes the same JWS, and one that a
@@ -30,4 +30,4 @@ def sign(info: Registration, secret: str, *, tag_key: bytes, now: float) -> Regi
         "context": msgspec.json.decode(info.body),
     }
     body = _encode({"result": jwt.encode(claims, secret, algorithm="HS256"), "success": True})
-    return tagged(body, info.reading, tag_key)
+    return Registration(body, info.reading)

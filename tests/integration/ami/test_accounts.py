@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from service.ami import account_checks
 from service.ami import link as links
 from service.ami.accounts import Account
+from service.ami.boot_check import TIME_ZONE_STEP, is_up_longer_than
 from service.ami.connection import NullEvents, connect
-from service.ami.uptime import TIME_ZONE_STEP, is_up_longer_than
 from service.domain.models import DeviceState
 from service.web.app_keys import UNKNOWN_CALL_SERVERS
 from tests.support.eventually import eventually

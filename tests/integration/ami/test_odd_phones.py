@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.ami import contradictions, endpoint_tracker
+from service.ami import contact_contradictions, endpoint_tracker
 from service.ami import link as links
 from service.ami.link import Link
 from service.cli.demo import SIP_PASSWORD
@@ -120,7 +120,7 @@ async def test_contacts_that_asterisk_lost_without_a_word_are_doubted_until_it_m
 ) -> None:
     """Asterisk goes on to call the phone NOT_INUSE, and tells nothing when it registers with the same contact again."""
     monkeypatch.setattr(links, "SNAPSHOT_INTERVAL", 0.5)
-    monkeypatch.setattr(contradictions, "MAX_REREAD_INTERVAL", 0.5)
+    monkeypatch.setattr(contact_contradictions, "MAX_REREAD_INTERVAL", 0.5)
     number, other = await extension(pbx, "40005"), await extension(pbx, "40006")
     config = pbx.asterisk.config
     async with (

@@ -11,7 +11,7 @@ from service.ami import client, connection, contact_sync, endpoint_tracker
 from service.ami.accounts import Account
 from service.ami.link import Link
 from service.domain.models import DeviceState
-from service.runtime.supervisor import Supervisor
+from service.runtime.task_supervisor import Supervisor
 from tests.support.eventually import eventually
 from tests.support.links import impatient, live, told
 from tests.support.scripted import (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.ami.accounts import Account
 from service.ami.connection import NullEvents, connect
-from service.domain.presence_state import Presence, PresenceState
+from service.domain.custom_presence import Presence, PresenceState
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
 from tests.support.pbx import Pbx

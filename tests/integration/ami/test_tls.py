@@ -16,7 +16,7 @@ from local.asterisk_programs import TEMPLATES, Programs
 from service.ami import connection
 from service.ami.accounts import Account
 from service.ami.diagnostics.checks import check
-from service.ami.reachability import UnreachableReason
+from service.ami.unreachable_reasons import UnreachableReason
 from service.errors import ConfigurationError
 from service.settings import Settings
 from tests.support.database import TestDatabase, call_server, copied

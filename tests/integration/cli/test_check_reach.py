@@ -13,7 +13,7 @@ import pytest
 from local import ports
 from service.ami import connection
 from service.ami.diagnostics.checks import check
-from service.ami.reachability import UnreachableReason
+from service.ami.unreachable_reasons import UnreachableReason
 from tests.support.database import TestDatabase, call_server
 from tests.support.pbx import Pbx
 from tests.support.scripted import Line, peer

@@ -9,6 +9,7 @@ import jwt
 
 from service.domain.models import DeviceState, Reading
 from service.domain.registration_info import Registration
+from service.web.softphone.registration_cache import registration_etag
 from service.web.softphone.signing import JWT_LEEWAY, JWT_RENEWAL_INTERVAL, sign
 from tests.support.database import TestDatabase
 from tests.support.server import ADMIN, Start
@@ -32,12 +33,12 @@ async def test_the_answer_is_wrapped_and_verifies(database: TestDatabase, start:
 
 
 async def test_every_replica_makes_the_same_and_its_tag_changes_before_it_expires() -> None:
-    found = Registration(b'{"host":"x"}', Reading(DeviceState.UNKNOWN), '"tag"')
+    found = Registration(b'{"host":"x"}', Reading(DeviceState.UNKNOWN))
     begins = 1_800_000_000 // JWT_RENEWAL_INTERVAL * JWT_RENEWAL_INTERVAL
-    first = sign(found, SECRET, tag_key=b"key", now=begins)
-    assert sign(found, SECRET, tag_key=b"key", now=begins + JWT_RENEWAL_INTERVAL - 1) == first
-    later = sign(found, SECRET, tag_key=b"key", now=begins + JWT_RENEWAL_INTERVAL)
-    assert later.etag != first.etag
+    first = sign(found, SECRET, now=begins)
+    assert sign(found, SECRET, now=begins + JWT_RENEWAL_INTERVAL - 1) == first
+    later = sign(found, SECRET, now=begins + JWT_RENEWAL_INTERVAL)
+    assert registration_etag(later, b"key") != registration_etag(first, b"key")
     token = json.loads(first.body)["result"]
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["nbf"] == claims["iat"] == begins - JWT_LEEWAY

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from panoramisk.message import Message
 
-from service.ami.contact_list import ContactList, parse_stored_contact
+from service.ami.contact_tree import ContactList, parse_stored_contact
 from service.domain.contacts import Contact
 
 KEPT = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.db.full_reads import FullReads
+from service.db.full_read_waits import FullReads
 
 
 def test_nobody_waits_for_a_reading_that_no_hint_asked_for() -> None:

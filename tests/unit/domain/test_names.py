@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.name_table import CAPITALS, SMALL
+from service.domain.folding_table import CAPITALS, SMALL
 from service.domain.names import MAX_LENGTH, composed, folded, new_email, new_name
 from service.errors import Invalid
 

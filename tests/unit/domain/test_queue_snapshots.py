@@ -15,7 +15,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from service.domain.snapshot import SnapshotMap
+from service.domain.snapshot_map import SnapshotMap
 from tests.support.ami_wire import AmiWire
 
 KEYS = st.sampled_from([("sales", "1"), ("sales", "2"), ("support", "1")])

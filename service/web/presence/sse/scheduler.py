@@ -89,4 +89,4 @@ class StreamScheduler:
         self._heartbeat_timer = loop.call_later(HEARTBEAT_CHECK_INTERVAL, self._send_heartbeats)
 
 
-STREAM_SCHEDULER = web.AppKey("streams", StreamScheduler)
+STREAM_SCHEDULER = web.AppKey("stream_scheduler", StreamScheduler)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from service.domain.snapshot import SnapshotMap
+from service.domain.snapshot_map import SnapshotMap
 
 PROVIDER = "CustomPresence:"
 """Asterisk's presence provider for states that are set over AMI; the extension's number follows."""
@@ -45,7 +45,7 @@ def parse(presentity: str, status: str, message: str) -> tuple[str, Presence] | 
     return presentity.removeprefix(PROVIDER), Presence(state, message)
 
 
-class PresenceStates(SnapshotMap[str, Presence]):
+class CustomPresences(SnapshotMap[str, Presence]):
     """The presence per extension; `not_set` by default."""
 
     def of(self, extension: str) -> Presence:

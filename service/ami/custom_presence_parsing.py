@@ -7,7 +7,7 @@ import re
 from panoramisk.message import Message
 
 from service.ami.actions import header_text
-from service.domain.presence_state import Presence, parse
+from service.domain.custom_presence import Presence, parse
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL_CHARACTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}

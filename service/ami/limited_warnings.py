@@ -10,7 +10,7 @@ MAX_NAMED = 20
 """Maximum extensions named above level debug at one time: a log that names 20,000 is useless."""
 
 
-class ExtensionWarnings:
+class LimitedWarnings:
     """Logs each event of an extension once at its level; repeats, and more than MAX_NAMED extensions, at debug."""
 
     def __init__(self, log: structlog.stdlib.BoundLogger) -> None:

@@ -22,7 +22,7 @@ REFUSED_DELAY = 30.0
 """Seconds until the next login after a refusal, which only an operator can fix."""
 
 
-class PersistentClient:
+class OnDemandClient:
     """The connection; its owner closes it. No task runs between uses."""
 
     def __init__(self, account: Account, clock: Callable[[], float] = monotonic) -> None:

@@ -1,4 +1,4 @@
-"""The registration answer as bytes, and its tag."""
+"""The registration info as bytes, and its entity tag."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from service.domain.models import DeviceState, Extension, NotLive, Reading, WebSocketAddress
 from service.domain.registration_info import registration
 from service.settings import CallServer
+from service.web.softphone.registration_cache import registration_etag
 
 KEY = b"k" * 32
 
@@ -23,7 +24,7 @@ IDLE = Reading(DeviceState.NOT_INUSE)
 
 
 def test_the_answer_is_the_seeds_to_the_byte_and_in_its_order() -> None:
-    assert registration(EXTENSION, SERVER, IDLE, tag_key=KEY).body == (
+    assert registration(EXTENSION, SERVER, IDLE).body == (
         b'{"host":"omni-asterisk.dev.rocket.chat",'
         b'"callServerConfig":{"websocketPort":"443","websocketPath":"wss://omni-asterisk.dev.rocket.chat/ws"},'
         b'"extensionDetails":{"extension":"12342","password":"my$up3erP@ssw0rd","authtype":"password",'
@@ -33,13 +34,13 @@ def test_the_answer_is_the_seeds_to_the_byte_and_in_its_order() -> None:
 
 @pytest.mark.parametrize("state", DeviceState)
 def test_every_state_is_told_in_asterisks_human_spelling(state: DeviceState) -> None:
-    answer = json.loads(registration(EXTENSION, SERVER, Reading(state), tag_key=KEY).body)
+    answer = json.loads(registration(EXTENSION, SERVER, Reading(state)).body)
     assert answer["extensionDetails"]["state"] == state.value
 
 
 @pytest.mark.parametrize("secret", ['"', "\\", "é☎", "</script>", "\x7f"])
 def test_any_secret_survives_json(secret: str) -> None:
-    body = registration(extension(secret=secret), SERVER, IDLE, tag_key=KEY).body
+    body = registration(extension(secret=secret), SERVER, IDLE).body
     assert json.loads(body)["extensionDetails"]["password"] == secret
 
 
@@ -47,7 +48,7 @@ def test_the_tag_changes_with_answer_liveness_and_key_and_with_nothing_else() ->
     def tag(
         extension: Extension = EXTENSION, server: WebSocketAddress = SERVER, reading: Reading = IDLE, key: bytes = KEY
     ) -> str:
-        return registration(extension, server, reading, tag_key=key).etag
+        return registration_etag(registration(extension, server, reading), key)
 
     others = [
         tag(extension(secret="other")),

@@ -11,7 +11,7 @@ SLICE_SIZE = 1_000
 """Extensions that are passed on in one turn of the loop, which takes a few milliseconds."""
 
 
-class ExtensionFeed:
+class ExtensionAssigner:
     """`call_soon` runs a function in a later turn of the loop. `observe` also gets extensions without a link."""
 
     def __init__(

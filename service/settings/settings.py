@@ -1,0 +1,255 @@
+"""Settings: environment variables with the prefix `CONNECTOR_`, validated once at start.
+
+Nothing is read on import. Every secret `X` may come as `X_FILE`, the path of a file that holds it (Docker and
+Kubernetes hand secrets over like that); giving both is an error.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from service.domain.models import WebSocketAddress
+from service.errors import ConfigurationError
+from service.settings import database_url, hosts
+
+PREFIX = "CONNECTOR_"
+JWT_SECRET_BYTES = 32
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Network = IPvAnyNetwork
+RoleName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+Host = Annotated[str, AfterValidator(hosts.host)]
+NearHost = Annotated[str, AfterValidator(hosts.near_host)]
+Origin = Annotated[str, AfterValidator(hosts.origin)]
+UrlPath = Annotated[str, AfterValidator(hosts.url_path)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
+
+
+def _read_secret_files(values: Any) -> Any:
+    """Replace each secret's `x_file` by `x`, the file's content without trailing newlines."""
+    if not isinstance(values, dict):
+        return values
+    loaded = dict(values)
+    for key in [key for key in values if key.endswith(("password_file", "secret_file"))]:
+        path, name = loaded.pop(key), key.removesuffix("_file")
+        if not path:
+            continue
+        if loaded.get(name):
+            raise ValueError(f"both {name} and {key} are given")
+        try:
+            loaded[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{key}: {path} cannot be read: {error}") from None
+    return loaded
+
+
+class CallServer(BaseModel):
+    """One Asterisk: its address for softphones, its AMI, and its role in PostgreSQL."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    host: Host = Field(description="Host name or address given to softphones.")
+    websocket_port: Port = Field(443, description="WebSocket port, as softphones reach it.")
+    websocket_scheme: Literal["ws", "wss"] = Field(
+        "wss", description="WebSocket scheme. Use `ws` only on networks where nobody can eavesdrop."
+    )
+    websocket_path: UrlPath = Field("/ws", description="WebSocket path.")
+
+    ami_host: NearHost = Field(description="AMI host, as this service reaches it.")
+    ami_port: Port = Field(5038, description="AMI port.")
+    ami_tls: bool = Field(False, description="TLS to AMI.")
+    ami_ca_file: Path | None = Field(None, description="CA certificate for AMI's TLS, PEM. Default: the system's CAs.")
+    monitor_username: Word = Field("monitor", description="AMI account that reads states and events.")
+    monitor_secret: SecretStr = Field(description="Secret of the account `monitor`.")
+    presence_username: Word = Field("presence", description="AMI account that sets users' presence.")
+    presence_secret: SecretStr | None = Field(
+        None, description="Secret of the account `presence`. Without it no user can set their presence."
+    )
+    sync_username: Word = Field("sync", description="AMI account that reloads endpoints which Asterisk does not track.")
+    sync_secret: SecretStr | None = Field(
+        None, description="Secret of the account `sync`. Optional: the account equals a shell on the Asterisk host."
+    )
+
+    database_role: RoleName | None = Field(None, description="PostgreSQL role of this Asterisk.")
+    database_password: SecretStr | None = Field(None, description="Password of that role. `migrate` sets it.")
+
+    _files = model_validator(mode="before")(_read_secret_files)
+
+    def address(self, name: str) -> WebSocketAddress:
+        """Return the address for softphones. As in the contract, the URL omits the scheme's default port."""
+        usual = self.websocket_port == (443 if self.websocket_scheme == "wss" else 80)
+        authority = hosts.authority(self.host, None if usual else self.websocket_port)
+        url = f"{self.websocket_scheme}://{authority}{self.websocket_path}"
+        return WebSocketAddress(name, self.host, self.websocket_port, url)
+
+
+class Settings(BaseSettings):
+    """All settings. The environment variables are these names in upper case, with the prefix `CONNECTOR_`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    http_host: NearHost = Field("127.0.0.1", description="Listen address.")
+    http_port: Port = Field(8080, description="Listen port.")
+    published_on: list[str] = Field(
+        [],
+        description="JSON list of addresses on which a container's ports are published. It guards the demo.",
+    )
+    allow_demo: bool = Field(False, description="Serve the demo, whose passwords are public, to other machines.")
+    metrics_port: Port | None = Field(
+        None, description="Separate port for `/metrics` and the details of `/readyz`, without authentication."
+    )
+    workers: int = Field(1, ge=1, le=64, description="Number of worker processes.")
+    trusted_proxies: list[Network] = Field(
+        [], description="JSON list of proxy networks whose `X-Forwarded-For` is trusted."
+    )
+
+    database_url: str = Field(
+        "postgresql://connector_service@127.0.0.1:5432/connector",
+        description="PostgreSQL URL of the service's role. Hosts of a cluster are separated by commas.",
+    )
+    database_password: SecretStr | None = Field(None, description="Password of the service's role.")
+    database_password_file: Path | None = Field(None, description="File that holds the password.")
+    owner_database_url: str | None = Field(None, description="PostgreSQL URL of the owner's role, for `migrate` only.")
+    owner_database_password: SecretStr | None = Field(None, description="Password of the owner's role.")
+    owner_database_password_file: Path | None = Field(None, description="File that holds the password.")
+    database_pool: int = Field(10, ge=2, le=100, description="Size of the connection pool, per process.")
+    database_deadline: Seconds = Field(3.0, description="Deadline for PostgreSQL within one request, in seconds.")
+    database_start_deadline: Seconds = Field(30.0, description="Deadline for PostgreSQL at the start, in seconds.")
+    migrate_deadline: Seconds = Field(60.0, description="Deadline for the locks of one migration, in seconds.")
+
+    call_servers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], CallServer] = Field(
+        {}, description="Call servers by name."
+    )
+    directory_grace: Seconds = Field(
+        60.0, description="Time that polls are answered from memory while PostgreSQL is unreachable, in seconds."
+    )
+    watchdog_deadline: Seconds = Field(
+        10.0, description="Time without a proof of life after which an Asterisk is not live, in seconds."
+    )
+
+    token_days: float = Field(90, gt=0, le=3650, description="Lifetime of a login token, in days.")
+    tokens_per_person: int = Field(
+        50, ge=1, le=10_000, description="Maximum login tokens per user. A further login revokes the oldest."
+    )
+    login_failures_per_minute: int = Field(
+        10, ge=1, description="Maximum failed logins per minute, per account and per address."
+    )
+    requests_per_minute: int = Field(600, ge=1, description="Maximum requests per minute, per token and process.")
+    streams_per_person: int = Field(
+        50, ge=1, description="Maximum presence streams per user and process. A further stream closes the oldest."
+    )
+    long_polls_per_person: int = Field(
+        50, ge=1, description="Maximum long polls per user and process. A further long poll ends the oldest."
+    )
+    held_answers: int = Field(
+        10_000, ge=1, description="Maximum open streams per process, and maximum long polls. Further ones are refused."
+    )
+    cors_origins: list[Origin] = Field([], description="JSON list of origins allowed by CORS.")
+    jwt_secret: SecretStr | None = Field(
+        None, description="Key that signs registration info as a JWT (HS256), at least 32 bytes. Default: no JWT."
+    )
+    jwt_secret_file: Path | None = Field(None, description="File that holds the key.")
+    poll_interval: int = Field(
+        10, ge=1, description="Value of `X-Poll-Interval`, the advised time between polls, in seconds."
+    )
+    mask_passwd: bool = Field(False, description="Return `passwd` of `/user/{user_id}` as an empty string.")
+    rocketchat_success: bool = Field(False, description='Add Rocket.Chat\'s `"success": true` to registration info.')
+    rocketchat_states: bool = Field(
+        False, description="Use Rocket.Chat's state names: `registered`, `unregistered`, `ringing`, `busy`, `unknown`."
+    )
+    rocketchat_errors: bool = Field(
+        False,
+        description="Return Rocket.Chat's responses when Asterisk is unreachable "
+        "and when unassigning from a user without an extension.",
+    )
+    body_limit: int = Field(65536, ge=1024, description="Maximum size of a request body, in bytes.")
+    body_deadline: Seconds = Field(5.0, description="Deadline for reading a request body, in seconds.")
+    shutdown_deadline: Seconds = Field(10.0, description="Shutdown grace period for in-flight requests, in seconds.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
+    log_format: Literal["json", "console"] = Field("json", description="Log format. `console` is for a terminal.")
+
+    _files = model_validator(mode="before")(_read_secret_files)
+
+    @model_validator(mode="after")
+    def _jwt(self) -> Self:
+        if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < JWT_SECRET_BYTES:
+            raise ValueError(f"jwt_secret has less than {JWT_SECRET_BYTES} bytes: HS256 would be weak")
+        return self
+
+    @model_validator(mode="after")
+    def _urls(self) -> Self:
+        for name in ("database_url", "owner_database_url"):
+            text = getattr(self, name) or ""
+            url = urlsplit(text)
+            if text and url.scheme not in ("postgresql", "postgres"):
+                raise ValueError(f"{name} must look like postgresql://user@host:port/database")
+            if url.password or "password" in parse_qs(url.query):
+                raise ValueError(f"{name} holds a password; give it as {name.replace('url', 'password')} or its file")
+            try:
+                database_url.hosts(text), database_url.target(text)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return self
+
+    @property
+    def login_failures_per_process(self) -> int:
+        """The limit of failed logins divided by the number of workers, rounded up, as workers do not share counts."""
+        return -(-self.login_failures_per_minute // self.workers)
+
+    def call_server(self, name: str) -> WebSocketAddress | None:
+        """Return the address of a call server; None if the settings do not name it."""
+        return self._addresses.get(name)
+
+    @cached_property
+    def _addresses(self) -> dict[str, WebSocketAddress]:
+        return {name: server.address(name) for name, server in self.call_servers.items()}
+
+
+def load() -> Settings:
+    """Load the settings from the environment. Raises ConfigurationError with a line per mistake and without secrets."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    mistakes = [
+        f"  {name}: there is no such setting"
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name.split("__")[0] not in known
+    ]
+    try:
+        settings = Settings()
+    except (ValidationError, SettingsError) as error:
+        mistakes += _describe_mistakes(error)
+    if mistakes:
+        raise ConfigurationError("the settings cannot be used:\n" + "\n".join(mistakes))
+    return settings
+
+
+def _describe_mistakes(error: ValidationError | SettingsError) -> list[str]:
+    if isinstance(error, SettingsError):
+        return [f"  {error}"]
+    return [
+        f"  {PREFIX}{'__'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
