@@ -1,6 +1,13 @@
 """Fixtures for all tests; they live in `tests/support`."""
 
+import signal
+
 import pytest
+
+# A shell's background job ignores SIGINT, and nohup SIGHUP; programs under test would inherit that.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 pytest.register_assert_rewrite("tests.support.seeds")
 
