@@ -60,6 +60,7 @@ class Postgres(PrivateServer):
             "listen_addresses": self.host,
             "port": str(self.port),
             "unix_socket_directories": "",
+            "dynamic_shared_memory_type": "mmap",  # files of the cluster: a killed server leaves nothing in /dev/shm
             **self._options,
         }
         flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
