@@ -10,6 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from local import ports
 from tests.support.pbx import TESTED
+from tests.support.prefetch import prefetch
 
 WHOLE = ("tests/e2e/", "tests/compose/")
 """Folders whose tests share what takes longest to start: one process runs all of them."""
@@ -61,6 +62,13 @@ def _turn(module: PurePath) -> int:
     if module.as_posix() in LONG:
         return 1
     return 3 if module.parts[1] == "unit" else 2
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before the processes start: download what is missing, once."""
+    if session.config.getoption("numprocesses", None):
+        prefetch(session.config.args)
 
 
 def pytest_configure() -> None:
