@@ -3,7 +3,7 @@
 A `ContactStatus` event holds a contact's URI, status and round-trip time. The other fields, and contacts that were
 registered before this link connected, must be read. A few endpoints are read one by one, with `Getvar` of
 `PJSIP_AOR(…,contact)` and `PJSIP_CONTACT(…)`. Many endpoints, as after each start of a link, are read from one list of
-all contacts (`contact_list`); only the status of the listed contacts is then read one by one. The load on Asterisk
+all contacts (`contact_tree`); only the status of the listed contacts is then read one by one. The load on Asterisk
 therefore grows with the number of registered phones, not of extensions.
 
 An endpoint that the list omits has no contact, if Asterisk uses the list. One listed contact that Asterisk knows proves

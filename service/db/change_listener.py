@@ -1,7 +1,7 @@
 """Listens to change notifications of PostgreSQL. Each notification is only a hint to read rows again.
 
 A dedicated connection first listens, then everything is read. From the start hints are followed in order: one task
-reads single rows, another performs full reads, which take longer (`full_reads`). A half-open connection raises no
+reads single rows, another performs full reads, which take longer (`full_read_waits`). A half-open connection raises no
 error, and a pooler can swallow LISTEN, so a heartbeat notification must return every few seconds. Once a heartbeat has
 returned and all hints before it have been read, everything committed before it was sent has been read. `barrier`
 requests a heartbeat early.

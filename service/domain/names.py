@@ -28,7 +28,7 @@ _JOINERS = "\u200c\u200d"
 _NOT_IN_NAMES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180f\u2800\u3164\uffa0\U00016fe4\U0001d159")
 """Invisible letters, marks and symbols: fillers, the grapheme joiner, the blank Braille pattern, the null notehead, and
-Mongolian's fourth variation selector, which is newer than the data of `name_table`."""
+Mongolian's fourth variation selector, which is newer than the data of `folding_table`."""
 
 
 def folded(text: str) -> str:

@@ -70,8 +70,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         composer = PresenceComposer(directory)
         composer.follow(links)
         unknown = UnknownCallServers(links)
-        extension_feed = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
-        loader = DirectoryLoader(database, directory, (composer.directory_changed, extension_feed.directory_changed))
+        assigner = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
+        loader = DirectoryLoader(database, directory, (composer.directory_changed, assigner.directory_changed))
         changes = ChangeListener(database.login, loader)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
 
