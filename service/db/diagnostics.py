@@ -12,7 +12,7 @@ from service.db.pool import Database
 from service.db.roles import VIEWS
 from service.db.schema import ENCODING, RECODE
 from service.domain.models import Finding
-from service.domain.names import is_permitted
+from service.domain.user_names import is_permitted
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
 

@@ -13,7 +13,7 @@ from service.db import sql
 from service.db.pool import Database, retry_outdated_statements
 from service.db.row_update import update_row
 from service.db.text import is_storable
-from service.domain.names import folded
+from service.domain.user_names import folded
 from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
 
 SQL = sql.load("extensions")

@@ -19,7 +19,7 @@ from service.db import roles, schema
 from service.db.connection import DatabaseLogin, wait_until_reachable
 from service.db.errors import translated
 from service.db.migration_locks import LockWatcher
-from service.db.migrator import READ_COMMITTED, Migrator
+from service.db.migration_runner import READ_COMMITTED, Migrator
 from service.errors import ConfigurationError, LocksHeld
 from service.settings import Settings
 

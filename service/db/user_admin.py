@@ -17,7 +17,7 @@ from service.db import sql, users
 from service.db.pool import Database, retry_outdated_statements
 from service.db.users import UserRow, parse_user_row
 from service.domain.models import Role
-from service.domain.names import folded
+from service.domain.user_names import folded
 from service.errors import LastAdmin, NotFound, UserTaken
 
 SQL = sql.load("user_changes")

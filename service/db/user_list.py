@@ -12,7 +12,7 @@ from service.db.activity import UserActivity, columns
 from service.db.pool import Database
 from service.db.users import UserRow, parse_user_row
 from service.domain.models import Role
-from service.domain.names import folded
+from service.domain.user_names import folded
 
 SQL = sql.load("user_list")
 

@@ -17,7 +17,7 @@ from service.db.pool import Database
 from service.db.row_update import update_row
 from service.db.text import is_storable
 from service.domain.models import MAX_USER_ID, Person, Role
-from service.domain.names import folded, new_email, new_name
+from service.domain.user_names import folded, new_email, new_name
 from service.errors import Ambiguous, NoSuchUser, RowUnreadable
 
 SQL = sql.load("users")

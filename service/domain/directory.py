@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from service.domain.directory_tables import DirectoryReread, DirectoryTables, Token
 from service.domain.models import Extension, Person
-from service.domain.names import folded
+from service.domain.user_names import folded
 from service.errors import DirectoryUnavailable
 
 MAX_REVOKED = 10_000

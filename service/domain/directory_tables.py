@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.domain.models import Extension, Person
-from service.domain.names import folded
+from service.domain.user_names import folded
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from service.db import users
 from service.db.activity import Activity
 from service.db.pool import Database
 from service.domain.models import Person
-from service.domain.names import folded
 from service.domain.networks import may_come_from, prefix
+from service.domain.user_names import folded
 from service.errors import Overloaded
 from service.web.auth.failed_logins import FailedLogins
 from service.web.auth.known_addresses import KnownAddresses

@@ -14,8 +14,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.domain.directory import Directory
 from service.domain.models import Person, Role
-from service.domain.names import folded
 from service.domain.permissions import Permission
+from service.domain.user_names import folded
 from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY
 from service.web.auth.authentication import require_caller

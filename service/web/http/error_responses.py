@@ -6,8 +6,8 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from service.errors import Unavailable
+from service.web.http.api_v1_errors import connector, rocketchat
 from service.web.http.common_errors import StatusAndBody, common_error, failure
-from service.web.http.connector_errors import connector, rocketchat
 from service.web.http.errors import (
     BodyEncoded,
     BodyTooLarge,

@@ -29,7 +29,7 @@ from service.web.http.etag import matches_etag
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json, render_headers
 from service.web.http.wait import bounded
 from service.web.openapi.operation import Operation
-from service.web.presence.query import ONE_EXTENSION, PRESENCE
+from service.web.presence.decoders import ONE_EXTENSION, PRESENCE
 from service.web.presence.schemas import EVERYTHING, Filters, OnePresence, PresenceAnswer
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
 from service.web.server.held_request import Waiter, while_connected

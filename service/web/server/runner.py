@@ -15,7 +15,7 @@ from service.web.server import aiohttp_internals
 from service.web.server.connection_bounds import READ_AHEAD, BoundedConnection, ConnectionBounds
 from service.web.server.connection_limit import CONNECTION_LIMIT
 from service.web.server.dispatcher import Dispatcher
-from service.web.server.protocol import FastPathConnection
+from service.web.server.fast_path_connection import FastPathConnection
 from service.web.server.request import Request
 from service.web.server.write_backlog import WRITE_BACKLOG
 

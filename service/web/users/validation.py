@@ -7,7 +7,7 @@ from typing import Any
 
 from service.credentials import encode_new_password, is_hash
 from service.domain import networks
-from service.domain.names import new_email, new_name
+from service.domain.user_names import new_email, new_name
 from service.errors import Invalid
 from service.web.http.param_decode import Checks
 

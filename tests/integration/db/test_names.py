@@ -16,7 +16,7 @@ from local.postgres import Postgres
 from service.db.diagnostics import check
 from service.db.migrate import migrate
 from service.db.pool import Database
-from service.domain.names import folded
+from service.domain.user_names import folded
 from service.errors import Refused
 from tests.support.command_line import Done, environment, in_this_process
 from tests.support.database import OWNER, PASSWORD, TestDatabase

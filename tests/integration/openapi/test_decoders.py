@@ -14,7 +14,7 @@ from service.web.http import params
 from service.web.openapi.examples import EXAMPLES
 from service.web.openapi.operation import Operation
 from service.web.openapi.operation_description import operation_id
-from service.web.presence.query import TICKET
+from service.web.presence.decoders import TICKET
 from tests.support.server import ADMIN_UID, Server
 
 ORDER = ("GET", "POST", "PUT", "PATCH", "DELETE")

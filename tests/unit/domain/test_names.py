@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.folding_table import CAPITALS, SMALL
-from service.domain.names import MAX_LENGTH, composed, folded, new_email, new_name
+from service.domain.user_names import MAX_LENGTH, composed, folded, new_email, new_name
 from service.errors import Invalid
 
 MARKS = "\u0301\u0307\u0323\u0327\u0345\u3099\u05b0\u1160\u11a8"

@@ -18,7 +18,7 @@ from aiohttp import web
 
 import service
 from service.web.server.aiohttp_internals import MISSING, NAMES
-from service.web.server.protocol import FastPathConnection
+from service.web.server.fast_path_connection import FastPathConnection
 from tests.support.command_line import ROOT
 from tests.support.renamed_aiohttp import renamed_aiohttp
 

@@ -15,7 +15,7 @@ from hypothesis.strategies import text
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.domain.names import new_name
+from service.domain.user_names import new_name
 from service.errors import Invalid
 from service.web import routes
 from service.web.openapi import error_schemas

@@ -13,7 +13,7 @@ from multidict import MultiDict
 
 from service.web.http.errors import BadArgument
 from service.web.http.params import LONGEST_CACHED
-from service.web.presence.query import PRESENCE
+from service.web.presence.decoders import PRESENCE
 from service.web.presence.schemas import PresenceQuery
 from service.web.softphone.registration import REGISTRATION
 

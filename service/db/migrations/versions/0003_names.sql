@@ -1,7 +1,7 @@
 -- People are found by a key that the service makes too, whatever the database's locale (the unique indexes on it: 0006).
 -- And callees see who really calls: the number and its person's name, whatever a phone says of itself.
 
--- The key of a name or an e-mail. `service/domain/names.py` has the same function with the same data: both change together, in a
+-- The key of a name or an e-mail. `service/domain/user_names.py` has the same function with the same data: both change together, in a
 -- migration. It asks neither a locale nor what this release of PostgreSQL knows of Unicode: the data is of Unicode 12.1,
 -- and nothing newer is normalized. (E'' reads the same whatever `standard_conforming_strings` is.)
 create function folded(given text) returns text language plpgsql immutable strict parallel safe as $$

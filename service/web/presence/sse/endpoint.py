@@ -20,8 +20,8 @@ from service.web.http.headers import EXPOSED_HEADERS
 from service.web.http.json_response import json_response
 from service.web.http.prebuilt_response import SERVER
 from service.web.openapi.operation import Auth, Operation, Yes
+from service.web.presence.decoders import STREAM, TICKET
 from service.web.presence.poll import build_scope
-from service.web.presence.query import STREAM, TICKET
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
 from service.web.presence.sse.connection import StreamConnection
 from service.web.presence.sse.events import STREAM_EVENTS
