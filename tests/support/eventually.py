@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def eventually(condition: Callable[[], Any], within: float = 10.0, what: str = "") -> Any:
+async def eventually(condition: Callable[[], Any], within: float = 30.0, what: str = "") -> Any:
     """The condition's first true value. Fails after `within` seconds, with its last value."""
     end = time.monotonic() + within
     while True:

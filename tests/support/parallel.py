@@ -39,8 +39,8 @@ class ByParts(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two per core, as tests wait most of the time."""
-    return min(2 * len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    """Three for two cores: tests wait most of the time, and deadlines of a second must hold beside one another."""
+    return min(-(-3 * len(os.sched_getaffinity(0)) // 2), MOST_PROCESSES)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByParts:

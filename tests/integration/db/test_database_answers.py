@@ -41,7 +41,11 @@ async def is_followed(server: Server, database: TestDatabase, text: str, within:
     await changed(database, text)
     await shows_secret(server, text, within)
     await eventually(lambda: server.app[DIRECTORY].stale_since is None, within)
-    assert (await server.client.get("/user/1795", headers=ADMIN)).status == 200
+    await eventually(lambda: answers_users(server), within)
+
+
+async def answers_users(server: Server) -> bool:
+    return await user(server) == 200
 
 
 async def user(server: Server) -> int:

@@ -79,14 +79,20 @@ async def test_with_256_files_a_crowd_keeps_nobody_from_anything(pbx: Pbx, tmp_p
                     postgres.cut()
                     await eventually(partial(came_again, ami, postgres, before), 20, "both are asked again")
                     await eventually(lambda: is_ready(service), 30, "it is ready again")
-                    assert (await service.get("/user/1795", *LINES)).status == 200
-                    assert await service.poll() == 200
+                    await eventually(lambda: answers(service), 30, "it answers from PostgreSQL and from memory")
                 writer.write(POLL)  # this one was here before, and at rest
                 with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
                     assert (await answer_on(reader)).status == 200
             assert "Too many open files" not in service.log
             assert "connection_limit_reached" in service.log
             assert "Traceback" not in service.log
+
+
+async def answers(service: Served) -> bool:
+    """Whether it does; the limit may have let this very client go."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        return (await service.get("/user/1795", *LINES)).status == 200 and await service.poll() == 200
+    return False
 
 
 async def is_ready(service: Served) -> bool:
