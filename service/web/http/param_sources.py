@@ -29,7 +29,7 @@ class Source(ABC):
         """The value in the parameter's type. Raises WrongValue."""
 
 
-class Query(Source):
+class QuerySource(Source):
     """The URL's query: text only. A number is written in ASCII digits."""
 
     __slots__ = ("_empty_is_absent", "_query")
@@ -62,7 +62,7 @@ class Query(Source):
         return [text for text in texts if text]
 
 
-class JsonBesideQuery(Source):
+class JsonBesideQuerySource(Source):
     """The JSON object sent with a GET. A number may be JSON's or, as in the query, text."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
@@ -87,7 +87,7 @@ class JsonBesideQuery(Source):
         return [item for item in value if item]
 
 
-class Body(Source):
+class BodySource(Source):
     """The object of a body, JSON or a form. JSON has one kind of numbers, so 5.0 is a whole number."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:

@@ -55,7 +55,7 @@ class Query(Generic[S]):
 
     def decode_parsed(self, query: MultiMapping[str]) -> S:
         """Decode a query that is already parsed."""
-        source = param_sources.Query(query, empty_is_absent=self.empty_is_absent)
+        source = param_sources.QuerySource(query, empty_is_absent=self.empty_is_absent)
         return decode(self.kind, (source,), self._errors, stored=self._stored)
 
     @property
@@ -96,7 +96,7 @@ class QueryOrJson(Generic[S]):
 
     def decode_parsed(self, query: MultiMapping[str], given: Mapping[str, Any]) -> S:
         """Decode a query and an object that are already parsed."""
-        sources = param_sources.Query(query), param_sources.JsonBesideQuery(given)
+        sources = param_sources.QuerySource(query), param_sources.JsonBesideQuerySource(given)
         return decode(self.kind, sources, self._errors)
 
 
@@ -140,7 +140,7 @@ class Body(Generic[S]):
     def decode_parsed(self, given: Mapping[str, Any], narrowed: type[S] | None = None) -> S:
         """Decode an object that is already parsed."""
         kind = narrowed or self._choose(given)
-        return decode(kind, (param_sources.Body(given),), self._errors, self._checks, stored=self._stored)
+        return decode(kind, (param_sources.BodySource(given),), self._errors, self._checks, stored=self._stored)
 
 
 class Path(Generic[S]):

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from service.db.user_list import Direction, OrderBy
 from service.db.users import UserRow
-from service.domain.models import Role
+from service.domain.models import MAX_USER_ID, Role
 from service.web.http import body
 from service.web.http.errors import UserNotFound
 from service.web.http.param_errors import FieldByField
@@ -29,7 +29,6 @@ _RENDERED_TYPES = {datetime: Moment, datetime | None: Moment | None, msgspec.Raw
 
 MAX_LIFETIME_MINUTES = 3650 * 24 * 60
 EXPIRY = "Token lifetime in minutes. Defaults to the configured lifetime, which is also the maximum."
-MOST_USER_ID = 2**63 - 1
 _USER_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 ONE_USER: Mapping[str, str] = {"user_id": r"(?!(?:list|create)\Z)[^/]+"}
 """Any text may stand for a user ID, except two words that are calls of their own."""
@@ -43,7 +42,7 @@ class UserPath(msgspec.Struct, frozen=True):
     @property
     def number(self) -> int:
         """The user's number. Raises UserNotFound for what is none, or is larger than any user's."""
-        if not _USER_ID.fullmatch(self.user_id) or int(self.user_id) > MOST_USER_ID:
+        if not _USER_ID.fullmatch(self.user_id) or int(self.user_id) > MAX_USER_ID:
             raise UserNotFound
         return int(self.user_id)
 
