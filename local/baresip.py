@@ -64,7 +64,8 @@ class Event:
 class Phone:
     """One extension's phone. A thread of its own calls `on_event` with each Event.
 
-    `name` is the phone's display name, `calls` the number of simultaneous calls.
+    `auth_username` is by default the extension, `name` the phone's display name, `calls` the number of simultaneous
+    calls.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Phone:
         port: int,
         *,
         bind: str = ports.LOOPBACK,
+        auth_username: str = "",
         name: str = "",
         calls: int = 4,
         log: IO[bytes] | int = subprocess.DEVNULL,
@@ -85,6 +87,7 @@ class Phone:
         self._password = password
         self._server = f"{server}:{port}"
         self._bind = bind
+        self._auth_username = auth_username or extension
         self._name = name
         self._calls = calls
         self._log = log
@@ -102,8 +105,8 @@ class Phone:
         modules = root / "usr/lib/baresip/modules"
         config = CONFIG.format(bind=self._bind, control_port=control_port, modules=modules, calls=self._calls)
         (self._folder / "config").write_text(config)
-        user, server = self.extension, self._server
-        account = f"{self._name}<sip:{user}@{server};transport=udp>;auth_user={user};regint={REGISTRATION_S}\n"
+        address = f"{self._name}<sip:{self.extension}@{self._server};transport=udp>"
+        account = f"{address};auth_user={self._auth_username};regint={REGISTRATION_S}\n"
         (self._folder / "accounts").write_text(account)
         self._events.clear()
         self.process = spawn(

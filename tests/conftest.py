@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.support.seeds")
 pytest_plugins = [
     "tests.support.database",
     "tests.support.pbx",
+    "tests.support.existing.pbx",
     "tests.support.standby",
     "tests.support.links",
     "tests.support.server",

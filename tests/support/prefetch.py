@@ -12,6 +12,7 @@ from local.chromium import ChromiumError
 from local.node import NodeError
 from local.postgres_binaries import PostgresError
 from tests.support.command_line import ROOT
+from tests.support.existing.pbx import programs_with_chan_sip
 from tests.support.pbx import TESTED
 
 SUITES = ("unit", "integration", "e2e", "clients", "compose")
@@ -37,6 +38,7 @@ def prefetch(arguments: Iterable[str]) -> None:
                     asterisk_programs.find()
                 else:
                     asterisk_programs.extracted(suite)
+            programs_with_chan_sip()
         if "e2e" in suites:
             chromium.find()
             node.modules(ROOT / "tests/e2e/browser")

@@ -1,0 +1,1 @@
+"""The service in front of Asterisks that were there before it."""
