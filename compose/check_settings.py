@@ -26,6 +26,9 @@ INSTEAD = {
     "CALL_SERVERS__MAIN__MONITOR_SECRET": "AMI_MONITOR_SECRET",
     "CALL_SERVERS__MAIN__PRESENCE_SECRET": "AMI_PRESENCE_SECRET",
     "CALL_SERVERS__MAIN__SYNC_SECRET": "AMI_SYNC_SECRET",
+    "CALL_SERVERS__MAIN__CREDENTIALS": "`main` reads its endpoints from the project's PostgreSQL",
+    "CALL_SERVERS__MAIN__CREDENTIALS_USERNAME": "`main` reads its endpoints from the project's PostgreSQL",
+    "CALL_SERVERS__MAIN__CREDENTIALS_SECRET": "`main` reads its endpoints from the project's PostgreSQL",
     "CALL_SERVERS__MAIN__DATABASE_ROLE": "the project's Asterisk reads as asterisk_main",
     "CALL_SERVERS__MAIN__DATABASE_PASSWORD": "ASTERISK_DATABASE_PASSWORD",
 }

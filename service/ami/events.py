@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
 from panoramisk.message import Message
@@ -19,8 +19,9 @@ from service.ami.endpoint_tracker import EndpointTracker
 from service.ami.queue_sync import QUEUE_DEVICE_PREFIX, QueueSync
 from service.domain.contacts import Contact, Contacts
 from service.domain.custom_presence import CustomPresences
+from service.domain.device_mapping import DeviceMapping
 from service.domain.device_states import DeviceStates
-from service.domain.models import PJSIP, DeviceState, device_of
+from service.domain.models import PJSIP, DeviceState, Extension, Reading, device_of
 from service.domain.queues import Queues
 
 
@@ -48,10 +49,11 @@ class LinkEvents:
     def __init__(self, name: str, *, sync: Account | None, deadline: float, clock: Callable[[], float]) -> None:
         self.name = name
         self.states = DeviceStates(clock, deadline, self._on_device_changed)
+        self.mapping = DeviceMapping(self.states)
         self.contacts = Contacts()
         self.presences = CustomPresences()
         self.changed: Callable[[str | None], None] = lambda _: None
-        """Called with an endpoint that may have changed, or None for all."""
+        """Called with the number of an extension that may have changed, or None for all."""
         self.facts = LinkFacts()
         self._contact_sync = ContactSync(self.contacts, self.states, self._on_contacts_read)
         self.tracker = EndpointTracker(name, self.states, self.contacts, self._contact_sync.read_soon, sync)
@@ -66,12 +68,21 @@ class LinkEvents:
         self._snapshot_due = False
         self._wake = asyncio.Event()
 
-    def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
+    def follow(self, wanted: Iterable[Extension], unwanted: Set[str]) -> None:
         """Follow the `wanted` extensions from now on, and no longer the `unwanted`; others stay as they are."""
-        self.tracker.follow(wanted, unwanted)
-        self._contact_sync.follow(wanted, unwanted)
+        followed, dropped = self.mapping.follow(wanted, unwanted)
+        self.tracker.follow(followed, dropped)
+        self._contact_sync.follow(followed, dropped)
 
     # --- queries -----------------------------------------------------------------------------------------------
+
+    def read(self, extension: Extension) -> Reading:
+        """The current state of an extension."""
+        return self.mapping.read(extension)
+
+    def devices_of(self, extension: Extension) -> tuple[str, ...]:
+        """The devices of an extension."""
+        return self.mapping.devices_of(extension)
 
     def contacts_of(self, endpoint: str) -> tuple[Contact, ...] | None:
         """The current contacts of an endpoint; None if unknown or possibly outdated."""
@@ -83,10 +94,12 @@ class LinkEvents:
         queues = self._queue_sync.queues
         return queues if queues.known and self.states.current else None
 
-    def queues_of(self, extension: str) -> tuple[str, ...]:
+    def queues_of(self, extension: Extension) -> tuple[str, ...]:
         """The names of the queues that an extension is a member of; empty if unknown."""
         queues = self.queues
-        return tuple(sorted(queues.of_member(device_of(extension)))) if queues is not None else ()
+        if queues is None:
+            return ()
+        return tuple(sorted({name for device in self.devices_of(extension) for name in queues.of_member(device)}))
 
     # --- EventHandler ------------------------------------------------------------------------------------------
 
@@ -106,9 +119,10 @@ class LinkEvents:
             self._on_contact_status(header_text(message, "EndpointName"), message)
         elif name == "PresenceStateChange":
             if (parsed := parse_presence(message)) is not None:
-                extension, presence = parsed
-                self.presences.apply(extension, presence)
-                self.changed(extension)
+                local_number, presence = parsed
+                self.presences.apply(local_number, presence)
+                if (number := self.mapping.number_of(local_number)) is not None:
+                    self.changed(number)
         elif name == "Shutdown" and self._connection is not None:
             self._connection.end(SHUTTING_DOWN)
         else:
@@ -130,20 +144,27 @@ class LinkEvents:
             self._contact_sync.read_soon(endpoint)
         self.tracker.on_contact_event(endpoint)
         self._contradictions.check(endpoint)
-        self.changed(endpoint)
+        self._touch_endpoint(endpoint)
 
     def _on_contacts_read(self, endpoint: str) -> None:
         self.tracker.track_if_unknown(endpoint)
         self._contradictions.check(endpoint)
-        self.changed(endpoint)
+        self._touch_endpoint(endpoint)
+
+    def _touch_endpoint(self, endpoint: str) -> None:
+        """Report the extensions that have this endpoint as changed."""
+        self._touch_device(device_of(endpoint))
+
+    def _touch_device(self, device: str) -> None:
+        for number in self.mapping.numbers_of(device):
+            self.changed(number)
 
     def _on_device_changed(self, device: str | None) -> None:
         if device is None:
             self.changed(None)
         elif device.startswith(PJSIP):
-            endpoint = device[len(PJSIP) :]
-            self._contradictions.check(endpoint)
-            self.changed(endpoint)
+            self._contradictions.check(device[len(PJSIP) :])
+            self._touch_device(device)
         elif device.startswith(QUEUE_DEVICE_PREFIX):
             self._queue_sync.request_list()
 

@@ -101,7 +101,9 @@ class Link(LinkEvents):
                     tasks.create_task(self.tracker.run(self._connection), name=f"track {self.name}")
                     tasks.create_task(self._contact_sync.run(self._connection), name=f"contacts {self.name}")
                     tasks.create_task(self._queue_sync.run(self._connection), name=f"queues {self.name}")
-                    tasks.create_task(self._contradictions.run(self.changed), name=f"contradictions {self.name}")
+                    tasks.create_task(
+                        self._contradictions.run(self._touch_endpoint), name=f"contradictions {self.name}"
+                    )
                     tasks.create_task(self.account_checks.run(), name=f"accounts {self.name}")
             finally:
                 self._connection = None

@@ -15,12 +15,12 @@ import structlog
 
 from service.db import sql
 from service.db.change_hints import Rows
-from service.db.extensions import NUMBER
+from service.db.extensions import ENDPOINT, NUMBER
 from service.db.pool import Database, retry_outdated_statements
 from service.db.users import parse_person
 from service.domain.directory import Directory
 from service.domain.directory_tables import DirectoryReread, Token
-from service.domain.models import Extension
+from service.domain.models import Extension, Phone, Profile
 from service.errors import RowUnreadable
 
 log = structlog.get_logger(__name__)
@@ -32,6 +32,21 @@ BATCH_SIZE = 250
 """Rows of a full read that are parsed in one turn of the loop, which takes a few milliseconds."""
 FULL_READ_DEADLINE = 60.0
 """Seconds that a full read may take. It suffices for hundreds of thousands of rows on a busy machine."""
+
+
+class _StoredPhone(msgspec.Struct, frozen=True, array_like=True):
+    """A phone as the statements return it."""
+
+    phone_id: int
+    endpoint: str
+    auth_username: str
+    secret: str
+    profile: Profile
+    label: str
+    missing: bool
+
+
+_decode_phones = msgspec.json.Decoder(list[_StoredPhone]).decode
 T = TypeVar("T")
 Key = tuple[str, Any]
 """A row's kind and key."""
@@ -162,7 +177,21 @@ def _parse_token(row: asyncpg.Record) -> tuple[bytes, Token]:
 
 
 def _parse_extension(row: asyncpg.Record) -> Extension:
-    values = dict(row)
-    if not NUMBER.fullmatch(row["extension"]):  # it becomes part of AMI headers, where a line end would add a header
+    """Parse a row of an extension and its phones. Raises RowUnreadable for values that only a newer release knows."""
+    number, local_number = row["extension"], row["local_number"] or row["extension"]
+    if not (NUMBER.fullmatch(number) and NUMBER.fullmatch(local_number)):  # a line end would add an AMI header
         raise RowUnreadable("the number of an extension is not 1 to 40 of A-Z a-z 0-9 _ -")
-    return msgspec.convert({**values, "number": values["extension"]}, Extension)
+    try:
+        phones = _decode_phones(row["phones"] or "[]")
+    except msgspec.ValidationError as error:
+        raise RowUnreadable(f"this release cannot read a phone of extension {number}: {error}") from None
+    values = {name: row[name] for name in ("call_server", "enabled", "user_id")}
+    return msgspec.convert(
+        {**values, "number": number, "local_number": local_number, "phones": tuple(map(_make_phone, phones))}, Extension
+    )
+
+
+def _make_phone(stored: _StoredPhone) -> Phone:
+    if not ENDPOINT.fullmatch(stored.endpoint):
+        raise RowUnreadable("the endpoint of a phone is not 1 to 80 of A-Z a-z 0-9 _ . + -")
+    return Phone(*msgspec.structs.astuple(stored))

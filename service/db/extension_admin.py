@@ -53,7 +53,8 @@ async def change(
 ) -> StoredExtension:
     """Set the values that are not None. Raises NoSuchExtension."""
     async with database.connection() as connection, connection.transaction():
-        await connection.execute(SQL["change"], number, profile, enabled, secret)
+        await connection.execute(SQL["change"], number, enabled)
+        await connection.execute(SQL["change_own_phone"], number, profile, secret)
         return await _fetch(connection, number)
 
 

@@ -1,4 +1,4 @@
-"""Extensions in PostgreSQL: one row per phone. Triggers rotate secrets and send change notifications."""
+"""Extensions in PostgreSQL, each with its own phone. Triggers rotate secrets and send change notifications."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtensi
 
 SQL = sql.load("extensions")
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
+ENDPOINT = re.compile(r"[A-Za-z0-9_.+-]{1,80}", re.ASCII)
 MIN_SECRET_LENGTH, MAX_SECRET_LENGTH = 12, 80
 """Length limits of a chosen SIP password, in characters. Shorter stored ones stay valid."""
 

@@ -86,12 +86,15 @@ async def ensure(connection: asyncpg.Connection, settings: Settings, unchanged: 
     for name, server in settings.call_servers.items():
         await connection.execute(
             """
-            insert into call_servers (name, database_role) values ($1, $2)
-            on conflict (name) do update set database_role = excluded.database_role
-            where call_servers.database_role is distinct from excluded.database_role
+            insert into call_servers (name, database_role, credentials) values ($1, $2, $3)
+            on conflict (name) do update
+            set database_role = excluded.database_role, credentials = excluded.credentials
+            where (call_servers.database_role, call_servers.credentials)
+                is distinct from (excluded.database_role, excluded.credentials)
             """,
             name,
             server.database_role,
+            server.credentials,
         )
     for role, password in passwords(settings).items():
         await _ensure_login_role(connection, role, None if role in unchanged else password)

@@ -21,14 +21,14 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 LOCK = 0x636F6E6E
 """The advisory lock of a running `migrate` ("conn" in ASCII). The previous release uses the same."""
-WRITTEN = ("users", "tokens", "stream_tickets", "activity", "extensions")
+WRITTEN = ("users", "tokens", "stream_tickets", "activity", "extensions", "phones")
 """Tables that the service reads and writes."""
-READ = ("call_servers", "service_keys", "live_extensions", "schema_migrations")
+READ = ("call_servers", "service_keys", "live_extensions", "live_phones", "schema_migrations")
 """Tables and views that the service only reads."""
 ENCODING = "UTF8"
 """The required encoding. In others some names cannot be stored, or are confused with others."""
 RECODE = "make a database with `create database … encoding 'UTF8' template template0`, and restore a dump into it"
-SEQUENCES = ("users_user_id_seq",)
+SEQUENCES = ("users_user_id_seq", "phones_phone_id_seq")
 REMEDY = "run `python -m service migrate` as the owner"
 
 

@@ -192,6 +192,17 @@ class Directory:
         extension = self._tables.extensions.get(number)
         return extension if extension is not None and self._may_register(extension) else None
 
+    def find_extension(self, name: str) -> Extension | None:
+        """Return the extension with this number, else the only one with a phone whose endpoint has this name.
+
+        Only extensions that may register count.
+        """
+        if (extension := self.extension(name)) is not None:
+            return extension
+        numbers = self._tables.numbers_by_endpoint.get(name, ())
+        found = [extension for number in numbers if (extension := self.extension(number)) is not None]
+        return found[0] if len(found) == 1 else None
+
     def extension_holder(self, extension: Extension) -> Person | None:
         """Return the person to whom the extension is assigned."""
         return self._tables.people.get(extension.user_id) if extension.user_id is not None else None
@@ -215,11 +226,6 @@ class Directory:
         """Return the extensions that may register, which Asterisk knows, sorted by number."""
         extensions = map(self._tables.extensions.__getitem__, self.numbers())
         return [extension for extension in extensions if self._may_register(extension)]
-
-    def call_server_of(self, number: str) -> str | None:
-        """Return the extension's call server; None if the extension may not register or does not exist."""
-        extension = self.extension(number)
-        return extension.call_server if extension is not None else None
 
     def counts(self) -> dict[str, int]:
         """Return the number of entries per table."""

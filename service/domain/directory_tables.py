@@ -25,7 +25,7 @@ class Token:
 class DirectoryTables:
     """Tables by key, and the indexes by name, uid and assigned user."""
 
-    __slots__ = ("by_name", "by_uid", "extensions", "number_by_user", "people", "tokens")
+    __slots__ = ("by_name", "by_uid", "extensions", "number_by_user", "numbers_by_endpoint", "people", "tokens")
 
     def __init__(self) -> None:
         self.people: dict[int, Person] = {}
@@ -34,6 +34,8 @@ class DirectoryTables:
         self.tokens: dict[bytes, Token] = {}
         self.extensions: dict[str, Extension] = {}
         self.number_by_user: dict[int, str] = {}
+        self.numbers_by_endpoint: dict[str, tuple[str, ...]] = {}
+        """Without the endpoints that are named by their extension's number."""
 
     def put_person(self, user_id: int, person: Person | None) -> None:
         """Set the person with this id; None deletes them."""
@@ -60,6 +62,14 @@ class DirectoryTables:
         before = self.extensions.pop(number, None)
         if before is not None and before.user_id is not None and self.number_by_user.get(before.user_id) == number:
             del self.number_by_user[before.user_id]
+        for endpoint in _other_endpoints(before):
+            others = tuple(other for other in self.numbers_by_endpoint[endpoint] if other != number)
+            if others:
+                self.numbers_by_endpoint[endpoint] = others
+            else:
+                del self.numbers_by_endpoint[endpoint]
+        for endpoint in _other_endpoints(extension):
+            self.numbers_by_endpoint[endpoint] = (*self.numbers_by_endpoint.get(endpoint, ()), number)
         if extension is not None:
             self.extensions[number] = extension
             if extension.user_id is not None:
@@ -68,11 +78,18 @@ class DirectoryTables:
 
     def discard_batch(self, size: int) -> bool:
         """Delete up to `size` entries: freeing all at once blocks the loop. Returns whether any may be left."""
-        for table in (self.people, self.by_uid, self.by_name, self.tokens, self.extensions, self.number_by_user):
+        tables = self.people, self.by_uid, self.by_name, self.tokens, self.extensions, self.number_by_user
+        for table in (*tables, self.numbers_by_endpoint):
             while table and size > 0:
                 table.popitem()
                 size -= 1
         return size == 0
+
+
+def _other_endpoints(extension: Extension | None) -> list[str]:
+    """Return the endpoints of an extension that are not named by its number."""
+    phones = extension.phones if extension is not None else ()
+    return [phone.endpoint for phone in phones if extension is not None and phone.endpoint != extension.number]
 
 
 class DirectoryReread:

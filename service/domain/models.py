@@ -80,19 +80,59 @@ class Person:
         return self.role is Role.ADMIN
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """A stored extension, with which a phone registers. The secret is the SIP password in plain text."""
+class Profile(enum.StrEnum):
+    """Media profile of a phone."""
 
-    number: str
-    call_server: str
+    WEBRTC = "webrtc"
+    SIP = "sip"
+
+
+class Credentials(enum.StrEnum):
+    """Who owns the endpoints of a call server, with their SIP passwords."""
+
+    MANAGED = "managed"
+    """This service: Asterisk reads them from the views in PostgreSQL."""
+    IMPORTED = "imported"
+    """Asterisk: its configuration holds them, and PostgreSQL has copies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """One endpoint of an Asterisk, with an auth and an AOR of its own. The secret is the SIP password in plain text."""
+
+    phone_id: int
+    endpoint: str
+    """Unique on its call server."""
+    auth_username: str
     secret: str = field(repr=False)
-    enabled: bool
-    user_id: int | None
+    profile: Profile
+    label: str = ""
+    missing: bool = False
+    """Whether the last import did not find the endpoint in Asterisk."""
 
     @property
     def device(self) -> str:
-        return device_of(self.number)
+        return device_of(self.endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A stored extension: a number that one dials and watches, and its phones."""
+
+    number: str
+    call_server: str
+    enabled: bool
+    user_id: int | None
+    local_number: str
+    """The number on its call server: `number` without the prefix of an import."""
+    phones: tuple[Phone, ...] = ()
+    """The own phone first, then in the order of their ids."""
+
+    @property
+    def own_phone(self) -> Phone | None:
+        """The phone whose endpoint is named by the number."""
+        first = self.phones[0] if self.phones else None
+        return first if first is not None and first.endpoint == self.local_number else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +145,9 @@ class WebSocketAddress:
     websocket_url: str
 
 
-def device_of(extension: str) -> str:
-    """Return the device name of an extension's endpoint."""
-    return PJSIP + extension
+def device_of(endpoint: str) -> str:
+    """Return the device name of a PJSIP endpoint."""
+    return PJSIP + endpoint
 
 
 class Verdict(enum.StrEnum):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
-from service.domain.models import Extension, Reading, WebSocketAddress
+from service.domain.models import Credentials, Extension, Phone, Profile, Reading, WebSocketAddress
 from service.domain.state_names import ASTERISK, StateNames
 
 AUTHTYPE = "password"
@@ -21,13 +23,17 @@ class CallServerConfig(msgspec.Struct, frozen=True, rename="camel"):
     """A complete URL, despite its name."""
 
 
-class ExtensionDetails(msgspec.Struct, frozen=True):
-    """SIP credentials and line state."""
+class ExtensionDetails(msgspec.Struct, frozen=True, rename="camel"):
+    """SIP credentials and line state. `extension` is the name that the phone registers as."""
 
     extension: str
     password: str
     authtype: str
     state: str
+    auth_username: (
+        Annotated[str, Meta(description="Username of the phone's authentication, if it is not `extension`.")]
+        | UnsetType
+    ) = UNSET
 
 
 class RegistrationInfo(msgspec.Struct, frozen=True, rename="camel"):
@@ -55,18 +61,38 @@ class Registration:
 _encode = msgspec.json.Encoder().encode
 
 
+def phone_to_register(extension: Extension, credentials: Credentials) -> Phone | None:
+    """Return the phone that registration info answers without a choice of the caller; None if there is none.
+
+    On a managed call server it is the own phone. On an imported one it is the first phone for browsers, else the own
+    phone, else the first one. A phone that its Asterisk no longer has is the last choice.
+    """
+    if credentials is Credentials.MANAGED:
+        return extension.own_phone
+    present = [phone for phone in extension.phones if not phone.missing] or list(extension.phones)
+    webrtc = next((phone for phone in present if phone.profile is Profile.WEBRTC), None)
+    return webrtc or next(iter(present), None)
+
+
 def registration(
-    extension: Extension,
+    phone: Phone,
     server: WebSocketAddress,
     reading: Reading,
     state_names: StateNames = ASTERISK,
     *,
     success: bool = False,
 ) -> Registration:
-    """Merge stored and live data."""
+    """Merge the stored and live data of a phone."""
+    details = ExtensionDetails(
+        phone.endpoint,
+        phone.secret,
+        AUTHTYPE,
+        state_names[reading.state],
+        phone.auth_username if phone.auth_username != phone.endpoint else UNSET,
+    )
     answer = (SuccessfulRegistrationInfo if success else RegistrationInfo)(
         host=server.host,
         call_server_config=CallServerConfig(str(server.websocket_port), server.websocket_url),
-        extension_details=ExtensionDetails(extension.number, extension.secret, AUTHTYPE, state_names[reading.state]),
+        extension_details=details,
     )
     return Registration(_encode(answer), reading)

@@ -36,11 +36,11 @@ class ExtensionAssigner:
 
     def _pass_slice(self) -> None:
         changed = [self._changed.pop() for _ in range(min(SLICE_SIZE, len(self._changed)))]
-        call_servers = {number: self._directory.call_server_of(number) for number in changed}
-        self._observe(call_servers)
+        extensions = {number: self._directory.extension(number) for number in changed}
+        self._observe({number: found.call_server if found else None for number, found in extensions.items()})
         for name, link in self._links.items():
-            own = {number for number, call_server in call_servers.items() if call_server == name}
-            link.follow(own, call_servers.keys() - own)
+            own = [found for found in extensions.values() if found is not None and found.call_server == name]
+            link.follow(own, extensions.keys() - {extension.number for extension in own})
         self._scheduled = bool(self._changed)
         if self._scheduled:
             self._call_soon(self._pass_slice)

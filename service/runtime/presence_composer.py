@@ -33,19 +33,22 @@ class PresenceComposer:
     def follow(self, links: Mapping[str, Link]) -> None:
         """Follow these links."""
         self._links = links
-        self._views = {name: CallServerView(link.states, link.contacts, link.presences) for name, link in links.items()}
+        self._views = {
+            name: CallServerView(link.states, link.contacts, link.presences, link.mapping)
+            for name, link in links.items()
+        }
         for name, link in links.items():
             link.changed = self.listener(name)
 
     def listener(self, call_server: str) -> Callable[[str | None], None]:
-        """Return the callback of a link: it takes a changed endpoint, or None when all may have changed."""
+        """Return the callback of a link: it takes a changed extension, or None when all may have changed."""
         touch_one = self.feed.touch_one
 
-        def changed(endpoint: str | None) -> None:
-            if endpoint is None:
+        def changed(number: str | None) -> None:
+            if number is None:
                 self._link_changed(call_server)
             else:
-                touch_one(endpoint)
+                touch_one(number)
 
         return changed
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     model_validator,
@@ -26,78 +22,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from service.domain.models import WebSocketAddress
 from service.errors import ConfigurationError
-from service.settings import database_url, hosts
+from service.settings import database_url
+from service.settings.call_server import CallServer
+from service.settings.fields import NearHost, Network, Origin, Port, Seconds, read_secret_files
 
 PREFIX = "CONNECTOR_"
 JWT_SECRET_BYTES = 32
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-Network = IPvAnyNetwork
-RoleName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
-Host = Annotated[str, AfterValidator(hosts.host)]
-NearHost = Annotated[str, AfterValidator(hosts.near_host)]
-Origin = Annotated[str, AfterValidator(hosts.origin)]
-UrlPath = Annotated[str, AfterValidator(hosts.url_path)]
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
-
-
-def _read_secret_files(values: Any) -> Any:
-    """Replace each secret's `x_file` by `x`, the file's content without trailing newlines."""
-    if not isinstance(values, dict):
-        return values
-    loaded = dict(values)
-    for key in [key for key in values if key.endswith(("password_file", "secret_file"))]:
-        path, name = loaded.pop(key), key.removesuffix("_file")
-        if not path:
-            continue
-        if loaded.get(name):
-            raise ValueError(f"both {name} and {key} are given")
-        try:
-            loaded[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{key}: {path} cannot be read: {error}") from None
-    return loaded
-
-
-class CallServer(BaseModel):
-    """One Asterisk: its address for softphones, its AMI, and its role in PostgreSQL."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    host: Host = Field(description="Host name or address given to softphones.")
-    websocket_port: Port = Field(443, description="WebSocket port, as softphones reach it.")
-    websocket_scheme: Literal["ws", "wss"] = Field(
-        "wss", description="WebSocket scheme. Use `ws` only on networks where nobody can eavesdrop."
-    )
-    websocket_path: UrlPath = Field("/ws", description="WebSocket path.")
-
-    ami_host: NearHost = Field(description="AMI host, as this service reaches it.")
-    ami_port: Port = Field(5038, description="AMI port.")
-    ami_tls: bool = Field(False, description="TLS to AMI.")
-    ami_ca_file: Path | None = Field(None, description="CA certificate for AMI's TLS, PEM. Default: the system's CAs.")
-    monitor_username: Word = Field("monitor", description="AMI account that reads states and events.")
-    monitor_secret: SecretStr = Field(description="Secret of the account `monitor`.")
-    presence_username: Word = Field("presence", description="AMI account that sets users' presence.")
-    presence_secret: SecretStr | None = Field(
-        None, description="Secret of the account `presence`. Without it no user can set their presence."
-    )
-    sync_username: Word = Field("sync", description="AMI account that reloads endpoints which Asterisk does not track.")
-    sync_secret: SecretStr | None = Field(
-        None, description="Secret of the account `sync`. Optional: the account equals a shell on the Asterisk host."
-    )
-
-    database_role: RoleName | None = Field(None, description="PostgreSQL role of this Asterisk.")
-    database_password: SecretStr | None = Field(None, description="Password of that role. `migrate` sets it.")
-
-    _files = model_validator(mode="before")(_read_secret_files)
-
-    def address(self, name: str) -> WebSocketAddress:
-        """Return the address for softphones. As in the contract, the URL omits the scheme's default port."""
-        usual = self.websocket_port == (443 if self.websocket_scheme == "wss" else 80)
-        authority = hosts.authority(self.host, None if usual else self.websocket_port)
-        url = f"{self.websocket_scheme}://{authority}{self.websocket_path}"
-        return WebSocketAddress(name, self.host, self.websocket_port, url)
 
 
 class Settings(BaseSettings):
@@ -192,7 +122,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_format: Literal["json", "console"] = Field("json", description="Log format. `console` is for a terminal.")
 
-    _files = model_validator(mode="before")(_read_secret_files)
+    _files = model_validator(mode="before")(read_secret_files)
 
     @model_validator(mode="after")
     def _jwt(self) -> Self:

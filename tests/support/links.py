@@ -20,6 +20,7 @@ from tests.support.ami import Ami, logged_in
 from tests.support.database import TestDatabase, copied
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx, make_pbx
+from tests.support.stored import stored_extension
 
 SECRET = "test-only-secret"
 ACCOUNTS = """
@@ -103,7 +104,7 @@ async def watch() -> AsyncIterator[Watch]:
         made = account or Account("127.0.0.1", port or config.ami_port, "monitor", config.monitor_secret)
         sync_account = Account("127.0.0.1", config.ami_port, "sync", config.sync_secret) if sync else None
         link = Link("main", made, sync=sync_account, deadline=deadline, delays=impatient)
-        link.follow(set(want), set())
+        link.follow(map(stored_extension, want), set())
         supervisor.start("the link under test", link.run())
         return link
 

@@ -15,10 +15,11 @@ from service import logs
 from service.ami.accounts import Account
 from service.db.connection import DatabaseLogin
 from service.db.users import StoredLogin
-from service.domain.models import DeviceState, Extension, Reading, Role, WebSocketAddress
+from service.domain.models import DeviceState, Reading, Role, WebSocketAddress
 from service.domain.registration_info import registration
 from service.settings import CallServer, Settings
 from service.web.users.change_schemas import NewUser, UserChanges
+from tests.support.stored import stored_extension, stored_phone
 
 SECRET = "hunter2"
 SERVER = {"host": "h", "ami_host": "h", "monitor_secret": SECRET, "sync_secret": SECRET, "database_password": SECRET}
@@ -31,14 +32,14 @@ def settings(log_format: str = "json") -> Settings:
 
 def test_no_secret_is_in_the_repr_of_anything_that_holds_one() -> None:
     made = settings()
-    extension = Extension("1", "main", SECRET, enabled=True, user_id=None)
+    extension = stored_extension("1", SECRET)
     address = WebSocketAddress("main", "h", 443, "wss://h/ws")
     person: object = None
     holders = [
         made, made.call_servers, made.model_dump(), DatabaseLogin.of_service(made), DatabaseLogin.of_owner(made),
         extension,
         Account.monitor(made.call_servers["main"]), Account.sync(made.call_servers["main"]),
-        registration(extension, address, Reading(DeviceState.UNKNOWN)),
+        registration(stored_phone("1", SECRET), address, Reading(DeviceState.UNKNOWN)),
         StoredLogin(person, SECRET, ()),  # type: ignore[arg-type]  # nobody looks at the person
         UserChanges(passwd=SECRET), NewUser(name="n", passwd=SECRET, user_type=Role.AGENT),
     ]  # fmt: skip

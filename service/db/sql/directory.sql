@@ -15,9 +15,26 @@ from tokens
 where token_hash = any($1::bytea[])
 
 -- name: all_extensions
-select extension, secret, call_server, enabled, user_id from extensions
+select
+    e.extension, e.call_server, e.enabled, e.user_id, e.local_number,
+    (
+        select json_agg(json_build_array(
+            p.phone_id, p.endpoint, p.auth_username, p.secret, p.profile, p.label, p.missing_since is not null
+        ) order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id)
+        from phones as p
+        where p.extension = e.extension
+    )::text as phones
+from extensions as e
 
 -- name: extensions
-select extension, secret, call_server, enabled, user_id
-from extensions
-where extension = any($1::text[])
+select
+    e.extension, e.call_server, e.enabled, e.user_id, e.local_number,
+    (
+        select json_agg(json_build_array(
+            p.phone_id, p.endpoint, p.auth_username, p.secret, p.profile, p.label, p.missing_since is not null
+        ) order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id)
+        from phones as p
+        where p.extension = e.extension
+    )::text as phones
+from extensions as e
+where e.extension = any($1::text[])

@@ -3,7 +3,9 @@
 select call_server, extension from live_extensions order by call_server, extension
 
 -- name: create
-insert into extensions (extension, secret, call_server, profile) values ($1, $2, $3, $4)
+-- Creates an extension and its own phone.
+with made as (insert into extensions (extension, call_server, profile) values ($1, $3, $4))
+insert into phones (call_server, endpoint, extension, auth_username, secret, profile) values ($3, $1, $1, $1, $2, $4)
 
 -- name: assign
 -- Assigns a free extension. No row: the extension or user does not exist, or the extension is another user's.
@@ -41,30 +43,49 @@ returning u.uid, u.name as username, e.extension
 update extensions set user_id = null where extension = $1 returning extension
 
 -- name: rotate
-update extensions set secret = $2 where extension = $1 returning extension
+-- Sets the secret of the own phone. Locks the extension first, as every write to a phone does.
+with locked as (select extension from extensions where extension = $1 for no key update)
+update phones as p set secret = $2
+from locked
+where p.extension = locked.extension and p.endpoint = p.extension
+returning p.extension
 
 -- name: set_enabled
 update extensions set enabled = $2 where extension = $1 returning extension
 
 -- name: change
--- Null leaves a column unchanged.
-update extensions
-set profile = coalesce($2, profile), enabled = coalesce($3, enabled), secret = coalesce($4, secret)
-where extension = $1
+-- Null leaves the value unchanged. Locks the extension first.
+update extensions set enabled = coalesce($2, enabled) where extension = $1
+
+-- name: change_own_phone
+update phones set profile = coalesce($2, profile), secret = coalesce($3, secret)
+where extension = $1 and endpoint = extension
 
 -- name: get
-select e.extension, e.call_server, e.profile, e.enabled, u.uid, u.name as username
+select e.extension, e.call_server, first_phone.profile, e.enabled, u.uid, u.name as username
 from extensions as e
 left join users as u using (user_id)
+left join lateral (
+    select p.profile from phones as p
+    where p.extension = e.extension
+    order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id
+    limit 1
+) as first_phone on true
 where e.extension = $1
 
 -- name: delete
 delete from extensions where extension = $1 returning extension
 
 -- name: list
-select e.extension, e.call_server, e.profile, e.enabled, u.name as user_name
+select e.extension, e.call_server, first_phone.profile, e.enabled, u.name as user_name
 from extensions as e
 left join users as u using (user_id)
+left join lateral (
+    select p.profile from phones as p
+    where p.extension = e.extension
+    order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id
+    limit 1
+) as first_phone on true
 order by e.extension
 
 -- name: exists

@@ -9,8 +9,9 @@ import msgspec
 
 from service.domain.contacts import Contact, Contacts
 from service.domain.custom_presence import NOT_SET, CustomPresences
+from service.domain.device_mapping import DeviceMapping, endpoints
 from service.domain.device_states import DeviceStates
-from service.domain.models import DeviceState, Extension, Person
+from service.domain.models import DeviceState, Extension, Person, device_of
 from service.domain.timestamps import rfc3339_ms
 
 IN_CALL_STATES = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
@@ -23,6 +24,7 @@ class CallServerView:
     states: DeviceStates
     contacts: Contacts
     presences: CustomPresences
+    mapping: DeviceMapping
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel"):
@@ -68,10 +70,10 @@ class Item(msgspec.Struct, frozen=True, rename="camel"):
 def compose_item(extension: Extension, person: Person | None, view: CallServerView | None) -> Item:
     """Merge stored and live data into the current item."""
     as_of = rfc3339_ms(datetime.now(UTC))
-    reading = view.states.read(extension.device) if view is not None else None
+    reading = view.mapping.read(extension) if view is not None else None
     current = view is not None and view.states.current
     contacts = _contacts(extension, view) if view is not None and current else None
-    presence = view.presences.of(extension.number) if view is not None and current else NOT_SET
+    presence = view.presences.of(extension.local_number) if view is not None and current else NOT_SET
     state = reading.state if reading is not None else DeviceState.UNKNOWN
     live = reading is not None and reading.live
     round_trips = [contact.round_trip_us for contact in contacts or () if contact.round_trip_us is not None]
@@ -93,10 +95,17 @@ def compose_item(extension: Extension, person: Person | None, view: CallServerVi
 
 
 def _contacts(extension: Extension, view: CallServerView) -> tuple[Contact, ...] | None:
-    """Return the extension's contacts, None if unknown. An empty answer counts only if Asterisk has the endpoint."""
-    contacts = view.contacts.of(extension.number)
-    endpoint_exists = view.states.get(extension.device) not in (None, DeviceState.INVALID)
-    return contacts if contacts or endpoint_exists else None
+    """Return the contacts of the extension's endpoints, None if unknown.
+
+    An empty answer counts only if Asterisk has the endpoint.
+    """
+    found: list[Contact] = []
+    known = False
+    for endpoint in endpoints(view.mapping.devices_of(extension)):
+        contacts = view.contacts.of(endpoint)
+        found.extend(contacts or ())
+        known |= contacts is not None and view.states.get(device_of(endpoint)) not in (None, DeviceState.INVALID)
+    return tuple(found) if found or known else None
 
 
 def _reachable(contacts: tuple[Contact, ...] | None) -> bool | None:

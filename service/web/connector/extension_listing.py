@@ -155,7 +155,7 @@ def _render(request: web.Request, extension: Extension, reading: Reading) -> Age
 
 def _queues_of(request: web.Request, extension: Extension) -> list[str]:
     link = request.app[LINKS].get(extension.call_server)
-    return list(link.queues_of(extension.number)) if link is not None else []
+    return list(link.queues_of(extension)) if link is not None else []
 
 
 OPERATIONS = (

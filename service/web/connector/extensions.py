@@ -8,9 +8,9 @@ from aiohttp import web
 from service import __version__
 from service.domain.models import Extension, Reading
 from service.domain.permissions import Permission
-from service.domain.registration_info import AUTHTYPE
+from service.domain.registration_info import AUTHTYPE, phone_to_register
 from service.slices import map_in_slices
-from service.web.app_keys import DIRECTORY
+from service.web.app_keys import DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS_HEADERS, read_state, state_names, success_response
@@ -71,8 +71,15 @@ async def get_details(request: web.Request) -> web.Response:
     if extension is None:
         raise ExtensionNotFound
     reading = read_state(request, extension)
-    state = state_names(request)[reading.state]
-    return success_response(request, DetailedExtension(extension.number, state, extension.secret, AUTHTYPE), [reading])
+    server = request.app[SETTINGS].call_servers.get(extension.call_server)
+    phone = phone_to_register(extension, server.credentials) if server is not None else extension.own_phone
+    details = DetailedExtension(
+        extension.number,
+        state_names(request)[reading.state],
+        phone.secret if phone is not None else "",
+        AUTHTYPE if phone is not None else "",
+    )
+    return success_response(request, details, [reading])
 
 
 async def _requested_extension(request: web.Request) -> Extension | None:

@@ -122,8 +122,13 @@ def _memberships(request: web.Request, number: str) -> list[Summary]:
     known = [queues for name in names if (queues := _queues_of(links.get(name))) is not None]
     if not known:
         raise QueuesNotKnown
-    device = device_of(number)
-    return [queues.summaries()[name] for queues in known for name in sorted(queues.of_member(device))]
+    link = links.get(extension.call_server) if extension is not None else None
+    devices = link.devices_of(extension) if link is not None and extension is not None else (device_of(number),)
+    return [
+        queues.summaries()[name]
+        for queues in known
+        for name in sorted({name for device in devices for name in queues.of_member(device)})
+    ]
 
 
 def _queues_of(link: Link | None) -> Queues | None:

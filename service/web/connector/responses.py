@@ -34,9 +34,9 @@ def success_response(
 
 
 def read_state(request: web.Request, extension: Extension) -> Reading:
-    """The current reading of an extension's device."""
+    """The current reading of an extension."""
     link = request.app[LINKS].get(extension.call_server)
-    return link.states.read(extension.device) if link is not None else _NO_LINK_READING
+    return link.read(extension) if link is not None else _NO_LINK_READING
 
 
 def state_names(request: web.Request) -> StateNames:

@@ -55,7 +55,7 @@ async def set_presence(request: web.Request) -> web.Response:
     account = request.app[PRESENCE_ACCOUNTS].get(extension.call_server)
     if account is None:
         raise CallServerUnavailable(f"call server {extension.call_server} has no account that sets presence")
-    await account.use(lambda connection: connection.set_presence(extension.number, presence))
+    await account.use(lambda connection: connection.set_presence(extension.local_number, presence))
     return web.Response(body=encode({"success": True}), content_type="application/json")
 
 

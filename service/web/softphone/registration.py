@@ -88,7 +88,10 @@ def current_registration(request: web.Request, extension: Extension | None) -> C
     """An extension's current registration info. Raises ExtensionNotFound, Unavailable."""
     if extension is None:
         raise ExtensionNotFound
-    return request.app[REGISTRATION_CACHE].get(extension)
+    current = request.app[REGISTRATION_CACHE].get(extension)
+    if current is None:
+        raise ExtensionNotFound
+    return current
 
 
 def registration_response(request: web.Request, current: CachedRegistration) -> PrebuiltResponse:

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from service.ami.link import Link
 from service.domain.directory import Directory
-from service.domain.models import Extension, Reading, WebSocketAddress
-from service.domain.registration_info import Registration, registration
+from service.domain.models import Extension, Phone, Reading, WebSocketAddress
+from service.domain.registration_info import Registration, phone_to_register, registration
 from service.domain.state_names import ASTERISK, ROCKETCHAT
 from service.errors import CallServerUnavailable
 from service.settings import Settings
@@ -25,7 +25,7 @@ from service.web.softphone.signing import JWT_RENEWAL_INTERVAL, sign
 class CachedRegistration:
     """A response and its inputs: it is current while these are the same, within the same `period` of the signature."""
 
-    extension: Extension
+    phone: Phone
     reading: Reading
     period: int
     etag: str
@@ -33,9 +33,9 @@ class CachedRegistration:
     head_without_body: bytes
     body: bytes = field(repr=False)
 
-    def is_current(self, extension: Extension, reading: Reading, period: int) -> bool:
+    def is_current(self, phone: Phone, reading: Reading, period: int) -> bool:
         same = reading is self.reading or reading == self.reading  # one that is not live is a new object each time
-        return same and extension is self.extension and period == self.period
+        return same and phone is self.phone and period == self.period
 
     def response(self, *, not_modified: bool) -> PrebuiltResponse:
         """The response: 304 without a body, or 200."""
@@ -45,45 +45,48 @@ class CachedRegistration:
 
 
 class RegistrationCache:
-    """The cache; one per process. Extensions are immutable, so `is` detects a change."""
+    """The cache; one per process. Phones are immutable, so `is` detects a change."""
 
     def __init__(self, settings: Settings, links: Mapping[str, Link], directory: Directory, tag_key: bytes) -> None:
         self._settings = settings
         self._servers = {
-            name: (address, link) for name, link in links.items() if (address := settings.call_server(name)) is not None
+            name: (address, link, settings.call_servers[name].credentials)
+            for name, link in links.items()
+            if (address := settings.call_server(name)) is not None
         }
         self._jwt_secret = settings.jwt_secret
         self._directory = directory
         self._tag_key = tag_key
-        self._cached: dict[str, CachedRegistration] = {}
+        self._cached: dict[int, CachedRegistration] = {}  # by phone id
 
-    def get(self, extension: Extension) -> CachedRegistration:
-        """The current registration info. Raises CallServerUnavailable."""
+    def get(self, extension: Extension) -> CachedRegistration | None:
+        """The current registration info; None if no phone can register. Raises CallServerUnavailable."""
         configured = self._servers.get(extension.call_server)
         if configured is None:
             raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
-        server, link = configured
-        reading = link.states.read(extension.device)
+        server, link, credentials = configured
+        phone = phone_to_register(extension, credentials)
+        if phone is None:
+            return None
+        reading = link.states.read(phone.device)
         period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWAL_INTERVAL)
-        cached = self._cached.get(extension.number)
-        if cached is None or not cached.is_current(extension, reading, period):
+        cached = self._cached.get(phone.phone_id)
+        if cached is None or not cached.is_current(phone, reading, period):
             self._evict_removed()
-            cached = self._cached[extension.number] = self._build(extension, server, reading, period)
+            cached = self._cached[phone.phone_id] = self._build(phone, server, reading, period)
         return cached
 
-    def _build(
-        self, extension: Extension, server: WebSocketAddress, reading: Reading, period: int
-    ) -> CachedRegistration:
+    def _build(self, phone: Phone, server: WebSocketAddress, reading: Reading, period: int) -> CachedRegistration:
         settings = self._settings
         state_names = ROCKETCHAT if settings.rocketchat_states else ASTERISK
-        info = registration(extension, server, reading, state_names, success=settings.rocketchat_success)
+        info = registration(phone, server, reading, state_names, success=settings.rocketchat_success)
         if self._jwt_secret is not None:
             secret = self._jwt_secret.get_secret_value()
             info = sign(info, secret, now=period * JWT_RENEWAL_INTERVAL)
         etag = registration_etag(info, self._tag_key)
         headers = _headers(info, etag, settings.poll_interval)
         return CachedRegistration(
-            extension,
+            phone,
             reading,
             period,
             etag,
@@ -93,10 +96,12 @@ class RegistrationCache:
         )
 
     def _evict_removed(self) -> None:
-        """Drop removed extensions once they may outnumber the existing ones."""
+        """Drop removed phones once they may outnumber the existing ones."""
         if len(self._cached) > 2 * self._directory.counts()["extensions"] + 100:
-            for number in [number for number in self._cached if self._directory.extension(number) is None]:
-                del self._cached[number]
+            extensions = self._directory.registrable_extensions()
+            existing = {phone.phone_id for extension in extensions for phone in extension.phones}
+            for phone_id in self._cached.keys() - existing:
+                del self._cached[phone_id]
 
 
 def registration_etag(info: Registration, tag_key: bytes) -> str:

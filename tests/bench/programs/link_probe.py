@@ -30,6 +30,7 @@ from service.runtime import event_loop
 from tests.bench.rig.loop_ticks import TICK, Ticks
 from tests.bench.rig.people import FIRST
 from tests.bench.rig.processes import emit
+from tests.support.stored import stored_extension
 
 BEGIN, END, STAMP = "Custom:begin-", "Custom:end-", "Custom:at-"
 
@@ -100,7 +101,7 @@ async def ours(port: int, extensions: frozenset[str]) -> None:
     echo = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
     emit(echo=echo.sockets[0].getsockname()[1])
     link = WatchedLink(Account("127.0.0.1", port, "monitor", os.environ["AMI_SECRET"]), watch)
-    link.follow(extensions, set())
+    link.follow(map(stored_extension, sorted(extensions)), set())
     watch.begin()
     await link.run()
 

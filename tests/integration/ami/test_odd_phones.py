@@ -14,12 +14,13 @@ from service.ami import link as links
 from service.ami.link import Link
 from service.cli.demo import SIP_PASSWORD
 from service.domain.contacts import Contact
-from service.domain.models import DeviceState, Extension, Reading
+from service.domain.models import DeviceState, Reading
 from service.domain.presence.item import CallServerView, compose_item
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
 from tests.support.odd_phone import odd_phone
 from tests.support.pbx import Pbx
+from tests.support.stored import stored_extension
 
 SECRET = "the-odd-phone-s-secret"
 NOTICED = 20.0
@@ -145,5 +146,5 @@ async def test_contacts_that_asterisk_lost_without_a_word_are_doubted_until_it_m
 
 def registered(link: Link, number: str) -> bool | None:
     """As presence tells it."""
-    view = CallServerView(link.states, link.contacts, link.presences)
-    return compose_item(Extension(number, "main", "", enabled=True, user_id=None), None, view).registered
+    view = CallServerView(link.states, link.contacts, link.presences, link.mapping)
+    return compose_item(stored_extension(number), None, view).registered

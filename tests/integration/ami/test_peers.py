@@ -26,6 +26,7 @@ from tests.support.scripted import (
     peer,
     success,
 )
+from tests.support.stored import stored_extension
 
 DEVICE = "Custom:fußgänger"
 
@@ -37,7 +38,7 @@ class Linked:
         self.link = Link(
             "scripted", Account("127.0.0.1", port, "monitor", "secret"), deadline=deadline, delays=impatient
         )
-        self.link.follow({want} if want else set(), set())
+        self.link.follow([stored_extension(want)] if want else [], set())
 
     async def __aenter__(self) -> Link:
         self._supervisor = Supervisor()

@@ -18,6 +18,7 @@ from tests.support.eventually import eventually
 from tests.support.links import SECRET, Watch, is_live, live, supervising
 from tests.support.pbx import Pbx
 from tests.support.queues import agrees, call_in, configured, hang_up_all, shows, told
+from tests.support.stored import stored_extension
 
 CALLER, SECRET_OF_CALLER = "30001", "secret-of-30001"
 
@@ -50,7 +51,7 @@ async def test_calls_members_and_pauses_show_up_right_and_in_time(stormy: Pbx, w
             await agrees(link, ami)
             answered = time.monotonic()
             await eventually(lambda: time.monotonic() > answered + 1.1, what="they talk for more than a second")
-            await eventually(lambda: link.queues is not None and "demo" in link.queues_of("12343"))
+            await eventually(lambda: link.queues is not None and "demo" in link.queues_of(stored_extension("12343")))
             agent.hangup()
             await asyncio.to_thread(caller.wait_for, "CALL_CLOSED")
             await shows(link, logged_in=1, available=1, callers=0)
@@ -75,7 +76,7 @@ async def test_a_line_that_is_cut_while_calls_wait_is_made_good(stormy: Pbx, wat
         await shows(link, callers=2)
         cutter.cut()
         await eventually(lambda: link.queues is None, 2)
-        assert link.queues_of("12342") == ()
+        assert link.queues_of(stored_extension("12342")) == ()
         await call_in(ami)
         await shows(link, within=10, callers=3)
         await agrees(link, ami)
@@ -93,16 +94,18 @@ async def test_members_that_come_and_go_are_members_at_once(stormy: Pbx, watch: 
     await live(link)
     await shows(link, callers=0)
     async with supervising(stormy) as ami:
-        assert link.queues_of("777") == ()
+        assert link.queues_of(stored_extension("777")) == ()
         await ami.ask("QueueAdd", Queue="demo", Interface="PJSIP/777", Paused="true")
-        await eventually(lambda: link.queues_of("777") == ("demo",), 2)
+        await eventually(lambda: link.queues_of(stored_extension("777")) == ("demo",), 2)
         await ami.ask("QueueAdd", Queue="demo", Interface="Local/888@extensions", StateInterface="PJSIP/888")
-        await eventually(lambda: link.queues_of("888") == ("demo",), 2)
-        assert link.queues_of("77") == link.queues_of("88") == ()
+        await eventually(lambda: link.queues_of(stored_extension("888")) == ("demo",), 2)
+        assert link.queues_of(stored_extension("77")) == link.queues_of(stored_extension("88")) == ()
         await agrees(link, ami)
         await ami.ask("QueueRemove", Queue="demo", Interface="PJSIP/777")
         await ami.ask("QueueRemove", Queue="demo", Interface="Local/888@extensions")
-        await eventually(lambda: link.queues_of("777") == link.queues_of("888") == (), 2)
+        await eventually(
+            lambda: link.queues_of(stored_extension("777")) == link.queues_of(stored_extension("888")) == (), 2
+        )
         await agrees(link, ami)
 
 
@@ -114,10 +117,10 @@ async def test_a_queue_that_a_reload_brings_is_known(stormy: Pbx, watch: Watch, 
     async with supervising(stormy) as ami:
         with configured(stormy, "member => PJSIP/555\n[second]\nmember => PJSIP/555\n"):
             await asyncio.to_thread(stormy.asterisk.rx, command)
-            await eventually(lambda: link.queues_of("555") == ("demo", "second"), 5)
+            await eventually(lambda: link.queues_of(stored_extension("555")) == ("demo", "second"), 5)
             await agrees(link, ami)
         await asyncio.to_thread(stormy.asterisk.rx, "module reload res_pjsip.so")  # any Reload
-        await eventually(lambda: link.queues_of("555") == (), 5)
+        await eventually(lambda: link.queues_of(stored_extension("555")) == (), 5)
         await agrees(link, ami)
 
 

@@ -26,9 +26,21 @@ where table_schema = 'public'
 order by 1, 2, 3, 4
 """
 
-LOCKS = {"0003": ["AccessExclusiveLock on ps_endpoints"], "0014": ["AccessExclusiveLock on ps_aors"]}
+LOCKS = {
+    "0003": ["AccessExclusiveLock on ps_endpoints"],
+    "0014": ["AccessExclusiveLock on ps_aors"],
+    "0015": ["AccessExclusiveLock on call_servers", "AccessExclusiveLock on extensions"],
+    "0017": ["ShareRowExclusiveLock on call_servers", "ShareRowExclusiveLock on extensions"],
+    "0018": [
+        "AccessExclusiveLock on extensions",
+        "AccessExclusiveLock on ps_aors",
+        "AccessExclusiveLock on ps_auths",
+        "AccessExclusiveLock on ps_endpoints",
+    ],
+}
 """The strong locks that a migration takes on what others use. One on a table that requests use is listed with a reason
-why it is held for a moment only."""
+why it is held for a moment only: 0015 adds columns without a value, 0017 holds off writes, not reads, while it copies
+20,000 rows (0.6 s), 0018 reads no row."""
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ MANY = "insert into extensions select 'x' || n, 's', 'main' from generate_series
         ("update extensions set extension = '1' where extension = '12342'", ["extension 1", "extension 12342"]),
         ("delete from extensions where extension = '12343'", ["extension 12343"]),
         ("delete from extensions where false", []),
-        ("truncate extensions", ["extension *"]),
+        ("truncate extensions cascade", ["extension *"]),
         ("delete from users where user_id = 1795", ["extension 12342", "user 1795"]),
         ("update users set active = false where user_id = 1795", ["user 1795"]),
         ("update users set active = true where user_id = 1795", []),

@@ -70,7 +70,7 @@ async def test_an_extension_whose_number_asterisk_cannot_be_asked_for_is_left_ou
     monkeypatch.setattr(DirectoryLoader, "left_out_rows", counted)
     server = await start(database.settings(requests_per_minute=1_000_000))
     await database.execute("alter table extensions drop constraint extensions_extension_check")
-    made = "insert into extensions (extension, secret, call_server) values ($1, 'a secret of ours', 'main')"
+    made = "insert into extensions (extension, call_server) values ($1, 'main')"
     await database.execute(made, number)
 
     async def left_out() -> bool:

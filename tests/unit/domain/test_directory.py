@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from service.domain.directory_tables import Token
 from service.domain.models import Extension, Person, Role
 from service.errors import DirectoryUnavailable
 from tests.support.directories import fill
+from tests.support.stored import stored_extension, stored_phone
 
 HASH = b"h" * 32
 
@@ -28,7 +30,7 @@ def person(user_id: int = 1, uid: str = "u1", active: bool = True, name: str = "
 
 
 def extension(number: str = "101", user_id: int | None = 1, enabled: bool = True) -> Extension:
-    return Extension(number, "main", "secret", enabled, user_id)
+    return stored_extension(number, enabled=enabled, user_id=user_id)
 
 
 @pytest.fixture
@@ -51,8 +53,8 @@ def test_it_knows_who_holds_a_token_and_whose_extension_is_which(directory: Dire
     found = directory.extension_of("u1")
     assert found is not None
     assert found.number == "101"
-    assert directory.call_server_of("101") == "main"
-    assert directory.call_server_of("102") is None
+    assert directory.extension("101") is not None
+    assert directory.extension("102") is None
 
 
 def test_a_token_that_expired_is_refused_although_nobody_told(directory: Directory) -> None:
@@ -66,7 +68,7 @@ def test_whoever_is_inactive_or_gone_holds_nothing(directory: Directory, gone: P
     directory.put_person(1, gone)
     assert directory.token_holder(HASH) is None
     assert directory.extension_of("u1") is None
-    assert directory.call_server_of("101") is None
+    assert directory.extension("101") is None
 
 
 def test_an_extension_that_moves_to_another_person_is_only_theirs(directory: Directory) -> None:
@@ -98,7 +100,7 @@ def test_a_disabled_extension_may_not_register(directory: Directory) -> None:
 
 def test_an_extension_of_nobody_may_register_but_is_nobodys(directory: Directory) -> None:
     directory.put_extension("101", extension(user_id=None))
-    assert directory.call_server_of("101") == "main"
+    assert directory.extension("101") is not None
     assert directory.extension_of("u1") is None
 
 
@@ -173,3 +175,26 @@ def test_tokens_that_ended_are_remembered_as_such_and_are_bounded(directory: Dir
     assert len(directory._revoked) == MAX_REVOKED
     directory.put_person(1, person(active=False))
     assert directory.has_ended(HASH)
+
+
+def imported(number: str, *endpoints: str) -> Extension:
+    return Extension(number, "main", True, None, number, tuple(map(stored_phone, endpoints)))
+
+
+def test_an_extension_is_found_by_its_number_else_by_the_endpoint_of_one_extension_only(directory: Directory) -> None:
+    for made in (imported("1005", "alice", "shared"), imported("1006", "shared", "101"), imported("alice2", "x")):
+        directory.put_extension(made.number, made)
+    for name, number in (("1005", "1005"), ("alice", "1005"), ("x", "alice2"), ("101", "101")):
+        found = directory.find_extension(name)
+        assert found is not None
+        assert found.number == number
+    assert directory.find_extension("shared") is None
+    directory.put_extension("1005", imported("1005", "bob"))
+    assert directory.find_extension("alice") is None
+    assert (found := directory.find_extension("shared")) is not None
+    assert found.number == "1006"
+
+
+def test_an_extension_that_may_not_register_is_not_found_by_its_endpoint(directory: Directory) -> None:
+    directory.put_extension("1005", replace(imported("1005", "alice"), enabled=False))
+    assert directory.find_extension("alice") is None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.domain.directory import Directory
 from service.domain.directory_tables import DirectoryReread, Token
 from service.domain.models import Extension, Person, Role
+from tests.support.stored import stored_extension
 
 IDS, NUMBERS = (1, 2), ("101", "102")
 CHANGES = st.one_of(
@@ -43,7 +44,7 @@ class Rows:
             self.tokens.pop(bytes([key]) * 32, None)
             for number, extension in list(self.extensions.items()):
                 if extension.user_id == key:
-                    self.extensions[number] = Extension(number, "main", "s", True, None)
+                    self.extensions[number] = stored_extension(number)
                     self.hints.append(("extension", number))
             self.hints.append(("token", bytes([key]) * 32))
         elif kind == "person":
@@ -62,7 +63,7 @@ class Rows:
         else:
             holder = value if value in self.people else None
             if holder is None or all(held.user_id != holder for held in self.extensions.values()):
-                self.extensions[key] = Extension(key, "main", "s", True, holder)
+                self.extensions[key] = stored_extension(key, user_id=holder)
         self.hints.append((kind, key))
 
     def follow_one(self) -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from service.domain.contacts import Contacts
 from service.domain.custom_presence import CustomPresences
+from service.domain.device_mapping import DeviceMapping
 from service.domain.device_states import DeviceStates
 from service.domain.directory import Directory
-from service.domain.models import DeviceState, Extension, Person, Role
+from service.domain.models import DeviceState, Person, Role
 from service.domain.presence import feed, subscription
 from service.domain.presence.scope import Scope
 from service.runtime import presence_composer
@@ -23,6 +24,7 @@ from service.runtime.presence_composer import PresenceComposer
 from service.web.presence import feed_aggregates
 from service.web.presence.snapshot_cache import SnapshotCache
 from tests.support.directories import fill
+from tests.support.stored import stored_extension
 from tests.unit.domain.test_presence_feed import World, _apply
 
 ADMIN = Person(1, "u1", "ann", Role.ADMIN, True, "Ann", None, False)
@@ -136,9 +138,12 @@ async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_exte
     now = 1000.0
     directory = Directory(lambda: now, lambda: now)
     numbers = [str(number) for number in range(50)]
-    fill(directory, [], [], [Extension(number, "main", "secret", True, None) for number in numbers])
+    fill(directory, [], [], [stored_extension(number) for number in numbers])
     states = DeviceStates(lambda: now, deadline=10.0)
-    link = SimpleNamespace(states=states, contacts=Contacts(), presences=CustomPresences(), changed=None)
+    mapping = DeviceMapping(states)
+    link = SimpleNamespace(
+        states=states, contacts=Contacts(), presences=CustomPresences(), mapping=mapping, changed=None
+    )
     composer = PresenceComposer(directory)
     composer.follow({"main": link})  # type: ignore[dict-item]
     composer.feed.touch(numbers)
@@ -163,7 +168,10 @@ async def test_a_link_that_is_down_is_not_looked_at_more_often_than_one_that_is_
     now = 1000.0
     directory = Directory(lambda: now, lambda: now)
     states = DeviceStates(lambda: now, deadline=10.0)
-    link = SimpleNamespace(states=states, contacts=Contacts(), presences=CustomPresences(), changed=None)
+    mapping = DeviceMapping(states)
+    link = SimpleNamespace(
+        states=states, contacts=Contacts(), presences=CustomPresences(), mapping=mapping, changed=None
+    )
     composer = PresenceComposer(directory)
     composer.follow({"main": link})  # type: ignore[dict-item]
     assert composer.due_in == presence_composer.CHECK_INTERVAL

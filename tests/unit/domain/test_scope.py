@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from service.domain.directory import Directory
-from service.domain.models import Extension, Person, Role
+from service.domain.models import Person, Role
 from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import Item, compose_item
 from service.domain.presence.scope import Scope
+from tests.support.stored import stored_extension
 
 
 class World:
@@ -25,7 +26,7 @@ class World:
         return made
 
     def assign(self, number: str, user_id: int | None) -> None:
-        self.directory.put_extension(number, Extension(number, "main", "secret", True, user_id))
+        self.directory.put_extension(number, stored_extension(number, user_id=user_id))
         self.feed.touch_one(number)
 
     def scope(self, person: Person, numbers: tuple[str, ...] = (), uids: tuple[str, ...] = ()) -> Scope:

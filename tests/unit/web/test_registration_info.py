@@ -6,25 +6,26 @@ import json
 
 import pytest
 
-from service.domain.models import DeviceState, Extension, NotLive, Reading, WebSocketAddress
+from service.domain.models import DeviceState, NotLive, Phone, Reading, WebSocketAddress
 from service.domain.registration_info import registration
 from service.settings import CallServer
 from service.web.softphone.registration_cache import registration_etag
+from tests.support.stored import stored_phone
 
 KEY = b"k" * 32
 
 
-def extension(number: str = "12342", secret: str = "my$up3erP@ssw0rd") -> Extension:  # noqa: S107 - the seed's
-    return Extension(number, "main", secret, enabled=True, user_id=1795)
+def phone(endpoint: str = "12342", secret: str = "my$up3erP@ssw0rd") -> Phone:  # noqa: S107 - the seed's
+    return stored_phone(endpoint, secret)
 
 
-EXTENSION = extension()
+PHONE = phone()
 SERVER = WebSocketAddress("main", "omni-asterisk.dev.rocket.chat", 443, "wss://omni-asterisk.dev.rocket.chat/ws")
 IDLE = Reading(DeviceState.NOT_INUSE)
 
 
 def test_the_answer_is_the_seeds_to_the_byte_and_in_its_order() -> None:
-    assert registration(EXTENSION, SERVER, IDLE).body == (
+    assert registration(PHONE, SERVER, IDLE).body == (
         b'{"host":"omni-asterisk.dev.rocket.chat",'
         b'"callServerConfig":{"websocketPort":"443","websocketPath":"wss://omni-asterisk.dev.rocket.chat/ws"},'
         b'"extensionDetails":{"extension":"12342","password":"my$up3erP@ssw0rd","authtype":"password",'
@@ -34,25 +35,23 @@ def test_the_answer_is_the_seeds_to_the_byte_and_in_its_order() -> None:
 
 @pytest.mark.parametrize("state", DeviceState)
 def test_every_state_is_told_in_asterisks_human_spelling(state: DeviceState) -> None:
-    answer = json.loads(registration(EXTENSION, SERVER, Reading(state)).body)
+    answer = json.loads(registration(PHONE, SERVER, Reading(state)).body)
     assert answer["extensionDetails"]["state"] == state.value
 
 
 @pytest.mark.parametrize("secret", ['"', "\\", "é☎", "</script>", "\x7f"])
 def test_any_secret_survives_json(secret: str) -> None:
-    body = registration(extension(secret=secret), SERVER, IDLE).body
+    body = registration(phone(secret=secret), SERVER, IDLE).body
     assert json.loads(body)["extensionDetails"]["password"] == secret
 
 
 def test_the_tag_changes_with_answer_liveness_and_key_and_with_nothing_else() -> None:
-    def tag(
-        extension: Extension = EXTENSION, server: WebSocketAddress = SERVER, reading: Reading = IDLE, key: bytes = KEY
-    ) -> str:
-        return registration_etag(registration(extension, server, reading), key)
+    def tag(phone: Phone = PHONE, server: WebSocketAddress = SERVER, reading: Reading = IDLE, key: bytes = KEY) -> str:
+        return registration_etag(registration(phone, server, reading), key)
 
     others = [
-        tag(extension(secret="other")),
-        tag(extension("1")),
+        tag(phone(secret="other")),
+        tag(stored_phone("1")),
         tag(server=WebSocketAddress("main", "host", 443, "wss://host/ws")),
         tag(reading=Reading(DeviceState.INUSE)),
         tag(reading=Reading(DeviceState.UNKNOWN)),
