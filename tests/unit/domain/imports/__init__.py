@@ -1,0 +1,1 @@
+"""Imports: sources, plans, people."""
