@@ -7,7 +7,7 @@ import base64
 from panoramisk.message import Message
 
 from service.ami.accounts import Account
-from service.ami.actions import AmiAction, DeviceStateList, EventListAction, header_text
+from service.ami.actions import AmiAction, DeviceStateList, EventListAction, ListAction, header_text
 from service.ami.contact_tree import ContactList, ContactsById
 from service.ami.custom_presence_parsing import parse_presence
 from service.ami.protocol import AmiProtocol
@@ -130,6 +130,13 @@ class AmiClient:
         if response.response == "Error" and response.message == "Permission denied":
             raise ActionNotPermitted("AMI refuses PJSIPQualify: Permission denied")
         return bool(response.response == "Success")
+
+    async def send_list(self, action: ListAction, deadline: float) -> Message:
+        """Send a list action that its caller reads; the response may be another error than a missing permission."""
+        response = await self._protocol.send(action, deadline)
+        if response.response == "Error" and response.message == "Permission denied":
+            raise ActionNotPermitted(f"AMI refuses {action['Action']}: Permission denied")
+        return response
 
     async def command(self, line: str) -> str:
         """The output of an Asterisk CLI command. Raises CallServerUnavailable if it failed."""

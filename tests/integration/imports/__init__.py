@@ -1,0 +1,1 @@
+"""Imports of extensions, from real Asterisks and files."""
