@@ -99,7 +99,7 @@ class LinkEvents:
         queues = self.queues
         if queues is None:
             return ()
-        return tuple(sorted({name for device in self.devices_of(extension) for name in queues.of_member(device)}))
+        return tuple(sorted(queues.of_extension(extension.local_number, self.devices_of(extension))))
 
     # --- EventHandler ------------------------------------------------------------------------------------------
 

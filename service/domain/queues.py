@@ -10,10 +10,12 @@ or ended. Values that no event reports and no response shows are not kept: a mem
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from service.domain.models import PJSIP, DeviceState
+from service.domain.hints import normalise_device
+from service.domain.models import DeviceState
+from service.domain.queue_members import number_of
 from service.domain.snapshot_map import SnapshotMap
 
 LOGGED_OUT_STATES = frozenset({DeviceState.UNAVAILABLE, DeviceState.INVALID})
@@ -76,6 +78,14 @@ class QueueSnapshot:
     """The values are always True."""
 
 
+@dataclass(frozen=True, slots=True)
+class _MemberIndex:
+    """The queues of each device, and of each number that a member stands for."""
+
+    by_device: dict[str, set[str]]
+    by_number: dict[str, set[str]]
+
+
 class Queues:
     """The queues of one call server."""
 
@@ -83,7 +93,7 @@ class Queues:
         self._averages: dict[str, Averages] = {}
         self._members = SnapshotMap[InQueue, Member]()
         self._callers = SnapshotMap[InQueue, bool]()
-        self._queues_by_device: dict[str, set[str]] | None = None  # computed on demand, as the summaries are
+        self._queues_by_member: _MemberIndex | None = None  # computed on demand, as the summaries are
         self._summaries: dict[str, Summary] | None = None
         self.known = False
         """Whether a list was read on this link; the link knows whether it is current."""
@@ -103,7 +113,7 @@ class Queues:
         self._averages = dict(snapshot.averages)
         self._members.end_snapshot(snapshot.members)
         self._callers.end_snapshot(snapshot.callers)
-        self._queues_by_device = self._summaries = None
+        self._queues_by_member = self._summaries = None
         self.known = True
 
     def member(self, queue: str, member: Member) -> None:
@@ -111,13 +121,13 @@ class Queues:
         key = (queue, member.interface)
         before = self._members.get(key)
         if before is None or before.state_of != member.state_of:
-            self._queues_by_device = None
+            self._queues_by_member = None
         self._summaries = None
         self._members.apply(key, member)
 
     def member_gone(self, queue: str, interface: str) -> None:
         """Remove a member."""
-        self._queues_by_device = self._summaries = None
+        self._queues_by_member = self._summaries = None
         self._members.apply((queue, interface), None)
 
     def caller_joined(self, queue: str, unique_id: str) -> None:
@@ -135,7 +145,7 @@ class Queues:
         self._averages.clear()
         self._members.lost()
         self._callers.lost()
-        self._queues_by_device = self._summaries = None
+        self._queues_by_member = self._summaries = None
         self.known = False
 
     # --- reading -----------------------------------------------------------------------------------------------
@@ -163,18 +173,27 @@ class Queues:
             self._summaries = self._summarise()
         return self._summaries
 
-    def of_member(self, device: str) -> Set[str]:
-        """Return the names of the queues that this device is a member of.
+    def of_extension(self, number: str, devices: Iterable[str]) -> Set[str]:
+        """Return the names of the queues with an extension as a member: by its number or by one of its devices.
 
-        The whole name must match; the technology in any case, as in Asterisk.
+        Names are compared whole; the technology of a device in any case, as in Asterisk.
         """
-        if self._queues_by_device is None:
-            self._queues_by_device = {}
-            for (queue, _), member in self._members.items():
-                if queue in self:
-                    for name in (member.interface, member.state_of):
-                        self._queues_by_device.setdefault(_normalise_device(name), set()).add(queue)
-        return self._queues_by_device.get(device, frozenset())
+        if self._queues_by_member is None:
+            self._queues_by_member = self._index_members()
+        found = set(self._queues_by_member.by_number.get(number, ()))
+        for device in devices:
+            found.update(self._queues_by_member.by_device.get(device, ()))
+        return found
+
+    def _index_members(self) -> _MemberIndex:
+        index = _MemberIndex({}, {})
+        for (queue, _), member in self._members.items():
+            if queue in self:
+                for interface in {member.interface, member.state_of}:
+                    index.by_device.setdefault(normalise_device(interface), set()).add(queue)
+                    if (number := number_of(interface)) is not None:
+                        index.by_number.setdefault(number, set()).add(queue)
+        return index
 
     def _summarise(self) -> dict[str, Summary]:
         members: dict[str, list[Member]] = {queue: [] for queue in sorted(self._averages)}
@@ -195,9 +214,3 @@ class Queues:
             )
             for queue, called in members.items()
         }
-
-
-def _normalise_device(interface: str) -> str:
-    """Return the device's name as in its events. Asterisk accepts a channel driver's name in any case."""
-    technology, endpoint = interface[: len(PJSIP)], interface[len(PJSIP) :]
-    return PJSIP + endpoint if technology.upper() == PJSIP else interface

@@ -15,10 +15,12 @@ from local.asterisk_programs import TEMPLATES, Programs
 from service.ami.accounts import Account
 from service.ami.link import Link
 from service.domain.device_states import Freshness
+from service.domain.models import Extension
 from service.runtime.task_supervisor import Supervisor
 from tests.support.ami import Ami, logged_in
 from tests.support.database import TestDatabase, copied
 from tests.support.eventually import eventually
+from tests.support.existing.pbx import ExistingPbx
 from tests.support.pbx import Pbx, make_pbx
 from tests.support.stored import stored_extension
 
@@ -98,13 +100,13 @@ Watch = Callable[..., Link]
 async def watch() -> AsyncIterator[Watch]:
     """Starts links; all end with the test, and none may have ended by itself."""
 
-    def start(pbx: Pbx, *, port: int = 0, want: tuple[str, ...] = (), sync: bool = False, deadline: float = 2.0,
-              account: Account | None = None) -> Link:  # fmt: skip
+    def start(pbx: Pbx | ExistingPbx, *, port: int = 0, want: tuple[str | Extension, ...] = (), sync: bool = False,
+              deadline: float = 2.0, account: Account | None = None) -> Link:  # fmt: skip
         config = pbx.asterisk.config
         made = account or Account("127.0.0.1", port or config.ami_port, "monitor", config.monitor_secret)
         sync_account = Account("127.0.0.1", config.ami_port, "sync", config.sync_secret) if sync else None
         link = Link("main", made, sync=sync_account, deadline=deadline, delays=impatient)
-        link.follow(map(stored_extension, want), set())
+        link.follow([each if isinstance(each, Extension) else stored_extension(each) for each in want], set())
         supervisor.start("the link under test", link.run())
         return link
 

@@ -118,17 +118,17 @@ async def _requested_extension(request: web.Request) -> str:
 def _memberships(request: web.Request, number: str) -> list[Summary]:
     """The queues with this extension as a member: on its call server, or on all if the extension is not stored."""
     extension, links = request.app[DIRECTORY].extension(number), request.app[LINKS]
-    names = sorted(links) if extension is None else [extension.call_server]
-    known = [queues for name in names if (queues := _queues_of(links.get(name))) is not None]
+    devices: tuple[str, ...]
+    if extension is None:
+        asked, local_number, devices = sorted(links), number, (device_of(number),)
+    else:
+        link = links.get(extension.call_server)
+        asked, local_number = [extension.call_server], extension.local_number
+        devices = link.devices_of(extension) if link is not None else ()
+    known = [queues for name in asked if (queues := _queues_of(links.get(name))) is not None]
     if not known:
         raise QueuesNotKnown
-    link = links.get(extension.call_server) if extension is not None else None
-    devices = link.devices_of(extension) if link is not None and extension is not None else (device_of(number),)
-    return [
-        queues.summaries()[name]
-        for queues in known
-        for name in sorted({name for device in devices for name in queues.of_member(device)})
-    ]
+    return [queues.summaries()[name] for queues in known for name in sorted(queues.of_extension(local_number, devices))]
 
 
 def _queues_of(link: Link | None) -> Queues | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +35,10 @@ def known(*members: tuple[str, Member], callers: tuple[tuple[str, str], ...] = (
     return queues
 
 
+def of_device(queues: Queues, device: str) -> Set[str]:
+    return queues.of_extension("", (device,))
+
+
 @pytest.mark.parametrize("state", DeviceState)
 @pytest.mark.parametrize("paused", [False, True])
 def test_who_is_logged_in_and_available_is_counted_as_asterisk_does(state: DeviceState, paused: bool) -> None:
@@ -55,19 +60,19 @@ def test_a_member_is_matched_exactly_and_its_technology_in_any_case() -> None:
         ("other", member("sip/12342")),
         ("follows", member("Local/12342@agents/n", of="PJSIP/12342")),
     )
-    assert sorted(queues.of_member("PJSIP/12342")) == ["case", "follower", "follows", "sales"]
-    assert (queues.of_member("PJSIP/ABC"), queues.of_member("PJSIP/abc")) == ({"letters"}, frozenset())
-    assert queues.of_member("12342") == queues.of_member("") == queues.of_member("PJSIP/") == frozenset()
+    assert sorted(of_device(queues, "PJSIP/12342")) == ["case", "follower", "follows", "sales"]
+    assert (of_device(queues, "PJSIP/ABC"), of_device(queues, "PJSIP/abc")) == ({"letters"}, frozenset())
+    assert of_device(queues, "12342") == of_device(queues, "") == of_device(queues, "PJSIP/") == frozenset()
 
 
 def test_members_come_and_go_by_events() -> None:
     queues = known(("sales", member("PJSIP/1")))
     queues.member("sales", member("PJSIP/2"))
-    assert queues.of_member("PJSIP/2") == {"sales"}
+    assert of_device(queues, "PJSIP/2") == {"sales"}
     queues.member_gone("sales", "PJSIP/1")
-    assert queues.of_member("PJSIP/1") == frozenset()
+    assert of_device(queues, "PJSIP/1") == frozenset()
     queues.member("sales", member("PJSIP/2", of="Custom:2"))
-    assert queues.of_member("Custom:2") == {"sales"}
+    assert of_device(queues, "Custom:2") == {"sales"}
     assert [(each.logged_in, each.available) for each in queues.summaries().values()] == [(1, 1)]
 
 
@@ -87,7 +92,7 @@ def test_what_is_told_of_a_queue_that_is_not_listed_is_no_queue() -> None:
     queues.member("new", member("PJSIP/1"))
     queues.caller_joined("new", "1.1")
     assert [each.name for each in queues.summaries().values()] == ["sales"]
-    assert queues.of_member("PJSIP/1") == {"sales"}
+    assert of_device(queues, "PJSIP/1") == {"sales"}
 
 
 def test_without_a_line_nothing_is_known() -> None:
@@ -95,7 +100,7 @@ def test_without_a_line_nothing_is_known() -> None:
     queues.lost()
     assert not queues.known
     assert not queues.summaries()
-    assert queues.of_member("PJSIP/1") == frozenset()
+    assert of_device(queues, "PJSIP/1") == frozenset()
 
 
 def test_a_list_is_read_as_asterisk_writes_it() -> None:

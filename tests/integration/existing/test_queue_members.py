@@ -1,0 +1,43 @@
+"""Members of queues are found however a PBX names them: by device, by hint, by a local channel."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.models import Extension
+from tests.support.eventually import eventually
+from tests.support.existing.pbx import ExistingPbx
+from tests.support.links import Watch, live
+from tests.support.stored import stored_phone
+
+SHAPES = ("small_freepbx_like", "mikopbx_like", "vanilla_like")
+
+
+@pytest.fixture(params=SHAPES)
+def shaped(request: pytest.FixtureRequest) -> ExistingPbx:
+    found: ExistingPbx = request.getfixturevalue(request.param)
+    return found
+
+
+def imported(pbx: ExistingPbx, number: str) -> Extension:
+    """An extension as an import stores it, with a prefix before its number."""
+    phones = [phone for phone in pbx.shape.phones if phone.number == number and phone.technology == "PJSIP"]
+    return Extension(f"9{number}", "main", True, None, number, tuple(stored_phone(phone.endpoint) for phone in phones))
+
+
+async def test_each_extension_is_a_member_of_the_queues_that_ring_it_and_of_no_other(
+    shaped: ExistingPbx, watch: Watch
+) -> None:
+    extensions = {number: imported(shaped, number) for number in shaped.shape.devices}
+    link = watch(shaped, want=tuple(extensions.values()))
+    await live(link)
+    expected = {
+        number: tuple(sorted(queue for queue, members in shaped.shape.members.items() if number in members))
+        for number in extensions
+    }
+    assert any(expected.values())
+    await eventually(
+        lambda: {number: link.queues_of(extension) for number, extension in extensions.items()} == expected,
+        10,
+        f"{ {number: link.queues_of(extension) for number, extension in extensions.items()} } is {expected}",
+    )
