@@ -32,6 +32,9 @@ MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_BYTES = 72
 """bcrypt ignores further bytes, so a longer password is refused, not truncated."""
 
+NO_PASSWORD = ""
+"""Stored instead of a hash for a user who has no password yet: no password matches it."""
+
 # Salt and digest of a hash that no password fits.
 _UNMATCHABLE = "rVHDygCt5QKVt7OgK.D9KuQZHhpQnMP75Sg.8TgLMfw50bTQ8R2K."
 

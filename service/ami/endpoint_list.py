@@ -15,7 +15,8 @@ from service.ami.accounts import Account
 from service.ami.actions import ListAction, header_text
 from service.ami.client import LIST_DEADLINE, ActionNotPermitted, AmiClient
 from service.ami.connection import NullEvents, connect
-from service.domain.imports.endpoints import Endpoint, EndpointAuth, Hint
+from service.domain.hints import parse_hint
+from service.domain.imports.endpoints import DialplanHint, Endpoint, EndpointAuth
 from service.domain.imports.source import ENDPOINT
 from service.errors import CallServerUnavailable
 from service.slices import map_in_slices
@@ -50,7 +51,7 @@ class CountedList(ListAction):
 
 async def read_pbx(
     monitor: Account, reader: Account, on_progress: Progress = lambda done, total: None
-) -> tuple[list[Endpoint], list[Hint]]:
+) -> tuple[list[Endpoint], list[DialplanHint]]:
     """Read everything over two connections. Raises CallServerUnavailable, ListIncomplete, ActionNotPermitted."""
     events = _Events()
     async with connect(monitor, events) as follower, connect(reader, NullEvents()) as client:
@@ -79,10 +80,10 @@ async def read_endpoints(client: AmiClient, on_progress: Progress = lambda done,
     return list(endpoints.values())
 
 
-async def read_hints(client: AmiClient) -> list[Hint]:
+async def read_hints(client: AmiClient) -> list[DialplanHint]:
     """Read all hints of the dialplan."""
     messages = await _list(client, CountedList({"Action": "ExtensionStateList"}), "reporting")
-    return await map_in_slices(parse_hint, messages)
+    return await map_in_slices(_parse_hint, messages)
 
 
 async def _list_endpoints(client: AmiClient) -> list[Endpoint]:
@@ -142,13 +143,11 @@ def parse_endpoint(messages: Iterable[Message]) -> Endpoint | None:
     )
 
 
-def parse_hint(message: Message) -> Hint:
-    """Parse an `ExtensionStatus`. Presence providers follow the devices after a comma."""
-    devices = header_text(message, "Hint").partition(",")[0]
-    return Hint(
+def _parse_hint(message: Message) -> DialplanHint:
+    return DialplanHint(
         number=header_text(message, "Exten"),
         context=header_text(message, "Context"),
-        devices=tuple(device.strip() for device in devices.split("&") if device.strip()),
+        devices=parse_hint(header_text(message, "Hint")).counted,
     )
 
 

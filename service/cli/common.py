@@ -52,8 +52,11 @@ def open_database(settings: Settings, *, any_schema: bool = False) -> Database:
     return Database.of(interactive, size=2, any_schema=any_schema)
 
 
-def read_secret(what: str) -> str:
-    """Read a secret from standard input: on a terminal by two prompts, else the first line, in UTF-8 in any locale."""
+def read_secret(what: str, *, confirm: bool = True) -> str:
+    """Read a secret from standard input: on a terminal by prompts, else the first line, in UTF-8 in any locale.
+
+    `confirm` asks a second time, for a new secret.
+    """
     if not sys.stdin.isatty():
         try:
             secret = sys.stdin.buffer.readline().decode().rstrip("\r\n")
@@ -61,7 +64,7 @@ def read_secret(what: str) -> str:
             raise Invalid(f"the {what} is not in UTF-8") from None
     else:
         secret = getpass.getpass(f"{what}: ")
-        if getpass.getpass(f"{what} again: ") != secret:
+        if confirm and getpass.getpass(f"{what} again: ") != secret:
             raise Invalid(f"the two entries of the {what} differ")
     if not secret:
         raise Invalid(f"no {what} was given on standard input")

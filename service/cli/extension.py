@@ -1,8 +1,9 @@
-"""`extension create|assign|unassign|rotate|enable|disable|delete|list`."""
+"""`extension create|assign|unassign|rotate|enable|disable|delete|list|import`."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,6 +34,32 @@ def add_to(commands: Any) -> None:
     ):
         add(name, help_, _change_one(change, message)).add_argument("extension")
     add("list", "list all extensions, without passwords", _list)
+    _add_import(add)
+
+
+def _add_import(add: Callable[..., argparse.ArgumentParser]) -> None:
+    parser = add(
+        "import",
+        "import extensions and phones that an Asterisk owns",
+        _import,
+        "Shows the plan; --apply carries it out in one transaction. A repetition changes nothing.",
+    )
+    parser.add_argument("--call-server", required=True, help="call server whose credentials are `imported`")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--from-ami", metavar="USER", help="AMI account with write class `system`; its secret comes from standard input"
+    )
+    source.add_argument("--from-csv", metavar="FILE", help="CSV file, or - for standard input")
+    parser.add_argument("--with-users", action="store_true", help="create a user without a password for each extension")
+    parser.add_argument("--prefix", help="prefix of the numbers, for call servers with equal numbers")
+    parser.add_argument("--apply", action="store_true", help="carry out the plan")
+    parser.add_argument("--remove-gone", action="store_true", help="also delete what the source lacks")
+    parser.add_argument("--yes", action="store_true", help="let --remove-gone delete more than a tenth")
+
+
+async def _import(settings: Settings, arguments: argparse.Namespace) -> None:
+    work = importlib.import_module("service.cli.extension_import")  # on use: AMI's library takes 0.2 s
+    await work.run(settings, arguments)
 
 
 async def _create(settings: Settings, arguments: argparse.Namespace) -> None:

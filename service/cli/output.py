@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +27,19 @@ class Text:
         """Print what was done."""
         print(sentence)
 
+    def report(
+        self,
+        lines: Iterable[str],
+        rows: Sequence[Mapping[str, Any]],
+        columns: Sequence[str],
+        facts: Mapping[str, Any],
+    ) -> None:
+        """Print lines and a table for people; for programs the facts."""
+        for line in lines:
+            print(line)
+        if rows:
+            self.table(rows, columns)
+
     def failed(self, error: str) -> None:
         """Print an error."""
         print(f"error: {error}", file=sys.stderr)
@@ -44,6 +57,15 @@ class Json(Text):
     def done(self, sentence: str, **facts: Any) -> None:
         """Print the sentence for people, and the facts as fields for programs."""
         _print({"done": sentence, **facts})
+
+    def report(
+        self,
+        lines: Iterable[str],
+        rows: Sequence[Mapping[str, Any]],
+        columns: Sequence[str],
+        facts: Mapping[str, Any],
+    ) -> None:
+        _print(dict(facts))
 
     def failed(self, error: str) -> None:
         print(msgspec.json.encode({"error": error}).decode(), file=sys.stderr)

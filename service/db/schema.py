@@ -21,7 +21,7 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 LOCK = 0x636F6E6E
 """The advisory lock of a running `migrate` ("conn" in ASCII). The previous release uses the same."""
-WRITTEN = ("users", "tokens", "stream_tickets", "activity", "extensions", "phones")
+WRITTEN = ("users", "tokens", "stream_tickets", "activity", "extensions", "phones", "imports")
 """Tables that the service reads and writes."""
 READ = ("call_servers", "service_keys", "live_extensions", "live_phones", "schema_migrations")
 """Tables and views that the service only reads."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args
 
 from service.domain.imports.source import (
     ENDPOINT,
     NUMBER,
-    Profile,
     Skipped,
     Source,
     SourcePerson,
@@ -17,12 +15,13 @@ from service.domain.imports.source import (
     credential_problem,
     display_name,
 )
+from service.domain.models import Profile
 from service.domain.user_names import new_email, new_name
 from service.errors import Invalid
 
 MAX_SHOWN = 20
 """Mistakes that an error names."""
-PROFILES: tuple[Profile, ...] = get_args(Profile)
+PROFILES = tuple(profile.value for profile in Profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class SourceBuilder:
             self._mistakes.add(row.line, "an endpoint is 1 to 80 of A-Z a-z 0-9 _ . + -")
         else:
             auth_username = row.get("auth_username") or endpoint
-            self._add_phone(row, number, endpoint, auth_username, row.get("profile").lower() or "sip")
+            self._add_phone(row, number, endpoint, auth_username, row.get("profile").lower() or Profile.SIP.value)
 
     def skip(self, subject: str, reason: str) -> None:
         """Leave a row out."""
@@ -123,7 +122,7 @@ class SourceBuilder:
         if problem is not None:
             self._mistakes.add(row.line, problem)
             return
-        self._phones.append(SourcePhone(number, endpoint, auth_username, secret, PROFILES[PROFILES.index(profile)]))
+        self._phones.append(SourcePhone(number, endpoint, auth_username, secret, Profile(profile)))
         self._numbers.add(number)
         self._add_person(row, number)
 

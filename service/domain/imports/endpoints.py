@@ -17,7 +17,7 @@ from service.domain.imports.source import (
     credential_problem,
     display_name,
 )
-from service.domain.models import PJSIP
+from service.domain.models import PJSIP, Profile
 
 PLAIN_AUTH_TYPES = ("userpass", "digest")
 """Types of an auth that may hold a password in plain text. `digest` is Asterisk 22's name for both kinds."""
@@ -54,15 +54,17 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
-    """A dialable number and its devices in the dialplan."""
+class DialplanHint:
+    """A dialable number, and the devices of its hint without `Custom:` ones."""
 
     number: str
     context: str
     devices: tuple[str, ...]
 
 
-def read_source(endpoints: Iterable[Endpoint], hints: Iterable[Hint], hint_context: str | None = None) -> Source:
+def read_source(
+    endpoints: Iterable[Endpoint], hints: Iterable[DialplanHint], hint_context: str | None = None
+) -> Source:
     """Decide which endpoints are phones, and of which extensions. `hint_context` selects the hints of one context."""
     usable_hints = [
         hint
@@ -95,13 +97,13 @@ def read_source(endpoints: Iterable[Endpoint], hints: Iterable[Hint], hint_conte
 class _Numbering:
     """Finds an endpoint's number: by hints, else by its own name."""
 
-    def __init__(self, hints: Iterable[Hint]) -> None:
+    def __init__(self, hints: Iterable[DialplanHint]) -> None:
         self._own: dict[str, set[str]] = defaultdict(set)  # numbers whose hint has this endpoint and no other
         self._shared: dict[str, set[str]] = defaultdict(set)
         self._hinted: set[str] = set()
         for hint in hints:
             devices = [device for device in hint.devices if "/" in device]
-            endpoints = {device[len(PJSIP) :] for device in devices if device.upper().startswith(PJSIP)}
+            endpoints = {device[len(PJSIP) :] for device in devices if device.startswith(PJSIP)}
             if devices:
                 self._hinted.add(hint.number)
             for endpoint in endpoints:
@@ -132,7 +134,7 @@ class _Numbering:
 
 def _is_watched(devices: Iterable[str]) -> bool:
     """Whether a hint has devices of other technologies only."""
-    technologies = {device.partition("/")[0].upper() + "/" for device in devices if "/" in device}
+    technologies = {device.partition("/")[0] + "/" for device in devices if "/" in device}
     return bool(technologies & {*WATCHED_TECHNOLOGIES}) and PJSIP not in technologies
 
 
@@ -155,7 +157,7 @@ def _phone(endpoint: Endpoint, numbering: _Numbering) -> SourcePhone | str:
         endpoint=endpoint.name,
         auth_username=auth.username,
         secret=auth.password,
-        profile="webrtc" if endpoint.webrtc else "sip",
+        profile=Profile.WEBRTC if endpoint.webrtc else Profile.SIP,
     )
 
 

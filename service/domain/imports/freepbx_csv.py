@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from service.domain.imports.csv_rows import Row, SourceBuilder
+from service.domain.models import Profile
 from service.domain.user_names import new_email
 from service.errors import Invalid
 
@@ -53,7 +54,7 @@ def _own_row(row: Row, endpoint: str) -> Row:
             "auth_username": row.get("username"),
             "secret": row.values["secret"],
             "name": row.get("name"),
-            "profile": "webrtc" if row.get("webrtc").lower() in ("yes", "true", "on", "1") else "sip",
+            "profile": Profile.WEBRTC.value if row.get("webrtc").lower() in ("yes", "true", "on", "1") else "",
             "email": _email(row.get("voicemail_email")),
         },
     )

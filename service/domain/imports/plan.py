@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.domain.imports.source import NUMBER, Profile, Skipped, Source, SourcePhone
+from service.domain.imports.source import NUMBER, Skipped, Source, SourcePhone
+from service.domain.models import Profile
 from service.errors import Refused
 
 MAX_REMOVED = 0.1

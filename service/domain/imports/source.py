@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-Profile = Literal["webrtc", "sip"]
+from service.domain.models import Profile
 
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 ENDPOINT = re.compile(r"[A-Za-z0-9_.+-]{1,80}", re.ASCII)
@@ -26,7 +25,7 @@ class SourcePhone:
     endpoint: str
     auth_username: str
     secret: str = field(repr=False)
-    profile: Profile = "sip"
+    profile: Profile = Profile.SIP
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from service.domain.imports.csv_source import MAX_BYTES, CsvSource, read_csv
 from service.domain.imports.source import Skipped, Source, SourcePerson, SourcePhone
+from service.domain.models import Profile
 from service.errors import Invalid
 
 SECRET = "a-secret-of-sip"
@@ -29,7 +30,7 @@ def mistake(text: str | bytes) -> str:
 
 def test_defaults_are_the_number_for_the_endpoint_and_the_endpoint_for_the_auth() -> None:
     source = read(f"extension,secret\n1001,{SECRET}\n")
-    assert source.phones == (SourcePhone("1001", "1001", "1001", SECRET, "sip"),)
+    assert source.phones == (SourcePhone("1001", "1001", "1001", SECRET, Profile.SIP),)
     assert read(f"endpoint,secret\n1001,{SECRET}\n") == source
 
 
@@ -38,7 +39,7 @@ def test_every_column_is_read() -> None:
         "Extension,endpoint,secret,auth_username,name,profile,user,email\n"
         f"1005,alice,{SECRET},alice-login,Alice Liddell,webrtc,alice,alice@example.com\n"
     )
-    assert source.phones == (SourcePhone("1005", "alice", "alice-login", SECRET, "webrtc"),)
+    assert source.phones == (SourcePhone("1005", "alice", "alice-login", SECRET, Profile.WEBRTC),)
     assert source.people == {"1005": SourcePerson("alice", "Alice Liddell", "alice@example.com")}
 
 
@@ -200,8 +201,8 @@ def test_an_export_of_freepbx_is_read_as_it_is() -> None:
         f"1002,,Bob,novm,0,1002,pjsip,PJSIP/1002,fixed,1002,{SECRET},chan_pjsip,yes,",
     )
     assert read.source.phones == (
-        SourcePhone("1001", "1001", "1001", SECRET, "sip"),
-        SourcePhone("1002", "1002", "1002", SECRET, "webrtc"),
+        SourcePhone("1001", "1001", "1001", SECRET, Profile.SIP),
+        SourcePhone("1002", "1002", "1002", SECRET, Profile.WEBRTC),
     )
     assert read.source.people["1001"] == SourcePerson(None, "Ada Byron", "ada@example.com")
     assert read.notices == ("read as an export of FreePBX: 8 of 14 columns are used",)

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.imports.endpoints import Endpoint, EndpointAuth, Hint, caller_name, read_source
+from service.domain.hints import parse_hint
+from service.domain.imports.endpoints import DialplanHint, Endpoint, EndpointAuth, caller_name, read_source
 from service.domain.imports.source import Source, SourcePhone
+from service.domain.models import Profile
 
 AUTH = EndpointAuth("a", "userpass", "login", "a-secret-of-sip")
 
@@ -16,15 +18,15 @@ def endpoint(name: str, **values: object) -> Endpoint:
     return replace(Endpoint(name, ("a",), (AUTH,), (name,)), **values)  # type: ignore[arg-type]
 
 
-def hint(number: str, devices: str, context: str = "office") -> Hint:
-    return Hint(number, context, tuple(devices.split("&")))
+def hint(number: str, devices: str, context: str = "office") -> DialplanHint:
+    return DialplanHint(number, context, parse_hint(devices).counted)
 
 
 def numbers(source: Source) -> dict[str, str]:
     return {phone.endpoint: phone.number for phone in source.phones}
 
 
-def reason(one: Endpoint, *hints: Hint) -> str:
+def reason(one: Endpoint, *hints: DialplanHint) -> str:
     """Why this endpoint is skipped."""
     source = read_source([one], hints)
     assert not source.phones
@@ -36,7 +38,7 @@ def reason(one: Endpoint, *hints: Hint) -> str:
 
 def test_an_endpoint_without_a_hint_has_its_own_name_as_number() -> None:
     source = read_source([endpoint("1001", webrtc=True)], [])
-    assert source.phones == (SourcePhone("1001", "1001", "login", "a-secret-of-sip", "webrtc"),)
+    assert source.phones == (SourcePhone("1001", "1001", "login", "a-secret-of-sip", Profile.WEBRTC),)
     assert source.numbers == {"1001"}
 
 

@@ -19,6 +19,7 @@ from service.domain.imports.plan import (
     refuse_mass_removal,
 )
 from service.domain.imports.source import Skipped, Source, SourcePhone
+from service.domain.models import Profile
 from service.errors import Refused
 
 EMPTY = Stored({}, {})
@@ -192,7 +193,7 @@ def sources(draw: st.DrawFn) -> Source:
             one,
             draw(st.sampled_from([one, "login"])),
             draw(st.sampled_from(["s", "t"])),
-            draw(st.sampled_from(["sip", "webrtc"])),
+            draw(st.sampled_from(Profile)),
         )
         for one in sorted(endpoints - skipped)
     ]
