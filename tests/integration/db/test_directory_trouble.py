@@ -142,7 +142,7 @@ async def test_ten_thousand_rows_changed_at_once_are_all_there_and_all_gone(
         await connection.close()
         await eventually(lambda: len(feed) == ROWS + 2 - ROWS // 10, 10)
         assert await secret(server) == "new-12342"
-        await database.execute("truncate extensions")
+        await database.execute("truncate extensions cascade")
         await eventually(lambda: len(feed) == 0, 10)
         await server.answers(404)
         await database.execute(
