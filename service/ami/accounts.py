@@ -32,6 +32,13 @@ class Account:
         return cls._from_settings(server, server.sync_username, server.sync_secret.get_secret_value())
 
     @classmethod
+    def credentials(cls, server: CallServer) -> Account | None:
+        """The account that reads the endpoints of an imported call server, if configured."""
+        if server.credentials_secret is None:
+            return None
+        return cls._from_settings(server, server.credentials_username, server.credentials_secret.get_secret_value())
+
+    @classmethod
     def presence(cls, server: CallServer) -> Account | None:
         """The account that sets presence, if configured."""
         if server.presence_secret is None:

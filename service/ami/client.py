@@ -20,6 +20,8 @@ from service.errors import CallServerUnavailable
 LOGIN_DEADLINE = 5.0
 ACTION_DEADLINE = 5.0
 LIST_DEADLINE = 30.0
+UNKNOWN_ACTION = "Invalid/unknown command"
+"""The beginning of Asterisk's response to an action whose module is not loaded."""
 SHUTTING_DOWN = "Asterisk is shutting down"
 """Asterisk's response to every action while it shuts down."""
 
@@ -32,6 +34,12 @@ class AmiLoginRefused(CallServerUnavailable):
 
 class ActionNotPermitted(CallServerUnavailable):
     """The account lacks a class that its purpose requires: `manager.conf` must change."""
+
+    retry_after = 60
+
+
+class ActionUnknown(CallServerUnavailable):
+    """Asterisk has not loaded the module of this action."""
 
     retry_after = 60
 
@@ -146,6 +154,10 @@ class AmiClient:
     async def _send_permitted(self, action: AmiAction, deadline: float = ACTION_DEADLINE) -> Message:
         response = await self._protocol.send(action, deadline)
         if response.response == "Error":
-            kind = ActionNotPermitted if response.message == "Permission denied" else CallServerUnavailable
+            kind = CallServerUnavailable
+            if response.message == "Permission denied":
+                kind = ActionNotPermitted
+            elif str(response.message).startswith(UNKNOWN_ACTION):
+                kind = ActionUnknown
             raise kind(f"AMI refuses {action['Action']}: {response.message}")
         return response

@@ -45,6 +45,20 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--all", action="store_true", help="show every extension, also those without a problem"
             )
+            command.add_argument(
+                "--watch",
+                type=float,
+                default=0.0,
+                metavar="SECONDS",
+                help="watch for that long which events arrive; make a call meanwhile",
+            )
+            command.add_argument(
+                "--expect-endpoints",
+                action="append",
+                default=[],
+                metavar="[NAME=]N",
+                help="fail if a call server has fewer PJSIP endpoints; NAME may be left out if there is only one",
+            )
     for module in (user, extension, token):
         module.add_to(commands)
     commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from service.ami.diagnostics import checks as asterisk
 from service.cli.common import open_database
 from service.db import diagnostics as store
 from service.db import extensions
+from service.domain.checked_extension import CheckedExtension
 from service.domain.models import Finding
-from service.errors import ServiceError
+from service.errors import Invalid, ServiceError
 from service.settings import Settings
 
 MAX_DETAILS = 20
@@ -20,17 +21,33 @@ MAX_DETAILS = 20
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print one table. The exit code is 1 if a finding requires action."""
+    expected = parse_expected(arguments.expect_endpoints, settings.call_servers)
     findings = [finding async for finding in store.check(settings, open_database(settings, any_schema=True))]
-    numbers = await _extensions(settings)
-    findings += _call_servers(settings, numbers)
+    stored = await _extensions(settings)
+    findings += _call_servers(settings, stored)
     for name, server in settings.call_servers.items():
-        findings += [finding async for finding in asterisk.check(name, server, numbers[name])]
+        options = asterisk.CheckOptions(arguments.watch, expected.get(name))
+        findings += [finding async for finding in asterisk.check(name, server, stored[name], options)]
     rows = [
         {"part": finding.part, "verdict": finding.verdict, "what": finding.what, "how to mend it": finding.remedy or ""}
         for finding in (findings if arguments.all else shown(findings))
     ]
     arguments.out.table(rows, ("part", "verdict", "what", "how to mend it"))
     return int(any(finding.fails for finding in findings))
+
+
+def parse_expected(given: Iterable[str], call_servers: Iterable[str]) -> Mapping[str, int]:
+    """Parse `[NAME=]N`: the least number of endpoints by call server. Raises Invalid."""
+    names, expected = list(call_servers), {}
+    for text in given:
+        named, _, number = text.rpartition("=")
+        name = named or (names[0] if len(names) == 1 else "")
+        if not (number.isascii() and number.isdecimal() and len(number) <= 9):
+            raise Invalid(f"--expect-endpoints {text}: a number is needed, such as 1008")
+        if name not in names:
+            raise Invalid(f"--expect-endpoints {text}: name a call server of the settings, such as NAME={number}")
+        expected[name] = int(number)
+    return expected
 
 
 def shown(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -48,17 +65,17 @@ def shown(findings: Iterable[Finding]) -> Iterator[Finding]:
             yield Finding(part, f"{count - MAX_DETAILS} more like these", "see them with --all")
 
 
-def _call_servers(settings: Settings, numbers: dict[str, list[str]]) -> Iterator[Finding]:
+def _call_servers(settings: Settings, stored: Mapping[str, list[CheckedExtension]]) -> Iterator[Finding]:
     if not settings.call_servers:
         yield Finding("settings", "no call server", "set CONNECTOR_CALL_SERVERS__<NAME>__HOST and its kin")
-    for name in sorted(numbers.keys() - settings.call_servers.keys()):
-        what = f"call server {name}, with {len(numbers[name])} extensions, is not in the settings"
+    for name in sorted(stored.keys() - settings.call_servers.keys()):
+        what = f"call server {name}, with {len(stored[name])} extensions, is not in the settings"
         yield Finding("settings", what, f"set CONNECTOR_CALL_SERVERS__{name.upper()}__HOST and its kin")
 
 
-async def _extensions(settings: Settings) -> dict[str, list[str]]:
+async def _extensions(settings: Settings) -> dict[str, list[CheckedExtension]]:
     """List the extensions in use by call server; none if PostgreSQL is unavailable, which another finding reports."""
-    by_call_server: dict[str, list[str]] = defaultdict(list)
+    by_call_server: dict[str, list[CheckedExtension]] = defaultdict(list)
     try:
         async with open_database(settings) as database:
             for call_server, extension in await extensions.list_in_use(database):

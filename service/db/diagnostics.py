@@ -11,7 +11,7 @@ from service.db import schema, sql
 from service.db.pool import Database
 from service.db.roles import VIEWS
 from service.db.schema import ENCODING, RECODE
-from service.domain.models import Finding
+from service.domain.models import Credentials, Finding
 from service.domain.user_names import is_permitted
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
@@ -50,19 +50,36 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
                 ids = f"user_id {', '.join(lookalikes[:20])}, {len(lookalikes)} in all"
                 what = f"a name or e-mail that looks like another: {ids}"
                 yield Finding(PART, what, "give each another with PATCH /user/{user_id}", needed=False)
-            for name in settings.call_servers:
-                role = await connection.fetchval("select database_role from call_servers where name = $1", name)
-                yield Finding(PART, f"call server {name} reads as role {role or 'none'}", None if role else MIGRATE)
-                exists = role and await connection.fetchval("select true from pg_roles where rolname = $1", role)
-                if role and not exists:
-                    yield Finding(PART, f"there is no role {role}", MIGRATE)
-                for view in VIEWS if exists else ():
-                    may_read = await connection.fetchval("select has_table_privilege($1, $2, 'select')", role, view)
-                    yield Finding(PART, f"{role} may read {view}", None if may_read else MIGRATE)
+            for name, server in settings.call_servers.items():
+                async for finding in _check_call_server(connection, name, server.credentials):
+                    yield finding
     except asyncpg.PostgresError as error:  # an unexpected error must not prevent the checks of Asterisk
         yield Finding(PART, f"a question failed: {error}", MIGRATE)
     except (ConfigurationError, DatabaseUnavailable) as error:
         yield Finding(PART, str(error), "start it, or mend CONNECTOR_DATABASE_URL and its password")
+
+
+async def _check_call_server(
+    connection: asyncpg.pool.PoolConnectionProxy, name: str, credentials: Credentials
+) -> AsyncIterator[Finding]:
+    """Check the row of a call server, and the role of an Asterisk that reads the views."""
+    row = await connection.fetchrow("select database_role, credentials from call_servers where name = $1", name)
+    stored, role = (row["credentials"], row["database_role"]) if row else (None, None)
+    if stored not in (None, credentials):
+        yield Finding(
+            PART, f"call server {name} is {credentials} in the settings and {stored} in the database", MIGRATE
+        )
+    if credentials is Credentials.IMPORTED:
+        what = f"call server {name} owns its endpoints, and reads nothing here"
+        yield Finding(PART, what, None if row else MIGRATE)
+        return
+    yield Finding(PART, f"call server {name} reads as role {role or 'none'}", None if role else MIGRATE)
+    exists = role and await connection.fetchval("select true from pg_roles where rolname = $1", role)
+    if role and not exists:
+        yield Finding(PART, f"there is no role {role}", MIGRATE)
+    for view in VIEWS if exists else ():
+        may_read = await connection.fetchval("select has_table_privilege($1, $2, 'select')", role, view)
+        yield Finding(PART, f"{role} may read {view}", None if may_read else MIGRATE)
 
 
 def _check_demo(settings: Settings) -> Finding:

@@ -13,6 +13,7 @@ from service.db import sql
 from service.db.pool import Database, retry_outdated_statements
 from service.db.row_update import update_row
 from service.db.text import is_storable
+from service.domain.checked_extension import CheckedExtension
 from service.domain.user_names import folded
 from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
 
@@ -32,10 +33,19 @@ class AssignedExtension:
     extension: str
 
 
-async def list_in_use(database: Database) -> list[tuple[str, str]]:
-    """List (call server, number) of the extensions that an Asterisk can see, sorted."""
+async def list_in_use(database: Database) -> list[tuple[str, CheckedExtension]]:
+    """List the extensions that an Asterisk can see, each with its call server, sorted."""
     async with database.connection() as connection:
-        return [(row["call_server"], row["extension"]) for row in await connection.fetch(SQL["list_in_use"])]
+        rows = await connection.fetch(SQL["list_in_use"])
+    return [
+        (
+            row["call_server"],
+            CheckedExtension(
+                row["extension"], row["local_number"], tuple(row["endpoints"] or ()), frozenset(row["missing"] or ())
+            ),
+        )
+        for row in rows
+    ]
 
 
 async def create(database: Database, extension: str, call_server: str, profile: str, secret: str | None = None) -> None:

@@ -158,6 +158,8 @@ class Verdict(enum.StrEnum):
     """The service cannot work without it."""
     TOO_MUCH = "TOO MUCH"
     """The service has more privileges than it needs, which a thief of its secrets would get."""
+    ACCEPTED = "accepted"
+    """The service has more privileges than it needs, and the settings say that the operator knows."""
     OPTIONAL = "optional"
     """A part is missing that only some installations need."""
     UNKNOWN = "unknown"

@@ -11,6 +11,8 @@ from service.domain.models import Credentials, WebSocketAddress
 from service.settings import hosts
 from service.settings.fields import Host, NearHost, Port, RoleName, UrlPath, Word, read_secret_files
 
+ExposingModule = Literal["func_config", "func_curl", "func_env", "func_realtime", "func_shell", "func_sorcery"]
+
 
 class CallServer(BaseModel):
     """One Asterisk: its address for softphones, its AMI, and its role in PostgreSQL."""
@@ -52,6 +54,12 @@ class CallServer(BaseModel):
     )
     hint_context: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")] | None = Field(
         None, description="Dialplan context whose hints name the devices of extensions. Default: all contexts."
+    )
+
+    accepted_modules: list[ExposingModule] = Field(
+        [],
+        description="JSON list of Asterisk modules with which `monitor` can read secrets and which the dialplan needs, "
+        "such as `func_env`. `check` reports them as accepted.",
     )
 
     database_role: RoleName | None = Field(None, description="PostgreSQL role of this Asterisk.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.domain.checked_extension import CheckedExtension
 from service.domain.models import Extension, Phone, Profile
 
 A_SECRET = "secret"
@@ -18,3 +19,8 @@ def stored_extension(
 ) -> Extension:
     """An extension with its own phone."""
     return Extension(number, call_server, enabled, user_id, number, (stored_phone(number, secret),))
+
+
+def checked_extensions(*numbers: str) -> list[CheckedExtension]:
+    """Extensions with their own phones, as `check` looks at them."""
+    return [CheckedExtension(number, number, (number,)) for number in numbers]

@@ -4,87 +4,107 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
-
-from panoramisk.message import Message
+import functools
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 
 from service.ami.accounts import Account
-from service.ami.client import ActionNotPermitted, AmiClient, AmiLoginRefused
-from service.ami.connection import NullEvents, connect
-from service.ami.diagnostics import endpoint_checks, function_probes
+from service.ami.client import ActionNotPermitted, ActionUnknown, AmiClient, AmiLoginRefused
+from service.ami.connection import connect
+from service.ami.diagnostics import device_checks, function_probes, inventory_checks
+from service.ami.diagnostics.account_checks import (
+    SHOW_FUNCTION_MODULES,
+    check_credentials,
+    check_presence,
+    check_sync,
+    refusal,
+)
+from service.ami.diagnostics.event_watch import EventWatch, watch
+from service.ami.diagnostics.hint_devices import read_hint_devices
 from service.ami.diagnostics.privileges import check_read_classes, check_write_class
 from service.ami.unreachable_reasons import AmiUnreachable
-from service.domain.models import PJSIP, DeviceState, Finding
+from service.domain.checked_extension import CheckedExtension
+from service.domain.models import PJSIP, Credentials, DeviceState, Finding
 from service.errors import CallServerUnavailable
 from service.settings import CallServer
 
 BOOT_EVENT_DEADLINE = 5.0
-SHOW_FUNCTION_MODULES = "module show like func_"
 _CONTACT_FUNCTIONS_REMEDY = "load func_pjsip_aor.so and func_pjsip_contact.so: without them new phones stay unknown"
 
 
-class _BootListener(NullEvents):
-    """Notes FullyBooted, which only an account with read class `system` receives."""
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What an operator asks of one run."""
 
-    def __init__(self) -> None:
-        self.booted = asyncio.Event()
-
-    def on_event(self, name: str, message: Message) -> None:
-        if name == "FullyBooted":
-            self.booted.set()
+    watch: float = 0.0
+    """Seconds to watch for events."""
+    expected_endpoints: int | None = None
+    """The least number of PJSIP endpoints that Asterisk must have."""
 
 
-async def check(name: str, server: CallServer, extensions: Collection[str]) -> AsyncIterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """The call server that is checked."""
+
+    part: str
+    name: str
+    server: CallServer
+    extensions: Collection[CheckedExtension]
+    options: CheckOptions
+
+    @property
+    def is_imported(self) -> bool:
+        return self.server.credentials is Credentials.IMPORTED
+
+
+async def check(
+    name: str, server: CallServer, extensions: Collection[CheckedExtension], options: CheckOptions | None = None
+) -> AsyncIterator[Finding]:
     """The findings for one call server and its `extensions`."""
-    part = f"asterisk {name}"
+    subject = _Subject(f"asterisk {name}", name, server, extensions, options or CheckOptions())
+    part = subject.part
     try:
         async with contextlib.AsyncExitStack() as stack:
-            sync = await _check_sync(part, server, stack)
+            sync = await check_sync(part, server, stack)
             for finding in sync.findings:
                 yield finding
-            async for finding in _check_monitor(part, Account.monitor(server), extensions, sync.connection):
+            async for finding in _check_monitor(subject, Account.monitor(server), sync.connection):
                 yield finding
-            async for finding in _check_presence(part, Account.presence(server)):
+            async for finding in check_presence(part, Account.presence(server)):
                 yield finding
+            if subject.is_imported:
+                async for finding in check_credentials(part, Account.credentials(server)):
+                    yield finding
     except AmiUnreachable as error:  # the same for all accounts
         yield Finding(part, str(error), error.reason.value)
     except CallServerUnavailable as error:
         yield Finding(part, str(error), "see whether it runs, and its log")
 
 
-def _refusal(part: str, account: Account, error: AmiLoginRefused) -> Finding:
-    remedy = (
-        f"manager.conf: mend the secret of [{account.username}], or its `permit` or `acl`, which answer alike; "
-        "Asterisk's log says which"
-    )
-    return Finding(part, str(error), remedy)
-
-
-# --- the monitor account -------------------------------------------------------------------------------------------
-
-
-async def _check_monitor(
-    part: str, account: Account, extensions: Collection[str], sync: AmiClient | None
-) -> AsyncIterator[Finding]:
-    listener = _BootListener()
+async def _check_monitor(subject: _Subject, account: Account, sync: AmiClient | None) -> AsyncIterator[Finding]:
+    part, handler = subject.part, EventWatch()
     try:
-        async with connect(account, listener) as connection:
+        async with connect(account, handler) as connection:
             yield Finding(part, f"AMI at {account.host}:{account.port} lets {account.username!r} in")
-            yield await _check_boot_event(part, account.username, listener)
+            yield await _check_boot_event(part, account.username, handler)
             yield await check_write_class(part, "monitor", account.username, connection)
             async for finding in check_read_classes(part, account.username, sync):
                 yield finding
-            async for finding in _check_devices(part, account.username, connection, extensions, sync):
+            async for finding in _check_devices(subject, account.username, connection, sync):
                 yield finding
             yield await _check_queues(part, connection)
+            if seconds := subject.options.watch:
+                pause = functools.partial(asyncio.sleep, seconds)
+                for finding in await watch(part, account.username, connection, handler, pause):
+                    yield finding
     except AmiLoginRefused as error:
-        yield _refusal(part, account, error)
+        yield refusal(part, account, error)
 
 
-async def _check_boot_event(part: str, username: str, listener: _BootListener) -> Finding:
+async def _check_boot_event(part: str, username: str, handler: EventWatch) -> Finding:
     try:
         async with asyncio.timeout(BOOT_EVENT_DEADLINE):
-            await listener.booted.wait()
+            await handler.booted.wait()
     except TimeoutError:
         remedy = f"manager.conf: [{username}] needs read = system,call and FullyBooted in its eventfilter"
         return Finding(part, "does not tell when it has booted", remedy)
@@ -92,30 +112,63 @@ async def _check_boot_event(part: str, username: str, listener: _BootListener) -
 
 
 async def _check_devices(
-    part: str, username: str, connection: AmiClient, extensions: Collection[str], sync: AmiClient | None
+    subject: _Subject, username: str, connection: AmiClient, sync: AmiClient | None
 ) -> AsyncIterator[Finding]:
     """Check devices, the service's and others, and which functions would expose secrets."""
+    part = subject.part
     try:
-        devices = await connection.device_states()
+        listed = await connection.device_states()
         await connection.qualify("none")
+        hinted = await read_hint_devices(connection, subject.server.hint_context)
     except ActionNotPermitted as error:
         yield Finding(part, str(error), f"manager.conf: [{username}] needs write = reporting")
         return
-    yield Finding(part, f"lists its devices ({len(devices)}) and qualifies phones")
-    states = await endpoint_checks.read_states(connection, devices, extensions)
-    for finding in endpoint_checks.report_states(part, states):
+    except ActionUnknown as error:
+        yield Finding(part, str(error), "modules.conf: load = res_manager_devicestate.so")
+        return
+    yield Finding(part, f"lists its devices ({len(listed)}) and qualifies phones")
+    count = inventory_checks.count_endpoints(listed)
+    yield inventory_checks.report_count(part, count, subject.options.expected_endpoints)
+    devices = _devices(subject, hinted)
+    wanted = {device for named in devices.values() for device in named}
+    states = await device_checks.read_states(connection, listed, wanted)
+    for finding in device_checks.report_states(part, devices, states, _imported_remedy(subject)):
         yield finding
-    ours = [number for number, state in states.items() if state not in (None, DeviceState.INVALID)]
+    if subject.is_imported:
+        account = subject.server.credentials_username
+        for finding in inventory_checks.report_import(part, subject.name, account, subject.extensions, hinted):
+            yield finding
+    ours = [device.removeprefix(PJSIP) for device, state in states.items() if _is_endpoint(device, state)]
     if ours:
         known = await connection.contact_ids(ours[0]) is not None
         yield Finding(part, "tells who is registered", None if known else _CONTACT_FUNCTIONS_REMEDY)
-    others = (device.removeprefix(PJSIP) for device in devices if device.startswith(PJSIP))
-    samples = function_probes.Samples.choose(
-        ours, (endpoint for endpoint in others if endpoint not in states), ours=extensions
-    )
+    others = (device.removeprefix(PJSIP) for device in listed if device.startswith(PJSIP) and device not in states)
+    samples = function_probes.Samples.choose(ours, others, ours=_endpoints(subject))
     loaded_modules = await sync.command(SHOW_FUNCTION_MODULES) if sync is not None else None
-    for finding in await function_probes.probe(part, username, connection, samples, loaded_modules):
+    accepted = subject.server.accepted_modules
+    for finding in await function_probes.probe(part, username, connection, samples, loaded_modules, accepted):
         yield finding
+
+
+def _devices(subject: _Subject, hinted: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The devices by extension: those of its phones, and those of its hint that Asterisk's own configuration names."""
+    return {
+        extension.number: extension.devices(hinted.get(extension.local_number, ())) for extension in subject.extensions
+    }
+
+
+def _endpoints(subject: _Subject) -> list[str]:
+    return [endpoint for extension in subject.extensions for endpoint in extension.endpoints]
+
+
+def _is_endpoint(device: str, state: DeviceState | None) -> bool:
+    return device.startswith(PJSIP) and state not in (None, DeviceState.INVALID)
+
+
+def _imported_remedy(subject: _Subject) -> str | None:
+    if not subject.is_imported:
+        return None
+    return device_checks.imported_remedy(subject.name, subject.server.credentials_username)
 
 
 async def _check_queues(part: str, connection: AmiClient) -> Finding:
@@ -124,46 +177,3 @@ async def _check_queues(part: str, connection: AmiClient) -> Finding:
     except CallServerUnavailable as error:
         return Finding(part, str(error), "load app_queue.so, if there are queues", needed=False)
     return Finding(part, f"lists its queues ({len(queues.averages)})")
-
-
-# --- the optional accounts -----------------------------------------------------------------------------------------
-
-
-async def _check_presence(part: str, account: Account | None) -> AsyncIterator[Finding]:
-    if account is None:
-        remedy = "give PRESENCE_SECRET, if people are to set their presence"
-        yield Finding(part, "no presence account", remedy, needed=False)
-        return
-    try:
-        async with connect(account, NullEvents()) as connection:
-            yield await check_write_class(part, "presence", account.username, connection)
-    except AmiLoginRefused as error:
-        yield _refusal(part, account, error)
-
-
-class _SyncCheck:
-    """The result for the sync account. `connection` is set if the account may run commands."""
-
-    def __init__(self) -> None:
-        self.connection: AmiClient | None = None
-        self.findings: list[Finding] = []
-
-
-async def _check_sync(part: str, server: CallServer, stack: contextlib.AsyncExitStack) -> _SyncCheck:
-    """Check the account; its connection stays open as long as `stack`."""
-    sync, account = _SyncCheck(), Account.sync(server)
-    if account is None:
-        sync.findings.append(Finding(part, "no sync account, which equals a shell: few need one", detail=True))
-        return sync
-    try:
-        connection = await stack.enter_async_context(connect(account, NullEvents()))
-        finding = await check_write_class(part, "sync", account.username, connection)
-        await connection.command(SHOW_FUNCTION_MODULES)
-        sync.connection = connection
-        sync.findings.append(finding)
-    except AmiLoginRefused as error:
-        sync.findings.append(_refusal(part, account, error))
-    except ActionNotPermitted as error:
-        remedy = f"manager.conf: [{account.username}] needs write = command, or drop SYNC_SECRET"
-        sync.findings.append(Finding(part, str(error), remedy))
-    return sync

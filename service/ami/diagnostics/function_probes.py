@@ -11,7 +11,7 @@ class `system`. `func_module`, which reports whether a module is loaded, answers
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -65,10 +65,22 @@ def _select(endpoints: Iterable[str]) -> Iterator[str]:
     return islice((endpoint for endpoint in endpoints if _SAFE_NAME.fullmatch(endpoint)), MAX_SAMPLES)
 
 
-async def probe(part: str, username: str, connection: AmiClient, samples: Samples, loaded: str | None) -> list[Finding]:
-    """A finding per module. `loaded` is the CLI's list of loaded modules, if an account may read it."""
+async def probe(
+    part: str,
+    username: str,
+    connection: AmiClient,
+    samples: Samples,
+    loaded: str | None,
+    accepted: Collection[str] = (),
+) -> list[Finding]:
+    """A finding per module.
+
+    `loaded` is the CLI's list of loaded modules, if an account may read it. `accepted` are those of the settings.
+    """
     return [
-        _report_module(part, username, module, await _is_loaded(connection, module, samples, loaded))
+        _report_module(
+            part, username, module, await _is_loaded(connection, module, samples, loaded), module in accepted
+        )
         for module in _EXPOSES
     ]
 
@@ -96,11 +108,16 @@ async def _read_value(connection: AmiClient, expression: str) -> str:
         return ""
 
 
-def _report_module(part: str, username: str, module: str, is_loaded: bool | None) -> Finding:
+def _report_module(part: str, username: str, module: str, is_loaded: bool | None, is_accepted: bool) -> Finding:
+    if is_accepted and is_loaded is not False:
+        what = f"{module} is accepted: {username!r} can read {_EXPOSES[module]}"
+        remedy = f"to end it: modules.conf: noload = {module}.so"
+        return Finding(part, what, remedy, otherwise=Verdict.ACCEPTED)
     if is_loaded is None:
         remedy = f"on its machine: asterisk -rx 'module show like {module}'; it must list none"
         return Finding(part, f"whether {module} is there cannot be known", remedy, otherwise=Verdict.UNKNOWN)
     if is_loaded:
         what = f"{module} is there: {username!r} can read {_EXPOSES[module]}"
-        return Finding(part, what, f"modules.conf: noload = {module}.so", otherwise=Verdict.TOO_MUCH)
+        remedy = f"modules.conf: noload = {module}.so; if the dialplan needs it, name it in ACCEPTED_MODULES"
+        return Finding(part, what, remedy, otherwise=Verdict.TOO_MUCH)
     return Finding(part, f"{module} is not there")

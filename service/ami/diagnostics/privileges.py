@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from service.ami.client import AmiClient
 from service.domain.models import Finding, Verdict
 
-NEEDED_WRITE_CLASS = {"monitor": "reporting", "presence": "call", "sync": "command"}
+NEEDED_WRITE_CLASS = {"monitor": "reporting", "presence": "call", "sync": "command", "credentials": "system"}
 """The only write class that each kind of account needs."""
 MONITOR_READ_CLASSES = frozenset({"system", "call", "agent"})
 """The read classes of `monitor`; without `agent` only queues are unknown."""
+_WITH_OWN_ACTIONS = frozenset({"call", "command", "system"})
+"""Classes with actions that no other class permits, whatever modules are loaded; `reporting` has none."""
 _PERMISSION = re.compile(r"(read|write) perm: (\S*)")
 _NOT_CLASSES = frozenset({"all", "<none>", ""})
 
@@ -27,7 +29,7 @@ async def check_write_class(part: str, kind: str, username: str, connection: Ami
     """Check an account's write classes against its kind's. Actions without a class are open to every account."""
     needed = NEEDED_WRITE_CLASS[kind]
     allowed = {action: parse_classes(synopsis) for action, synopsis in (await connection.actions()).items()}
-    if not any(needed in classes for classes in allowed.values()):
+    if not _has_class(needed, allowed.values()):
         remedy = f"manager.conf: [{username}] needs write = {needed}"
         return Finding(part, f"{username!r} may not do what it is for", remedy)
     excess = {classes for classes in allowed.values() if classes and needed not in classes}
@@ -36,6 +38,13 @@ async def check_write_class(part: str, kind: str, username: str, connection: Ami
     excess_classes = ", ".join(sorted(_covering_classes(excess)))
     remedy = f"manager.conf: [{username}] needs write = {needed} and nothing else"
     return Finding(part, f"{username!r} may write more: {excess_classes}", remedy, otherwise=Verdict.TOO_MUCH)
+
+
+def _has_class(needed: str, allowed: Collection[frozenset[str]]) -> bool:
+    """Whether the account has this class. Most actions are permitted by several, and prove none of them."""
+    if needed in _WITH_OWN_ACTIONS:
+        return frozenset({needed}) in allowed
+    return any(needed in classes for classes in allowed)
 
 
 def _covering_classes(allowed: set[frozenset[str]]) -> set[str]:
@@ -50,7 +59,10 @@ def _covering_classes(allowed: set[frozenset[str]]) -> set[str]:
 async def check_read_classes(part: str, username: str, sync: AmiClient | None) -> AsyncIterator[Finding]:
     """Check the read classes of `monitor`. An account cannot read its own; the CLI shows those of every account."""
     if sync is None:
-        remedy = f"on its machine: asterisk -rx 'manager show user {username}'; it needs read = system,call,agent"
+        remedy = (
+            f"on its machine: asterisk -rx 'manager show user {username}'; it needs read = system,call,agent; "
+            "or make a call while `check --watch 60` runs"
+        )
         what = f"which events {username!r} may hear cannot be asked without a sync account"
         yield Finding(part, what, remedy, otherwise=Verdict.UNKNOWN, detail=True)
         return

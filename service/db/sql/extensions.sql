@@ -1,6 +1,14 @@
 -- name: list_in_use
--- The extensions that an Asterisk can see.
-select call_server, extension from live_extensions order by call_server, extension
+-- The extensions that an Asterisk can see, with the endpoints of their phones.
+select
+    e.call_server, e.extension, coalesce(e.local_number, e.extension) as local_number,
+    array_agg(p.endpoint order by p.phone_id) filter (where p.endpoint is not null) as endpoints,
+    array_agg(p.endpoint order by p.phone_id) filter (where p.missing_since is not null) as missing
+from live_extensions as live
+join extensions as e using (extension)
+left join phones as p using (extension)
+group by e.extension
+order by e.call_server, e.extension
 
 -- name: create
 -- Creates an extension and its own phone.

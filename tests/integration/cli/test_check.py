@@ -12,12 +12,13 @@ import pytest
 from local.asterisk_programs import Programs
 from service.ami.accounts import Account
 from service.ami.connection import NullEvents, connect
-from service.ami.diagnostics import endpoint_checks, function_probes
+from service.ami.diagnostics import device_checks, function_probes
 from service.ami.diagnostics.checks import check
 from service.domain.models import Finding, Verdict
 from tests.support.database import TestDatabase, call_server, copied
 from tests.support.links import SECRET, with_accounts
 from tests.support.pbx import Pbx, make_pbx
+from tests.support.stored import checked_extensions
 
 MODULES = ("func_sorcery", "func_config", "func_realtime", "func_shell", "func_env", "func_curl")
 ACCOUNTS = """
@@ -86,7 +87,7 @@ async def findings(pbx: Pbx, extensions: tuple[str, ...] = EXTENSIONS, **values:
     config = pbx.asterisk.config
     secrets = {"monitor_secret": config.monitor_secret, "presence_secret": config.presence_secret}
     server = call_server(**{"ami_port": config.ami_port, **secrets, **values})
-    return [finding async for finding in check("main", server, extensions)]
+    return [finding async for finding in check("main", server, checked_extensions(*extensions))]
 
 
 def ill(found: list[Finding]) -> dict[str, str]:
@@ -219,7 +220,7 @@ async def test_each_account_that_is_refused_is_told_and_the_others_are_looked_at
 
 
 async def test_each_extension_gets_its_verdict(checked: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_checks, "READS_PER_SECOND", 100_000)
+    monkeypatch.setattr(device_checks, "READS_PER_SECOND", 100_000)
     strange = ("zz,1)", 'a"b', "x" * 300, "line\nend")
     found = await findings(checked, (*EXTENSIONS, "1001", "99999", *strange))
     assert ill(found) == {"does not know 5 of its 8 extensions": Verdict.MISSING}
@@ -237,7 +238,7 @@ async def test_each_extension_gets_its_verdict(checked: Pbx, monkeypatch: pytest
 async def test_thousands_of_extensions_are_asked_for_in_a_bounded_time(
     checked: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint_checks, "READ_DEADLINE", 0.5)
+    monkeypatch.setattr(device_checks, "READ_DEADLINE", 0.5)
     found = await findings(checked, (*EXTENSIONS, *map(str, range(20_000, 40_000))))
     (told,) = ill(found)
     assert told.startswith("does not know ")

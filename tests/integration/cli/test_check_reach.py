@@ -17,13 +17,14 @@ from service.ami.unreachable_reasons import UnreachableReason
 from tests.support.database import TestDatabase, call_server
 from tests.support.pbx import Pbx
 from tests.support.scripted import Line, peer
+from tests.support.stored import checked_extensions
 
 CA = Path(__file__).parents[2] / "support/tls/ca.pem"
 
 
 async def remedies(port: int, **values: Any) -> list[str | None]:
     server = call_server(ami_port=port, presence_secret="x", sync_secret="x", **values)
-    return [finding.remedy async for finding in check("main", server, ("12342",))]
+    return [finding.remedy async for finding in check("main", server, checked_extensions("12342"))]
 
 
 async def closes(line: Line) -> None:
