@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.documents import BASE, blocks
 from tests.e2e.run import Run
 from tests.support import seeds
+from tests.support.documents import BASE, blocks
 
 CURL = re.compile(r"\bcurl(?= )")
 

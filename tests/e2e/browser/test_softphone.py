@@ -15,10 +15,10 @@ import pytest
 from local import node
 from local.baresip import Phone
 from tests.e2e.browser.conftest import Site
-from tests.e2e.documents import BASE, blocks
 from tests.e2e.program import Program
 from tests.e2e.run import Run, server
 from tests.support.browser import Browser
+from tests.support.documents import BASE, blocks
 from tests.support.eventually import wait_until
 
 DESK, PASSWORD = "7801", "SIP-password-of-7801"
