@@ -56,7 +56,7 @@ def test_another_number_is_no_member_whatever_it_begins_or_ends_with(
 
 @given(NUMBER, cased("pjsip"))
 def test_a_device_is_a_member_with_its_technology_in_any_case(endpoint: str, technology: str) -> None:
-    for queues in (with_member(f"{technology}/{endpoint}"), with_member("Local/1@x/n", f"{technology}/{endpoint}")):
+    for queues in (with_member(f"{technology}/{endpoint}"), with_member("Local/a.b@x/n", f"{technology}/{endpoint}")):
         assert queues.of_extension("other", ("SIP/none", f"PJSIP/{endpoint}")) == {"sales"}
         assert not queues.of_extension(endpoint, (f"SIP/{endpoint}",))
 
