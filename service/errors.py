@@ -21,6 +21,7 @@ ServiceError
 │   │   └── NoSuchExtension         the extension does not exist, or the user has none
 │   ├── Ambiguous               a word identifies several users, each in another way
 │   ├── LastAdmin               the change would remove the last active admin
+│   ├── OwnedByAsterisk         only the Asterisk of an imported call server can make the change
 │   └── Invalid                 the value cannot be stored
 └── ConfigurationError      unusable settings or environment; reported in one line, then the process ends
 """
@@ -123,6 +124,13 @@ class Ambiguous(Refused):
 
 class LastAdmin(Refused):
     """The change would remove the last active admin."""
+
+
+class OwnedByAsterisk(Refused):
+    """Asterisk owns the endpoints of an imported call server. The error text says where they are changed."""
+
+    def __init__(self, call_server: str, remedy: str) -> None:
+        super().__init__(f"Asterisk owns the endpoints of call server {call_server}: {remedy}")
 
 
 class Invalid(Refused):

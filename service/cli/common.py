@@ -6,10 +6,12 @@ import argparse
 import functools
 import getpass
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from service.db.ownership import UnrevokedEndpoint
 from service.db.pool import Database
+from service.domain.credential_owners import CredentialOwners
 from service.errors import Invalid
 from service.settings import Settings
 
@@ -50,6 +52,22 @@ def open_database(settings: Settings, *, any_schema: bool = False) -> Database:
     """Return a database for one command, with a short deadline for its start, as an operator waits."""
     interactive = settings.model_copy(update={"database_start_deadline": min(5.0, settings.database_start_deadline)})
     return Database.of(interactive, size=2, any_schema=any_schema)
+
+
+def imported_call_servers(settings: Settings) -> frozenset[str]:
+    """Return the call servers whose endpoints Asterisk owns, by the settings."""
+    return CredentialOwners(settings.credential_owners).imported
+
+
+def describe_unrevoked(endpoints: Sequence[UnrevokedEndpoint]) -> str:
+    """Say which SIP passwords a change has not ended, as a sentence after the one that says what was done."""
+    if not endpoints:
+        return ""
+    names = " and ".join(filter(None, (", ".join(each.endpoint for each in endpoints[:-1]), endpoints[-1].endpoint)))
+    where = f"in Asterisk (call server {endpoints[0].call_server})"
+    if len(endpoints) == 1:
+        return f" The SIP password of {names} stays valid {where} until it is changed there."
+    return f" The SIP passwords of {names} stay valid {where} until they are changed there."
 
 
 def read_secret(what: str, *, confirm: bool = True) -> str:

@@ -12,6 +12,7 @@ from service.credentials import PasswordHasher
 from service.db import sql
 from service.demo_exposure import ADMIN_TOKEN as ADMIN_TOKEN
 from service.demo_exposure import ADMIN_TOKEN_HASH, UIDS, exposure_error, find_forbidden_exposure, refuse_if_exposed
+from service.domain.models import Credentials
 from service.errors import ConfigurationError, Refused
 from service.settings import Settings
 
@@ -39,10 +40,12 @@ async def load(settings: Settings, *, hash_rounds: int = 12) -> None:
 
     Raises Refused if the database holds other users, and ConfigurationError if other machines could reach the service.
     """
-    if not settings.call_servers:
-        raise ConfigurationError("the demo data needs a call server in the settings")
+    owners = settings.credential_owners
+    managed = [name for name, owner in owners.items() if owner is Credentials.MANAGED]
+    if not managed:
+        raise ConfigurationError("the demo data needs a call server in the settings whose CREDENTIALS are managed")
     refuse_if_exposed(settings)
-    call_server = min(settings.call_servers)
+    call_server = min(managed)
     with PasswordHasher(rounds=hash_rounds) as hasher:
         hashes = [await hasher.hash(password) for _, password in LOGINS]
     async with (

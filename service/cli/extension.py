@@ -7,11 +7,22 @@ import importlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from service.cli.common import Command, group, open_database, person_argument, read_secret
+from service.cli.common import (
+    Command,
+    describe_unrevoked,
+    group,
+    imported_call_servers,
+    open_database,
+    person_argument,
+    read_secret,
+)
 from service.db import extensions, users
+from service.db.ownership import list_unrevoked
 from service.db.pool import Database
-from service.errors import NotFound
+from service.errors import NoSuchExtension, NotFound
 from service.settings import Settings
+
+NUMBER_OR_ENDPOINT = "its number, or the endpoint of one of its phones if no extension has this number"
 
 
 def add_to(commands: Any) -> None:
@@ -23,16 +34,20 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--profile", choices=("webrtc", "sip"), default="webrtc")
     parser.add_argument("--password-stdin", action="store_true", help="read the SIP password from standard input")
     parser = add("assign", "assign a free extension to a user", _assign)
-    parser.add_argument("extension")
+    parser.add_argument("extension", help=NUMBER_OR_ENDPOINT)
     person_argument(parser)
     for name, help_, change, message in (
         ("unassign", "unassign an extension; its password changes", extensions.unassign, "Unassigned extension {}."),
-        ("rotate", "set a new random SIP password", extensions.rotate_secret, "Changed the password of extension {}."),
         ("enable", "allow an extension to register", _enable, "Enabled extension {}."),
         ("disable", "forbid an extension to register", _disable, "Disabled extension {}."),
+    ):
+        add(name, help_, _change_one(change, message)).add_argument("extension", help=NUMBER_OR_ENDPOINT)
+    for name, help_, owned_change, message in (
+        ("rotate", "set a new random SIP password", extensions.rotate_secret, "Changed the password of extension {}."),
         ("delete", "delete an extension", extensions.delete, "Deleted extension {}."),
     ):
-        add(name, help_, _change_one(change, message)).add_argument("extension")
+        run = _change_owned(owned_change, message)
+        add(name, help_, run, "Not on an imported call server.").add_argument("extension", help="its number")
     add("list", "list all extensions, without passwords", _list)
     _add_import(add)
 
@@ -66,7 +81,10 @@ async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
     call_server = _call_server(settings, arguments.call_server)
     secret = read_secret("SIP password") if arguments.password_stdin else None
     async with open_database(settings) as database:
-        await extensions.create(database, arguments.extension, call_server, arguments.profile, secret)
+        imported = imported_call_servers(settings)
+        await extensions.create(
+            database, arguments.extension, call_server, arguments.profile, secret, imported=imported
+        )
     message = f"Created extension {arguments.extension} on call server {call_server}."
     arguments.out.done(message, extension=arguments.extension, call_server=call_server)
 
@@ -87,16 +105,39 @@ def _call_server(settings: Settings, name: str | None) -> str:
 async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
-        await extensions.assign(database, arguments.extension, person.user_id)
-    message = f"Assigned extension {arguments.extension} to {person.name}."
-    arguments.out.done(message, extension=arguments.extension, user=person.name)
+        number = await extensions.find_number(database, arguments.extension)
+        unrevoked = await list_unrevoked(database, imported_call_servers(settings), number=number)
+        await extensions.assign(database, number, person.user_id)
+    message = f"Assigned extension {number} to {person.name}.{describe_unrevoked(unrevoked)}"
+    arguments.out.done(message, extension=number, user=person.name, unrevoked=unrevoked)
 
 
 def _change_one(change: Callable[[Database, str], Awaitable[None]], message: str) -> Command:
+    """Return the command for a change that this service makes whoever owns the endpoints."""
+
     async def run(settings: Settings, arguments: argparse.Namespace) -> None:
         async with open_database(settings) as database:
-            await change(database, arguments.extension)
-        arguments.out.done(message.format(arguments.extension), extension=arguments.extension)
+            number = await extensions.find_number(database, arguments.extension)
+            unrevoked = await list_unrevoked(database, imported_call_servers(settings), number=number)
+            await change(database, number)
+        if change is _enable:
+            unrevoked = []
+        sentence = f"{message.format(number)}{describe_unrevoked(unrevoked)}"
+        arguments.out.done(sentence, extension=number, unrevoked=unrevoked)
+
+    return run
+
+
+def _change_owned(change: Callable[..., Awaitable[None]], message: str) -> Command:
+    """Return the command for a change of endpoints, which only their owner makes."""
+
+    async def run(settings: Settings, arguments: argparse.Namespace) -> None:
+        async with open_database(settings) as database:
+            number = await extensions.find_number(database, arguments.extension)
+            if number != arguments.extension:  # it may be one of several phones, and all of them would be lost
+                raise NoSuchExtension(f"{arguments.extension} is an endpoint of extension {number}: name the extension")
+            await change(database, number, imported=imported_call_servers(settings))
+        arguments.out.done(message.format(number), extension=number)
 
     return run
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from service.cli.common import group, open_database, person_argument, read_secret
+from service.cli.common import (
+    describe_unrevoked,
+    group,
+    imported_call_servers,
+    open_database,
+    person_argument,
+    read_secret,
+)
 from service.credentials import PasswordHasher
 from service.db import user_admin, users
+from service.db.ownership import list_unrevoked
 from service.domain import networks
 from service.domain.models import Role
 from service.settings import Settings
@@ -57,8 +65,10 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
         passwd = await hasher.hash(read_secret("password"))
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
+        unrevoked = await list_unrevoked(database, imported_call_servers(settings), user_id=person.user_id)
         await users.set_password(database, person.user_id, passwd)
-    arguments.out.done(f"Changed the password of {person.name}.", name=person.name)
+    message = f"Changed the password of {person.name}.{describe_unrevoked(unrevoked)}"
+    arguments.out.done(message, name=person.name, unrevoked=unrevoked)
 
 
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -71,15 +81,19 @@ async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
 async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
+        unrevoked = await list_unrevoked(database, imported_call_servers(settings), user_id=person.user_id)
         await user_admin.change(database, person.user_id, {"active": False})
-    arguments.out.done(f"Deactivated user {person.name}.", name=person.name, active=False)
+    message = f"Deactivated user {person.name}.{describe_unrevoked(unrevoked)}"
+    arguments.out.done(message, name=person.name, active=False, unrevoked=unrevoked)
 
 
 async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
+        unrevoked = await list_unrevoked(database, imported_call_servers(settings), user_id=person.user_id)
         await user_admin.delete(database, person.user_id)
-    arguments.out.done(f"Deleted user {person.name}.", name=person.name)
+    message = f"Deleted user {person.name}.{describe_unrevoked(unrevoked)}"
+    arguments.out.done(message, name=person.name, unrevoked=unrevoked)
 
 
 async def _auth_ip(settings: Settings, arguments: argparse.Namespace) -> None:

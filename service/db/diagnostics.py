@@ -14,12 +14,16 @@ from service.db.schema import ENCODING, RECODE
 from service.domain.models import Credentials, Finding
 from service.domain.user_names import is_permitted
 from service.errors import ConfigurationError, DatabaseUnavailable
-from service.settings import Settings
+from service.settings import CallServer, Settings
 
 MIGRATE = schema.REMEDY
 PART = "postgresql"
 WRITE_PRIVILEGES = ("select", "insert", "update", "delete")
 DEMO = sql.load("demo")["is_here"]
+NO_ROLE = (
+    "set CONNECTOR_CALL_SERVERS__{0}__DATABASE_ROLE and run migrate; or set CONNECTOR_CALL_SERVERS__{0}__CREDENTIALS="
+    "imported if Asterisk keeps its own endpoints"
+)
 
 
 async def check(settings: Settings, database: Database) -> AsyncIterator[Finding]:
@@ -51,7 +55,7 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
                 what = f"a name or e-mail that looks like another: {ids}"
                 yield Finding(PART, what, "give each another with PATCH /user/{user_id}", needed=False)
             for name, server in settings.call_servers.items():
-                async for finding in _check_call_server(connection, name, server.credentials):
+                async for finding in _check_call_server(connection, name, server):
                     yield finding
     except asyncpg.PostgresError as error:  # an unexpected error must not prevent the checks of Asterisk
         yield Finding(PART, f"a question failed: {error}", MIGRATE)
@@ -60,10 +64,11 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
 
 
 async def _check_call_server(
-    connection: asyncpg.pool.PoolConnectionProxy, name: str, credentials: Credentials
+    connection: asyncpg.pool.PoolConnectionProxy, name: str, server: CallServer
 ) -> AsyncIterator[Finding]:
     """Check the row of a call server, and the role of an Asterisk that reads the views."""
     row = await connection.fetchrow("select database_role, credentials from call_servers where name = $1", name)
+    credentials = server.credentials
     stored, role = (row["credentials"], row["database_role"]) if row else (None, None)
     if stored not in (None, credentials):
         yield Finding(
@@ -73,7 +78,8 @@ async def _check_call_server(
         what = f"call server {name} owns its endpoints, and reads nothing here"
         yield Finding(PART, what, None if row else MIGRATE)
         return
-    yield Finding(PART, f"call server {name} reads as role {role or 'none'}", None if role else MIGRATE)
+    remedy = MIGRATE if server.database_role else NO_ROLE.format(name.upper())
+    yield Finding(PART, f"call server {name} reads as role {role or 'none'}", None if role else remedy)
     exists = role and await connection.fetchval("select true from pg_roles where rolname = $1", role)
     if role and not exists:
         yield Finding(PART, f"there is no role {role}", MIGRATE)

@@ -6,7 +6,7 @@ A row that this release cannot parse, perhaps a newer release's, is left out; al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -56,15 +56,20 @@ class DirectoryLoader:
     """One task at a time reads rows, so that they are applied in the order of reading; one at a time reads everything.
 
     Both may run concurrently, see `DirectoryReread`. Each callback in `changed` is called after the directory has
-    changed, with the affected extensions, possibly none.
+    changed, with the affected extensions, possibly none. `owners_read` gets the owner of the endpoints by call server.
     """
 
     def __init__(
-        self, database: Database, directory: Directory, changed: Sequence[Callable[[frozenset[str]], None]]
+        self,
+        database: Database,
+        directory: Directory,
+        changed: Sequence[Callable[[frozenset[str]], None]],
+        owners_read: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._directory = directory
         self._changed = changed
+        self._owners_read = owners_read
         self._left_out: set[Key] = set()
 
     @retry_outdated_statements
@@ -90,6 +95,8 @@ class DirectoryLoader:
             self._database.connection(FULL_READ_DEADLINE) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
+            owners = await connection.fetch(SQL["credential_owners"])
+            self._owners_read({row["name"]: row["credentials"] for row in owners})
             async for rows in self._batches(connection, SQL["all_people"]):
                 reread.add_people(person for _, person in _parse_rows("user", rows, parse_person, left_out))
             async for rows in self._batches(connection, SQL["all_tokens"]):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import asyncpg
 
 from service.credentials import new_sip_secret
-from service.db import extensions
-from service.db.pool import Database
+from service.db import extensions, ownership
+from service.db.pool import Database, retry_outdated_statements
 from service.errors import CallServerUnavailable, ExtensionExists, NoSuchExtension
 
 SQL = extensions.SQL
@@ -27,15 +28,25 @@ class StoredExtension:
     username: str | None
 
 
+@retry_outdated_statements
 async def create(
-    database: Database, number: str, call_server: str, profile: str, secret: str, *, uid: str = "", name: str = ""
+    database: Database,
+    number: str,
+    call_server: str,
+    profile: str,
+    secret: str,
+    *,
+    uid: str = "",
+    name: str = "",
+    imported: Collection[str] = (),
 ) -> tuple[StoredExtension, list[str]]:
     """Create an extension, by default with a random secret, and assign it if a user is named.
 
     Returns it, and the numbers that this unassigned from that user.
-    Raises ExtensionExists, NoSuchUser, CallServerUnavailable.
+    Raises ExtensionExists, NoSuchUser, CallServerUnavailable, OwnedByAsterisk.
     """
     async with database.connection() as connection, connection.transaction():
+        await ownership.refuse_imported(connection, call_server, imported, ownership.CREATE)
         try:
             await connection.execute(SQL["create"], number, secret or new_sip_secret(), call_server, profile)
         except asyncpg.UniqueViolationError:
@@ -48,11 +59,21 @@ async def create(
         return await _fetch(connection, number), unassigned
 
 
+@retry_outdated_statements
 async def change(
-    database: Database, number: str, *, profile: str | None, enabled: bool | None, secret: str | None
+    database: Database,
+    number: str,
+    *,
+    profile: str | None,
+    enabled: bool | None,
+    secret: str | None,
+    imported: Collection[str] = (),
 ) -> StoredExtension:
-    """Set the values that are not None. Raises NoSuchExtension."""
+    """Set the values that are not None. Raises NoSuchExtension, and OwnedByAsterisk for what only Asterisk can set."""
     async with database.connection() as connection, connection.transaction():
+        if secret is not None or profile is not None:
+            remedy = ownership.CHANGE_PASSWORD if secret is not None else ownership.CHANGE_PROFILE
+            await ownership.lock_managed(connection, number, imported, remedy)
         await connection.execute(SQL["change"], number, enabled)
         await connection.execute(SQL["change_own_phone"], number, profile, secret)
         return await _fetch(connection, number)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from service.credentials import new_sip_secret
-from service.db import sql
+from service.db import ownership, sql
 from service.db.pool import Database, retry_outdated_statements
 from service.db.row_update import update_row
 from service.db.text import is_storable
 from service.domain.checked_extension import CheckedExtension
 from service.domain.user_names import folded
-from service.errors import AlreadyExists, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
+from service.errors import AlreadyExists, Ambiguous, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
 
 SQL = sql.load("extensions")
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
@@ -48,13 +49,25 @@ async def list_in_use(database: Database) -> list[tuple[str, CheckedExtension]]:
     ]
 
 
-async def create(database: Database, extension: str, call_server: str, profile: str, secret: str | None = None) -> None:
-    """Create an unassigned extension, by default with a random secret. Raises AlreadyExists, NotFound, Invalid."""
+async def create(
+    database: Database,
+    extension: str,
+    call_server: str,
+    profile: str,
+    secret: str | None = None,
+    *,
+    imported: Collection[str] = (),
+) -> None:
+    """Create an unassigned extension, by default with a random secret.
+
+    Raises AlreadyExists, NotFound, Invalid, and OwnedByAsterisk if the call server is imported.
+    """
     if not NUMBER.fullmatch(extension):
         raise Invalid("an extension is 1 to 40 of A-Z a-z 0-9 _ -")
     if secret is not None and not (secret.isprintable() and MIN_SECRET_LENGTH <= len(secret) <= MAX_SECRET_LENGTH):
         raise Invalid(f"a SIP password is {MIN_SECRET_LENGTH} to {MAX_SECRET_LENGTH} printable characters")
     async with database.connection() as connection:
+        await ownership.refuse_imported(connection, call_server, imported, ownership.CREATE)
         await connection.execute(SQL["create"], extension, secret or new_sip_secret(), call_server, profile)
 
 
@@ -79,19 +92,41 @@ async def assign(database: Database, extension: str, user_id: int) -> None:
 
 
 @retry_outdated_statements
-async def reassign(database: Database, extension: str, *, uid: str = "", name: str = "") -> list[str]:
-    """Assign an extension to a user, by uid or name, and unassign their others. Returns the unassigned numbers.
+async def reassign(database: Database, extension: str, *, uid: str = "", name: str = "") -> tuple[str, list[str]]:
+    """Assign an extension to a user, by uid or name, and unassign their others.
 
+    The extension may be named by an endpoint (`find_number`). Returns its number, and the unassigned numbers.
     Runs in one transaction. Raises NoSuchUser, NoSuchExtension, ExtensionTaken.
     """
     async with database.connection() as connection, connection.transaction():
-        return await reassign_in_transaction(connection, extension, uid=uid, name=name)
+        found = await _find_numbers(connection, extension)
+        number = found[0] if len(found) == 1 else extension
+        return number, await reassign_in_transaction(connection, number, uid=uid, name=name)
+
+
+async def find_number(database: Database, name: str) -> str:
+    """Return the extension with this number, else the only one with a phone whose endpoint has this name.
+
+    Raises NoSuchExtension, Ambiguous.
+    """
+    async with database.connection() as connection:
+        found = await _find_numbers(connection, name)
+    if not found:
+        raise NoSuchExtension(f"there is no extension {name!r}")
+    if len(found) > 1:
+        raise Ambiguous(f"endpoint {name!r} belongs to extensions {', '.join(found)}: name one of them")
+    return found[0]
+
+
+async def _find_numbers(connection: asyncpg.pool.PoolConnectionProxy, name: str) -> list[str]:
+    rows = await connection.fetch(SQL["find_number"], name) if is_storable(name) else []
+    return [row["extension"] for row in rows]
 
 
 async def reassign_in_transaction(
     connection: asyncpg.pool.PoolConnectionProxy, extension: str, *, uid: str, name: str
 ) -> list[str]:
-    """Do the same in the caller's transaction."""
+    """Do the same in the caller's transaction, with the number. Returns the unassigned numbers."""
     statement, key = ("lock_user_by_uid", uid) if uid else ("lock_user_by_name", folded(name))
     user = await connection.fetchrow(SQL[statement], key) if is_storable(key) else None
     if user is None:
@@ -124,9 +159,13 @@ async def unassign(database: Database, extension: str) -> None:
     await _update(database, "unassign", extension)
 
 
-async def rotate_secret(database: Database, extension: str) -> None:
-    """Replace an extension's secret with a random one. Raises NoSuchExtension."""
-    await _update(database, "rotate", extension, new_sip_secret())
+@retry_outdated_statements
+async def rotate_secret(database: Database, extension: str, *, imported: Collection[str] = ()) -> None:
+    """Replace an extension's secret with a random one. Raises NoSuchExtension, OwnedByAsterisk."""
+    async with database.connection() as connection, connection.transaction():
+        await ownership.lock_managed(connection, extension, imported, ownership.CHANGE_PASSWORD)
+        if await connection.fetchval(SQL["rotate"], extension, new_sip_secret()) is None:
+            raise NoSuchExtension(f"extension {extension} has no phone of its own")
 
 
 async def set_enabled(database: Database, extension: str, enabled: bool) -> None:
@@ -134,9 +173,12 @@ async def set_enabled(database: Database, extension: str, enabled: bool) -> None
     await _update(database, "set_enabled", extension, enabled)
 
 
-async def delete(database: Database, extension: str) -> None:
-    """Delete an extension. Raises NoSuchExtension."""
-    await _update(database, "delete", extension)
+@retry_outdated_statements
+async def delete(database: Database, extension: str, *, imported: Collection[str] = ()) -> None:
+    """Delete an extension. Raises NoSuchExtension, OwnedByAsterisk."""
+    async with database.connection() as connection, connection.transaction():
+        await ownership.lock_managed(connection, extension, imported, ownership.DELETE)
+        await connection.execute(SQL["delete"], extension)
 
 
 async def list_all(database: Database) -> list[dict[str, Any]]:

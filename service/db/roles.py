@@ -84,18 +84,21 @@ async def ensure(connection: asyncpg.Connection, settings: Settings, unchanged: 
     if await connection.fetchval("select has_schema_privilege('public', 'public', 'create')"):
         await _run(connection, "revoke create on schema public from public")
     for name, server in settings.call_servers.items():
-        await connection.execute(
+        changed = await connection.fetchval(
             """
             insert into call_servers (name, database_role, credentials) values ($1, $2, $3)
             on conflict (name) do update
             set database_role = excluded.database_role, credentials = excluded.credentials
             where (call_servers.database_role, call_servers.credentials)
                 is distinct from (excluded.database_role, excluded.credentials)
+            returning true
             """,
             name,
             server.database_role,
             server.credentials,
         )
+        if changed:  # no trigger watches this table, and processes compare it with their settings
+            await connection.execute("select pg_notify('connector_changes', 'extension *')")
     for role, password in passwords(settings).items():
         await _ensure_login_role(connection, role, None if role in unchanged else password)
         await _grant(connection, role, "database", database, "connect")

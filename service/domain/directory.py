@@ -192,15 +192,21 @@ class Directory:
         extension = self._tables.extensions.get(number)
         return extension if extension is not None and self._may_register(extension) else None
 
-    def find_extension(self, name: str) -> Extension | None:
+    def stored_extension(self, number: str) -> Extension | None:
+        """Return the extension with this number, whether it may register or not."""
+        return self._tables.extensions.get(number)
+
+    def find_extension(self, name: str, caller: Person | None = None) -> Extension | None:
         """Return the extension with this number, else the only one with a phone whose endpoint has this name.
 
-        Only extensions that may register count.
+        Of several with such a phone it is the caller's own. Only extensions that may register count.
         """
         if (extension := self.extension(name)) is not None:
             return extension
         numbers = self._tables.numbers_by_endpoint.get(name, ())
         found = [extension for number in numbers if (extension := self.extension(number)) is not None]
+        if len(found) > 1 and caller is not None:
+            found = [extension for extension in found if extension.user_id == caller.user_id]
         return found[0] if len(found) == 1 else None
 
     def extension_holder(self, extension: Extension) -> Person | None:

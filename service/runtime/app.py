@@ -23,6 +23,7 @@ from service.db.pool import Database
 from service.db.shared_keys import tag_key
 from service.db.stream_tickets import StreamTickets
 from service.db.user_loader import UserLoader
+from service.domain.credential_owners import CredentialOwners
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.unknown_call_servers import UnknownCallServers
@@ -71,7 +72,10 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         composer.follow(links)
         unknown = UnknownCallServers(links)
         assigner = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
-        loader = DirectoryLoader(database, directory, (composer.directory_changed, assigner.directory_changed))
+        owners = CredentialOwners(settings.credential_owners)
+        loader = DirectoryLoader(
+            database, directory, (composer.directory_changed, assigner.directory_changed), owners.update
+        )
         changes = ChangeListener(database.login, loader)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
 
@@ -81,6 +85,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.USER_LOADER] = UserLoader(database, settings.database_deadline)
         app[app_keys.LINKS] = links
         app[app_keys.UNKNOWN_CALL_SERVERS] = unknown
+        app[app_keys.CREDENTIAL_OWNERS] = owners
         app[app_keys.PRESENCE_ACCOUNTS] = _presence_accounts(settings, stack)
         app[LOGIN_THROTTLE] = logins
         app[app_keys.HASHER] = hasher

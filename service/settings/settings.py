@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from service.domain.models import WebSocketAddress
+from service.domain.models import Credentials, WebSocketAddress
 from service.errors import ConfigurationError
 from service.settings import database_url
 from service.settings.call_server import CallServer
@@ -149,6 +149,11 @@ class Settings(BaseSettings):
     def login_failures_per_process(self) -> int:
         """The limit of failed logins divided by the number of workers, rounded up, as workers do not share counts."""
         return -(-self.login_failures_per_minute // self.workers)
+
+    @property
+    def credential_owners(self) -> dict[str, Credentials]:
+        """The owner of the endpoints, by call server."""
+        return {name: server.credentials for name, server in self.call_servers.items()}
 
     def call_server(self, name: str) -> WebSocketAddress | None:
         """Return the address of a call server; None if the settings do not name it."""

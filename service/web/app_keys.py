@@ -10,6 +10,7 @@ from service.db.change_listener import ChangeListener
 from service.db.pool import Database
 from service.db.stream_tickets import StreamTickets
 from service.db.user_loader import UserLoader
+from service.domain.credential_owners import CredentialOwners
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.presence.feed import PresenceFeed
@@ -20,6 +21,7 @@ from service.settings import Settings
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LINKS = web.AppKey("links", dict[str, Link])
+CREDENTIAL_OWNERS = web.AppKey("credential_owners", CredentialOwners)
 PRESENCE_ACCOUNTS = web.AppKey("presence_accounts", dict[str, OnDemandClient])
 """By call server, if it has such an account."""
 ACTIVITY = web.AppKey("activity", Activity)

@@ -38,3 +38,6 @@ select
     )::text as phones
 from extensions as e
 where e.extension = any($1::text[])
+
+-- name: credential_owners
+select name, credentials from call_servers

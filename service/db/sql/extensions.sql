@@ -10,6 +10,14 @@ left join phones as p using (extension)
 group by e.extension
 order by e.call_server, e.extension
 
+-- name: find_number
+-- The extension with this number, else those with a phone whose endpoint has this name; at most a few are named.
+select extension from extensions where extension = $1
+union
+select extension from phones where endpoint = $1 and not exists (select from extensions where extension = $1)
+order by extension
+limit 5
+
 -- name: create
 -- Creates an extension and its own phone.
 with made as (insert into extensions (extension, call_server, profile) values ($1, $3, $4))
@@ -51,12 +59,8 @@ returning u.uid, u.name as username, e.extension
 update extensions set user_id = null where extension = $1 returning extension
 
 -- name: rotate
--- Sets the secret of the own phone. Locks the extension first, as every write to a phone does.
-with locked as (select extension from extensions where extension = $1 for no key update)
-update phones as p set secret = $2
-from locked
-where p.extension = locked.extension and p.endpoint = p.extension
-returning p.extension
+-- Sets the secret of the own phone; the extension is locked.
+update phones set secret = $2 where extension = $1 and endpoint = extension returning extension
 
 -- name: set_enabled
 update extensions set enabled = $2 where extension = $1 returning extension
@@ -82,7 +86,7 @@ left join lateral (
 where e.extension = $1
 
 -- name: delete
-delete from extensions where extension = $1 returning extension
+delete from extensions where extension = $1
 
 -- name: list
 select e.extension, e.call_server, first_phone.profile, e.enabled, u.name as user_name

@@ -19,6 +19,7 @@ from service.web.connector.responses import success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import Body, OneOf, Path
+from service.web.http.unrevoked import UNREVOKED, report_unrevoked, unrevoked_endpoints
 from service.web.openapi.operation import AnyOf, Operation, Success, Yes
 
 PATH = "/api/v1/omnichannel/agent"
@@ -83,15 +84,20 @@ class HeldExtensionAnswer(msgspec.Struct, frozen=True):
 
 async def assign_extension(request: web.Request) -> web.Response:
     """POST /api/v1/omnichannel/agent/extension: the user's previous extension becomes free."""
-    require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    by = await require_caller(request)
+    require_permission(by, Permission.MANAGE_AGENT_EXTENSIONS)
     given = await ASSIGNMENT.decode(request)
     if given.extension is None:
         raise BadArgument("Missing key 'extension'")
     if not (given.user_id or given.username):
         raise BadArgument(_NO_USER_NAMED)
-    freed = await extensions.reassign(request.app[DATABASE], given.extension, uid=given.user_id, name=given.username)
-    await refresh_extensions(request, given.extension, *freed)
-    return success_response(request, Success())
+    number, freed = await extensions.reassign(
+        request.app[DATABASE], given.extension, uid=given.user_id, name=given.username
+    )
+    await refresh_extensions(request, number, *freed)
+    response = success_response(request, Success())
+    report_unrevoked(response, unrevoked_endpoints(request, number, *freed), by)
+    return response
 
 
 async def get_assigned_extension(request: web.Request) -> web.Response:
@@ -108,8 +114,9 @@ async def get_assigned_extension(request: web.Request) -> web.Response:
 
 
 async def unassign_extension(request: web.Request) -> web.Response:
-    """DELETE /api/v1/omnichannel/agent/extension/{username}: the extension gets a new secret."""
-    require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
+    """DELETE /api/v1/omnichannel/agent/extension/{username}: the extension gets a new secret, unless it is imported."""
+    by = await require_caller(request)
+    require_permission(by, Permission.MANAGE_AGENT_EXTENSIONS)
     try:
         held = await extensions.unassign_user(request.app[DATABASE], USERNAME.decode(request).username)
     except NoSuchExtension:
@@ -117,7 +124,10 @@ async def unassign_extension(request: web.Request) -> web.Response:
             return success_response(request, Success())
         raise
     await refresh_extensions(request, held.extension)
-    return success_response(request, HeldExtensionAnswer(HeldExtension(held.uid, held.username, held.extension)))
+    answer = HeldExtensionAnswer(HeldExtension(held.uid, held.username, held.extension))
+    response = success_response(request, answer)
+    report_unrevoked(response, unrevoked_endpoints(request, held.extension), by)
+    return response
 
 
 _ASSIGNMENT_ERRORS = (
@@ -137,6 +147,7 @@ OPERATIONS = (
         details="Atomic. Of two concurrent assignments of the same extension, one succeeds.",
         body=ASSIGNMENT,
         answer=Success,
+        headers=(UNREVOKED,),
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
         errors=_ASSIGNMENT_ERRORS,
     ),
@@ -155,8 +166,10 @@ OPERATIONS = (
         path=f"{PATH}/extension/{{username}}",
         handler=unassign_extension,
         summary="Unassign a user's extension and change its SIP password",
+        details="The SIP password of an imported extension stays: Asterisk owns it.",
         in_path=USERNAME,
         answer=HeldExtensionAnswer,
+        headers=(UNREVOKED,),
         permission=Permission.MANAGE_AGENT_EXTENSIONS,
         errors=(NoSuchUser, NoSuchExtension, DatabaseUnavailable),
     ),

@@ -6,12 +6,19 @@ import structlog
 from aiohttp import web
 from msgspec import UNSET
 
-from service.db import extension_admin, extensions
+from service.db import extension_admin, extensions, ownership
 from service.db.extension_admin import StoredExtension
 from service.domain.models import Person
 from service.domain.permissions import Permission
-from service.errors import CallServerUnavailable, DatabaseUnavailable, ExtensionExists, NoSuchExtension, NoSuchUser
-from service.web.app_keys import DATABASE, SETTINGS
+from service.errors import (
+    CallServerUnavailable,
+    DatabaseUnavailable,
+    ExtensionExists,
+    NoSuchExtension,
+    NoSuchUser,
+    OwnedByAsterisk,
+)
+from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.extension_admin_schemas import (
@@ -25,6 +32,7 @@ from service.web.connector.extension_admin_schemas import (
 from service.web.connector.extension_refresh import refresh_extensions
 from service.web.connector.responses import success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument
+from service.web.http.unrevoked import UNREVOKED, report_unrevoked, unrevoked_endpoints
 from service.web.openapi.operation import Operation, Success
 
 log = structlog.get_logger(__name__)
@@ -45,10 +53,13 @@ async def create_extension(request: web.Request) -> web.Response:
         _check_secret(given.secret) or "",
         uid=given.user_id or "",
         name=given.username or "",
+        imported=request.app[CREDENTIAL_OWNERS].imported,
     )
     log.info("extension_created", extension=number, by=by.user_id)
     await refresh_extensions(request, number, *freed)
-    return _respond(request, stored)
+    response = _respond(request, stored)
+    report_unrevoked(response, unrevoked_endpoints(request, *freed), by)
+    return response
 
 
 async def update_extension(request: web.Request) -> web.Response:
@@ -61,10 +72,14 @@ async def update_extension(request: web.Request) -> web.Response:
         profile=given.profile,
         enabled=given.enabled,
         secret=_check_secret(given.secret),
+        imported=request.app[CREDENTIAL_OWNERS].imported,
     )
     log.info("extension_updated", extension=stored.extension, by=by.user_id)
     await refresh_extensions(request, stored.extension)
-    return _respond(request, stored)
+    response = _respond(request, stored)
+    if given.enabled is False:
+        report_unrevoked(response, unrevoked_endpoints(request, stored.extension), by)
+    return response
 
 
 async def delete_extension(request: web.Request) -> web.Response:
@@ -73,7 +88,7 @@ async def delete_extension(request: web.Request) -> web.Response:
     number = (await EXTENSION_TO_DELETE.decode(request)).extension
     if not extensions.NUMBER.fullmatch(number):
         raise NoSuchExtension(number)
-    await extensions.delete(request.app[DATABASE], number)
+    await extensions.delete(request.app[DATABASE], number, imported=request.app[CREDENTIAL_OWNERS].imported)
     log.info("extension_deleted", extension=number, by=by.user_id)
     await refresh_extensions(request, number)
     return success_response(request, Success())
@@ -121,20 +136,30 @@ def _respond(request: web.Request, stored: StoredExtension) -> web.Response:
 
 
 _SECRET_ERROR = BadArgument("Expected 12 to 80 printable ASCII characters in field secret")
+_UNREVOKED_HEADERS = (UNREVOKED,)
+
+
+def _owned_error(remedy: str) -> OwnedByAsterisk:
+    return ownership.owned_by_asterisk("pbx", remedy)
+
+
 OPERATIONS = (
     Operation(
         method="POST",
         path=f"{PATH}.create",
         handler=create_extension,
         summary="Create an extension, optionally assigned to a user",
-        details="Atomic. The user's previous extension becomes free and gets a new SIP password.",
+        details="Atomic. The user's previous extension becomes free and gets a new SIP password. 409 on an imported "
+        "call server, whose endpoints Asterisk owns.",
         body=NEW_EXTENSION,
         answer=KeptExtensionAnswer,
         permission=Permission.MANAGE_CALL_SETTINGS,
+        headers=_UNREVOKED_HEADERS,
         errors=(
             _SECRET_ERROR,
             NoSuchUser,
             ExtensionExists("12342"),
+            _owned_error(ownership.CREATE),
             CallServerUnavailable,
             DatabaseUnavailable,
             *BODY_ERRORS,
@@ -145,19 +170,35 @@ OPERATIONS = (
         path=f"{PATH}.update",
         handler=update_extension,
         summary="Update an extension's profile, SIP password or enabled state",
+        details="On an imported call server Asterisk owns profile and password: 409.",
         body=EXTENSION_CHANGE,
         answer=KeptExtensionAnswer,
         permission=Permission.MANAGE_CALL_SETTINGS,
-        errors=(_SECRET_ERROR, NoSuchExtension, DatabaseUnavailable, *BODY_ERRORS),
+        headers=_UNREVOKED_HEADERS,
+        errors=(
+            _SECRET_ERROR,
+            NoSuchExtension,
+            _owned_error(ownership.CHANGE_PASSWORD),
+            _owned_error(ownership.CHANGE_PROFILE),
+            DatabaseUnavailable,
+            *BODY_ERRORS,
+        ),
     ),
     Operation(
         method="POST",
         path=f"{PATH}.delete",
         handler=delete_extension,
         summary="Delete an extension; its phone can no longer register",
+        details="409 on an imported call server, whose endpoints Asterisk owns.",
         body=EXTENSION_TO_DELETE,
         answer=Success,
         permission=Permission.MANAGE_CALL_SETTINGS,
-        errors=(BadArgument("Missing key 'extension'"), NoSuchExtension, DatabaseUnavailable, *BODY_ERRORS),
+        errors=(
+            BadArgument("Missing key 'extension'"),
+            NoSuchExtension,
+            _owned_error(ownership.DELETE),
+            DatabaseUnavailable,
+            *BODY_ERRORS,
+        ),
     ),
 )

@@ -8,6 +8,7 @@ from service.errors import (
     ExtensionTaken,
     NoSuchExtension,
     NoSuchUser,
+    OwnedByAsterisk,
     QueuesNotKnown,
     Unavailable,
 )
@@ -57,6 +58,8 @@ def connector(error: Exception) -> StatusAndBody:
             return 409, failure(f"extension already exists {error.extension}")
         case ExtensionTaken():
             return 400, failure(f"extension already in use {error.extension}")
+        case OwnedByAsterisk():
+            return 409, failure(str(error))
         case RouteNotFound():
             return 404, failure("Resource not found")
         case BadArgument():

@@ -15,6 +15,7 @@ EXPOSED_HEADERS = ", ".join(
         "X-State-Live",
         "X-State-Reason",
         "X-State-Since",
+        "X-Unrevoked-Endpoints",
     )
 )
 """The headers that a page of another origin may read."""

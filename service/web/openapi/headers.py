@@ -23,8 +23,12 @@ RESPONSE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "X-State-Since": ("Time since which the state is not live.", _TIME),
     "X-Directory-Stale-Since": ("Time since which changes in PostgreSQL cannot be followed.", _TIME),
+    "X-Unrevoked-Endpoints": (
+        "Endpoints whose SIP password stays valid until it is changed in Asterisk, which owns it. Comma-separated.",
+        {"type": "string", "pattern": "^[A-Za-z0-9_.+-]+(, [A-Za-z0-9_.+-]+)*$"},
+    ),
 }
-OPTIONAL_HEADERS = {"X-State-Reason", "X-State-Since", "X-Directory-Stale-Since"}
+OPTIONAL_HEADERS = {"X-State-Reason", "X-State-Since", "X-Directory-Stale-Since", "X-Unrevoked-Endpoints"}
 """The response headers that are not always present."""
 
 REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -10,7 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.ami.link import Link
 from service.domain.device_states import Freshness
-from service.web.app_keys import DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
+from service.domain.models import Credentials
+from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
 from service.web.auth import operator_access
 from service.web.http.json_response import json_response
 from service.web.openapi.operation import Auth, Operation
@@ -26,12 +27,13 @@ async def livez(_: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """503 only while this process cannot answer registration at all.
 
-    Degraded, with a 200: an unreachable Asterisk, a read-only PostgreSQL, and rows that cannot be read.
+    Degraded, with a 200: an unreachable Asterisk, a read-only PostgreSQL, rows that cannot be read, and a call server
+    whose `CREDENTIALS` in the settings are not those in PostgreSQL.
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
     links_ok = all(link.states.current and not link.account_checks.refused for link in request.app[LINKS].values())
-    call_servers_ok = not request.app[UNKNOWN_CALL_SERVERS].counts
+    call_servers_ok = not request.app[UNKNOWN_CALL_SERVERS].counts and not request.app[CREDENTIAL_OWNERS].differing
     directory_ok = directory.stale_since is None and not directory.rows_left_out
     ready = directory_ok and links_ok and call_servers_ok and writable
     status: Status = "ready" if ready else "degraded" if directory.usable else "unavailable"
@@ -59,10 +61,12 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def describe_link(link: Link) -> LinkReport:
-    """The report on one call server's link."""
+def describe_link(link: Link, credentials: Credentials, stored_credentials: str | None = None) -> LinkReport:
+    """The report on one call server and its link."""
     facts, states = link.facts, link.states
     return LinkReport(
+        credentials="managed" if credentials is Credentials.MANAGED else "imported",
+        credentials_in_database=stored_credentials or credentials,
         freshness=states.freshness,
         since=_rfc3339(states.since.timestamp()),
         silent=states.freshness is Freshness.LIVE and states.silent,
@@ -97,7 +101,12 @@ def _report(app: web.Application) -> Report:
             **directory.counts(),
             unknown_call_servers=app[UNKNOWN_CALL_SERVERS].counts,
         ),
-        {name: describe_link(link) for name, link in app[LINKS].items()},
+        {
+            name: describe_link(
+                link, app[SETTINGS].call_servers[name].credentials, app[CREDENTIAL_OWNERS].differing.get(name)
+            )
+            for name, link in app[LINKS].items()
+        },
     )
 
 

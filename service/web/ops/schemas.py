@@ -42,6 +42,10 @@ class DatabaseReport(msgspec.Struct, frozen=True, rename="camel"):
 class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
     """Link to one call server. Times are RFC 3339, null means never. `queues` is null while unknown."""
 
+    credentials: Literal["managed", "imported"]
+    """Whether this service owns the endpoints and SIP passwords, or Asterisk, by the settings."""
+    credentials_in_database: str
+    """The same in PostgreSQL. If it differs, `migrate` has not run with these settings."""
     freshness: Freshness
     since: str
     silent: bool

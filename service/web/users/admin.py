@@ -15,6 +15,7 @@ from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
 from service.web.http.param_errors import FieldByField
 from service.web.http.params import Body
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
+from service.web.http.unrevoked import UNREVOKED, report_unrevoked, unrevoked_endpoints_of
 from service.web.openapi.operation import Auth, Operation, Success, with_prefix
 from service.web.users import validation
 from service.web.users.change_schemas import NewUser, UserChanges
@@ -47,17 +48,23 @@ async def update_user(request: web.Request) -> PrebuiltResponse:
         values |= await _new_hash(request, user_id, password)
     row = await user_admin.change(request.app[DATABASE], user_id, values)
     log.info("user_updated", user_id=user_id, by=by.user_id, fields=sorted(values))
-    return await _respond(request, row)
+    response = await _respond(request, row)
+    if "passwd" in values or values.get("active") is False:
+        report_unrevoked(response, unrevoked_endpoints_of(request, user_id), by)
+    return response
 
 
 async def delete_user(request: web.Request) -> PrebuiltResponse:
-    """DELETE /user/{user_id}: revokes their tokens, and changes their extension's secret."""
+    """DELETE /user/{user_id}: revokes their tokens, and changes their extension's secret unless Asterisk owns it."""
     by = await require_admin(request)
     user_id = USER.decode(request).number
+    unrevoked = unrevoked_endpoints_of(request, user_id)
     await user_admin.delete(request.app[DATABASE], user_id)
     log.info("user_deleted", user_id=user_id, by=by.user_id)
     await request.app[CHANGE_LISTENER].refresh(f"user {user_id}", within=1.0)
-    return prebuilt_json({"success": True})
+    response = prebuilt_json({"success": True})
+    report_unrevoked(response, unrevoked, by)
+    return response
 
 
 async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[str, str]:
@@ -103,6 +110,7 @@ _OPERATIONS = (
         auth=Auth.TOKEN,
         body=USER_CHANGES,
         answer=UserAnswer,
+        headers=(UNREVOKED,),
         errors=(Forbidden, _FIELD_ERRORS, UserNotFound, LastAdmin),
     ),
     Operation(
@@ -115,6 +123,7 @@ _OPERATIONS = (
         details="Admins only. Revokes the user's tokens and frees their extension with a new SIP password.",
         auth=Auth.TOKEN,
         answer=Success,
+        headers=(UNREVOKED,),
         errors=(Forbidden, UserNotFound, LastAdmin),
     ),
 )

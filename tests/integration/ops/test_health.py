@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from service.db.migrate import migrate
+from service.web.app_keys import CREDENTIAL_OWNERS
 from tests.support.database import TestDatabase
+from tests.support.eventually import eventually
+from tests.support.imported import both
 from tests.support.raw import answer_on, request
 from tests.support.served import served
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server, Start, told
@@ -103,3 +107,30 @@ async def test_what_belongs_to_no_family_is_not_found_in_json(shared: Server, pa
 async def test_another_method_on_health_is_a_405(shared: Server) -> None:
     answer = await shared.client.post("/livez")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+async def test_owners_of_endpoints_that_settings_and_database_name_otherwise_degrade_it_until_migrate_has_run(
+    database: TestDatabase, start: Start, logged: list[dict[str, object]]
+) -> None:
+    """With call servers that are away it is degraded anyway, so what tells is the details and the log."""
+    await database.execute("insert into call_servers (name) values ('pbx')")
+    settings = both(database)
+    server = await start(settings)
+
+    async def owners() -> dict[str, tuple[str, str]]:
+        _, body = await told(await server.client.get("/readyz"))
+        servers = body["callServers"].items()
+        return {name: (each["credentials"], each["credentialsInDatabase"]) for name, each in servers}
+
+    assert await owners() == {"main": ("managed", "managed"), "pbx": ("imported", "managed")}
+    assert server.app[CREDENTIAL_OWNERS].differing == {"pbx": "managed"}
+    await migrate(settings)
+
+    async def agree() -> bool:
+        return await owners() == {"main": ("managed", "managed"), "pbx": ("imported", "imported")}
+
+    await eventually(agree, 5, "the database was read again")
+    assert [line["event"] for line in logged if str(line["event"]).startswith("credential_owners")] == [
+        "credential_owners_differ",
+        "credential_owners_agree",
+    ]

@@ -1,0 +1,56 @@
+"""`check` on who owns the endpoints of a call server, by the settings and by PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.command_line import environment, in_this_process
+from tests.support.database import TestDatabase
+from tests.support.imported import PBX
+
+Check = Callable[..., dict[str, tuple[str, str]]]
+MIGRATE = "run `python -m service migrate` as the owner"
+THEIRS = "call server pbx owns its endpoints, and reads nothing here"
+
+
+@pytest.fixture
+def check(database: TestDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Runs `check`: what it says of PostgreSQL, with verdict and remedy."""
+
+    def checked(*before: str, **values: str) -> dict[str, tuple[str, str]]:
+        variables = environment(database, **{**PBX, **values})
+        for command in before:
+            assert in_this_process(monkeypatch, capsys, variables, command).returncode == 0
+        rows = json.loads(in_this_process(monkeypatch, capsys, variables, "--json", "check").stdout)
+        return {row["what"]: (row["verdict"], row["how to mend it"]) for row in rows if row["part"] == "postgresql"}
+
+    return checked
+
+
+def test_an_imported_call_server_needs_no_role(check: Check) -> None:
+    told = check("migrate")
+    assert told[THEIRS] == ("ok", "")
+    assert not [what for what in told if "call server pbx reads as role" in what]
+    assert {verdict for what, (verdict, _) in told.items() if "demo" not in what} == {"ok"}
+
+
+def test_settings_that_migrate_has_not_seen_are_told(check: Check, database: TestDatabase) -> None:
+    asyncio.run(database.execute("insert into call_servers (name) values ('pbx')"))
+    differs = "call server pbx is imported in the settings and managed in the database"
+    assert check()[differs] == ("MISSING", MIGRATE)
+    assert check("migrate")[THEIRS] == ("ok", "")
+
+
+def test_a_managed_call_server_without_a_role_is_told_both_ways_out(check: Check) -> None:
+    told = check("migrate", CALL_SERVERS__PBX__CREDENTIALS="managed")
+    verdict, remedy = told["call server pbx reads as role none"]
+    prefix = "CONNECTOR_CALL_SERVERS__PBX__"
+    assert verdict == "MISSING"
+    assert remedy == (
+        f"set {prefix}DATABASE_ROLE and run migrate; or set {prefix}CREDENTIALS=imported "
+        "if Asterisk keeps its own endpoints"
+    )
