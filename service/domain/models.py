@@ -128,6 +128,14 @@ class Extension:
     phones: tuple[Phone, ...] = ()
     """The own phone first, then in the order of their ids."""
 
+    def answers_to(self, name: str) -> bool:
+        """Whether this is the number or the endpoint of one of the phones."""
+        return name == self.number or any(phone.endpoint == name for phone in self.phones)
+
+    def phone(self, phone_id: int) -> Phone | None:
+        """The phone with this id, if it is one of this extension's."""
+        return next((phone for phone in self.phones if phone.phone_id == phone_id), None)
+
     @property
     def own_phone(self) -> Phone | None:
         """The phone whose endpoint is named by the number."""

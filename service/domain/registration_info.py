@@ -74,6 +74,13 @@ def phone_to_register(extension: Extension, credentials: Credentials) -> Phone |
     return webrtc or next(iter(present), None)
 
 
+def named_phone(extension: Extension, name: str) -> Phone | None:
+    """Return the phone whose endpoint a caller named instead of the number; None if `name` is the number."""
+    if name == extension.number:
+        return None
+    return next((phone for phone in extension.phones if phone.endpoint == name), None)
+
+
 def registration(
     phone: Phone,
     server: WebSocketAddress,

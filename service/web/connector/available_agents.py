@@ -76,7 +76,9 @@ async def list_available(request: web.Request) -> web.Response:
     require_permission(await require_caller(request), Permission.MANAGE_AGENT_EXTENSIONS)
     query = await AGENT_SEARCH.decode(request)
     order, directory = _parse_order(query.sort), request.app[DIRECTORY]
-    people = await _find(directory, _search_key(query.text.strip()), query.include_extension)
+    including = directory.find_extension(query.include_extension)
+    number = including.number if including is not None else query.include_extension
+    people = await _find(directory, _search_key(query.text.strip()), number)
     for field, descending in reversed(order):
         keys = await map_in_slices(_sort_key(field), people)
         by_key = sorted(zip(keys, people, strict=True), key=itemgetter(0), reverse=descending)

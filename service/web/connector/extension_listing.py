@@ -35,7 +35,9 @@ class ExtensionFilters(Paging, frozen=True, rename="camel"):
     queues: Annotated[
         list[str], Meta(description="Filter: member of at least one of these queues. Repeat `queues[]`.")
     ] = msgspec.field(default_factory=list)
-    extension: Annotated[str, Meta(description="Filter: extension number.")] = ""
+    extension: Annotated[
+        str, Meta(description="Filter: extension number, or the name of an endpoint of exactly one.")
+    ] = ""
 
 
 EXTENSION_FILTERS = QueryOrJson(ExtensionFilters, RocketChat)
@@ -125,8 +127,9 @@ def _own_number(directory: Directory, query: AvailabilityQuery) -> list[str]:
 def _filter(request: web.Request, query: ExtensionFilters) -> list[Extension]:
     directory, names = request.app[DIRECTORY], state_names(request)
     matching: Iterable[Extension] = directory.registrable_extensions()
-    if number := query.extension.strip():
-        matching = [extension for extension in matching if extension.number == number]
+    if name := query.extension.strip():
+        found = directory.find_extension(name)
+        matching = [found] if found is not None else []
     if uid := query.agent_id.strip():
         person = directory.person_by_uid(uid)
         user_id = person.user_id if person is not None else -1

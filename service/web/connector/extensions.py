@@ -8,7 +8,7 @@ from aiohttp import web
 from service import __version__
 from service.domain.models import Extension, Reading
 from service.domain.permissions import Permission
-from service.domain.registration_info import AUTHTYPE, phone_to_register
+from service.domain.registration_info import AUTHTYPE, named_phone, phone_to_register
 from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
@@ -67,12 +67,15 @@ async def list_extensions(request: web.Request) -> web.Response:
 
 async def get_details(request: web.Request) -> web.Response:
     """GET /api/v1/connector.extension.getDetails"""
-    extension = await _requested_extension(request)
+    require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
+    name = (await EXTENSION.decode(request)).extension
+    extension = request.app[DIRECTORY].find_extension(name)
     if extension is None:
         raise ExtensionNotFound
     reading = read_state(request, extension)
     server = request.app[SETTINGS].call_servers.get(extension.call_server)
-    phone = phone_to_register(extension, server.credentials) if server is not None else extension.own_phone
+    usual = phone_to_register(extension, server.credentials) if server is not None else extension.own_phone
+    phone = named_phone(extension, name) or usual
     details = DetailedExtension(
         extension.number,
         state_names(request)[reading.state],
@@ -80,12 +83,6 @@ async def get_details(request: web.Request) -> web.Response:
         AUTHTYPE if phone is not None else "",
     )
     return success_response(request, details, [reading])
-
-
-async def _requested_extension(request: web.Request) -> Extension | None:
-    require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
-    asked = await EXTENSION.decode(request)
-    return request.app[DIRECTORY].extension(asked.extension)
 
 
 OPERATIONS = (

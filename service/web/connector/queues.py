@@ -1,8 +1,9 @@
 """Queues in Rocket.Chat's format, from memory; no call sends an action to Asterisk.
 
-The queues of an extension are those of its call server. The summary covers all call servers: a queue name may occur on
-several, so each item then names its call server. Call servers whose queues are unknown are left out, and the headers
-say so. If no queues are known, or not those of the extension's call server, the status is 503.
+The queues of an extension are those of its call server. A softphone names its extension by what it registered as, so
+the responses repeat the name in the request, number or endpoint. The summary covers all call servers: a queue name may
+occur on several, so each item then names its call server. Call servers whose queues are unknown are left out, and the
+headers say so. If no queues are known, or not those of the extension's call server, the status is 503.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from service.ami.link import Link
-from service.domain.models import DeviceState, Reading, device_of
+from service.domain.models import DeviceState, Extension, Reading, device_of
 from service.domain.permissions import Permission, has
-from service.domain.queues import Queues, Summary
+from service.domain.queues import Summary
 from service.errors import QueuesNotKnown
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import require_caller
@@ -86,53 +87,55 @@ async def get_summary(request: web.Request) -> web.Response:
 
 async def get_queued_calls(request: web.Request) -> web.Response:
     """GET /api/v1/voip/queues.getQueuedCallsForThisExtension"""
-    number = await _requested_extension(request)
-    summaries = _memberships(request, number)
+    name, extension = await _requested_extension(request)
+    summaries = _memberships(request, name, extension)
     callers = sum(summary.callers for summary in summaries)
-    return success_response(request, QueuedCalls(len(summaries), callers, number))
+    return success_response(request, QueuedCalls(len(summaries), callers, name))
 
 
 async def get_membership(request: web.Request) -> web.Response:
     """GET /api/v1/voip/queues.getMembershipSubscription"""
-    number = await _requested_extension(request)
-    return success_response(
-        request, Membership([_render(summary) for summary in _memberships(request, number)], number)
-    )
+    name, extension = await _requested_extension(request)
+    summaries = [_render(summary) for summary in _memberships(request, name, extension)]
+    return success_response(request, Membership(summaries, name))
 
 
-async def _requested_extension(request: web.Request) -> str:
-    """The requested extension. Every caller may request their own: softphones do after registering."""
-    person = await require_caller(request)
+async def _requested_extension(request: web.Request) -> tuple[str, Extension | None]:
+    """The name in the request, and its extension if it is stored.
+
+    Every caller may request their own: softphones do after registering.
+    """
+    person, directory = await require_caller(request), request.app[DIRECTORY]
     if has(person, Permission.INBOUND_CALLS):
-        return (await EXTENSION.decode(request)).extension
-    own = request.app[DIRECTORY].extension_of(person.uid)
+        name = (await EXTENSION.decode(request)).extension
+        return name, directory.find_extension(name, person)
+    own = directory.extension_of(person.uid)
     try:
-        number = (await EXTENSION.decode(request)).extension
+        name = (await EXTENSION.decode(request)).extension
     except BadArgument:
         raise NotPermitted from None
-    if own is None or number != own.number:
+    if own is None or not own.answers_to(name):
         raise NotPermitted
-    return number
+    return name, own
 
 
-def _memberships(request: web.Request, number: str) -> list[Summary]:
+def _memberships(request: web.Request, name: str, extension: Extension | None) -> list[Summary]:
     """The queues with this extension as a member: on its call server, or on all if the extension is not stored."""
-    extension, links = request.app[DIRECTORY].extension(number), request.app[LINKS]
-    devices: tuple[str, ...]
+    links = request.app[LINKS]
     if extension is None:
-        asked, local_number, devices = sorted(links), number, (device_of(number),)
-    else:
-        link = links.get(extension.call_server)
-        asked, local_number = [extension.call_server], extension.local_number
-        devices = link.devices_of(extension) if link is not None else ()
-    known = [queues for name in asked if (queues := _queues_of(links.get(name))) is not None]
-    if not known:
+        known = [queues for _, link in sorted(links.items()) if (queues := link.queues) is not None]
+        if not known:
+            raise QueuesNotKnown
+        return [
+            queues.summaries()[queue]
+            for queues in known
+            for queue in sorted(queues.of_extension(name, (device_of(name),)))
+        ]
+    link = links.get(extension.call_server)
+    if link is None or link.queues is None:
         raise QueuesNotKnown
-    return [queues.summaries()[name] for queues in known for name in sorted(queues.of_extension(local_number, devices))]
-
-
-def _queues_of(link: Link | None) -> Queues | None:
-    return link.queues if link is not None else None
+    summaries = link.queues.summaries()
+    return [summaries[queue] for queue in link.queues_of(extension)]
 
 
 def _reading(link: Link) -> Reading:

@@ -18,7 +18,17 @@ ONE_EXTENSION_ERRORS = (BadArgument("Missing key 'extension'"), ExtensionNotFoun
 class ExtensionQuery(msgspec.Struct, frozen=True):
     """Which extension."""
 
-    extension: Annotated[str, Meta(min_length=1, description="Extension number. May also be sent in a JSON body.")]
+    extension: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Extension number, or the name of a phone's endpoint if no extension has this number and "
+            "exactly one has such a phone. May also be sent in a JSON body.",
+        ),
+    ]
 
 
 EXTENSION = QueryOrJson(ExtensionQuery, RocketChat)
+PhoneId = Annotated[
+    int, Meta(ge=0, description="ID of another phone of the same extension. Default: the phone that registers first.")
+]

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from service.credentials import token_hash
+from service.domain.directory import Directory
 from service.domain.models import Person
 from service.domain.presence.scope import Changes, Scope
 from service.domain.presence.visibility import may_see
@@ -68,7 +69,7 @@ def get_one(request: web.Request, person: Person) -> PrebuiltResponse:
     """GET /api/v1/presence/{extension}"""
     app = request.app
     feed, snapshots = app[PRESENCE_FEED], app[SNAPSHOT_CACHE]
-    number = ONE_EXTENSION.decode(request).extension
+    number = named_number(app[DIRECTORY], person, ONE_EXTENSION.decode(request).extension)
     feed.catch_up(frozenset({number}))
     item = feed.get(number)
     if item is None or not may_see(person, item):
@@ -120,7 +121,14 @@ async def _hold(request: web.Request, scope: Scope, wait: float, changed: Callab
 def build_scope(request: web.Request, person: Person, filters: Filters) -> Scope:
     """The extensions that the person may see and the filters select."""
     app = request.app
-    return Scope(app[PRESENCE_FEED], app[DIRECTORY], person, frozenset(filters.extension), frozenset(filters.user_id))
+    numbers = frozenset(named_number(app[DIRECTORY], person, name) for name in filters.extension)
+    return Scope(app[PRESENCE_FEED], app[DIRECTORY], person, numbers, frozenset(filters.user_id))
+
+
+def named_number(directory: Directory, person: Person, name: str) -> str:
+    """The number of the extension that a caller named by number or endpoint; the name itself if there is none yet."""
+    found = directory.find_extension(name, person)
+    return found.number if found is not None else name
 
 
 def _respond(request: web.Request, scope: Scope, cursor: str | None, changes: Changes | None) -> PrebuiltResponse:

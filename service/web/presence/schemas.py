@@ -11,8 +11,12 @@ from service.domain.presence.item import Item
 from service.web.http.wait import Wait
 from service.web.openapi.operation import AnyOf, No, Yes
 
-ExtensionNumber = Annotated[
-    str, Meta(description="Extension number.", extra_json_schema={"pattern": "^[A-Za-z0-9_-]{1,40}$"})
+ExtensionName = Annotated[
+    str,
+    Meta(
+        description="Extension number, or the name of an endpoint of exactly one extension.",
+        extra_json_schema={"pattern": "^[A-Za-z0-9_.+-]{1,80}$"},
+    ),
 ]
 
 
@@ -20,7 +24,8 @@ class Filters(msgspec.Struct, frozen=True, rename="camel"):
     """Filters on the extensions visible to the caller."""
 
     extension: Annotated[
-        list[str], Meta(description="Extension numbers, repeated or comma-separated.", extra={"list": "commas"})
+        list[str],
+        Meta(description="Extension numbers or endpoint names, repeated or comma-separated.", extra={"list": "commas"}),
     ] = []
     user_id: Annotated[
         list[str], Meta(description="User IDs, repeated or comma-separated.", extra={"list": "commas"})
@@ -55,7 +60,7 @@ class TicketQuery(msgspec.Struct, frozen=True):
 class PresencePath(msgspec.Struct, frozen=True):
     """The requested extension."""
 
-    extension: ExtensionNumber
+    extension: ExtensionName
 
 
 class Gone(msgspec.Struct, frozen=True):

@@ -13,14 +13,14 @@ from msgspec import Meta
 from service.credentials import token_hash
 from service.domain.models import Extension, Person
 from service.domain.permissions import Permission
-from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo
+from service.domain.registration_info import RegistrationInfo, SuccessfulRegistrationInfo, named_phone
 from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH
 from service.web.auth.authentication import caller_from_memory, presented_token, require_caller, require_holder
 from service.web.auth.permissions import require_permission
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
 from service.web.http.etag import matches_etag
-from service.web.http.extension_query import EXTENSION, ONE_EXTENSION_ERRORS
+from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery, PhoneId
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import QueryOrJson
 from service.web.http.prebuilt_response import PrebuiltResponse
@@ -39,8 +39,16 @@ class RegistrationQuery(msgspec.Struct, frozen=True):
 
     id: Annotated[str, Meta(min_length=1, description="User ID (17 characters). May also be sent in a JSON body.")]
     wait: Wait = 0.0
+    phone: PhoneId | None = None
 
 
+class ExtensionRegistrationQuery(ExtensionQuery, frozen=True):
+    """The extension whose registration info is requested."""
+
+    phone: PhoneId | None = None
+
+
+BY_EXTENSION_QUERY = QueryOrJson(ExtensionRegistrationQuery, RocketChat)
 REGISTRATION = QueryOrJson(RegistrationQuery, RocketChat, plain=re.compile(r"id=([A-Za-z0-9]+)", re.ASCII))
 """Most polls have a plain query."""
 
@@ -52,7 +60,7 @@ def by_user_id_sync(request: web.Request) -> PrebuiltResponse | None:
     if plain is None or person is None:
         return None
     _require_access(person, plain.id)
-    return registration_response(request, _current_of_user(request, plain.id))
+    return registration_response(request, _current_of_user(request, plain))
 
 
 async def by_user_id(request: web.Request) -> PrebuiltResponse:
@@ -62,33 +70,34 @@ async def by_user_id(request: web.Request) -> PrebuiltResponse:
     """
     person = await require_caller(request)
     query = await REGISTRATION.decode(request)
-    uid, wait = query.id, bounded(query.wait)
-    _require_access(person, uid)
-    current = _current_of_user(request, uid)
+    wait = bounded(query.wait)
+    _require_access(person, query.id)
+    current = _current_of_user(request, query)
     if wait and matches_etag(request, current.etag):
-        current = await _wait_for_difference(request, person, uid, wait)
+        current = await _wait_for_difference(request, person, query, wait)
     return registration_response(request, current)
 
 
 async def by_extension(request: web.Request) -> PrebuiltResponse:
-    """GET /api/v1/connector.extension.getRegistrationInfoByExtension"""
+    """GET /api/v1/connector.extension.getRegistrationInfoByExtension: of the endpoint if that is what is named."""
     require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
-    asked = await EXTENSION.decode(request)
-    return registration_response(
-        request, current_registration(request, request.app[DIRECTORY].extension(asked.extension))
-    )
+    query = await BY_EXTENSION_QUERY.decode(request)
+    extension, phone_id = request.app[DIRECTORY].find_extension(query.extension), query.phone
+    if phone_id is None and extension is not None and (named := named_phone(extension, query.extension)) is not None:
+        phone_id = named.phone_id
+    return registration_response(request, _current(request, extension, phone_id))
 
 
-def _current_of_user(request: web.Request, uid: str) -> CachedRegistration:
+def _current_of_user(request: web.Request, query: RegistrationQuery) -> CachedRegistration:
     """A user's current registration info. Raises ExtensionNotFound, Unavailable."""
-    return current_registration(request, request.app[DIRECTORY].extension_of(uid))
+    return _current(request, request.app[DIRECTORY].extension_of(query.id), query.phone)
 
 
-def current_registration(request: web.Request, extension: Extension | None) -> CachedRegistration:
-    """An extension's current registration info. Raises ExtensionNotFound, Unavailable."""
+def _current(request: web.Request, extension: Extension | None, phone_id: int | None) -> CachedRegistration:
+    """The current registration info of an extension, or of one of its phones. Raises ExtensionNotFound, Unavailable."""
     if extension is None:
         raise ExtensionNotFound
-    current = request.app[REGISTRATION_CACHE].get(extension)
+    current = request.app[REGISTRATION_CACHE].get(extension, phone_id)
     if current is None:
         raise ExtensionNotFound
     return current
@@ -103,14 +112,16 @@ def registration_response(request: web.Request, current: CachedRegistration) -> 
     return response
 
 
-async def _wait_for_difference(request: web.Request, person: Person, uid: str, wait: float) -> CachedRegistration:
+async def _wait_for_difference(
+    request: web.Request, person: Person, query: RegistrationQuery, wait: float
+) -> CachedRegistration:
     """The registration info once it differs from the client's, the time is up, or the process stops.
 
     A caller who loses access meanwhile is refused: a new secret is not theirs.
     """
     feed, loop = request.app[PRESENCE_FEED], asyncio.get_running_loop()
     token, waiter = token_hash(presented_token(request)), Waiter()
-    extension = request.app[DIRECTORY].extension_of(uid)
+    extension = request.app[DIRECTORY].extension_of(query.id)
     subscription = feed.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.on_news)
     quota = request.app[LONG_POLL_QUOTA].holding(person.user_id, waiter.end)
     session = request.app[SESSION_WATCH].holding(token, person.role, waiter.end)
@@ -118,12 +129,12 @@ async def _wait_for_difference(request: web.Request, person: Person, uid: str, w
     try:
         with quota, session, while_connected(request, waiter.end):
             while True:
-                current = _current_of_user(request, uid)
+                current = _current_of_user(request, query)
                 if not matches_etag(request, current.etag) or loop.time() >= deadline or waiter.ended:
                     return current
                 subscription.take()
                 await waiter.wait(min(RECHECK_INTERVAL, deadline - loop.time()))
-                _require_access(await require_holder(request, token), uid)
+                _require_access(await require_holder(request, token), query.id)
     finally:
         feed.unsubscribe(subscription)
 
@@ -166,7 +177,7 @@ BY_EXTENSION = Operation(
     path="/api/v1/connector.extension.getRegistrationInfoByExtension",
     handler=by_extension,
     summary="Registration info by extension, with the live line state",
-    query=EXTENSION,
+    query=BY_EXTENSION_QUERY,
     answer=RegistrationAnswer,
     conditional=True,
     headers=STATE_HEADERS,

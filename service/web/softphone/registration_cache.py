@@ -59,13 +59,16 @@ class RegistrationCache:
         self._tag_key = tag_key
         self._cached: dict[int, CachedRegistration] = {}  # by phone id
 
-    def get(self, extension: Extension) -> CachedRegistration | None:
-        """The current registration info; None if no phone can register. Raises CallServerUnavailable."""
+    def get(self, extension: Extension, phone_id: int | None = None) -> CachedRegistration | None:
+        """The current registration info of one of its phones, or of the one that registers without a choice.
+
+        None if there is no such phone. Raises CallServerUnavailable.
+        """
         configured = self._servers.get(extension.call_server)
         if configured is None:
             raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
         server, link, credentials = configured
-        phone = phone_to_register(extension, credentials)
+        phone = phone_to_register(extension, credentials) if phone_id is None else extension.phone(phone_id)
         if phone is None:
             return None
         reading = link.states.read(phone.device)
