@@ -8,11 +8,13 @@ from collections.abc import Collection
 from panoramisk.actions import Action
 from panoramisk.message import Message
 
+from service.domain.extension_hints import HintList
 from service.domain.models import DeviceState
 from service.errors import Invalid
 
 NUMBER = re.compile("[0-9]{1,12}")
 """A decimal number in a header. `int` would also accept other scripts' digits, and raises on very long input."""
+_STATUS = re.compile("-?[0-9]{1,9}")
 _FORBIDDEN = re.compile(r"[\r\n\0]")
 
 
@@ -20,6 +22,11 @@ def header_text(message: Message, header: str) -> str:
     """A header's value; empty if the header is missing or repeated (panoramisk then returns a list)."""
     value = message.get(header)
     return value if isinstance(value, str) else ""
+
+
+def parse_status(value: str) -> int:
+    """The status of a hint; -1, Asterisk's number for a hint that is gone, if it is no number."""
+    return int(value) if _STATUS.fullmatch(value) else -1
 
 
 class AmiAction(Action):  # type: ignore[misc]
@@ -60,6 +67,22 @@ class DeviceStateList(ListAction):
     def __init__(self) -> None:
         super().__init__({"Action": "DeviceStateList"})
         self.states: dict[str, DeviceState] = {}
+
+
+class ExtensionStateList(ListAction):
+    """All hints. The protocol fills `listed` directly, as it fills a DeviceStateList."""
+
+    def __init__(self, listed: HintList) -> None:
+        super().__init__({"Action": "ExtensionStateList"})
+        self.listed = listed
+
+    def add_item(self, message: Message) -> None:
+        """Add an item that the protocol does not know at sight."""
+        if message.event == "ExtensionStatus":
+            number, context, text, status = (
+                header_text(message, header) for header in ("Exten", "Context", "Hint", "Status")
+            )
+            self.listed.add(number, context, text, parse_status(status))
 
 
 class EventListAction(ListAction):

@@ -7,12 +7,20 @@ import base64
 from panoramisk.message import Message
 
 from service.ami.accounts import Account
-from service.ami.actions import AmiAction, DeviceStateList, EventListAction, ListAction, header_text
+from service.ami.actions import (
+    AmiAction,
+    DeviceStateList,
+    EventListAction,
+    ExtensionStateList,
+    ListAction,
+    header_text,
+)
 from service.ami.contact_tree import ContactList, ContactsById
 from service.ami.custom_presence_parsing import parse_presence
 from service.ami.protocol import AmiProtocol
 from service.ami.queue_parsing import LIST_EVENTS, parse_list
 from service.domain.custom_presence import PROVIDER, Presence
+from service.domain.extension_hints import HintList
 from service.domain.models import DeviceState
 from service.domain.queues import QueueSnapshot
 from service.errors import CallServerUnavailable
@@ -92,6 +100,10 @@ class AmiClient:
         await self._protocol.send(action, LIST_DEADLINE)
         parsed = (parse_presence(message) for message in action.items_collected)
         return dict(entry for entry in parsed if entry is not None)
+
+    async def list_hints(self, listed: HintList) -> None:
+        """Fill `listed` with all hints; it stays empty without hints, or if the account may not list them."""
+        await self._protocol.send(ExtensionStateList(listed), LIST_DEADLINE)
 
     async def queues(self) -> QueueSnapshot:
         """All queues. Raises CallServerUnavailable if `app_queue` is not loaded."""

@@ -1,4 +1,4 @@
-"""Makes endpoints live that Asterisk does not track.
+"""Makes devices live that Asterisk does not report by itself.
 
 The trap (measured on 22.10): an endpoint that is inserted into PostgreSQL while Asterisk runs can register immediately,
 but Asterisk reports no state. It sends no `DeviceStateChange`, omits the device from `DeviceStateList`, and answers
@@ -6,7 +6,7 @@ but Asterisk reports no state. It sends no `DeviceStateChange`, omits the device
 send, repairs an endpoint with a registered phone immediately and for good: `ContactStatus: Reachable`,
 `DeviceStateChange` and all later changes follow.
 
-An extension without a known state is therefore handled once its contacts were read (`contact_sync`). Without a contact
+An endpoint without a known state is therefore handled once its contacts were read (`contact_sync`). Without a contact
 there is no phone to qualify: Asterisk is asked for the state, and UNAVAILABLE is true; it is *assumed* until the
 endpoint's next `ContactStatus`, which voids it and starts over. With a contact, or if contacts are unknown, the
 endpoint is qualified, and its state read after longer than a qualify may take. If every contact is unreachable by then,
@@ -17,6 +17,9 @@ If the state is UNAVAILABLE and a contact may answer nevertheless, the state can
 untracked. That happens if Asterisk booted while PostgreSQL was down, with registrations kept in its astdb. Only `pjsip
 reload qualify endpoint`, through the optional `sync` account, then repairs it before the phone registers again.
 
+Devices of other technologies (`SIP/1003`, `IAX2/1007`) have neither the trap nor contacts: Asterisk lists a device once
+its state has changed. One that no list or event has shown is read once, and its state assumed until its first event.
+
 Every replica does this for itself: every step is idempotent, and the rate is limited, so that Asterisk has time for
 calls (docs/decisions/0003).
 """
@@ -26,7 +29,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 
 import structlog
 
@@ -34,9 +37,9 @@ from service.ami.accounts import Account
 from service.ami.client import AmiClient
 from service.ami.connection import NullEvents, connect
 from service.ami.limited_warnings import LimitedWarnings
-from service.domain.contacts import Contacts
+from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates, Freshness
-from service.domain.models import DeviceState, device_of
+from service.domain.models import PJSIP, DeviceState
 from service.errors import CallServerUnavailable, Invalid
 
 log = structlog.get_logger(__name__)
@@ -44,19 +47,19 @@ log = structlog.get_logger(__name__)
 QUALIFY_WAIT = 3.5
 """Seconds to wait after a qualify: more than `qualify_timeout` of the view `ps_aors` (3.0)."""
 RETRY_DELAY = 15.0
-"""Seconds until an endpoint whose state stayed unknown is tried again."""
+"""Seconds until a device whose state stayed unknown is tried again."""
 RELOAD_INTERVAL = 300.0
-"""Minimum seconds between two privileged commands for one extension, unless one of its contacts came or went."""
+"""Minimum seconds between two privileged commands for one endpoint, unless one of its contacts came or went."""
 MAX_CONCURRENT_ACTIONS = 20
 """Actions of the tracker in flight at one time: other actions need responses too."""
 STARTS_PER_SECOND = 200
-"""Extensions started per second. Each takes Asterisk and PostgreSQL half a millisecond."""
+"""Devices started per second. Each takes Asterisk and PostgreSQL half a millisecond."""
 
 
 class EndpointTracker:
-    """Tracks the extensions of one call server. Methods that are not `async` never block.
+    """Tracks the devices of one call server. Methods that are not `async` never block.
 
-    `reread` is called with an extension whose known contacts turn out to be wrong.
+    `reread` is called with an endpoint whose known contacts turn out to be wrong.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class EndpointTracker:
         self._reread = reread
         self._sync = sync
         self._wanted: set[str] = set()
-        self._in_progress: dict[str, asyncio.Event] = {}  # the event is set when one of its contacts changes
+        self._in_progress: dict[str, asyncio.Event] = {}  # the event is set when a contact of the device changes
         self._queue: deque[str] = deque()
         self._possibly_stale: set[str] = set()  # UNAVAILABLE may be left over from a boot
         self._reloaded_at: dict[str, float] = {}  # last use of the `sync` account
@@ -80,54 +83,66 @@ class EndpointTracker:
         self._warnings = LimitedWarnings(log.bind(call_server=call_server))
 
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
-        """Track the `wanted` extensions from now on, and no longer the `unwanted`."""
+        """Track the `wanted` devices from now on, and no longer the `unwanted`."""
         for removed in self._wanted & unwanted:
             self._reloaded_at.pop(removed, None)
             self._warnings.clear(removed)
         self._wanted |= wanted
         self._wanted -= unwanted
+        if self._states.freshness is Freshness.LIVE:
+            self._track_without_contacts(wanted)
 
-    def track_if_unknown(self, extension: str) -> None:
-        """Queue the extension if its state is unknown. Call it once its contacts were read."""
-        if self._is_due(extension):
-            self._queue.append(extension)
+    def track_if_unknown(self, device: str) -> None:
+        """Queue the device if its state is unknown. Call it for an endpoint once its contacts were read."""
+        if self._is_due(device):
+            self._queue.append(device)
             self._wake.set()
-        elif device_of(extension) in self._states:
-            self._warnings.clear(extension)
+        elif device in self._states:
+            self._warnings.clear(device)
 
-    def on_contact_event(self, endpoint: str) -> None:
+    def on_contact_event(self, device: str) -> None:
         """One of the endpoint's contacts came, changed or went: work in progress on it is outdated."""
-        self._reloaded_at.pop(endpoint, None)
-        if endpoint in self._wanted and self._states.doubt(device_of(endpoint)):
-            if endpoint in self._in_progress:
-                self._in_progress[endpoint].set()
-            self._queue.appendleft(endpoint)
+        self._reloaded_at.pop(device, None)
+        if device in self._wanted and self._states.doubt(device):
+            if device in self._in_progress:
+                self._in_progress[device].set()
+            self._queue.appendleft(device)
             self._wake.set()
 
     def untracked(self) -> list[str]:
-        """The wanted extensions whose state is unknown."""
-        return [number for number in self._wanted if device_of(number) not in self._states]
+        """The wanted devices whose state is unknown."""
+        return [device for device in self._wanted if device not in self._states]
 
     def on_snapshot(self, *, first: bool) -> None:
-        """Queue the untracked extensions. After a connection's `first` snapshot they wait for their contacts.
+        """Queue the untracked devices. After a connection's `first` snapshot endpoints wait for their contacts.
 
         Asterisk may have just booted then. It reports a registered phone as UNAVAILABLE until the next qualify, so
         these endpoints are qualified too.
         """
         if first:
-            self._possibly_stale = set(self._wanted)
+            self._possibly_stale = {device for device in self._wanted if device.startswith(PJSIP)}
+            self._track_without_contacts(self._wanted)
             self._wake.set()
         else:
-            for number in self.untracked():
-                self.track_if_unknown(number)
+            for device in self.untracked():
+                self.track_if_unknown(device)
 
-    def _is_due(self, number: str) -> bool:
-        if number not in self._wanted or number in self._in_progress:
+    def _track_without_contacts(self, devices: Iterable[str]) -> None:
+        for device in devices:
+            if not device.startswith(PJSIP):
+                self.track_if_unknown(device)
+
+    def _is_due(self, device: str) -> bool:
+        if device not in self._wanted or device in self._in_progress:
             return False
-        state = self._states.get(device_of(number))
+        state = self._states.get(device)
         if state is DeviceState.UNAVAILABLE:
-            return number in self._possibly_stale and self._contacts.of(number) != ()
+            return device in self._possibly_stale and self._contacts_of(device) != ()
         return state is None
+
+    def _contacts_of(self, device: str) -> tuple[Contact, ...] | None:
+        """The contacts of an endpoint, None if unknown. Other devices have none."""
+        return self._contacts.of(device[len(PJSIP) :]) if device.startswith(PJSIP) else ()
 
     async def run(self, connection: AmiClient) -> None:
         """Track over one connection until it ends. Raises CallServerUnavailable then."""
@@ -138,81 +153,82 @@ class EndpointTracker:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                # Before the first snapshot it is unknown which endpoints are untracked.
+                # Before the first snapshot it is unknown which devices are untracked.
                 while self._queue and self._states.freshness is Freshness.LIVE:
-                    number = self._queue.popleft()
-                    due = self._is_due(number)
+                    device = self._queue.popleft()
+                    due = self._is_due(device)
                     if due:
-                        changed = self._in_progress[number] = asyncio.Event()
-                        tasks.create_task(self._track(connection, number, slots, changed), name=f"track {number}")
+                        changed = self._in_progress[device] = asyncio.Event()
+                        tasks.create_task(self._track(connection, device, slots, changed), name=f"track {device}")
                     await asyncio.sleep(1 / STARTS_PER_SECOND if due else 0)
 
     async def _track(
-        self, connection: AmiClient, number: str, slots: asyncio.Semaphore, changed: asyncio.Event
+        self, connection: AmiClient, device: str, slots: asyncio.Semaphore, changed: asyncio.Event
     ) -> None:
         """Qualify, wait, read the state. A contact event in between ends it early and starts over."""
-        device = device_of(number)
-        self._possibly_stale.discard(number)
+        self._possibly_stale.discard(device)
         try:
-            if self._contacts.of(number) != () and not self._is_unreachable(number):
+            if self._contacts_of(device) != () and not self._is_unreachable(device):
                 async with slots:
-                    await connection.qualify(number)
+                    await connection.qualify(device[len(PJSIP) :])
                 if await _is_set_within(QUALIFY_WAIT, changed):
                     return
             if device not in self._states:
                 async with slots:
-                    await self._read_state(connection, number, device, changed)
+                    await self._read_state(connection, device, changed)
             if device not in self._states:
                 await _is_set_within(RETRY_DELAY, changed)
         except Invalid:  # not a name that AMI can transmit; it stays untracked
-            self._wanted -= {number}
+            self._wanted -= {device}
         except CallServerUnavailable as error:
             if connection.why_ended is not None:
                 raise
-            self._warnings.log(logging.WARNING, "endpoint_sync_failed", number, error=str(error))
+            self._warnings.log(logging.WARNING, "endpoint_sync_failed", device, error=str(error))
             await asyncio.sleep(RETRY_DELAY)
         finally:
-            del self._in_progress[number]
-            self.track_if_unknown(number)
+            del self._in_progress[device]
+            self.track_if_unknown(device)
 
-    async def _read_state(self, connection: AmiClient, number: str, device: str, changed: asyncio.Event) -> None:
+    async def _read_state(self, connection: AmiClient, device: str, changed: asyncio.Event) -> None:
         """Read the state of an untracked device from Asterisk, and assume it where it can be true."""
         value = await connection.variable(f"DEVICE_STATE({device})")
         state = DeviceState.__members__.get(value, DeviceState.INVALID)
         if state is DeviceState.INVALID:
-            self._warnings.log(logging.INFO, "endpoint_unknown", number)
+            self._warnings.log(logging.INFO, "endpoint_unknown", device)
             return
-        if state is not DeviceState.UNAVAILABLE or await self._is_surely_unreachable(connection, number):
+        if state is not DeviceState.UNAVAILABLE or await self._is_surely_unreachable(connection, device):
             if not changed.is_set():
                 self._states.assume(device, state)
         else:
             sync = self._sync is not None
-            self._warnings.log(logging.WARNING, "endpoint_untracked", number, sync_account=sync)
-            await self._reload(connection, number)
+            self._warnings.log(logging.WARNING, "endpoint_untracked", device, sync_account=sync)
+            await self._reload(connection, device)
 
-    def _is_unreachable(self, number: str) -> bool:
+    def _is_unreachable(self, device: str) -> bool:
         """Whether no contact answers Asterisk's qualify: its device state is true then."""
-        contacts = self._contacts.of(number)
+        contacts = self._contacts_of(device)
         return bool(contacts) and all(contact.reachable is False for contact in contacts or ())
 
-    async def _is_surely_unreachable(self, connection: AmiClient, number: str) -> bool:
+    async def _is_surely_unreachable(self, connection: AmiClient, device: str) -> bool:
         """Whether no contact can answer. Asterisk sends no event when a contact that it does not track expires."""
-        known = self._contacts.of(number)
-        if known == () or self._is_unreachable(number):
+        known = self._contacts_of(device)
+        if known == () or self._is_unreachable(device):
             return True  # any later event sets `changed`
-        without_contact = await connection.contact_ids(number) == []
+        endpoint = device[len(PJSIP) :]
+        without_contact = await connection.contact_ids(endpoint) == []
         if without_contact and known is not None:
-            self._reread(number)
+            self._reread(endpoint)
         return without_contact
 
-    async def _reload(self, connection: AmiClient, number: str) -> None:
+    async def _reload(self, connection: AmiClient, device: str) -> None:
         """Have Asterisk reload the endpoint and its contacts, then qualify them. Needs the `sync` account."""
         now = asyncio.get_running_loop().time()
-        if self._sync is not None and now > self._reloaded_at.get(number, float("-inf")) + RELOAD_INTERVAL:
-            self._reloaded_at[number] = now
+        if self._sync is not None and now > self._reloaded_at.get(device, float("-inf")) + RELOAD_INTERVAL:
+            endpoint = device[len(PJSIP) :]
+            self._reloaded_at[device] = now
             async with connect(self._sync, NullEvents()) as sync:
-                await sync.command(f"pjsip reload qualify endpoint {number}")
-            await connection.qualify(number)
+                await sync.command(f"pjsip reload qualify endpoint {endpoint}")
+            await connection.qualify(endpoint)
 
 
 async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:

@@ -16,11 +16,14 @@ from service.ami.contact_contradictions import Contradictions
 from service.ami.contact_sync import ContactSync
 from service.ami.custom_presence_parsing import parse_presence
 from service.ami.endpoint_tracker import EndpointTracker
+from service.ami.hint_sync import HintSync
 from service.ami.queue_sync import QUEUE_DEVICE_PREFIX, QueueSync
 from service.domain.contacts import Contact, Contacts
 from service.domain.custom_presence import CustomPresences
-from service.domain.device_mapping import DeviceMapping
+from service.domain.device_mapping import DeviceMapping, MappingChange, endpoints
 from service.domain.device_states import DeviceStates
+from service.domain.extension_hints import ExtensionHints
+from service.domain.hints import DO_NOT_DISTURB
 from service.domain.models import PJSIP, DeviceState, Extension, Reading, device_of
 from service.domain.queues import Queues
 
@@ -46,10 +49,20 @@ class LinkFacts:
 class LinkEvents:
     """The state of one call server, fed by AMI events. It is the `EventHandler` of its link's connection."""
 
-    def __init__(self, name: str, *, sync: Account | None, deadline: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        sync: Account | None,
+        deadline: float,
+        clock: Callable[[], float],
+        managed: bool = True,
+        hint_context: str | None = None,
+    ) -> None:
         self.name = name
         self.states = DeviceStates(clock, deadline, self._on_device_changed)
-        self.mapping = DeviceMapping(self.states)
+        self.hints = ExtensionHints(hint_context)
+        self.mapping = DeviceMapping(self.states, self.hints, managed=managed)
         self.contacts = Contacts()
         self.presences = CustomPresences()
         self.changed: Callable[[str | None], None] = lambda _: None
@@ -61,6 +74,7 @@ class LinkEvents:
             self.contacts, self.states, self._contact_sync.reread_later, self._request_snapshot
         )
         self._queue_sync = QueueSync(name, deadline)
+        self._hint_sync = HintSync(self.hints, deadline, self._on_hints_changed)
         self._connection: AmiClient | None = None
         self.receives_changes = False
         """Whether a DeviceStateChange has arrived as an event on this connection."""
@@ -70,9 +84,11 @@ class LinkEvents:
 
     def follow(self, wanted: Iterable[Extension], unwanted: Set[str]) -> None:
         """Follow the `wanted` extensions from now on, and no longer the `unwanted`; others stay as they are."""
-        followed, dropped = self.mapping.follow(wanted, unwanted)
-        self.tracker.follow(followed, dropped)
-        self._contact_sync.follow(followed, dropped)
+        self._follow_devices(self.mapping.follow(wanted, unwanted))
+
+    def _follow_devices(self, change: MappingChange) -> None:
+        self.tracker.follow(change.followed, change.dropped)
+        self._contact_sync.follow(endpoints(change.followed), endpoints(change.dropped))
 
     # --- queries -----------------------------------------------------------------------------------------------
 
@@ -108,6 +124,10 @@ class LinkEvents:
         self._count_event()
         self.states.apply(device, state)
 
+    def on_extension_status(self, number: str, context: str, hint: str, status: int) -> None:
+        self._count_event()
+        self._hint_sync.on_extension_status(number, context, hint, status)
+
     def on_event(self, name: str, message: Message) -> None:
         self._count_event()
         if name == "FullyBooted":
@@ -119,9 +139,9 @@ class LinkEvents:
             self._on_contact_status(header_text(message, "EndpointName"), message)
         elif name == "PresenceStateChange":
             if (parsed := parse_presence(message)) is not None:
-                local_number, presence = parsed
-                self.presences.apply(local_number, presence)
-                if (number := self.mapping.number_of(local_number)) is not None:
+                presence_id, presence = parsed
+                self.presences.apply(presence_id, presence)
+                for number in self.mapping.numbers_of_presence(presence_id):
                     self.changed(number)
         elif name == "Shutdown" and self._connection is not None:
             self._connection.end(SHUTTING_DOWN)
@@ -135,6 +155,7 @@ class LinkEvents:
         self.presences.lost()
         self._contradictions.lost()
         self._queue_sync.lost()
+        self._hint_sync.lost()
         self.changed(None)
         self._wake.set()
 
@@ -142,12 +163,12 @@ class LinkEvents:
         uri, status, round_trip = (header_text(message, header) for header in ("URI", "ContactStatus", "RoundtripUsec"))
         if self.contacts.apply(endpoint, uri, status, int(round_trip) if NUMBER.fullmatch(round_trip) else None):
             self._contact_sync.read_soon(endpoint)
-        self.tracker.on_contact_event(endpoint)
+        self.tracker.on_contact_event(device_of(endpoint))
         self._contradictions.check(endpoint)
         self._touch_endpoint(endpoint)
 
     def _on_contacts_read(self, endpoint: str) -> None:
-        self.tracker.track_if_unknown(endpoint)
+        self.tracker.track_if_unknown(device_of(endpoint))
         self._contradictions.check(endpoint)
         self._touch_endpoint(endpoint)
 
@@ -167,6 +188,18 @@ class LinkEvents:
             self._touch_device(device)
         elif device.startswith(QUEUE_DEVICE_PREFIX):
             self._queue_sync.request_list()
+        elif device.startswith(DO_NOT_DISTURB):
+            if (number := self.mapping.number_of(device[len(DO_NOT_DISTURB) :])) is not None:
+                self.changed(number)
+        else:
+            self._touch_device(device)
+
+    def _on_hints_changed(self, local_numbers: Set[str]) -> None:
+        """Map these numbers of the call server again."""
+        numbers, change = self.mapping.remap(local_numbers)
+        self._follow_devices(change)
+        for number in numbers:
+            self.changed(number)
 
     def _count_event(self) -> None:
         self.facts.events += 1

@@ -48,10 +48,12 @@ class Link(LinkEvents):
         sync: Account | None = None,
         presence: Account | None = None,
         deadline: float,
+        managed: bool = True,
+        hint_context: str | None = None,
         clock: Callable[[], float] = uptime,
         delays: Callable[[], Iterator[float]] = delays,
     ) -> None:
-        super().__init__(name, sync=sync, deadline=deadline, clock=clock)
+        super().__init__(name, sync=sync, deadline=deadline, clock=clock, managed=managed, hint_context=hint_context)
         self._account = account
         self._deadline = deadline
         self._clock = clock
@@ -101,6 +103,7 @@ class Link(LinkEvents):
                     tasks.create_task(self.tracker.run(self._connection), name=f"track {self.name}")
                     tasks.create_task(self._contact_sync.run(self._connection), name=f"contacts {self.name}")
                     tasks.create_task(self._queue_sync.run(self._connection), name=f"queues {self.name}")
+                    tasks.create_task(self._hint_sync.run(self._connection), name=f"hints {self.name}")
                     tasks.create_task(
                         self._contradictions.run(self._touch_endpoint), name=f"contradictions {self.name}"
                     )
@@ -139,6 +142,7 @@ class Link(LinkEvents):
         self._last_snapshot = self._clock()
         self._snapshot_interval = min(2 * self._snapshot_interval, SNAPSHOT_INTERVAL)
         first = self.states.freshness is not Freshness.LIVE
+        await self._hint_sync.take_list(connection)  # first: only who knows the devices knows a state
         self.states.begin_snapshot()
         self.presences.begin_snapshot()
         snapshot = await connection.device_states()

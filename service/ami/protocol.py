@@ -14,7 +14,7 @@ import structlog
 from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
-from service.ami.actions import AmiAction, DeviceStateList, header_text
+from service.ami.actions import AmiAction, DeviceStateList, ExtensionStateList, header_text, parse_status
 from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable
 
@@ -36,6 +36,12 @@ _DEVICE_STATE = re.compile(
     rb"Event: DeviceStateChange\r\n(?:Privilege: [^\r\n]*\r\n)?(?:ActionID: ([^\r\n]*)\r\n)?"
     rb"Device: ([^\r\n]+)\r\nState: ([^\r\n]*)\r\n\r\n"
 )
+# Likewise a whole ExtensionStatus: each state of a device brings one for each of its hints.
+_EXTENSION_STATUS = re.compile(
+    rb"Event: ExtensionStatus\r\n(?:Privilege: [^\r\n]*\r\n)?(?:ActionID: ([^\r\n]*)\r\n)?"
+    rb"Exten: ([^\r\n]*)\r\nContext: ([^\r\n]*)\r\nHint: ([^\r\n]*)\r\nStatus: ([^\r\n]*)\r\n"
+    rb"StatusText: [^\r\n]*\r\n\r\n"
+)
 _STATES = {state.name.encode(): state for state in DeviceState}
 
 
@@ -43,6 +49,8 @@ class EventHandler(Protocol):
     """Receives a connection's events in the order read. No method may block or raise."""
 
     def on_device_state(self, device: str, state: DeviceState) -> None: ...
+
+    def on_extension_status(self, number: str, context: str, hint: str, status: int) -> None: ...
 
     def on_event(self, name: str, message: Message) -> None: ...
 
@@ -94,6 +102,9 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
             if device_state := _DEVICE_STATE.match(self._buffer, self._position):
                 self._position = device_state.end()
                 self._handle_device_state(*device_state.groups())
+            elif (status := _EXTENSION_STATUS.match(self._buffer, self._position)) and self._is_expected(status[1]):
+                self._position = status.end()
+                self._handle_extension_status(*status.groups())
             elif not self._handle_next():
                 if self.why_ended is None:
                     self.transport.resume_reading()
@@ -124,7 +135,10 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
                 self._handle_device_state(action_id, device, state)
             return
         action = self.responses.get(header_text(message, "ActionID"))
-        if action is not None:
+        if message.event == "ExtensionStatus" and not header_text(message, "ActionID"):
+            values = (header_text(message, header).encode() for header in ("Exten", "Context", "Hint", "Status"))
+            self._handle_extension_status(None, *values)
+        elif action is not None:
             if action.add_message(message):
                 self.responses.pop(action.id, None)
         elif name := header_text(message, "Event"):
@@ -136,9 +150,25 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
         if not action_id:
             self._handler.on_device_state(name, value)
             return
-        action = self.responses.get(action_id.decode("ascii", "replace"))
+        action = self._action(action_id)
         if isinstance(action, DeviceStateList):
             action.states[name] = value
+
+    def _is_expected(self, action_id: bytes | None) -> bool:
+        """Whether an ExtensionStatus is an event, or an item of a list that takes it as such."""
+        return not action_id or isinstance(self._action(action_id), ExtensionStateList)
+
+    def _handle_extension_status(
+        self, action_id: bytes | None, number: bytes, context: bytes, hint: bytes, status: bytes
+    ) -> None:
+        action = self._action(action_id) if action_id else None
+        take = action.listed.add if isinstance(action, ExtensionStateList) else self._handler.on_extension_status
+        dialled, of_context, text = (value.decode("utf-8", "replace") for value in (number, context, hint))
+        take(dialled, of_context, text, parse_status(status.decode("ascii", "replace")))
+
+    def _action(self, action_id: bytes) -> AmiAction | None:
+        action: AmiAction | None = self.responses.get(action_id.decode("ascii", "replace"))
+        return action
 
     def _parse(self, frame: bytes) -> Message | None:
         try:

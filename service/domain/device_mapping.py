@@ -1,33 +1,52 @@
 """Maps the extensions of one call server to their devices, and back. Synchronous and pure.
 
-A device is what Asterisk reports a state of. The devices of an extension are its phones' endpoints.
+A device is what Asterisk reports a state of. A hint of the extension's number on its call server names the devices;
+`Custom:` ones do not count. Without a hint, and without a device in it that counts, they are the endpoints of the
+extension's phones. On a managed call server they are both: the service makes phones there that no hint knows.
+
+Hints that disagree about a number leave its devices unknown: the extension is not live (docs/decisions/0022).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Set
+from dataclasses import dataclass
 
+from service.domain.combined_state import combined_reading
 from service.domain.device_states import DeviceStates
+from service.domain.extension_hints import ExtensionHints
+from service.domain.hints import unique
 from service.domain.models import PJSIP, DeviceState, Extension, NotLive, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class MappingChange:
+    """Devices whose extensions changed."""
+
+    followed: Set[str]
+    """Devices that extensions have now, whether they had them before or not."""
+    dropped: Set[str]
+    """Devices that no extension has any more."""
 
 
 class DeviceMapping:
     """The followed extensions of a call server, with their devices."""
 
-    def __init__(self, states: DeviceStates) -> None:
+    def __init__(self, states: DeviceStates, hints: ExtensionHints | None = None, *, managed: bool = True) -> None:
         self._states = states
+        self._hints = hints if hints is not None else ExtensionHints()
+        self._managed = managed
         self._extensions: dict[str, Extension] = {}
-        self._devices: dict[str, tuple[str, ...]] = {}  # by number
+        self._devices: dict[str, tuple[str, ...]] = {}  # by number; empty where hints disagree
         self._numbers: dict[str, tuple[str, ...]] = {}  # by device
         self._by_local_number: dict[str, str] = {}
+        self._presence_ids: dict[str, str] = {}  # by number, where a hint names another than the local number
+        self._by_presence_id: dict[str, tuple[str, ...]] = {}
 
     # --- writing: the link -------------------------------------------------------------------------------------
 
-    def follow(self, wanted: Iterable[Extension], unwanted: Iterable[str]) -> tuple[Set[str], Set[str]]:
-        """Set the `wanted` extensions and remove the `unwanted` numbers.
-
-        Returns the endpoints of these extensions that are to be followed now, and those that no extension has any more.
-        """
+    def follow(self, wanted: Iterable[Extension], unwanted: Iterable[str]) -> MappingChange:
+        """Set the `wanted` extensions and remove the `unwanted` numbers."""
         before: set[str] = set()
         after: set[str] = set()
         for number in unwanted:
@@ -35,17 +54,24 @@ class DeviceMapping:
         for extension in wanted:
             before.update(self._remove(extension.number))
             after.update(self._add(extension))
-        dropped = {device for device in before if device not in self._numbers}
-        return endpoints(after), endpoints(dropped)
+        return MappingChange(after, {device for device in before if device not in self._numbers})
+
+    def remap(self, local_numbers: Iterable[str]) -> tuple[list[str], MappingChange]:
+        """Map these numbers of the call server again, as their hints changed. Returns the extensions concerned."""
+        numbers = [number for local in local_numbers if (number := self._by_local_number.get(local)) is not None]
+        return numbers, self.follow([self._extensions[number] for number in numbers], ())
 
     def _add(self, extension: Extension) -> tuple[str, ...]:
         number = extension.number
-        devices = tuple(phone.device for phone in extension.phones)
+        devices, presence_id = self._map(extension)
         self._extensions[number] = extension
         self._by_local_number[extension.local_number] = number
         self._devices[number] = devices
         for device in devices:
-            self._numbers[device] = (*self._numbers.get(device, ()), number)
+            _insert(self._numbers, device, number)
+        if presence_id is not None and presence_id != extension.local_number:
+            self._presence_ids[number] = presence_id
+            _insert(self._by_presence_id, presence_id, number)
         return devices
 
     def _remove(self, number: str) -> tuple[str, ...]:
@@ -56,19 +82,29 @@ class DeviceMapping:
             del self._by_local_number[extension.local_number]
         devices = self._devices.pop(number)
         for device in devices:
-            others = tuple(other for other in self._numbers[device] if other != number)
-            if others:
-                self._numbers[device] = others
-            else:
-                del self._numbers[device]
+            _discard(self._numbers, device, number)
+        if (presence_id := self._presence_ids.pop(number, None)) is not None:
+            _discard(self._by_presence_id, presence_id, number)
         return devices
+
+    def _map(self, extension: Extension) -> tuple[tuple[str, ...], str | None]:
+        """Return an extension's devices, and the presence id that its hint names."""
+        phones = tuple(phone.device for phone in extension.phones)
+        hint = self._hints.of(extension.local_number)
+        if hint is None:
+            return phones, None
+        if hint.ambiguous:
+            return (), None
+        if self._managed:
+            return unique((*phones, *hint.counted)), hint.presence
+        return hint.counted or phones, hint.presence
 
     # --- reading -----------------------------------------------------------------------------------------------
 
     def devices_of(self, extension: Extension) -> tuple[str, ...]:
-        """Return the devices of an extension, followed or not."""
+        """Return the devices of an extension, followed or not; none where hints disagree."""
         devices = self._devices.get(extension.number)
-        return tuple(phone.device for phone in extension.phones) if devices is None else devices
+        return self._map(extension)[0] if devices is None else devices
 
     def numbers_of(self, device: str) -> Collection[str]:
         """Return the numbers of the extensions that have this device."""
@@ -78,12 +114,22 @@ class DeviceMapping:
         """Return the extension that Asterisk dials under this number."""
         return self._by_local_number.get(local_number)
 
+    def presence_id_of(self, extension: Extension) -> str:
+        """Return the name of an extension's custom presence: what its hint says, else the local number."""
+        return self._presence_ids.get(extension.number, extension.local_number)
+
+    def numbers_of_presence(self, presence_id: str) -> Collection[str]:
+        """Return the numbers of the extensions with this custom presence."""
+        named = self._by_presence_id.get(presence_id, ())
+        number = self._by_local_number.get(presence_id)
+        return named if number is None or number in self._presence_ids else (*named, number)
+
     def read(self, extension: Extension) -> Reading:
-        """Return an extension's current state."""
+        """Return an extension's current state: its devices' as one, and not live if one of them is not."""
         devices = self.devices_of(extension)
-        if not devices:
-            return self._unmapped()
-        return self._states.read(devices[0])
+        if len(devices) == 1:
+            return self._states.read(devices[0])
+        return combined_reading(map(self._states.read, devices)) or self._unmapped()
 
     def _unmapped(self) -> Reading:
         """Return the reading of an extension without a device: not live, for the link's reason if it is down."""
@@ -94,3 +140,15 @@ class DeviceMapping:
 def endpoints(devices: Iterable[str]) -> set[str]:
     """Return the PJSIP endpoints among these devices."""
     return {device[len(PJSIP) :] for device in devices if device.startswith(PJSIP)}
+
+
+def _insert(index: dict[str, tuple[str, ...]], key: str, number: str) -> None:
+    index[key] = (*index.get(key, ()), number)
+
+
+def _discard(index: dict[str, tuple[str, ...]], key: str, number: str) -> None:
+    others = tuple(other for other in index[key] if other != number)
+    if others:
+        index[key] = others
+    else:
+        del index[key]

@@ -20,12 +20,14 @@ _MIXED_CASE = {name.upper(): name for name in ("Local", "Console", "Motif", "Pho
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class ParsedHint:
     """One hint: its devices in the dialplan's order, and the id of its custom presence."""
 
     devices: tuple[str, ...]
     presence: str | None = None
     """None if the hint names none."""
+    ambiguous: bool = False
+    """Whether the devices are not known, because several hints disagree."""
 
     @property
     def counted(self) -> tuple[str, ...]:
@@ -33,7 +35,10 @@ class Hint:
         return tuple(device for device in self.devices if not device.startswith(CUSTOM))
 
 
-def parse_hint(text: str) -> Hint:
+AMBIGUOUS = ParsedHint((), ambiguous=True)
+
+
+def parse_hint(text: str) -> ParsedHint:
     """Parse the `Hint` header, such as `PJSIP/1001&Custom:DND1001,CustomPresence:1001`.
 
     Blanks belong to a device's name, as in Asterisk: it takes `PJSIP/1 & PJSIP/2` for two devices that do not exist.
@@ -42,7 +47,7 @@ def parse_hint(text: str) -> Hint:
     presence = None
     if provider[: len(PROVIDER)].casefold() == PROVIDER.casefold():
         presence = provider[len(PROVIDER) :] or None
-    return Hint(unique(normalise_device(device) for device in devices.split("&") if device), presence)
+    return ParsedHint(unique(normalise_device(device) for device in devices.split("&") if device), presence)
 
 
 def normalise_device(name: str) -> str:

@@ -26,6 +26,7 @@ from service.db.user_loader import UserLoader
 from service.domain.credential_owners import CredentialOwners
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
+from service.domain.models import Credentials
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.runtime.extension_assigner import ExtensionAssigner
@@ -64,6 +65,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
                 sync=Account.sync(server),
                 presence=Account.presence(server),
                 deadline=settings.watchdog_deadline,
+                managed=server.credentials is Credentials.MANAGED,
+                hint_context=server.hint_context,
             )
             for name, server in settings.call_servers.items()
         }

@@ -101,11 +101,13 @@ async def watch() -> AsyncIterator[Watch]:
     """Starts links; all end with the test, and none may have ended by itself."""
 
     def start(pbx: Pbx | ExistingPbx, *, port: int = 0, want: tuple[str | Extension, ...] = (), sync: bool = False,
-              deadline: float = 2.0, account: Account | None = None) -> Link:  # fmt: skip
+              deadline: float = 2.0, account: Account | None = None, managed: bool = True,
+              hint_context: str | None = None) -> Link:  # fmt: skip
         config = pbx.asterisk.config
         made = account or Account("127.0.0.1", port or config.ami_port, "monitor", config.monitor_secret)
         sync_account = Account("127.0.0.1", config.ami_port, "sync", config.sync_secret) if sync else None
-        link = Link("main", made, sync=sync_account, deadline=deadline, delays=impatient)
+        link = Link("main", made, sync=sync_account, deadline=deadline, delays=impatient, managed=managed,
+                    hint_context=hint_context)  # fmt: skip
         link.follow([each if isinstance(each, Extension) else stored_extension(each) for each in want], set())
         supervisor.start("the link under test", link.run())
         return link

@@ -52,6 +52,7 @@ def login(action: Action) -> bytes:
 USUAL: dict[str, Reply] = {
     "Login": login,
     "DeviceStateList": listing,
+    "ExtensionStateList": listing,
     "PresenceStateList": listing,
     "DBGetTree": listing,
 }

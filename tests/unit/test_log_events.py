@@ -27,7 +27,7 @@ class Logger:
 LOGGERS = {
     "log": Logger(),
     "_log": Logger(frozenset({"call_server"})),
-    "_warnings": Logger(frozenset({"call_server", "extension"}), frozenset({"debug"})),
+    "_warnings": Logger(frozenset({"call_server", "device"}), frozenset({"debug"})),
 }
 FORWARDING = "service/ami/limited_warnings.py"
 """The one module that logs events which others name."""

@@ -33,6 +33,9 @@ class EventWatch:
     def on_device_state(self, device: str, state: DeviceState) -> None:
         self.names.add("DeviceStateChange")
 
+    def on_extension_status(self, number: str, context: str, hint: str, status: int) -> None:
+        self.names.add("ExtensionStatus")
+
     def on_event(self, name: str, message: Message) -> None:
         self.names.add(name)
         if name == "FullyBooted":

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from service.domain.contacts import Contact, Contacts
-from service.domain.custom_presence import NOT_SET, CustomPresences
+from service.domain.custom_presence import NOT_SET, CustomPresences, Presence, PresenceState
 from service.domain.device_mapping import DeviceMapping, endpoints
 from service.domain.device_states import DeviceStates
+from service.domain.hints import DO_NOT_DISTURB
 from service.domain.models import DeviceState, Extension, Person, device_of
 from service.domain.timestamps import rfc3339_ms
 
+_NO_DO_NOT_DISTURB = frozenset({None, DeviceState.NOT_INUSE, DeviceState.UNKNOWN, DeviceState.INVALID})
 IN_CALL_STATES = frozenset({DeviceState.INUSE, DeviceState.BUSY, DeviceState.RINGINUSE, DeviceState.ONHOLD})
 
 
@@ -73,7 +75,7 @@ def compose_item(extension: Extension, person: Person | None, view: CallServerVi
     reading = view.mapping.read(extension) if view is not None else None
     current = view is not None and view.states.current
     contacts = _contacts(extension, view) if view is not None and current else None
-    presence = view.presences.of(extension.local_number) if view is not None and current else NOT_SET
+    presence = _presence(extension, view) if view is not None and current else NOT_SET
     state = reading.state if reading is not None else DeviceState.UNKNOWN
     live = reading is not None and reading.live
     round_trips = [contact.round_trip_us for contact in contacts or () if contact.round_trip_us is not None]
@@ -94,17 +96,27 @@ def compose_item(extension: Extension, person: Person | None, view: CallServerVi
     )
 
 
+def _presence(extension: Extension, view: CallServerView) -> Presence:
+    """Return what its user has set. FreePBX's do-not-disturb, a device that is BUSY while it is on, comes first."""
+    presence = view.presences.of(view.mapping.presence_id_of(extension))
+    if view.states.get(DO_NOT_DISTURB + extension.local_number) in _NO_DO_NOT_DISTURB:
+        return presence
+    return presence if presence.state is PresenceState.DND else Presence(PresenceState.DND)
+
+
 def _contacts(extension: Extension, view: CallServerView) -> tuple[Contact, ...] | None:
     """Return the contacts of the extension's endpoints, None if unknown.
 
-    An empty answer counts only if Asterisk has the endpoint.
+    No contact at all is known only if it is known of each endpoint. An empty answer counts only if Asterisk has the
+    endpoint.
     """
     found: list[Contact] = []
-    known = False
-    for endpoint in endpoints(view.mapping.devices_of(extension)):
+    own = endpoints(view.mapping.devices_of(extension))
+    known = bool(own)
+    for endpoint in own:
         contacts = view.contacts.of(endpoint)
         found.extend(contacts or ())
-        known |= contacts is not None and view.states.get(device_of(endpoint)) not in (None, DeviceState.INVALID)
+        known &= contacts is not None and view.states.get(device_of(endpoint)) not in (None, DeviceState.INVALID)
     return tuple(found) if found or known else None
 
 

@@ -101,7 +101,7 @@ async def test_extensions_that_asterisk_does_not_know_are_named_once_and_not_all
 
 def said(logs: Iterable[Mapping[str, Any]], *levels: str) -> list[str]:
     unknown = [entry for entry in logs if entry["event"] == "endpoint_unknown"]
-    return [entry["extension"] for entry in unknown if entry["log_level"] in levels]
+    return [entry["device"] for entry in unknown if entry["log_level"] in levels]
 
 
 @pytest.mark.parametrize("others", [0, 150], ids=["one by one", "from the list"])

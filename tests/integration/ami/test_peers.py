@@ -90,7 +90,7 @@ async def test_a_peer_that_is_no_asterisk_is_left(said: bytes, why: str) -> None
 
 
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("action", ["DeviceStateList", "PresenceStateList", "Ping"])
+@pytest.mark.parametrize("action", ["ExtensionStateList", "DeviceStateList", "PresenceStateList", "Ping"])
 async def test_a_peer_that_answers_all_but_one_action_is_never_live(action: str) -> None:
     async with peer(lambda line: line.behave({action: lambda _: b""})) as port, Linked(port, deadline=0.3) as link:
         await failed(link, f"no answer to {action}")

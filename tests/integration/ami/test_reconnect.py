@@ -25,7 +25,14 @@ PHONE = "12342"
 SILENT = [str(number) for number in range(40_001, 40_401)]
 """Extensions without a phone: more than are read one by one."""
 MADE_LATER = "40999"
-AT_ONCE = {"Login": 1, "DeviceStateList": 1, "PresenceStateList": 1, "QueueStatus": 30, "DBGetTree": 1}
+AT_ONCE = {
+    "Login": 1,
+    "ExtensionStateList": 1,
+    "DeviceStateList": 1,
+    "PresenceStateList": 1,
+    "QueueStatus": 30,
+    "DBGetTree": 1,
+}
 """What is asked anyhow; for the queues every second, until one is heard of."""
 BOOTED = 30.0
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panoramisk.message import Message
 
-from service.ami.actions import AmiAction, DeviceStateList
+from service.ami.actions import AmiAction, DeviceStateList, EventListAction, ExtensionStateList
 from service.ami.events import LinkEvents
 from service.ami.protocol import MAX_MESSAGE, AmiProtocol
+from service.domain.extension_hints import ExtensionHints
 from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable, Invalid
 
@@ -28,7 +29,10 @@ RECORDED = (
     b"Event: DeviceStateChange\r\nPrivilege: call,all\r\nDevice: PJSIP/1001\r\nState: RINGING\r\n\n"
     b"Event: DeviceStateChange\r\nPrivilege: call,all\r\nDevice: PJSIP/1001\r\nState: INUSE\r\n\r\n"
     + "Event: DeviceStateChange\r\nPrivilege: call,all\r\nDevice: PJSIP/zoë-☎\r\nState: ONHOLD\r\n\r\n".encode()
-    + b"Event: DeviceStateChange\r\nDevice: PJSIP/1002\r\nState: SOMETHING_NEW\r\nReason: who knows\r\n\r\n"
+    + b"Event: ExtensionStatus\r\nPrivilege: call,all\r\nExten: 1001\r\nContext: ext-local\r\n"
+    b"Hint: PJSIP/1001&Custom:DND1001,CustomPresence:1001\r\nStatus: 9\r\nStatusText: InUse&Ringing\r\n\r\n"
+    b"Event: ExtensionStatus\r\nPrivilege: call,all\r\nExten: *76\r\nContext: x\r\nHint: \r\nStatus: 4\r\n\r\n"
+    b"Event: DeviceStateChange\r\nDevice: PJSIP/1002\r\nState: SOMETHING_NEW\r\nReason: who knows\r\n\r\n"
     b"\r\n\r\nnonsense\r\n\r\n: \r\n\r\n"
     b"Event: Reload\r\nPrivilege: system,all\r\nModule: All\r\nStatus: 0\r\n\r\n"
     b"Event: DeviceStateChange\r\nPrivilege: call,all\r\nDevice: PJSIP/1001\r\nState: UNAVAILABLE\r\n\r\n"
@@ -40,6 +44,8 @@ CALLS = [
     ("PJSIP/1001", DeviceState.RINGING),
     ("PJSIP/1001", DeviceState.INUSE),
     ("PJSIP/zoë-☎", DeviceState.ONHOLD),
+    ("1001@ext-local", ("PJSIP/1001&Custom:DND1001,CustomPresence:1001", 9)),
+    ("*76@x", ("", 4)),
     ("PJSIP/1002", DeviceState.UNKNOWN),
     ("event", "Reload"),
     ("PJSIP/1001", DeviceState.UNAVAILABLE),
@@ -54,6 +60,9 @@ class Heard:
 
     def on_device_state(self, device: str, state: DeviceState) -> None:
         self.calls.append((device, state))
+
+    def on_extension_status(self, number: str, context: str, hint: str, status: int) -> None:
+        self.calls.append((f"{number}@{context}", (hint, status)))
 
     def on_event(self, name: str, message: Message) -> None:
         self.calls.append(("event", name))
@@ -118,8 +127,16 @@ def test_any_chunking_of_a_recorded_stream_gives_the_same_calls_in_order(at: lis
 
 
 HEADERS = ("Event", "Response", "ActionID", "Device", "State", "EndpointName", "URI", "RoundtripUsec", "Presentity",
-           "Queue", "Interface", "Uniqueid", "Output", "Message")  # fmt: skip
-EVENTS = ("DeviceStateChange", "ContactStatus", "PresenceStateChange", "QueueMemberStatus", "QueueCallerJoin", "Reload")
+           "Queue", "Interface", "Uniqueid", "Output", "Message", "Exten", "Context", "Hint", "Status")  # fmt: skip
+EVENTS = (
+    "DeviceStateChange",
+    "ExtensionStatus",
+    "ContactStatus",
+    "PresenceStateChange",
+    "QueueMemberStatus",
+    "QueueCallerJoin",
+    "Reload",
+)
 LINES = st.tuples(st.sampled_from(HEADERS), st.sampled_from(("", "1", "9" * 5000, "²", *EVENTS)))
 
 
@@ -259,3 +276,29 @@ def test_a_value_that_would_be_another_action_is_refused(evil: str) -> None:
                 AmiAction(headers)
 
     asyncio.run(run())
+
+
+async def test_a_list_of_hints_gathers_its_items_and_leaves_events_and_other_lists_alone() -> None:
+    wire, line, heard = connected()
+    await read(wire, line, GREETING)
+    listed = ExtensionHints().begin_snapshot()
+    hints, other = ExtensionStateList(listed), EventListAction("ExtensionStateList", ("ExtensionStatus",))
+    asking = asyncio.gather(wire.send(hints, 10), wire.send(other, 10))
+    await asyncio.sleep(0)
+    item = "Event: ExtensionStatus\r\n{}Exten: {}\r\nContext: x\r\nHint: PJSIP/{}\r\nStatus: {}\r\n{}\r\n"
+    text = "StatusText: Idle\r\n"
+    last = "Event: ExtensionStateListComplete\r\nActionID: {}\r\nEventList: Complete\r\n\r\n"
+    await read(
+        wire, line,
+        item.format(f"ActionID: {hints.id}\r\n", 1, 1, 0, text).encode(),
+        item.format("ActionID: another\r\n", 2, 2, 0, text).encode(),
+        item.format("", 3, 3, 1, text).encode(),
+        item.format(f"ActionID: {other.id}\r\n", 4, 4, 0, text).encode(),
+        item.format(f"ActionID: {hints.id}\r\n", 5, 5, "x", "").encode(),
+        last.format(hints.id).encode() + last.format(other.id).encode(),
+    )  # fmt: skip
+    await asking
+    assert listed.texts == {"1": {"x": "PJSIP/1"}, "5": {"x": "PJSIP/5"}}
+    assert listed.statuses == {("1", "x"): 0, ("5", "x"): -1}
+    assert [message.exten for message in other.items_collected] == ["4"]
+    assert heard.calls == [("event", "ExtensionStatus"), ("3@x", ("PJSIP/3", 1))]

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.hints import Hint, normalise_device, parse_hint
+from service.domain.hints import ParsedHint, normalise_device, parse_hint
 
 FREEPBX = "PJSIP/1001&PJSIP/991001&Custom:DND1001,CustomPresence:1001"
 
 
 def test_freepbx_gives_a_number_two_phones_a_custom_device_and_a_presence() -> None:
     hint = parse_hint(FREEPBX)
-    assert hint == Hint(("PJSIP/1001", "PJSIP/991001", "Custom:DND1001"), "1001")
+    assert hint == ParsedHint(("PJSIP/1001", "PJSIP/991001", "Custom:DND1001"), "1001")
     assert hint.counted == ("PJSIP/1001", "PJSIP/991001")
 
 
@@ -34,7 +34,7 @@ def test_freepbx_gives_a_number_two_phones_a_custom_device_and_a_presence() -> N
     ],
 )
 def test_a_text_is_cut_as_asterisk_cuts_it(text: str, devices: tuple[str, ...], presence: str | None) -> None:
-    assert parse_hint(text) == Hint(devices, presence)
+    assert parse_hint(text) == ParsedHint(devices, presence)
 
 
 @pytest.mark.parametrize(
