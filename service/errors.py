@@ -19,7 +19,7 @@ ServiceError
 │   ├── NotFound                no such user, extension, call server or token
 │   │   ├── NoSuchUser              no user has this name or id
 │   │   └── NoSuchExtension         the extension does not exist, or the user has none
-│   ├── Ambiguous               a word identifies several users, each in another way
+│   ├── Ambiguous               a word identifies several users or extensions
 │   ├── LastAdmin               the change would remove the last active admin
 │   ├── OwnedByAsterisk         only the Asterisk of an imported call server can make the change
 │   └── Invalid                 the value cannot be stored
@@ -119,7 +119,7 @@ class NoSuchExtension(NotFound):
 
 
 class Ambiguous(Refused):
-    """A word identifies several users, each in another way."""
+    """A word identifies several users or extensions."""
 
 
 class LastAdmin(Refused):

@@ -40,6 +40,7 @@ from service.ami.limited_warnings import LimitedWarnings
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates, Freshness
 from service.domain.models import PJSIP, DeviceState
+from service.domain.status.facts import DeviceTrouble, Trouble
 from service.errors import CallServerUnavailable, Invalid
 
 log = structlog.get_logger(__name__)
@@ -81,12 +82,14 @@ class EndpointTracker:
         self._reloaded_at: dict[str, float] = {}  # last use of the `sync` account
         self._wake = asyncio.Event()
         self._warnings = LimitedWarnings(log.bind(call_server=call_server))
+        self._troubles: dict[str, DeviceTrouble] = {}
 
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
         """Track the `wanted` devices from now on, and no longer the `unwanted`."""
         for removed in self._wanted & unwanted:
             self._reloaded_at.pop(removed, None)
             self._warnings.clear(removed)
+            self._troubles.pop(removed, None)
         self._wanted |= wanted
         self._wanted -= unwanted
         if self._states.freshness is Freshness.LIVE:
@@ -99,6 +102,7 @@ class EndpointTracker:
             self._wake.set()
         elif device in self._states:
             self._warnings.clear(device)
+            self._troubles.pop(device, None)
 
     def on_contact_event(self, device: str) -> None:
         """One of the endpoint's contacts came, changed or went: work in progress on it is outdated."""
@@ -112,6 +116,10 @@ class EndpointTracker:
     def untracked(self) -> list[str]:
         """The wanted devices whose state is unknown."""
         return [device for device in self._wanted if device not in self._states]
+
+    def trouble_of(self, device: str) -> DeviceTrouble | None:
+        """Why the last attempt did not make the device's state known; None if it is known, or not yet attempted."""
+        return self._troubles.get(device) if device not in self._states else None
 
     def on_snapshot(self, *, first: bool) -> None:
         """Queue the untracked devices. After a connection's `first` snapshot endpoints wait for their contacts.
@@ -148,6 +156,7 @@ class EndpointTracker:
         """Track over one connection until it ends. Raises CallServerUnavailable then."""
         self._in_progress.clear()
         self._queue.clear()
+        self._troubles.clear()
         slots = asyncio.Semaphore(MAX_CONCURRENT_ACTIONS)
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -183,10 +192,13 @@ class EndpointTracker:
         except CallServerUnavailable as error:
             if connection.why_ended is not None:
                 raise
+            self._troubles[device] = DeviceTrouble(Trouble.FAILED, str(error))
             self._warnings.log(logging.WARNING, "endpoint_sync_failed", device, error=str(error))
             await asyncio.sleep(RETRY_DELAY)
         finally:
             del self._in_progress[device]
+            if device not in self._wanted:
+                self._troubles.pop(device, None)
             self.track_if_unknown(device)
 
     async def _read_state(self, connection: AmiClient, device: str, changed: asyncio.Event) -> None:
@@ -194,12 +206,14 @@ class EndpointTracker:
         value = await connection.variable(f"DEVICE_STATE({device})")
         state = DeviceState.__members__.get(value, DeviceState.INVALID)
         if state is DeviceState.INVALID:
+            self._troubles[device] = DeviceTrouble(Trouble.UNKNOWN_TO_ASTERISK)
             self._warnings.log(logging.INFO, "endpoint_unknown", device)
             return
         if state is not DeviceState.UNAVAILABLE or await self._is_surely_unreachable(connection, device):
             if not changed.is_set():
                 self._states.assume(device, state)
         else:
+            self._troubles[device] = DeviceTrouble(Trouble.UNTRACKED)
             sync = self._sync is not None
             self._warnings.log(logging.WARNING, "endpoint_untracked", device, sync_account=sync)
             await self._reload(connection, device)

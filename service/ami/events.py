@@ -26,6 +26,7 @@ from service.domain.extension_hints import ExtensionHints
 from service.domain.hints import DO_NOT_DISTURB
 from service.domain.models import PJSIP, DeviceState, Extension, Reading, device_of
 from service.domain.queues import Queues
+from service.domain.status.facts import LinkFailure
 
 
 @dataclass(slots=True)
@@ -44,6 +45,9 @@ class LinkFacts:
     why_ended: str | None = None
     refused: bool = False
     """Whether the last attempt was refused: its login or an action."""
+    failure: LinkFailure | None = None
+    """Kind of the failure in `why_ended`."""
+    remedy: str | None = None
 
 
 class LinkEvents:

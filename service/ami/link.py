@@ -19,7 +19,7 @@ from service.ami.boot_check import is_up_longer_than
 from service.ami.client import ActionNotPermitted, AmiClient
 from service.ami.connection import connect
 from service.ami.events import LinkEvents
-from service.ami.link_failures import failure_to_report, is_refusal
+from service.ami.link_failures import classify_failure, failure_to_report, is_refusal
 from service.backoff import delays
 from service.clock import uptime
 from service.domain.device_states import Freshness
@@ -90,6 +90,7 @@ class Link(LinkEvents):
         is_new = self.facts.why_ended is None or refused > self.facts.refused
         self.facts.failures += 1
         self.facts.why_ended, self.facts.refused = str(error), refused
+        self.facts.failure, self.facts.remedy = classify_failure(error)
         level = logging.DEBUG if not is_new else logging.ERROR if refused else logging.WARNING
         self._log.log(level, "ami_link_down", error=str(error))
 
@@ -159,6 +160,7 @@ class Link(LinkEvents):
             self._contact_sync.request_comparison()
         else:
             self.facts.why_ended, self.facts.refused = None, False
+            self.facts.failure = self.facts.remedy = None
             self._contact_sync.on_first_snapshot()
             self.account_checks.on_link_live()
             self._snapshot_interval = FIRST_SNAPSHOT_INTERVAL

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from service.ami.client import ActionNotPermitted, AmiLoginRefused
+from service.ami.unreachable_reasons import AmiUnreachable
+from service.domain.status.facts import LinkFailure
 from service.errors import CallServerUnavailable
 
 
@@ -22,3 +24,15 @@ def failure_to_report(failures: BaseExceptionGroup[CallServerUnavailable]) -> Ca
         elif isinstance(error, CallServerUnavailable):
             found.append(error)
     return next(filter(is_refusal, found), found[0])
+
+
+def classify_failure(error: CallServerUnavailable) -> tuple[LinkFailure, str | None]:
+    """The kind of a failure, and the remedy for it where one is known."""
+    match error:
+        case AmiLoginRefused():
+            return LinkFailure.LOGIN_REFUSED, None
+        case ActionNotPermitted():
+            return LinkFailure.CLASS_MISSING, None
+        case AmiUnreachable():
+            return LinkFailure.UNREACHABLE, error.reason.value
+    return LinkFailure.ENDED, None

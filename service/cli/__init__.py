@@ -18,6 +18,7 @@ from service import __version__, logs, settings
 from service.cli import extension, token, user
 from service.cli.common import EPILOG, JSON_HELP, Command, add_command
 from service.cli.output import Json, Text
+from service.domain.models import DeviceState
 from service.errors import ConfigurationError, ServiceError
 from service.runtime import event_loop
 from service.settings import Settings
@@ -59,11 +60,30 @@ def parser() -> argparse.ArgumentParser:
                 metavar="[NAME=]N",
                 help="fail if a call server has fewer PJSIP endpoints; NAME may be left out if there is only one",
             )
+    _add_status(commands)
     for module in (user, extension, token):
         module.add_to(commands)
     commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed
     commands.choices["worker"].add_argument("parameters")
     return root
+
+
+def _add_status(commands: Any) -> None:
+    more = (
+        "It asks the service that runs on this machine with these settings; it opens no connection to Asterisk. "
+        "Exit code 1: no service answers, and the stored extensions are printed."
+    )
+    command = add_command(
+        commands, "status", "show every extension's live state, or for one why it is unknown", _in("status"), more
+    )
+    command.add_argument(
+        "extension", nargs="?", metavar="EXT", help="extension number, or endpoint name: show this one in detail"
+    )
+    command.add_argument("--call-server", metavar="NAME", help="only extensions of this call server")
+    command.add_argument(
+        "--state", type=str.lower, choices=[state.value.lower() for state in DeviceState], help="only this state"
+    )
+    command.add_argument("--not-live", action="store_true", help="only extensions whose state is not live")
 
 
 def _program() -> str:

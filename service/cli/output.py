@@ -9,19 +9,37 @@ from typing import Any
 import msgspec
 
 
+class Columns:
+    """Aligned columns for people, printed page by page. A column widens with its widest cell so far."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._widths = [0] * len(names)
+
+    def print(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Print a page of rows, the first below the names; control characters are replaced."""
+        lines = [[_cell(row[name]) for name in self._names] for row in rows]
+        if not any(self._widths):
+            lines.insert(0, list(self._names))
+        self._widths = [max(width, *map(len, cells)) for width, *cells in zip(self._widths, *lines, strict=True)]
+        for line in lines:
+            print("  ".join(cell.ljust(width) for cell, width in zip(line, self._widths, strict=True)).rstrip())
+
+
 class Text:
     """Output for people."""
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
         """Print rows in aligned columns; control characters are replaced."""
-        cells = [list(columns), *([_cell(row[column]) for column in columns] for row in rows)]
-        widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-        for line in cells:
-            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        Columns(columns).print(rows)
 
     def record(self, values: Mapping[str, Any]) -> None:
         """Print one object, a line per field."""
         self.table([{"field": name, "value": value} for name, value in values.items()], ("field", "value"))
+
+    def line(self, text: str) -> None:
+        """Print one line; control characters are replaced."""
+        print(_cell(text))
 
     def done(self, sentence: str, **_: Any) -> None:
         """Print what was done."""

@@ -187,6 +187,16 @@ async def list_all(database: Database) -> list[dict[str, Any]]:
         return [dict(row) for row in await connection.fetch(SQL["list"])]
 
 
+async def list_stored(
+    database: Database, name: str | None = None, call_server: str | None = None
+) -> list[dict[str, Any]]:
+    """List extensions with user and endpoints, without secrets: all, or those with this number or endpoint name."""
+    if not all(is_storable(text) for text in (name, call_server) if text is not None):
+        return []
+    async with database.connection() as connection:
+        return [dict(row) for row in await connection.fetch(SQL["stored"], name, call_server)]
+
+
 async def _update(database: Database, statement: str, extension: str, *values: Any) -> None:
     missing = NoSuchExtension(f"there is no extension {extension!r}")
     await update_row(database, SQL[statement], extension, *values, missing=missing)

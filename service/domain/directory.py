@@ -209,6 +209,10 @@ class Directory:
             found = [extension for extension in found if extension.user_id == caller.user_id]
         return found[0] if len(found) == 1 else None
 
+    def find_stored(self, name: str) -> list[Extension]:
+        """Return the extension with this number, else all with an endpoint of this name, allowed to register or not."""
+        return self._tables.find(name)
+
     def extension_holder(self, extension: Extension) -> Person | None:
         """Return the person to whom the extension is assigned."""
         return self._tables.people.get(extension.user_id) if extension.user_id is not None else None

@@ -76,6 +76,11 @@ class DirectoryTables:
                 self.number_by_user[extension.user_id] = number
         return before is not None
 
+    def find(self, name: str) -> list[Extension]:
+        """Return the extension with this number, else all that have a phone whose endpoint has this name."""
+        numbers = (name,) if name in self.extensions else self.numbers_by_endpoint.get(name, ())
+        return [self.extensions[number] for number in numbers]
+
     def discard_batch(self, size: int) -> bool:
         """Delete up to `size` entries: freeing all at once blocks the loop. Returns whether any may be left."""
         tables = self.people, self.by_uid, self.by_name, self.tokens, self.extensions, self.number_by_user

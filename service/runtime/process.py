@@ -172,6 +172,7 @@ def _operators_app(app: web.Application) -> web.Application:
     operators[app_keys.DATABASE] = app[app_keys.DATABASE]
     operators[app_keys.DIRECTORY] = app[app_keys.DIRECTORY]
     operators[app_keys.LINKS] = app[app_keys.LINKS]
+    operators[app_keys.PRESENCE_FEED] = app[app_keys.PRESENCE_FEED]
     operators[app_keys.UNKNOWN_CALL_SERVERS] = app[app_keys.UNKNOWN_CALL_SERVERS]
     operators[OUTAGE] = app[OUTAGE]
     operators[DRAINING] = app[DRAINING]

@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     )
     allow_demo: bool = Field(False, description="Serve the demo, whose passwords are public, to other machines.")
     metrics_port: Port | None = Field(
-        None, description="Separate port for `/metrics` and the details of `/readyz`, without authentication."
+        None,
+        description="Separate port for `/metrics`, `/status` and the details of `/readyz`, without authentication.",
     )
     workers: int = Field(1, ge=1, le=64, description="Number of worker processes.")
     trusted_proxies: list[Network] = Field(

@@ -19,7 +19,7 @@ from service.web.connector import (
 from service.web.http.handler_types import SyncHandler
 from service.web.openapi import page
 from service.web.openapi.operation import Operation
-from service.web.ops import health
+from service.web.ops import health, status
 from service.web.presence import poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
 from service.web.softphone import registration
@@ -50,9 +50,9 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
 
 
 def families(*, with_metrics: bool) -> dict[str, tuple[Operation, ...]]:
-    """All families, with the probes; with the metrics unless they have a port of their own."""
-    metrics = (health.METRICS_OPERATION,) if with_metrics else ()
-    return {**FAMILIES, "Health": (*health.OPERATIONS, *metrics), "Description": page.OPERATIONS}
+    """All families, with the probes; with metrics and status unless they have a port of their own."""
+    for_operators = (health.METRICS_OPERATION, *status.OPERATIONS) if with_metrics else ()
+    return {**FAMILIES, "Health": (*health.OPERATIONS, *for_operators), "Description": page.OPERATIONS}
 
 
 def public(families: Mapping[str, Iterable[Operation]]) -> list[web.RouteDef]:
@@ -72,4 +72,6 @@ def operators() -> list[web.RouteDef]:
         web.get("/metrics", health.metrics),
         web.get("/readyz", health.details),
         web.get("/livez", health.livez),
+        web.get("/status", status.listing),
+        web.get("/status/{extension}", status.details),
     ]

@@ -104,3 +104,22 @@ order by e.extension
 select
     exists (select from extensions where extension = $1) as extension,
     exists (select from users where user_id = $2) as person
+
+-- name: stored
+-- Without secrets. $1: a number, or the endpoint name of a phone; $2: a call server; null for all.
+select
+    e.extension, e.call_server, e.enabled, u.name as username, u.active as user_active,
+    array(
+        select p.endpoint from phones as p
+        where p.extension = e.extension
+        order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id
+    ) as endpoints
+from extensions as e
+left join users as u using (user_id)
+where
+    ($2::text is null or e.call_server = $2)
+    and (
+        $1::text is null or e.extension = $1
+        or exists (select from phones as p where p.extension = e.extension and p.endpoint = $1)
+    )
+order by e.extension

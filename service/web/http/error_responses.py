@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from service.errors import Unavailable
+from service.errors import Ambiguous, Unavailable
 from service.web.http.api_v1_errors import connector, rocketchat
 from service.web.http.common_errors import StatusAndBody, common_error, failure
 from service.web.http.errors import (
     BodyEncoded,
     BodyTooLarge,
     BodyTooSlow,
+    ExtensionNotFound,
     Forbidden,
     RouteNotFound,
     TokenMissing,
@@ -61,6 +62,10 @@ def plain(error: Exception) -> StatusAndBody:
             return 401, failure("You must be logged in to do this.")
         case Forbidden():
             return 403, failure("Only an admin may do this")
+        case ExtensionNotFound():
+            return 404, failure("Extension not found")
+        case Ambiguous():
+            return 409, failure(str(error))
         case RouteNotFound():
             return 404, failure("Resource not found")
         case WrongMethod():

@@ -11,6 +11,8 @@ import pytest
 
 from local.asterisk import AsteriskError
 from service.domain.models import NotLive
+from service.domain.status.link_reasons import find_link_reason
+from service.web.ops.status_facts import link_condition
 from tests.support.eventually import eventually
 from tests.support.links import Watch, agrees, is_live, live, storm
 from tests.support.pbx import Pbx
@@ -80,6 +82,7 @@ async def test_a_frozen_asterisk_is_not_live_within_the_deadline_and_heals_when_
     server = await start(pbx.settings())
     await server.shows("Unavailable")
     reasons: list[NotLive | None] = []
+    told: list[str | None] = []
     assert pbx.asterisk.process is not None
     os.kill(pbx.asterisk.process.pid, signal.SIGSTOP)
     try:
@@ -89,11 +92,15 @@ async def test_a_frozen_asterisk_is_not_live_within_the_deadline_and_heals_when_
             reading = server.link.states.read(DEVICE)
             if not reasons or reasons[-1] is not reading.reason:
                 reasons.append(reading.reason)
+            reason = find_link_reason(link_condition(server.link))
+            if (code := reason.code if reason is not None else None) not in told:
+                told.append(code)
             assert since < server.settings.watchdog_deadline + 0.1 or not reading.live
             await asyncio.sleep(0.05)
     finally:
         os.kill(pbx.asterisk.process.pid, signal.SIGCONT)
     assert reasons[:3] == [None, NotLive.SILENT, NotLive.DISCONNECTED]
+    assert told == [None, "silent", "link-down", "call-server-unreachable"]
     assert None not in reasons[1:]
     await server.shows("Unavailable", within=30)
 

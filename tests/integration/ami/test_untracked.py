@@ -52,6 +52,8 @@ async def test_a_registration_kept_over_a_boot_without_postgresql_is_never_calle
             with contextlib.suppress(AssertionError):
                 await eventually(tells, 3)
             assert (await server.registration()).headers["X-State-Reason"] == "untracked"
+            found = await (await server.client.get(f"/status/{NUMBER}")).json()
+            assert (found["reason"]["code"], found["extension"]["live"]) == ("untracked", False)
         assert told <= {None, "Not in use"}
     if not sync:  # it unregistered: Asterisk has no contact any more, so its word can be taken
         await server.shows("Unavailable")

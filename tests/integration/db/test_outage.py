@@ -88,6 +88,8 @@ async def assert_polls_end(server: Server) -> None:
     await assert_refused(server, POLLS)
     ready = await server.client.get("/readyz")
     assert (ready.status, (await ready.json())["status"]) == (503, "unavailable")
+    found = await (await server.client.get("/status/12342")).json()
+    assert (found["directory"]["freshness"], found["reason"]["code"]) == ("unavailable", "directory-stale")
     assert await told(await server.client.get("/livez")) == (200, {"status": "alive"})
 
 

@@ -33,7 +33,8 @@ VARYING: Mapping[str, Json] = {
     "ticket": "mB3xQ8vT2nR6kW9jY5cZ1pL7dF4gH0sA-uEiOoKtVbN",
     "cursor": "q7JmXc2dRk0.42",
     "passwd": "$2b$12$Q9vT3xWk7RzYb1LmN5pJceXhUo0sGd8KfAiCwEuZtB2yVnMqHrSla",
-    "asOf": f"{MOMENT}.000Z",
+    **dict.fromkeys(("asOf", "since", "expiresAt"), f"{MOMENT}.000Z"),
+    "userAgent": "Example phone 1.0",
     **dict.fromkeys(("expired", "last_seen", "last_login_time", "create_time"), f"{MOMENT}.000000+00:00"),
     "login_ip": "192.0.2.17",
     "host": "pbx.example.com",
@@ -104,6 +105,8 @@ EXCHANGES: Mapping[str, Exchange] = {
     "getLivez": Exchange(who="nobody"),
     "getReadyz": Exchange(who="nobody"),
     "getMetrics": Exchange(who="nobody", excerpt=lambda text: "\n".join(text.splitlines()[:2])),
+    "getStatus": Exchange(who="nobody", arguments={"limit": "1"}),
+    "getStatusByExtension": Exchange(who="nobody", arguments=NUMBER),
     "getOpenapiJson": Exchange(who="nobody", excerpt=lambda text: {"openapi": json.loads(text)["openapi"]}),
     "getDocs": Exchange(who="nobody", excerpt=lambda text: text.splitlines()[0]),
     "getHome": Exchange(who="nobody", excerpt=lambda text: text.splitlines()[0]),
@@ -179,6 +182,8 @@ def as_example(value: Json, key: str = "") -> Json:
         return [as_example(each) for each in value]
     if key in OF_THE_MOMENT:
         return OF_THE_MOMENT[key]
+    if key == "address" and value is not None and "@" not in value:
+        return "192.0.2.44:5060"  # a phone's, not that of an e-mail
     return VARYING[key] if key in VARYING and value is not None else value
 
 

@@ -1,0 +1,158 @@
+"""Reads what is known of an extension from the directory and its link, and composes its status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from service.ami.link import Link
+from service.domain.contacts import Contact
+from service.domain.models import PJSIP, Credentials, DeviceState, Extension, NotLive, Phone
+from service.domain.status.facts import DeviceFacts, ExtensionFacts, LinkCondition
+from service.domain.status.reason import Reason
+from service.domain.status.reasons import find_reason
+from service.domain.timestamps import rfc3339_ms
+from service.web.app_keys import DIRECTORY, LINKS, PRESENCE_FEED, SETTINGS
+from service.web.ops.status_schemas import (
+    ContactStatus,
+    DeviceStatus,
+    DirectoryStatus,
+    ExtensionStatus,
+    PhoneStatus,
+    StatusReason,
+)
+
+
+def link_condition(link: Link) -> LinkCondition:
+    """The condition of a link."""
+    reading = link.states.read("")
+    return LinkCondition(
+        call_server=link.name,
+        freshness=link.states.freshness,
+        silent_since=reading.since if reading.reason is NotLive.SILENT else None,
+        why_ended=link.facts.why_ended,
+        failure=link.facts.failure,
+        remedy=link.facts.remedy,
+    )
+
+
+def extension_facts(app: web.Application, extension: Extension) -> ExtensionFacts:
+    """All that the reason of an extension's state depends on."""
+    directory, server = app[DIRECTORY], app[SETTINGS].call_servers.get(extension.call_server)
+    link = app[LINKS].get(extension.call_server)
+    person = directory.extension_holder(extension)
+    inactive = extension.user_id is not None and (person is None or not person.active)
+    return ExtensionFacts(
+        number=extension.number,
+        call_server=extension.call_server,
+        enabled=extension.enabled,
+        inactive_user=(person.name if person is not None else str(extension.user_id)) if inactive else None,
+        credentials=server.credentials if server is not None else Credentials.MANAGED,
+        link=link_condition(link) if link is not None else None,
+        devices=tuple(_device_facts(link, extension)) if link is not None else (),
+        directory_unusable_since=directory.stale_since if not directory.usable else None,
+    )
+
+
+def _device_facts(link: Link, extension: Extension) -> Iterable[DeviceFacts]:
+    phones = {phone.device: phone for phone in extension.phones}
+    for device in link.devices_of(extension):
+        is_endpoint = device.startswith(PJSIP)
+        endpoint = device.removeprefix(PJSIP)
+        yield DeviceFacts(
+            device=device,
+            state=link.states.get(device) if link.states.current else None,
+            contacts=link.contacts_of(endpoint) if is_endpoint else None,
+            trouble=link.tracker.trouble_of(device),
+            missing=device in phones and phones[device].missing,
+        )
+
+
+def directory_status(app: web.Application) -> DirectoryStatus:
+    """The freshness of the directory."""
+    directory = app[DIRECTORY]
+    since = directory.stale_since
+    return DirectoryStatus(
+        "live" if since is None else "stale" if directory.usable else "unavailable",
+        rfc3339_ms(since) if since is not None else None,
+    )
+
+
+def extension_status(app: web.Application, extension: Extension) -> tuple[ExtensionStatus, Reason | None]:
+    """The status of an extension. Its item in the presence feed must be up to date."""
+    facts = extension_facts(app, extension)
+    reason = find_reason(facts)
+    item = app[PRESENCE_FEED].get(extension.number)
+    person = app[DIRECTORY].extension_holder(extension)
+    contact = _shown_contact(contact for device in facts.devices for contact in device.contacts or ())
+    status = ExtensionStatus(
+        extension=extension.number,
+        call_server=extension.call_server,
+        enabled=extension.enabled,
+        user_id=person.uid if person is not None else None,
+        username=person.name if person is not None else None,
+        state=item.state if item is not None else DeviceState.UNKNOWN.value,
+        live=item is not None and item.live,
+        reason=reason.code if reason is not None else None,
+        since=item.as_of if item is not None else None,
+        devices=list(_devices(app, extension)),
+        registered=item.registered if item is not None else None,
+        reachable=item.reachable if item is not None else None,
+        address=contact.address if contact is not None else None,
+        user_agent=contact.user_agent if contact is not None else None,
+        presence=item.presence if item is not None else None,
+        message=item.message if item is not None else None,
+    )
+    return status, reason
+
+
+def device_statuses(app: web.Application, extension: Extension) -> list[DeviceStatus]:
+    """The devices of an extension, then its stored phones that are not among them."""
+    link = app[LINKS].get(extension.call_server)
+    phones = {phone.device: phone for phone in extension.phones}
+    counted = _devices(app, extension)
+    devices = dict.fromkeys((*counted, *phones))
+    return [_device_status(link, device, device in counted, phones.get(device)) for device in devices]
+
+
+def _devices(app: web.Application, extension: Extension) -> tuple[str, ...]:
+    link = app[LINKS].get(extension.call_server)
+    return link.devices_of(extension) if link is not None else tuple(phone.device for phone in extension.phones)
+
+
+def _device_status(link: Link | None, device: str, counted: bool, phone: Phone | None) -> DeviceStatus:
+    reading = link.states.read(device) if link is not None else None
+    contacts = link.contacts_of(device.removeprefix(PJSIP)) if link is not None and device.startswith(PJSIP) else None
+    return DeviceStatus(
+        device=device,
+        counted=counted,
+        state=(reading.state if reading is not None else DeviceState.UNKNOWN).value,
+        live=reading is not None and reading.live,
+        phone=None if phone is None else _phone_status(phone),
+        contacts=None if contacts is None else [_contact_status(contact) for contact in contacts],
+    )
+
+
+def _phone_status(phone: Phone) -> PhoneStatus:
+    return PhoneStatus(phone.phone_id, phone.endpoint, phone.auth_username, phone.profile, phone.label, phone.missing)
+
+
+def _contact_status(contact: Contact) -> ContactStatus:
+    """Without the URI: a phone that is woken by push puts its push token there."""
+    return ContactStatus(
+        address=contact.address,
+        user_agent=contact.user_agent,
+        expires_at=rfc3339_ms(contact.expires_at) if contact.expires_at is not None else None,
+        reachable=contact.reachable,
+        round_trip_ms=contact.round_trip_us / 1000 if contact.round_trip_us is not None else None,
+    )
+
+
+def _shown_contact(contacts: Iterable[Contact]) -> Contact | None:
+    return min(contacts, key=lambda contact: (contact.reachable is not True, contact.address is None), default=None)
+
+
+def reason_status(reason: Reason | None) -> StatusReason | None:
+    """The reason as it is answered."""
+    return None if reason is None else StatusReason(reason.code, reason.cause, reason.next_step)

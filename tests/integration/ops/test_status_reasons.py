@@ -1,0 +1,270 @@
+"""Each reason of `/status`, provoked at a real Asterisk, and the documented example in front of the same.
+
+Reasons that take a fault of their own are with the tests of that fault: a frozen Asterisk, a PostgreSQL that is away, a
+boot without PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.ami import endpoint_tracker
+from service.cli.demo import SIP_PASSWORD
+from service.settings import CallServer
+from tests.support.command_line import ROOT, command, environment
+from tests.support.database import call_server
+from tests.support.eventually import eventually
+from tests.support.links import SECRET
+from tests.support.odd_phone import odd_phone
+from tests.support.pbx import Pbx
+from tests.support.server import Server, serving
+
+NOTICED = 40.0
+"""Seconds until Asterisk has found out that a phone does not answer, on a busy machine."""
+EXTENSIONS = {
+    "30001": "east",  # Asterisk's role does not see its rows
+    "30002": "owned",  # neither, and an import missed it
+    "30003": "wrong",
+    "30004": "mute",
+    "30005": "deaf",
+    "30006": "gone",
+    "30007": "elsewhere",
+    "30008": "main",  # without a phone
+    "30009": "main",
+    "30010": "main",
+    "30011": "owned",  # without a phone
+}
+
+
+def call_servers(pbx: Pbx) -> dict[str, CallServer]:
+    """One Asterisk under several names, each with an account of its own."""
+    config = pbx.asterisk.config
+
+    def server(**values: Any) -> CallServer:
+        return call_server(**{"ami_port": config.ami_port, "monitor_secret": config.monitor_secret, **values})
+
+    return {
+        "main": server(),
+        "east": server(),
+        "owned": server(credentials="imported"),
+        "wrong": server(monitor_secret="not the secret"),
+        "mute": server(monitor_username="mute", monitor_secret=SECRET),
+        "deaf": server(monitor_username="deaf", monitor_secret=SECRET),
+        "gone": call_server(),
+    }
+
+
+@pytest.fixture(scope="module")
+async def several(stormy: Pbx) -> AsyncIterator[Server]:
+    """A service with all of them, and an extension for each reason."""
+    database = stormy.database
+    for name in {*call_servers(stormy), "elsewhere"} - {"main"}:
+        await database.execute("insert into call_servers (name) values ($1)", name)
+    await database.execute("update call_servers set credentials = 'imported' where name = 'owned'")
+    for number, name in EXTENSIONS.items():
+        await database.execute("insert into extensions (extension, call_server) values ($1, $2)", number, name)
+        if number not in ("30008", "30011"):
+            await database.execute(
+                "insert into phones (call_server, endpoint, extension, auth_username, secret, profile)"
+                " values ($1, $2, $2, $2, 'secret-of-a-test', 'sip')",
+                name,
+                number,
+            )
+    await database.execute("update phones set missing_since = now() where extension = '30002'")
+    async with serving(database.settings(call_servers=call_servers(stormy))) as server:
+        yield server
+
+
+async def details(server: Server, number: str) -> dict[str, Any]:
+    answer = await server.client.get(f"/status/{number}")
+    assert answer.status == 200, await answer.text()
+    found: dict[str, Any] = await answer.json()
+    return found
+
+
+async def gives(server: Server, number: str, code: str | None, within: float = 15.0) -> dict[str, Any]:
+    """Wait until this is the reason; returns the details."""
+    found: dict[str, Any] = {}
+
+    async def there() -> bool:
+        nonlocal found
+        found = await details(server, number)
+        assert found["extension"]["reason"] == (found["reason"] and found["reason"]["code"])
+        return bool(found["extension"]["reason"] == code)
+
+    await eventually(there, within, f"the reason of {number} is {code}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "cause", "step"),
+    [
+        ("30001", "endpoint-unknown", "Asterisk does not know endpoint 30001.", "views of PostgreSQL"),
+        ("30002", "endpoint-missing", "The last import did not find endpoint 30002 in Asterisk.", "--remove-gone"),
+        (
+            "30003",
+            "login-refused",
+            "AMI refuses the account 'monitor': Authentication failed.",
+            "WRONG__MONITOR_SECRET",
+        ),
+        ("30004", "class-missing", "AMI refuses DeviceStateList: Permission denied.", "manager.conf"),
+        ("30005", "synchronising", "its first snapshot is not complete", "After two minutes"),
+        ("30006", "call-server-unreachable", "is out of reach", "Nothing listens there: start Asterisk"),
+        ("30007", "call-server-not-in-settings", "call server elsewhere", "CONNECTOR_CALL_SERVERS__ELSEWHERE__HOST"),
+        ("30008", "no-device", "has no phone", "extension create 30008"),
+        ("30011", "no-device", "has no phone", "extension import"),
+        ("30009", "not-registered", "No phone is registered as endpoint 30009.", "Start the phone."),
+    ],
+)
+async def test_the_reason_is_found_and_names_the_next_step(
+    several: Server, number: str, code: str, cause: str, step: str
+) -> None:
+    found = await gives(several, number, code, within=30)
+    assert cause in found["reason"]["cause"]
+    assert step in found["reason"]["nextStep"]
+    assert found["extension"]["state"] == ("Unavailable" if code == "not-registered" else "Unknown")
+    assert found["extension"]["live"] is (code == "not-registered")
+
+
+async def test_what_a_phone_does_is_told_with_its_address_and_its_client(stormy: Pbx, several: Server) -> None:
+    port = stormy.asterisk.config.sip_port
+    async with odd_phone("30009", "secret-of-a-test", port, answers=True) as phone:
+        await phone.register()
+        found = await gives(several, "30009", None, NOTICED)
+        row, (device,) = found["extension"], found["devices"]
+        assert (row["state"], row["live"], row["registered"], row["reachable"]) == ("Not in use", True, True, True)
+        await eventually(lambda: _has_address(several, "30009"), 10, "the contact is read")
+        found = await details(several, "30009")
+        (contact,) = found["devices"][0]["contacts"]
+        assert re.fullmatch(r"127\.0\.0\.1:\d+", contact["address"])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", contact["expiresAt"])
+        assert contact["roundTripMs"] > 0
+        assert found["extension"]["address"] == contact["address"]
+        assert (device["device"], device["phone"]["authUsername"]) == ("PJSIP/30009", "30009")
+        phone.answers = False
+        found = await gives(several, "30009", "not-answering", NOTICED)
+        assert f"registered as endpoint 30009 from {contact['address']}, and does not" in found["reason"]["cause"]
+        await phone.register(0)
+        await gives(several, "30009", "not-registered")
+
+
+def _has_address(server: Server, number: str) -> bool:
+    return any(contact.address for contact in server.link.contacts_of(number) or ())
+
+
+async def test_an_extension_that_may_not_register_says_so(stormy: Pbx, several: Server) -> None:
+    await stormy.database.execute("update extensions set enabled = false where extension = '30009'")
+    await gives(several, "30009", "extension-disabled")
+    await stormy.database.execute("update extensions set enabled = true where extension = '30009'")
+    await gives(several, "30009", "not-registered")
+    await stormy.database.execute("update users set active = false where name = 'agent2'")
+    found = await gives(several, "12343", "user-inactive")
+    assert "user activate name:agent2" in found["reason"]["nextStep"]
+    await stormy.database.execute("update users set active = true where name = 'agent2'")
+    await gives(several, "12343", "not-registered")
+
+
+async def test_an_endpoint_that_was_not_asked_about_yet_is_being_read(
+    stormy: Pbx, several: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint_tracker.EndpointTracker, "_is_due", lambda *_: False)
+    await stormy.database.execute("insert into extensions (extension, call_server) values ('30012', 'main')")
+    await stormy.database.execute(
+        "insert into phones (call_server, endpoint, extension, auth_username, secret, profile)"
+        " values ('main', '30012', '30012', '30012', 'secret-of-a-test', 'sip')"
+    )
+
+    async def known() -> bool:
+        return (await several.client.get("/status/30012")).status == 200
+
+    await eventually(known, 10, "the extension is known")
+    found = await gives(several, "30012", "not-tracked-yet")
+    assert found["reason"]["cause"] == "The state of endpoint 30012 is being read from Asterisk."
+
+
+async def test_without_the_functions_for_registrations_they_are_unknown(stormy: Pbx) -> None:
+    rx = stormy.asterisk.rx
+    await asyncio.to_thread(rx, "module unload func_pjsip_aor.so")
+    try:
+        async with serving(stormy.database.settings(call_servers={"main": call_servers(stormy)["main"]})) as server:
+            found = await gives(server, "12342", "contacts-unknown")
+            assert "func_pjsip_aor" in found["reason"]["nextStep"]
+            assert (found["extension"]["state"], found["extension"]["live"]) == ("Unavailable", True)
+            assert found["devices"][0]["contacts"] is None
+    finally:
+        await asyncio.to_thread(rx, "module load func_pjsip_aor.so")
+
+
+async def test_all_of_them_are_listed_with_their_reasons(several: Server) -> None:
+    for number, code in (("30001", "endpoint-unknown"), ("30003", "login-refused"), ("30004", "class-missing")):
+        await gives(several, number, code, within=30)
+    page = await (await several.client.get("/status")).json()
+    told = {
+        server["name"]: (server["live"], server["reason"] and server["reason"]["code"])
+        for server in page["callServers"]
+    }
+    assert told == {
+        "main": (True, None), "east": (True, None), "owned": (True, None), "wrong": (False, "login-refused"),
+        "mute": (False, "class-missing"), "deaf": (False, "synchronising"), "elsewhere": (False, None),
+        "gone": (False, "call-server-unreachable"),
+    }  # fmt: skip
+    live = {row["extension"]: row["reason"] for row in page["extensions"] if row["live"]}
+    live.pop("30012", None)  # another test's
+    assert live == dict.fromkeys(("12342", "12343", "30009", "30010"), "not-registered")
+
+
+# --- the documentation -----------------------------------------------------------------------------------------
+
+
+DOCUMENT = ROOT / "docs/operations.md"
+VARYING = [
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-26T20:15:37Z"),
+    (r"127\.0\.0\.1:\d+", "192.0.2.44:49152"),
+    (r"baresip \S+( \(\S+\))?", "baresip"),
+    (r"\d+\.\d ms", "1.2 ms"),
+]
+"""What differs from run to run, and what stands for it in the documentation."""
+
+
+def shown(output: str) -> str:
+    """An output as the documentation has it: what varies replaced, columns aligned by one blank."""
+    for pattern, text in VARYING:
+        output = re.sub(pattern, text, output)
+    return "\n".join(" ".join(line.split()) for line in output.splitlines())
+
+
+def documented(path: Path) -> list[tuple[list[str], str]]:
+    """The commands of the section and the outputs below them."""
+    section = path.read_text().partition("## Who is registered")[2].partition("\n## ")[0]
+    found = re.findall(r"```console\n\$ python -m service (status[^\n]*)\n(.*?)```", section, re.DOTALL)
+    return [(line.split(), output) for line, output in found]
+
+
+def test_there_are_examples() -> None:
+    assert len(documented(DOCUMENT)) == 3
+
+
+async def test_the_documented_examples_are_what_the_command_prints(pbx: Pbx) -> None:
+    config = pbx.asterisk.config
+    async with serving(pbx.settings()) as server:
+        phone = pbx.phone("12342", SIP_PASSWORD)
+        await asyncio.to_thread(phone.start)
+        try:
+            await asyncio.to_thread(phone.wait_registered)
+            await server.shows("Not in use", within=30)
+            await gives(server, "12343", "not-registered")
+            await eventually(lambda: _has_address(server, "12342"), 10, "the contact is read")
+            await eventually(lambda: server.link.queues is not None, 10, "the queues are read")
+            values = {"CALL_SERVERS__MAIN__AMI_PORT": str(config.ami_port), "HTTP_PORT": str(server.port)}
+            for arguments, output in documented(DOCUMENT):
+                done = await asyncio.to_thread(command, environment(pbx.database, **values), *arguments)
+                assert (done.returncode, done.stderr) == (0, "")
+                assert shown(done.stdout) == shown(output), f"{arguments}:\n{done.stdout}"
+        finally:
+            await asyncio.to_thread(phone.stop)
