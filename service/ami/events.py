@@ -71,6 +71,8 @@ class LinkEvents:
         self.presences = CustomPresences()
         self.changed: Callable[[str | None], None] = lambda _: None
         """Called with the number of an extension that may have changed, or None for all."""
+        self.configuration_changed: Callable[[], None] = lambda: None
+        """Called when the link comes up, and when Asterisk reloads its configuration."""
         self.facts = LinkFacts()
         self._contact_sync = ContactSync(self.contacts, self.states, self._on_contacts_read)
         self.tracker = EndpointTracker(name, self.states, self.contacts, self._contact_sync.read_soon, sync)
@@ -137,8 +139,10 @@ class LinkEvents:
         if name == "FullyBooted":
             self._booted = True
             self._request_snapshot()
+            self.configuration_changed()
         elif name == "Reload":
             self._request_snapshot()
+            self.configuration_changed()
         elif name == "ContactStatus":
             self._on_contact_status(header_text(message, "EndpointName"), message)
         elif name == "PresenceStateChange":

@@ -53,14 +53,16 @@ class PlannedImport:
 
     plan: Plan
     people: PeoplePlan
-    stored_phones: int
-    """Number of phones before the import."""
+    missing: int
+    """Number of stored phones that are missing once it is applied."""
 
 
 class ImportTransaction:
     """An open transaction, which holds the lock for imports of one call server."""
 
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy, call_server: str) -> None:
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy, call_server: str, began_at: datetime) -> None:
+        self.began_at = began_at
+        """What `finish` records, by PostgreSQL's clock."""
         self._connection = connection
         self._call_server = call_server
 
@@ -78,7 +80,8 @@ class ImportTransaction:
         if options.remove_gone and not options.remove_many:
             refuse_mass_removal(plan, stored)
         people = await self._plan_people(source, plan, stored) if options.with_people else PeoplePlan()
-        return PlannedImport(plan, people, len(stored.phones))
+        missing = sum(phone.missing for phone in stored.phones.values())
+        return PlannedImport(plan, people, missing + len(plan.newly_missing) - len(plan.returned))
 
     async def apply(self, planned: PlannedImport, options: Options) -> None:
         """Apply what was planned in this transaction."""
@@ -173,17 +176,17 @@ async def import_transaction(
     Raises Refused if the call server's credentials are managed, NotFound if PostgreSQL does not know it.
     """
     async with database.connection(within=TRANSACTION_DEADLINE) as connection, connection.transaction():
-        owner = await connection.fetchval(SQL["owner"], call_server)
-        if owner is None:
+        row = await connection.fetchrow(SQL["owner"], call_server)
+        if row is None:
             raise NotFound(f"PostgreSQL does not know call server {call_server}: run migrate")
-        if owner != Credentials.IMPORTED:
+        if row["credentials"] != Credentials.IMPORTED:
             raise Refused(f"PostgreSQL takes call server {call_server} for a managed one: run migrate")
         if wait:
             await connection.execute(SQL["lock"], call_server, timeout=TRANSACTION_DEADLINE)
         elif not await connection.fetchval(SQL["try_lock"], call_server):
             yield None
             return
-        yield ImportTransaction(connection, call_server)
+        yield ImportTransaction(connection, call_server, row["began_at"])
 
 
 async def plan(database: Database, call_server: str, source: Source, options: Options) -> PlannedImport:

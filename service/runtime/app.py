@@ -29,6 +29,7 @@ from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.models import Credentials
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
+from service.runtime.automatic_import import automatic_imports
 from service.runtime.extension_assigner import ExtensionAssigner
 from service.runtime.presence_composer import PresenceComposer
 from service.runtime.task_supervisor import Supervisor
@@ -82,6 +83,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         changes = ChangeListener(database.login, loader)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
 
+        imports = automatic_imports(settings, database, links)
+
         app = web.Application()
         app[app_keys.SETTINGS] = settings
         app[app_keys.DATABASE] = database
@@ -89,6 +92,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.LINKS] = links
         app[app_keys.UNKNOWN_CALL_SERVERS] = unknown
         app[app_keys.CREDENTIAL_OWNERS] = owners
+        app[app_keys.IMPORTS] = {name: made.status for name, made in imports.items()}
         app[app_keys.PRESENCE_ACCOUNTS] = _presence_accounts(settings, stack)
         app[LOGIN_THROTTLE] = logins
         app[app_keys.HASHER] = hasher
@@ -115,7 +119,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[METRICS] = Metrics(
             StateCollector(
                 links, logins, directory, database.login.write_access, app[STREAM_SCHEDULER], composer.watch, unknown
-            )
+            ),
+            app[app_keys.IMPORTS],
         )
         app[COUNT_RESPONSE] = app[METRICS].count_response
         families = routes.families(with_metrics=settings.metrics_port is None)
@@ -126,6 +131,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor = await stack.enter_async_context(Supervisor())
         for name, link in links.items():
             supervisor.start(f"link {name}", link.run())
+        for name, automatic in imports.items():
+            supervisor.start(f"import {name}", automatic.run())
         supervisor.start("presence", composer.run())
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())

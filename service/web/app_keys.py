@@ -1,5 +1,7 @@
 """Typed application keys of the parts that no single feature owns. A feature's own keys are beside their types."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from service.ami.link import Link
@@ -13,11 +15,14 @@ from service.db.user_loader import UserLoader
 from service.domain.credential_owners import CredentialOwners
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
+from service.domain.imports.status import ImportStatus
 from service.domain.presence.feed import PresenceFeed
 from service.domain.session_watch import SessionWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
 
+IMPORTS = web.AppKey("imports", Mapping[str, ImportStatus])
+"""By call server, if it is imported automatically."""
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LINKS = web.AppKey("links", dict[str, Link])

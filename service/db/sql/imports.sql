@@ -6,11 +6,11 @@ select pg_advisory_xact_lock(hashtextextended('import of ' || $1, 0))
 select pg_try_advisory_xact_lock(hashtextextended('import of ' || $1, 0))
 
 -- name: owner
-select credentials from call_servers where name = $1
+select credentials, now() as began_at from call_servers where name = $1
 
 -- name: finished_within
 -- When the last import began to read, if that was at most so many seconds ago.
-select imported_at from imports where call_server = $1 and imported_at >= now() - make_interval(secs => $2)
+select imported_at from imports where call_server = $1 and imported_at >= clock_timestamp() - make_interval(secs => $2)
 
 -- name: finish
 -- `now()` is when the transaction began.

@@ -6,17 +6,36 @@ from datetime import UTC, datetime
 from typing import overload
 
 from aiohttp import web
+from msgspec import UNSET
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.ami.link import Link
 from service.domain.device_states import Freshness
+from service.domain.imports.status import ImportStatus
 from service.domain.models import Credentials
-from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, DIRECTORY, LINKS, SETTINGS, UNKNOWN_CALL_SERVERS
+from service.web.app_keys import (
+    CREDENTIAL_OWNERS,
+    DATABASE,
+    DIRECTORY,
+    IMPORTS,
+    LINKS,
+    SETTINGS,
+    UNKNOWN_CALL_SERVERS,
+)
 from service.web.auth import operator_access
 from service.web.http.json_response import json_response
 from service.web.openapi.operation import Auth, Operation
 from service.web.ops.metrics import METRICS
-from service.web.ops.schemas import Alive, DatabaseReport, DirectoryReport, LinkReport, Readiness, Report, Status
+from service.web.ops.schemas import (
+    Alive,
+    DatabaseReport,
+    DirectoryReport,
+    ImportReport,
+    LinkReport,
+    Readiness,
+    Report,
+    Status,
+)
 
 
 async def livez(_: web.Request) -> web.Response:
@@ -27,20 +46,21 @@ async def livez(_: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """503 only while this process cannot answer registration at all.
 
-    Degraded, with a 200: an unreachable Asterisk, a read-only PostgreSQL, rows that cannot be read, and a call server
-    whose `CREDENTIALS` in the settings are not those in PostgreSQL.
+    Degraded, with a 200: an unreachable Asterisk, a read-only PostgreSQL, rows that cannot be read, a failed import,
+    and a call server whose `CREDENTIALS` in the settings are not those in PostgreSQL.
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
     links_ok = all(link.states.current and not link.account_checks.refused for link in request.app[LINKS].values())
     call_servers_ok = not request.app[UNKNOWN_CALL_SERVERS].counts and not request.app[CREDENTIAL_OWNERS].differing
     directory_ok = directory.stale_since is None and not directory.rows_left_out
-    ready = directory_ok and links_ok and call_servers_ok and writable
+    imports_ok = all(status.why_failed is None for status in request.app[IMPORTS].values())
+    ready = directory_ok and links_ok and call_servers_ok and imports_ok and writable
     status: Status = "ready" if ready else "degraded" if directory.usable else "unavailable"
     readiness = Readiness(status)
     if status != "ready" and request.app[SETTINGS].metrics_port is None and operator_access.is_operator(request):
         report = _report(request.app)
-        readiness = Readiness(status, report.database, report.directory, report.call_servers)
+        readiness = Readiness(status, report.database, report.directory, report.call_servers, report.imports)
     return json_response(readiness, 200 if directory.usable else 503)
 
 
@@ -107,6 +127,16 @@ def _report(app: web.Application) -> Report:
             )
             for name, link in app[LINKS].items()
         },
+        {name: _describe_import(status) for name, status in app[IMPORTS].items()} or UNSET,
+    )
+
+
+def _describe_import(status: ImportStatus) -> ImportReport:
+    return ImportReport(
+        last_success=_rfc3339(status.last_success),
+        why_failed=status.why_failed,
+        missing_phones=status.missing,
+        skipped_endpoints=status.skipped,
     )
 
 

@@ -13,9 +13,11 @@ from service.ami.link import Link
 from service.db.write_access import WriteAccess
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
+from service.domain.imports.status import ImportStatus
 from service.domain.session_watch import SessionWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.web.auth.login_throttle import LoginThrottle
+from service.web.ops.import_metrics import ImportCollector
 from service.web.ops.worker_metrics import WorkerMetrics
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
@@ -131,9 +133,10 @@ class ResponseCounter(Collector):
 class Metrics:
     """The registry; one per application, so that two in one process do not collide."""
 
-    def __init__(self, parts: StateCollector) -> None:
+    def __init__(self, parts: StateCollector, imports: Mapping[str, ImportStatus]) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(parts)
+        self.registry.register(ImportCollector(imports))
         self._responses = ResponseCounter()
         self.registry.register(self._responses)
         self.count_response = self._responses.count

@@ -64,12 +64,26 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
     """Why an account beside `monitor` is not let in, or may not do what it is for, by kind."""
 
 
+class ImportReport(msgspec.Struct, frozen=True, rename="camel"):
+    """Automatic imports of a call server that owns its endpoints. Times are RFC 3339, null means never."""
+
+    last_success: str | None
+    """When the last successful import began."""
+    why_failed: str | None
+    """Why the last one failed; null if it succeeded."""
+    missing_phones: int
+    """Stored phones that the last import of this process did not find in Asterisk."""
+    skipped_endpoints: int
+
+
 class Report(msgspec.Struct, frozen=True, rename="camel"):
     """All that is known."""
 
     database: DatabaseReport
     directory: DirectoryReport
     call_servers: dict[str, LinkReport]
+    imports: dict[str, ImportReport] | UnsetType = UNSET
+    """By call server. Absent if none is imported automatically."""
 
 
 class Readiness(msgspec.Struct, frozen=True, rename="camel"):
@@ -79,3 +93,4 @@ class Readiness(msgspec.Struct, frozen=True, rename="camel"):
     database: DatabaseReport | UnsetType = UNSET
     directory: DirectoryReport | UnsetType = UNSET
     call_servers: dict[str, LinkReport] | UnsetType = UNSET
+    imports: dict[str, ImportReport] | UnsetType = UNSET
