@@ -16,6 +16,7 @@ from service.ami.contact_contradictions import Contradictions
 from service.ami.contact_sync import ContactSync
 from service.ami.custom_presence_parsing import parse_presence
 from service.ami.endpoint_tracker import EndpointTracker
+from service.ami.hint_comparison import HintComparison
 from service.ami.hint_sync import HintSync
 from service.ami.queue_sync import QUEUE_DEVICE_PREFIX, QueueSync
 from service.domain.contacts import Contact, Contacts
@@ -81,6 +82,7 @@ class LinkEvents:
         )
         self._queue_sync = QueueSync(name, deadline)
         self._hint_sync = HintSync(self.hints, deadline, self._on_hints_changed)
+        self.hint_comparison = HintComparison(name, self.hints, self.states, self._hint_sync)
         self._connection: AmiClient | None = None
         self.receives_changes = False
         """Whether a DeviceStateChange has arrived as an event on this connection."""
@@ -164,6 +166,7 @@ class LinkEvents:
         self._contradictions.lost()
         self._queue_sync.lost()
         self._hint_sync.lost()
+        self.hint_comparison.lost()
         self.changed(None)
         self._wake.set()
 

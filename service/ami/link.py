@@ -105,6 +105,7 @@ class Link(LinkEvents):
                     tasks.create_task(self._contact_sync.run(self._connection), name=f"contacts {self.name}")
                     tasks.create_task(self._queue_sync.run(self._connection), name=f"queues {self.name}")
                     tasks.create_task(self._hint_sync.run(self._connection), name=f"hints {self.name}")
+                    tasks.create_task(self.hint_comparison.run(self._connection), name=f"compare {self.name}")
                     tasks.create_task(
                         self._contradictions.run(self._touch_endpoint), name=f"contradictions {self.name}"
                     )
@@ -156,6 +157,7 @@ class Link(LinkEvents):
         self.facts.last_resynchronisation = time.time()
         self.tracker.on_snapshot(first=first)
         self._queue_sync.request_list()
+        self.hint_comparison.on_snapshot()
         if not first:
             self._contact_sync.request_comparison()
         else:

@@ -80,6 +80,10 @@ class DeviceStates:
         """Return a device's last state, live or not; see `read`."""
         return self._states.get(device)
 
+    def reported(self, device: str) -> DeviceState | None:
+        """Return the state that a snapshot or an event gave a device; None if there is none, or it is assumed."""
+        return None if device in self._assumed else self._states.get(device)
+
     def __contains__(self, device: str) -> bool:
         return device in self._states
 

@@ -73,8 +73,8 @@ class ExtensionHints:
 
     def apply(self, number: str, context: str, text: str, status: int) -> bool:
         """Apply an `ExtensionStatus` event. Returns whether the dialplan may have been reloaded."""
-        known = self._texts.get(number, {}).get(context)
         key = (number, context)
+        known = self.text(key)
         if known is None or status < 0 or not _is_same(text, known):
             return True
         repeated = self._statuses.get(key) == status
@@ -118,6 +118,11 @@ class ExtensionHints:
             for context, text in contexts.items():
                 if text is not None:
                     yield (number, context), text
+
+    def text(self, key: HintKey) -> str | None:
+        """Return the text of a hint; None if it is not known."""
+        number, context = key
+        return self._texts.get(number, {}).get(context)
 
     def status(self, key: HintKey) -> int | None:
         """Return Asterisk's own status of a hint."""

@@ -79,12 +79,17 @@ class StateCollector(Collector):
             for name, text in (
                 ("silent", "1 while Asterisk does not prove itself within the deadline."),
                 ("devices", "Devices in the live map."),
-                ("untracked", "Extensions whose device Asterisk does not track."),
+                ("untracked", "Devices that Asterisk does not track."),
                 ("queues", "Queues that are known; -1 while they are not known."),
                 ("refused_accounts", "AMI accounts that are refused, or may not do what they are for."),
                 ("last_pong_timestamp_seconds", "When Asterisk last proved itself."),
             )
         }
+        differences = GaugeMetricFamily(
+            "connector_hint_differences",
+            "Dialplan hints whose own status is not what their devices' states give; 0 where all is well.",
+            labels=("call_server",),
+        )
         counters = {
             name: CounterMetricFamily(f"connector_link_{name}", text, labels=("call_server",))
             for name, text in (
@@ -103,11 +108,13 @@ class StateCollector(Collector):
             gauges["queues"].add_metric((name,), len(link.queues) if link.queues is not None else -1)
             gauges["refused_accounts"].add_metric((name,), int(link.facts.refused) + len(link.account_checks.refused))
             gauges["last_pong_timestamp_seconds"].add_metric((name,), link.facts.last_pong or 0)
+            differences.add_metric((name,), link.hint_comparison.differences)
             counters["events"].add_metric((name,), link.facts.events)
             counters["failures"].add_metric((name,), link.facts.failures)
             counters["resynchronisations"].add_metric((name,), link.facts.resynchronisations)
             counters["corrections"].add_metric((name,), link.facts.corrections)
         yield freshness
+        yield differences
         yield from gauges.values()
         yield from counters.values()
 

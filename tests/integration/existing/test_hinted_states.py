@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 from local.baresip import Phone
-from service.ami.link import Link
-from service.domain.models import DeviceState, Extension
-from tests.support.ami import Ami, logged_in
+from service.domain.models import DeviceState
+from tests.support.ami import Ami
 from tests.support.eventually import eventually
 from tests.support.existing.pbx import ExistingPbx
+from tests.support.existing.watching import administering, hint_status, shows, state, watched
 from tests.support.links import Watch, live
-from tests.support.stored import stored_phone
 
-IN_TIME = 5.0
 STATUS_TEXTS = {
     "Not in use": "Idle",
     "In use": "InUse",
@@ -26,44 +22,6 @@ STATUS_TEXTS = {
     "On Hold": "Hold",
 }
 """Asterisk's word for a hint's status, by state."""
-
-
-def imported(pbx: ExistingPbx, number: str) -> Extension:
-    """An extension as an import stores it."""
-    phones = [phone for phone in pbx.shape.phones if phone.number == number and phone.technology == "PJSIP"]
-    return Extension(number, "main", True, None, number, tuple(stored_phone(phone.endpoint) for phone in phones))
-
-
-def watched(watch: Watch, pbx: ExistingPbx, *numbers: str) -> Link:
-    return watch(pbx, want=tuple(imported(pbx, number) for number in numbers), managed=False)
-
-
-def state(link: Link, pbx: ExistingPbx, number: str) -> str:
-    """The state of an extension; a `?` follows one that is not live."""
-    reading = link.read(imported(pbx, number))
-    return reading.state.value if reading.live else f"{reading.state.value} ?"
-
-
-async def shows(link: Link, pbx: ExistingPbx, states: dict[str, str], within: float = IN_TIME) -> None:
-    """Wait until extensions have these states."""
-
-    def there() -> bool:
-        return {number: state(link, pbx, number) for number in states} == states
-
-    await eventually(there, within, f"{states}")
-
-
-async def hint_status(ami: Ami, number: str, context: str) -> str:
-    """What Asterisk's own hint says."""
-    return (await ami.ask("ExtensionState", Exten=number, Context=context))["StatusText"]
-
-
-@contextlib.asynccontextmanager
-async def administering(pbx: ExistingPbx) -> AsyncIterator[Ami]:
-    """The PBX's own account, without its events."""
-    async with logged_in(pbx.asterisk.config.ami_port, "admin", pbx.shape.accounts.admin) as ami:
-        await ami.ask("Events", EventMask="off")
-        yield ami
 
 
 async def started(phone: Phone) -> Phone:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.models import Extension
 from tests.support.eventually import eventually
 from tests.support.existing.pbx import ExistingPbx
+from tests.support.existing.watching import imported
 from tests.support.links import Watch, live
-from tests.support.stored import stored_phone
 
 SHAPES = ("small_freepbx_like", "mikopbx_like", "vanilla_like", "chan_sip_like")
 
@@ -17,12 +16,6 @@ SHAPES = ("small_freepbx_like", "mikopbx_like", "vanilla_like", "chan_sip_like")
 def shaped(request: pytest.FixtureRequest) -> ExistingPbx:
     found: ExistingPbx = request.getfixturevalue(request.param)
     return found
-
-
-def imported(pbx: ExistingPbx, number: str) -> Extension:
-    """An extension as an import stores it, with a prefix before its number."""
-    phones = [phone for phone in pbx.shape.phones if phone.number == number and phone.technology == "PJSIP"]
-    return Extension(f"9{number}", "main", True, None, number, tuple(stored_phone(phone.endpoint) for phone in phones))
 
 
 def rings(pbx: ExistingPbx, number: str, members: tuple[str, ...]) -> bool:
@@ -34,7 +27,7 @@ def rings(pbx: ExistingPbx, number: str, members: tuple[str, ...]) -> bool:
 async def test_each_extension_is_a_member_of_the_queues_that_ring_it_and_of_no_other(
     shaped: ExistingPbx, watch: Watch
 ) -> None:
-    extensions = {number: imported(shaped, number) for number in shaped.shape.devices}
+    extensions = {number: imported(shaped, number, prefix="9") for number in shaped.shape.devices}
     link = watch(shaped, want=tuple(extensions.values()), managed=False)
     await live(link)
     expected = {
