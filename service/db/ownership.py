@@ -34,7 +34,8 @@ class UnrevokedEndpoint:
 
 def owned_by_asterisk(call_server: str, remedy: str) -> OwnedByAsterisk:
     """Return the error with one of the remedies above."""
-    return OwnedByAsterisk(call_server, remedy.format(f"run extension import --call-server {call_server}"))
+    command = f"extension import --call-server {call_server} --from-ami USER --apply"
+    return OwnedByAsterisk(call_server, remedy.format(f"run {command}"))
 
 
 async def refuse_imported(connection: Connection, call_server: str, imported: Collection[str], remedy: str) -> None:

@@ -50,7 +50,7 @@ def test_what_asterisk_owns_is_refused_with_the_place_where_it_is_changed(
         asyncio.run(database.execute("update call_servers set credentials = 'managed'"))
     values = {"CALL_SERVERS__PBX__CREDENTIALS": "managed"} if by == "database" else {}
     done = run("extension", *arguments, **values)
-    remedy = REFUSED[arguments].format("run extension import --call-server pbx")
+    remedy = REFUSED[arguments].format("run extension import --call-server pbx --from-ami USER --apply")
     error = f"Asterisk owns the endpoints of call server pbx: {remedy}"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {error}\n")
     done = run("--json", "extension", *arguments, **values)

@@ -16,7 +16,7 @@ CONNECTOR, AGENT = "/api/v1/connector.extension", "/api/v1/omnichannel/agent/ext
 UNREVOKED = "X-Unrevoked-Endpoints"
 STILL_VALID = "alice.desk, alice"
 OWNED = "Asterisk owns the endpoints of call server pbx: "
-IMPORT = "then run extension import --call-server pbx"
+IMPORT = "then run extension import --call-server pbx --from-ami USER --apply"
 REFUSED = [
     ("create", {"extension": "70001", "callServer": "pbx"}, f"create the endpoint in its configuration, {IMPORT}"),
     (
