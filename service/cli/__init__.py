@@ -81,7 +81,11 @@ def _add_status(commands: Any) -> None:
     )
     command.add_argument("--call-server", metavar="NAME", help="only extensions of this call server")
     command.add_argument(
-        "--state", type=str.lower, choices=[state.value.lower() for state in DeviceState], help="only this state"
+        "--state",
+        type=str.lower,
+        choices=[state.value.lower() for state in DeviceState],
+        metavar="STATE",
+        help="only this state, such as 'not in use'",
     )
     command.add_argument("--not-live", action="store_true", help="only extensions whose state is not live")
 

@@ -21,7 +21,7 @@ class Columns:
         lines = [[_cell(row[name]) for name in self._names] for row in rows]
         if not any(self._widths):
             lines.insert(0, list(self._names))
-        self._widths = [max(width, *map(len, cells)) for width, *cells in zip(self._widths, *lines, strict=True)]
+        self._widths = [max((width, *map(len, cells))) for width, *cells in zip(self._widths, *lines, strict=True)]
         for line in lines:
             print("  ".join(cell.ljust(width) for cell, width in zip(line, self._widths, strict=True)).rstrip())
 

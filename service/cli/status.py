@@ -5,25 +5,30 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from service.cli.common import open_database
 from service.cli.output import Columns
 from service.cli.service_client import NoAnswer, ServiceClient
+from service.cli.status_rows import (
+    COLUMNS,
+    CONTACT_COLUMNS,
+    DEVICE_COLUMNS,
+    Json,
+    contact_row,
+    device_row,
+    directory_lines,
+    extension_row,
+    summary,
+    without_live,
+)
 from service.db import extensions
 from service.domain.models import DeviceState
-from service.errors import NoSuchExtension
+from service.errors import Ambiguous, NoSuchExtension
 from service.settings import Settings
 
-Json = Mapping[str, Any]
 PAGE = 1000
-MAX_CELL = 40
-"""Maximum length of a text in a table that a stranger chooses, such as a user agent."""
-COLUMNS = (
-    *("extension", "user", "call server", "state", "live", "since", "devices", "address", "client", "presence", "why"),
-)
 STATES = {state.value.lower(): state.value for state in DeviceState}
 
 
@@ -57,13 +62,13 @@ async def _show_all(service: ServiceClient, arguments: argparse.Namespace) -> No
         if arguments.json:
             rows += page["extensions"]
         elif page["extensions"] or page is first:
-            columns.print(map(_row, page["extensions"]))
+            columns.print(map(extension_row, page["extensions"]))
     assert first is not None
     if arguments.json:
         arguments.out.record({**first, "extensions": rows, "next": None})
         return
     print()
-    for line in _summary(first):
+    for line in summary(first):
         arguments.out.line(line)
 
 
@@ -80,47 +85,6 @@ async def _pages(service: ServiceClient, arguments: argparse.Namespace) -> Async
         after = page["next"]
         if after is None:
             return
-
-
-def _row(status: Json) -> dict[str, Any]:
-    return {
-        "extension": status["extension"],
-        "user": _short(status["username"]),
-        "call server": status["callServer"],
-        "state": status["state"],
-        "live": status["live"],
-        "since": _seconds(status["since"]),
-        "devices": _short(" ".join(status["devices"]) or None),
-        "address": status["address"],
-        "client": _short(status["userAgent"]),
-        "presence": status["presence"],
-        "why": status["reason"],
-    }
-
-
-def _summary(page: Json) -> Iterator[str]:
-    for server in page["callServers"] or ():
-        counts = f"{server['extensions']} extensions, {server['liveExtensions']} live, "
-        counts += f"{server['registeredExtensions']} registered."
-        if not server["inSettings"]:
-            yield f"{server['name']}: not in the settings. {counts}"
-            continue
-        reason = server["reason"]
-        why = f" {reason['cause']} {reason['nextStep']}" if reason is not None else ""
-        yield (
-            f"{server['name']} ({server['credentials']}): {server['freshness']} since {_seconds(server['since'])}. "
-            f"{counts}{why}"
-        )
-    yield from _directory_lines(page)
-
-
-def _directory_lines(answer: Json) -> Iterator[str]:
-    directory = answer["directory"]
-    if directory["freshness"] != "live":
-        yield (
-            f"PostgreSQL: {directory['freshness']}, nothing later than {_seconds(directory['staleSince'])} is known. "
-            "The log names the error."
-        )
 
 
 # --- one extension -------------------------------------------------------------------------------------------
@@ -141,7 +105,7 @@ async def _show_one(service: ServiceClient, settings: Settings, arguments: argpa
         arguments.out.record(details)
         return
     status, reason = details["extension"], details["reason"]
-    fields = _row(status)
+    fields = extension_row(status)
     del fields["why"], fields["address"], fields["client"]
     fields["devices"] = " ".join(status["devices"]) or None
     fields |= {name: status[name] for name in ("enabled", "registered", "reachable")}
@@ -153,63 +117,33 @@ async def _show_one(service: ServiceClient, settings: Settings, arguments: argpa
     if reason is not None:
         arguments.out.line(f"{reason['cause']} {reason['nextStep']}")
         print()
-    arguments.out.table([_device_row(device) for device in details["devices"]], DEVICE_COLUMNS)
-    if contacts := [_contact_row(device, each) for device in details["devices"] for each in device["contacts"] or ()]:
+    arguments.out.table([device_row(device) for device in details["devices"]], DEVICE_COLUMNS)
+    if contacts := [contact_row(device, each) for device in details["devices"] for each in device["contacts"] or ()]:
         print()
         arguments.out.table(contacts, CONTACT_COLUMNS)
-    for line in _directory_lines(details):
+    for line in directory_lines(details):
         arguments.out.line(line)
-
-
-DEVICE_COLUMNS = ("device", "state", "live", "counted", "registrations", "label", "auth username", "missing")
-CONTACT_COLUMNS = ("registered as", "address", "client", "expires", "answers", "round trip")
-
-
-def _device_row(device: Json) -> dict[str, Any]:
-    phone = device["phone"] or {}
-    return {
-        "device": device["device"],
-        "state": device["state"],
-        "live": device["live"],
-        "counted": device["counted"],
-        "registrations": None if device["contacts"] is None else len(device["contacts"]),
-        "label": _short(phone.get("label") or None),
-        "auth username": phone.get("authUsername"),
-        "missing": phone.get("missing"),
-    }
-
-
-def _contact_row(device: Json, contact: Json) -> dict[str, Any]:
-    round_trip = contact["roundTripMs"]
-    return {
-        "registered as": device["device"],
-        "address": contact["address"],
-        "client": contact["userAgent"],
-        "expires": _seconds(contact["expiresAt"]),
-        "answers": contact["reachable"],
-        "round trip": None if round_trip is None else f"{round_trip:.1f} ms",
-    }
 
 
 # --- without a service ---------------------------------------------------------------------------------------
 
 
 async def _show_stored(settings: Settings, arguments: argparse.Namespace) -> None:
+    name = arguments.extension
     async with open_database(settings) as database:
-        stored = await extensions.list_stored(database, arguments.extension, arguments.call_server)
-    if arguments.extension is not None and not stored:
-        raise NoSuchExtension(f"there is no extension {arguments.extension!r}")
-    rows = [{**row, "endpoints": row["endpoints"] if arguments.json else " ".join(row["endpoints"])} for row in stored]
-    arguments.out.table(rows, ("extension", "call_server", "enabled", "username", "user_active", "endpoints"))
-
-
-# --- cells ---------------------------------------------------------------------------------------------------
-
-
-def _short(text: str | None) -> str | None:
-    return text if text is None or len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
-
-
-def _seconds(moment: str | None) -> str | None:
-    """Return an RFC 3339 time without its milliseconds."""
-    return None if moment is None else f"{moment.partition('.')[0].rstrip('Z')}Z"
+        stored = await extensions.list_stored(database, name, arguments.call_server)
+    stored = [row for row in stored if row["extension"] == name] or stored
+    if name is not None and not stored:
+        raise NoSuchExtension(f"there is no extension {name!r}")
+    if not arguments.json:
+        rows = [{**row, "endpoints": " ".join(row["endpoints"])} for row in stored]
+        arguments.out.table(rows, ("extension", "call_server", "enabled", "username", "user_active", "endpoints"))
+    elif name is None:
+        found = [without_live(row) for row in stored]
+        arguments.out.record({"directory": None, "callServers": None, "extensions": found, "next": None})
+    elif len(stored) > 1:
+        raise Ambiguous(f"{name} is an endpoint of several extensions: {', '.join(row['extension'] for row in stored)}")
+    else:
+        (row,) = stored
+        unknown = dict.fromkeys(("directory", "reason", "devices", "queues"))
+        arguments.out.record({**unknown, "extension": without_live(row), "localNumber": row["local_number"]})

@@ -104,6 +104,11 @@ class ExtensionHints:
             return ParsedHint(hints[0].devices)
         return hints[0]
 
+    def contexts_of(self, number: str) -> list[str]:
+        """Return the contexts with a hint of this number, sorted; of those that count."""
+        contexts = self._texts.get(number, {})
+        return sorted(context for context in contexts if self._context in (None, context))
+
     def changed_among(self, numbers: Iterable[str], before: Texts) -> Set[str]:
         """Return those of the numbers whose hints differ from the texts `before`."""
         return {number for number in numbers if self._texts.get(number) != before.get(number)}

@@ -108,7 +108,8 @@ select
 -- name: stored
 -- Without secrets. $1: a number, or the endpoint name of a phone; $2: a call server; null for all.
 select
-    e.extension, e.call_server, e.enabled, u.name as username, u.active as user_active,
+    e.extension, e.call_server, e.enabled, u.uid, u.name as username, u.active as user_active,
+    coalesce(e.local_number, e.extension) as local_number,
     array(
         select p.endpoint from phones as p
         where p.extension = e.extension

@@ -97,7 +97,7 @@ def _not_registered(devices: Iterable[DeviceFacts]) -> Reason:
     return Reason(
         ReasonCode.NOT_REGISTERED,
         f"No phone is registered as {' or '.join(map(_name, devices))}.",
-        "Start the phone. If Asterisk refuses it, the messages of Asterisk name its address and the reason.",
+        "Start the phone. If Asterisk refuses it, Asterisk's log names its address and the reason.",
     )
 
 

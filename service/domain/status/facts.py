@@ -74,18 +74,36 @@ class DeviceFacts:
         return self.device.removeprefix(PJSIP) if self.device.startswith(PJSIP) else None
 
 
+@dataclass(frozen=True, slots=True)
+class HintFacts:
+    """The hint of an extension's number on its call server."""
+
+    contexts: tuple[str, ...]
+    """The contexts that have one, sorted."""
+    devices: tuple[str, ...]
+    """All of its devices, also those that do not count; empty if `ambiguous`."""
+    ambiguous: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionFacts:
     """An extension with its link and its devices."""
 
     number: str
+    local_number: str
     call_server: str
     enabled: bool = True
     inactive_user: str | None = None
     """Name of its user, if the user is inactive."""
+    unreadable_user: int | None = None
+    """Its user_id, if the directory has no such user: this release cannot read the row."""
     credentials: Credentials = Credentials.MANAGED
     link: LinkCondition | None
     """None if the settings do not name the call server."""
     devices: tuple[DeviceFacts, ...] = ()
+    """The devices whose state counts."""
+    phones: tuple[str, ...] = ()
+    """The devices of the stored phones."""
+    hint: HintFacts | None = None
     directory_unusable_since: datetime | None = None
     """Time of the last proof that memory is PostgreSQL's content, if clients get no answer from memory any more."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from service.domain.models import Credentials
 from service.domain.status.device_reasons import find_device_reason
 from service.domain.status.facts import ExtensionFacts
+from service.domain.status.hint_reasons import find_mapping_reason, with_other_device
 from service.domain.status.link_reasons import find_link_reason
 from service.domain.status.reason import COMMAND, Reason, ReasonCode
 from service.domain.timestamps import rfc3339_ms
@@ -49,6 +49,16 @@ def _user_inactive(facts: ExtensionFacts) -> Reason | None:
     )
 
 
+def _user_unreadable(facts: ExtensionFacts) -> Reason | None:
+    if facts.unreadable_user is None:
+        return None
+    return Reason(
+        ReasonCode.USER_UNREADABLE,
+        f"This release cannot read the row of its user {facts.unreadable_user}.",
+        "Correct the row, or upgrade: the log event `directory_row_unreadable` names the error.",
+    )
+
+
 def _directory_unusable(facts: ExtensionFacts) -> Reason | None:
     if facts.directory_unusable_since is None:
         return None
@@ -64,26 +74,18 @@ def _link(facts: ExtensionFacts) -> Reason | None:
     return find_link_reason(facts.link) if facts.link is not None else None
 
 
-def _no_device(facts: ExtensionFacts) -> Reason | None:
-    if facts.devices:
-        return None
-    if facts.credentials is Credentials.IMPORTED:
-        step = f"Add an endpoint in Asterisk and import it: `{COMMAND} extension import`."
-    else:
-        step = f"Delete the extension and create it again: `{COMMAND} extension create {facts.number}`."
-    return Reason(ReasonCode.NO_DEVICE, "The extension has no phone, and no hint names a device for it.", step)
-
-
 def _devices(facts: ExtensionFacts) -> Reason | None:
-    return find_device_reason(facts)
+    reason = find_device_reason(facts)
+    return with_other_device(reason, facts) if reason is not None else None
 
 
 _RULES: tuple[Callable[[ExtensionFacts], Reason | None], ...] = (
     _call_server_not_in_settings,
     _extension_disabled,
     _user_inactive,
+    _user_unreadable,
     _directory_unusable,
     _link,
-    _no_device,
+    find_mapping_reason,
     _devices,
 )

@@ -9,7 +9,7 @@ from aiohttp import web
 from service.ami.link import Link
 from service.domain.contacts import Contact
 from service.domain.models import PJSIP, Credentials, DeviceState, Extension, NotLive, Phone
-from service.domain.status.facts import DeviceFacts, ExtensionFacts, LinkCondition
+from service.domain.status.facts import DeviceFacts, ExtensionFacts, HintFacts, LinkCondition
 from service.domain.status.reason import Reason
 from service.domain.status.reasons import find_reason
 from service.domain.timestamps import rfc3339_ms
@@ -42,15 +42,18 @@ def extension_facts(app: web.Application, extension: Extension) -> ExtensionFact
     directory, server = app[DIRECTORY], app[SETTINGS].call_servers.get(extension.call_server)
     link = app[LINKS].get(extension.call_server)
     person = directory.extension_holder(extension)
-    inactive = extension.user_id is not None and (person is None or not person.active)
     return ExtensionFacts(
         number=extension.number,
+        local_number=extension.local_number,
         call_server=extension.call_server,
         enabled=extension.enabled,
-        inactive_user=(person.name if person is not None else str(extension.user_id)) if inactive else None,
+        inactive_user=person.name if person is not None and not person.active else None,
+        unreadable_user=extension.user_id if person is None else None,
         credentials=server.credentials if server is not None else Credentials.MANAGED,
         link=link_condition(link) if link is not None else None,
         devices=tuple(_device_facts(link, extension)) if link is not None else (),
+        phones=tuple(phone.device for phone in extension.phones),
+        hint=_hint_facts(link, extension) if link is not None else None,
         directory_unusable_since=directory.stale_since if not directory.usable else None,
     )
 
@@ -67,6 +70,13 @@ def _device_facts(link: Link, extension: Extension) -> Iterable[DeviceFacts]:
             trouble=link.tracker.trouble_of(device),
             missing=device in phones and phones[device].missing,
         )
+
+
+def _hint_facts(link: Link, extension: Extension) -> HintFacts | None:
+    hint = link.hints.of(extension.local_number)
+    if hint is None:
+        return None
+    return HintFacts(tuple(link.hints.contexts_of(extension.local_number)), hint.devices, hint.ambiguous)
 
 
 def directory_status(app: web.Application) -> DirectoryStatus:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from local import ports
+from service.web.openapi.examples import EXAMPLES
 from tests.support.command_line import ROOT, Done, command, environment, process_environment
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
@@ -91,9 +92,14 @@ async def test_without_a_service_it_says_so_and_shows_what_is_stored(template: T
         "12342 main yes dnhai yes 12342",
         "12343 main yes agent2 yes 12343",
     ]
-    for arguments, found in ((("12343",), ["12343"]), (("--call-server", "east"), []), ((), ["12342", "12343"])):
+    for arguments, found in ((("--call-server", "east"), []), ((), ["12342", "12343"])):
         done = await asyncio.to_thread(command, environment(template, HTTP_PORT=port), "status", *arguments, "--json")
-        assert [row["extension"] for row in json.loads(done.stdout)] == found
+        assert [row["extension"] for row in json.loads(done.stdout)["extensions"]] == found
+    done = await asyncio.to_thread(command, environment(template, HTTP_PORT=port), "status", "12343", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["extension"]["live"] is None
+    assert json.loads(done.stdout).keys() == EXAMPLES["getStatusByExtension"]["answer"].keys()
+    assert json.loads(done.stdout)["extension"].keys() == EXAMPLES["getStatusByExtension"]["answer"]["extension"].keys()
     done = await asyncio.to_thread(command, environment(template, HTTP_PORT=port), "status", "9")
     assert (done.returncode, done.stdout) == (1, "")
 

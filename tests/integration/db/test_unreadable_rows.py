@@ -28,6 +28,8 @@ async def test_a_row_that_this_release_cannot_read_is_left_out_and_heals(
     login = await server.client.post("/api/v1/login", json={"user": "dnhai", "password": "demo-agent-password"})
     assert login.status == 503
     assert "connector_directory_left_out_rows 1.0" in await (await server.client.get("/metrics")).text()
+    status = await (await server.client.get("/status/12342")).json()
+    assert (status["reason"]["code"], status["extension"]["username"]) == ("user-unreadable", None)
     again = await start(database.settings(requests_per_minute=1_000_000))
     assert (await again.client.get("/api/v1/me", headers=ADMIN)).status == 200, "a start is no different"
     await database.execute("update users set user_type = 'agent' where user_id = 1795")

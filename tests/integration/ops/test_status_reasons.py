@@ -39,7 +39,19 @@ EXTENSIONS = {
     "30009": "main",
     "30010": "main",
     "30011": "owned",  # without a phone
+    "30013": "owned",
+    "30014": "owned",
+    "30015": "owned",  # without a phone
+    "30016": "owned",  # without a phone
 }
+HINTS = {
+    "30013@west": "PJSIP/30013",
+    "30013@east": "PJSIP/30014",
+    "30014@west": "PJSIP/12342",
+    "30015@west": "Custom:DND30015",
+    "30016@west": "SIP/nobody",
+}
+WITHOUT_PHONE = ("30008", "30011", "30015", "30016")
 
 
 def call_servers(pbx: Pbx) -> dict[str, CallServer]:
@@ -69,7 +81,7 @@ async def several(stormy: Pbx) -> AsyncIterator[Server]:
     await database.execute("update call_servers set credentials = 'imported' where name = 'owned'")
     for number, name in EXTENSIONS.items():
         await database.execute("insert into extensions (extension, call_server) values ($1, $2)", number, name)
-        if number not in ("30008", "30011"):
+        if number not in WITHOUT_PHONE:
             await database.execute(
                 "insert into phones (call_server, endpoint, extension, auth_username, secret, profile)"
                 " values ($1, $2, $2, $2, 'secret-of-a-test', 'sip')",
@@ -77,6 +89,9 @@ async def several(stormy: Pbx) -> AsyncIterator[Server]:
                 number,
             )
     await database.execute("update phones set missing_since = now() where extension = '30002'")
+    for name, devices in HINTS.items():
+        number, _, context = name.partition("@")
+        await asyncio.to_thread(stormy.asterisk.rx, f"dialplan add extension {number},hint,{devices} into {context}")
     async with serving(database.settings(call_servers=call_servers(stormy))) as server:
         yield server
 
@@ -119,6 +134,10 @@ async def gives(server: Server, number: str, code: str | None, within: float = 1
         ("30007", "call-server-not-in-settings", "call server elsewhere", "CONNECTOR_CALL_SERVERS__ELSEWHERE__HOST"),
         ("30008", "no-device", "has no phone", "extension create 30008"),
         ("30011", "no-device", "has no phone", "extension import"),
+        ("30013", "ambiguous-hints", "in east and west name different devices.", "OWNED__HINT_CONTEXT"),
+        ("30014", "other-device", "names PJSIP/12342, and not PJSIP/30014", "Correct the hint"),
+        ("30015", "hint-without-device", "only Custom:DND30015, and no phone is stored.", "extension import"),
+        ("30016", "endpoint-unknown", "Asterisk does not know device SIP/nobody.", "Create it in Asterisk"),
         ("30009", "not-registered", "No phone is registered as endpoint 30009.", "Start the phone."),
     ],
 )
@@ -128,8 +147,9 @@ async def test_the_reason_is_found_and_names_the_next_step(
     found = await gives(several, number, code, within=30)
     assert cause in found["reason"]["cause"]
     assert step in found["reason"]["nextStep"]
-    assert found["extension"]["state"] == ("Unavailable" if code == "not-registered" else "Unknown")
-    assert found["extension"]["live"] is (code == "not-registered")
+    is_live = code in ("not-registered", "other-device")
+    assert found["extension"]["state"] == ("Unavailable" if is_live else "Unknown")
+    assert found["extension"]["live"] is is_live
 
 
 async def test_what_a_phone_does_is_told_with_its_address_and_its_client(stormy: Pbx, several: Server) -> None:
@@ -214,8 +234,10 @@ async def test_all_of_them_are_listed_with_their_reasons(several: Server) -> Non
         "mute": (False, "class-missing"), "deaf": (False, "synchronising"), "elsewhere": (False, None),
         "gone": (False, "call-server-unreachable"),
     }  # fmt: skip
+    assert all(row["reason"] is not None for row in page["extensions"] if not row["live"])
     live = {row["extension"]: row["reason"] for row in page["extensions"] if row["live"]}
     live.pop("30012", None)  # another test's
+    assert live.pop("30014") == "other-device"
     assert live == dict.fromkeys(("12342", "12343", "30009", "30010"), "not-registered")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from service.domain.status.facts import (
     DeviceFacts,
     DeviceTrouble,
     ExtensionFacts,
+    HintFacts,
     LinkCondition,
     LinkFailure,
     Trouble,
@@ -22,6 +24,7 @@ from service.domain.status.facts import (
 from service.domain.status.link_reasons import find_link_reason
 from service.domain.status.reason import ReasonCode
 from service.domain.status.reasons import find_reason
+from tests.support.command_line import ROOT
 
 MOMENT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 LIVE = LinkCondition(call_server="main", freshness=Freshness.LIVE)
@@ -42,7 +45,14 @@ def device(
 
 
 def facts(*devices: DeviceFacts, link: LinkCondition | None = LIVE, **values: object) -> ExtensionFacts:
-    fields = {"number": "1001", "call_server": "main", "link": link, "devices": devices, **values}
+    fields = {
+        "number": "1001",
+        "local_number": "1001",
+        "call_server": "main",
+        "link": link,
+        "devices": devices,
+        **values,
+    }
     return ExtensionFacts(**fields)  # type: ignore[arg-type]
 
 
@@ -60,6 +70,7 @@ CASES = [
     (facts(READY, enabled=False), "extension-disabled", "disabled", "extension enable 1001"),
     (facts(READY, inactive_user="alice"), "user-inactive", "user alice", "user activate name:alice"),
     (facts(READY, inactive_user="O'Hara; x"), "user-inactive", "O'Hara; x", """activate 'name:O'"'"'Hara; x'"""),
+    (facts(READY, unreadable_user=7), "user-unreadable", "row of its user 7", "directory_row_unreadable"),
     (facts(READY, directory_unusable_since=MOMENT), "directory-stale", "2026-11-22T09:30:00.000Z", "PostgreSQL"),
     (
         facts(READY, link=down(LinkFailure.UNREACHABLE, "AMI at x:1 is out of reach", "nothing listens there")),
@@ -85,6 +96,24 @@ CASES = [
         "class-missing", "Why it ended.", "service check",
     ),
     (facts(READY, link=replace(LIVE, silent_since=MOMENT)), "silent", "2026-11-22T09:30:00.000Z", "recovers by itself"),
+    (
+        facts(hint=HintFacts(("east", "west"), (), ambiguous=True)),
+        "ambiguous-hints", "hints of 1001 in east and west name different devices.", "MAIN__HINT_CONTEXT",
+    ),
+    (facts(hint=HintFacts(("east",), (), ambiguous=True)), "ambiguous-hints", "reloads its dialplan", "Ask again"),
+    (
+        facts(hint=HintFacts(("east",), ("Custom:a", "Custom:b", "Custom:c"))),
+        "hint-without-device", "only Custom:a, Custom:b and Custom:c, and no phone", "extension import",
+    ),
+    (
+        facts(device(OFF, (), "PJSIP/alice"), phones=("PJSIP/1001",), hint=HintFacts(("east",), ("PJSIP/alice",))),
+        "other-device", "in east names PJSIP/alice, and not PJSIP/1001, which is stored as its phone. No phone is",
+        "Correct the hint",
+    ),
+    (
+        facts(device(OFF, ()), phones=("PJSIP/1001",), hint=HintFacts(("east",), ("PJSIP/1001",))),
+        "not-registered", "endpoint 1001", "Start the phone",
+    ),
     (facts(), "no-device", "no phone", "extension create 1001"),
     (facts(**IMPORTED), "no-device", "no hint", "extension import"),
     (facts(device(None, missing=True), **IMPORTED), "endpoint-missing", "endpoint 1001", "--remove-gone"),
@@ -140,6 +169,12 @@ def test_every_reason_is_in_the_table() -> None:
 def test_a_phone_that_answers_needs_no_reason(state: DeviceState) -> None:
     assert find_reason(facts(device(state, (ANSWERS,)))) is None
     assert find_reason(facts(device(state, None), device(OFF, ()))) is None
+
+
+def test_the_documentation_explains_every_reason_in_order() -> None:
+    section = (ROOT / "docs/operations.md").read_text().partition("| `why` | cause |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert [code for cell in cells for code in re.findall(r"`([a-z-]+)`", cell)] == [code.value for code in ReasonCode]
 
 
 def test_what_has_to_be_mended_first_is_told_first() -> None:

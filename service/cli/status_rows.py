@@ -1,0 +1,114 @@
+"""What `status` prints: rows, sentences, and the form of a stored extension."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from service.domain.models import device_of
+
+Json = Mapping[str, Any]
+MAX_CELL = 40
+"""Maximum length of a text in a table that a stranger chooses, such as a user agent."""
+COLUMNS = (
+    *("extension", "user", "call server", "state", "live", "since", "devices", "address", "client", "presence", "why"),
+)
+DEVICE_COLUMNS = ("device", "state", "live", "counted", "registrations", "label", "auth username", "missing")
+CONTACT_COLUMNS = ("registered as", "address", "client", "expires", "answers", "round trip")
+_LIVE_FIELDS = (
+    *("state", "live", "reason", "since", "registered", "reachable", "address", "userAgent", "presence", "message"),
+)
+
+
+def extension_row(status: Json) -> dict[str, Any]:
+    """Return an extension's row; its columns are COLUMNS."""
+    return {
+        "extension": status["extension"],
+        "user": _short(status["username"]),
+        "call server": status["callServer"],
+        "state": status["state"],
+        "live": status["live"],
+        "since": _seconds(status["since"]),
+        "devices": _short(" ".join(status["devices"]) or None),
+        "address": status["address"],
+        "client": _short(status["userAgent"]),
+        "presence": status["presence"],
+        "why": status["reason"],
+    }
+
+
+def summary(page: Json) -> Iterator[str]:
+    """Return a line per call server, and one about PostgreSQL if memory is not its content."""
+    for server in page["callServers"] or ():
+        counts = f"{server['extensions']} extensions, {server['liveExtensions']} live, "
+        counts += f"{server['registeredExtensions']} registered."
+        if not server["inSettings"]:
+            yield f"{server['name']}: not in the settings. {counts}"
+            continue
+        reason = server["reason"]
+        why = f" {reason['cause']} {reason['nextStep']}" if reason is not None else ""
+        yield (
+            f"{server['name']} ({server['credentials']}): {server['freshness']} since {_seconds(server['since'])}. "
+            f"{counts}{why}"
+        )
+    yield from directory_lines(page)
+
+
+def directory_lines(answer: Json) -> Iterator[str]:
+    """Return the line about PostgreSQL, if memory is not its content."""
+    directory = answer["directory"]
+    if directory["freshness"] != "live":
+        yield (
+            f"PostgreSQL: {directory['freshness']}, nothing later than {_seconds(directory['staleSince'])} is known. "
+            "The log names the error."
+        )
+
+
+def device_row(device: Json) -> dict[str, Any]:
+    """Return a device's row; its columns are DEVICE_COLUMNS."""
+    phone = device["phone"] or {}
+    return {
+        "device": device["device"],
+        "state": device["state"],
+        "live": device["live"],
+        "counted": device["counted"],
+        "registrations": None if device["contacts"] is None else len(device["contacts"]),
+        "label": _short(phone.get("label") or None),
+        "auth username": phone.get("authUsername"),
+        "missing": phone.get("missing"),
+    }
+
+
+def contact_row(device: Json, contact: Json) -> dict[str, Any]:
+    """Return a registration's row; its columns are CONTACT_COLUMNS."""
+    round_trip = contact["roundTripMs"]
+    return {
+        "registered as": device["device"],
+        "address": contact["address"],
+        "client": contact["userAgent"],
+        "expires": _seconds(contact["expiresAt"]),
+        "answers": contact["reachable"],
+        "round trip": None if round_trip is None else f"{round_trip:.1f} ms",
+    }
+
+
+def without_live(stored: Json) -> dict[str, Any]:
+    """Return a stored extension in the form of `GET /status`; what only a running service knows is null."""
+    return {
+        "extension": stored["extension"],
+        "callServer": stored["call_server"],
+        "enabled": stored["enabled"],
+        "userId": stored["uid"],
+        "username": stored["username"],
+        "devices": [device_of(endpoint) for endpoint in stored["endpoints"]],
+        **dict.fromkeys(_LIVE_FIELDS),
+    }
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
+
+
+def _seconds(moment: str | None) -> str | None:
+    """Return an RFC 3339 time without its milliseconds."""
+    return None if moment is None else f"{moment.partition('.')[0].rstrip('Z')}Z"
