@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
 
 from panoramisk.message import Message
 
@@ -19,16 +20,21 @@ from service.domain.hints import parse_hint
 from service.domain.imports.endpoints import DialplanHint, Endpoint, EndpointAuth
 from service.domain.imports.source import ENDPOINT
 from service.errors import CallServerUnavailable
-from service.slices import map_in_slices
 
 BOOT_DEADLINE = 30.0
 """Seconds that an import waits for FullyBooted."""
 PING_DEADLINE = 5.0
 PIPELINED = 20
 """Endpoints requested at one time. It bounds what is parsed in one turn of the event loop."""
-_EMPTY = ("No endpoints found", "No dialplan hints are available", "Invalid/unknown command")
+_EMPTY = (
+    "No endpoints found",
+    "No dialplan hints are available",
+    "Invalid/unknown command",
+    "Unable to retrieve endpoint",
+)
 """How Asterisk's error begins when a list has no items, or when the module that has the list is not loaded."""
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Called with the number of endpoints that were read, and of all."""
 
@@ -44,9 +50,31 @@ class CountedList(ListAction):
         super().__init__(headers)
         self.messages: list[Message] = []
 
+    @property
+    def count(self) -> int:
+        """Number of items that have arrived."""
+        return len(self.messages)
+
     def add_item(self, message: Message) -> None:
         if message.event and message.eventlist != "Complete":
             self.messages.append(message)
+
+
+class ParsedList(CountedList, Generic[T]):
+    """A long list, of which only what `parse` makes of each event is kept, in `parsed`."""
+
+    def __init__(self, headers: dict[str, str], parse: Callable[[Message], T]) -> None:
+        super().__init__(headers)
+        self.parsed: list[T] = []
+        self._parse = parse
+
+    @property
+    def count(self) -> int:
+        return len(self.parsed)
+
+    def add_item(self, message: Message) -> None:
+        if message.event and message.eventlist != "Complete":
+            self.parsed.append(self._parse(message))
 
 
 async def read_pbx(
@@ -82,13 +110,15 @@ async def read_endpoints(client: AmiClient, on_progress: Progress = lambda done,
 
 async def read_hints(client: AmiClient) -> list[DialplanHint]:
     """Read all hints of the dialplan."""
-    messages = await _list(client, CountedList({"Action": "ExtensionStateList"}), "reporting")
-    return await map_in_slices(_parse_hint, messages)
+    action = ParsedList({"Action": "ExtensionStateList"}, _parse_hint)
+    await _send(client, action, "reporting")
+    return action.parsed
 
 
 async def _list_endpoints(client: AmiClient) -> list[Endpoint]:
-    messages = await _list(client, CountedList({"Action": "PJSIPShowEndpoints"}), "system")
-    return await map_in_slices(_parse_listed, messages)
+    action = ParsedList({"Action": "PJSIPShowEndpoints"}, _parse_listed)
+    await _send(client, action, "system")
+    return action.parsed
 
 
 def _parse_listed(message: Message) -> Endpoint:
@@ -97,15 +127,15 @@ def _parse_listed(message: Message) -> Endpoint:
 
 async def _read_endpoint(client: AmiClient, name: str) -> Endpoint:
     action = CountedList({"Action": "PJSIPShowEndpoint", "Endpoint": name})
-    messages = await _list(client, action, "system")
-    endpoint = parse_endpoint(messages)
+    await _send(client, action, "system")
+    endpoint = parse_endpoint(action.messages)
     if endpoint is None or endpoint.name != name:
         raise ListIncomplete(f"endpoint {name} vanished while the endpoints were read")
     return endpoint
 
 
-async def _list(client: AmiClient, action: CountedList, needed: str) -> list[Message]:
-    """Send a list action; returns its events. `needed` is the write class that it takes."""
+async def _send(client: AmiClient, action: CountedList, needed: str) -> None:
+    """Send a list action and check that its list is whole. `needed` is the write class that it takes."""
     try:
         last = await client.send_list(action, LIST_DEADLINE)
     except ActionNotPermitted as error:
@@ -113,16 +143,11 @@ async def _list(client: AmiClient, action: CountedList, needed: str) -> list[Mes
     if last.response == "Error":
         message = header_text(last, "Message")
         if message.startswith(_EMPTY):
-            return []
-        if message.startswith("Unable to retrieve endpoint"):
-            return []
+            return
         raise CallServerUnavailable(f"AMI refuses {action['Action']}: {message}")
-    count = header_text(last, "ListItems")
-    if count != str(len(action.messages)):
-        raise ListIncomplete(
-            f"Asterisk sent {len(action.messages)} of {count or 'unknown'} items of {action['Action']}"
-        )
-    return action.messages
+    told = header_text(last, "ListItems")
+    if told != str(action.count):
+        raise ListIncomplete(f"Asterisk sent {action.count} of {told or 'unknown'} items of {action['Action']}")
 
 
 def parse_endpoint(messages: Iterable[Message]) -> Endpoint | None:

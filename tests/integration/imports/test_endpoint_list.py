@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable
-from time import perf_counter
+from time import perf_counter, process_time
 
 import pytest
 
@@ -59,6 +60,26 @@ async def test_1_000_extensions_of_a_freepbx_are_read_in_seconds(freepbx_like: E
     assert {number: names[number] for number in ("1001", "1002", "1003")} == {
         number: name_of(number) for number in ("1001", "1002", "1003")
     }
+
+
+async def test_reading_1_000_endpoints_does_not_hold_the_event_loop(freepbx_like: ExistingPbx) -> None:
+    """By the processor time of this process between two turns of the loop: the machine may be busy with others."""
+    held: list[float] = []
+
+    async def measure() -> None:
+        while True:
+            began = process_time()
+            await asyncio.sleep(0)
+            held.append(process_time() - began)
+
+    measuring = asyncio.create_task(measure())
+    gc.disable()  # it would search all objects of the test process
+    try:
+        await read_pbx(*accounts(freepbx_like))
+    finally:
+        gc.enable()
+        measuring.cancel()
+    assert max(held) < 0.015
 
 
 @pytest.mark.parametrize("shape", ["vanilla_like", "mikopbx_like", "chan_sip_like"])
