@@ -160,6 +160,14 @@ class Phone:
         """Answer the ringing call."""
         self._command("accept")
 
+    def hold(self) -> None:
+        """Put the call on hold."""
+        self._command("hold")
+
+    def resume(self) -> None:
+        """Take the call off hold."""
+        self._command("resume")
+
     def hangup(self) -> None:
         self._command("hangup")
 
