@@ -37,7 +37,12 @@ def add_to(commands: Any) -> None:
     parser.add_argument("extension", help=NUMBER_OR_ENDPOINT)
     person_argument(parser)
     for name, help_, change, message in (
-        ("unassign", "unassign an extension; its password changes", extensions.unassign, "Unassigned extension {}."),
+        (
+            "unassign",
+            "unassign an extension; its password changes, unless Asterisk owns it",
+            extensions.unassign,
+            "Unassigned extension {}.",
+        ),
         ("enable", "allow an extension to register", _enable, "Enabled extension {}."),
         ("disable", "forbid an extension to register", _disable, "Disabled extension {}."),
     ):

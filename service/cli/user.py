@@ -33,8 +33,16 @@ def add_to(commands: Any) -> None:
     for name, help_, run in (
         ("passwd", "set a new password, read from standard input", _passwd),
         ("activate", "allow a user to log in", _activate),
-        ("deactivate", "forbid a user to log in, revoke their tokens and disconnect their phone", _deactivate),
-        ("delete", "delete a user; their extension is unassigned and gets a new password", _delete),
+        (
+            "deactivate",
+            "forbid a user to log in, revoke their tokens and, unless Asterisk owns it, disconnect their phone",
+            _deactivate,
+        ),
+        (
+            "delete",
+            "delete a user; their extension is unassigned and gets a new password, unless Asterisk owns it",
+            _delete,
+        ),
     ):
         person_argument(add(name, help_, run))
     parser = add("auth-ip", "set the networks that a user may log in from; without any, all are allowed", _auth_ip)

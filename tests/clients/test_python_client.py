@@ -19,15 +19,16 @@ from asterisk_connector_client.api.registration import get_connector_extension_g
 from asterisk_connector_client.models import LoginAnswer, Picture, RegistrationInfo, UserLogin
 
 base = sys.argv[1]
-login = post_login.sync(client=Client(base), body=UserLogin("dnhai", "demo-agent-password"))
+with Client(base) as client:
+    login = post_login.sync(client=client, body=UserLogin("dnhai", "demo-agent-password"))
 assert isinstance(login, LoginAnswer), login
 uid = login.data.user_id
-client = AuthenticatedClient(
+with AuthenticatedClient(
     base, token=login.data.auth_token, prefix="", auth_header_name="X-Auth-Token", headers={"X-User-Id": uid}
-)
-info = by_id.sync(client=client, id=uid)
-assert isinstance(info, RegistrationInfo), info
-presence = get_presence.sync(client=client, extension=[info.extension_details.extension])
+) as own:
+    info = by_id.sync(client=own, id=uid)
+    assert isinstance(info, RegistrationInfo), info
+    presence = get_presence.sync(client=own, extension=[info.extension_details.extension])
 assert isinstance(presence, Picture), presence
 (item,) = presence.presence
 print(info.extension_details.extension, info.extension_details.state, item.state, item.registered)

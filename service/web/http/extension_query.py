@@ -30,5 +30,6 @@ class ExtensionQuery(msgspec.Struct, frozen=True):
 
 EXTENSION = QueryOrJson(ExtensionQuery, RocketChat)
 PhoneId = Annotated[
-    int, Meta(ge=0, description="ID of another phone of the same extension. Default: the phone that registers first.")
+    Annotated[int, Meta(ge=0)] | None,
+    Meta(description="ID of another phone of the same extension. Default: the one that is meant for a softphone."),
 ]

@@ -15,7 +15,7 @@ from service.credentials import token_hash
 from service.domain.directory import Directory
 from service.domain.models import Person
 from service.domain.presence.scope import Changes, Scope
-from service.domain.presence.visibility import may_see
+from service.domain.presence.visibility import may_see, sees_all
 from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH, SETTINGS
 from service.web.auth.authentication import (
@@ -126,8 +126,12 @@ def build_scope(request: web.Request, person: Person, filters: Filters) -> Scope
 
 
 def named_number(directory: Directory, person: Person, name: str) -> str:
-    """The number of the extension that a caller named by number or endpoint; the name itself if there is none yet."""
-    found = directory.find_extension(name, person)
+    """The number of the extension that a caller named by number or endpoint; the name itself if there is none yet.
+
+    Who sees only their own extension means that one, even if an endpoint of it is named like another's number.
+    """
+    own = None if sees_all(person) else directory.extension_of(person.uid)
+    found = own if own is not None and own.answers_to(name) else directory.find_extension(name, person)
     return found.number if found is not None else name
 
 

@@ -39,13 +39,13 @@ class RegistrationQuery(msgspec.Struct, frozen=True):
 
     id: Annotated[str, Meta(min_length=1, description="User ID (17 characters). May also be sent in a JSON body.")]
     wait: Wait = 0.0
-    phone: PhoneId | None = None
+    phone: PhoneId = None
 
 
 class ExtensionRegistrationQuery(ExtensionQuery, frozen=True):
     """The extension whose registration info is requested."""
 
-    phone: PhoneId | None = None
+    phone: PhoneId = None
 
 
 BY_EXTENSION_QUERY = QueryOrJson(ExtensionRegistrationQuery, RocketChat)

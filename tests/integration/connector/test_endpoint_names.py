@@ -86,6 +86,13 @@ async def test_a_number_comes_before_an_endpoint_of_the_same_name(server: Server
     assert (body["extension"], body["password"]) == ("12342", "my$up3erP@ssw0rd")
     _, body = await asked(server, "presence/12342")
     assert body["presence"]["callServer"] == "main"
+    # A client cannot mean anybody else's.
+    own = await server.headers_of(HOLDER_ID, HOLDER_UID)
+    _, body = await asked(server, "presence/12342", own)
+    assert (body["presence"]["extension"], body["presence"]["callServer"]) == ("1005", "pbx")
+    _, body = await asked(server, "presence", own, extension="12342")
+    assert [item["extension"] for item in body["presence"]] == ["1005"]
+    assert (await asked(server, QUEUES[0], own, extension="12342"))[0] == 503
 
 
 @pytest.mark.parametrize("name", ["alice-login", "ALICE", "alic", "al%00ice", "alice%0D%0A", "%25", "b%C3%BCro"])

@@ -180,6 +180,31 @@ def test_every_error_has_an_example_that_is_as_it_is_described(method: str, path
                 check(content["schema"], each["value"])
 
 
+@pytest.mark.parametrize(("call", "refusals"), [("create", 1), ("update", 2), ("delete", 1)])
+def test_what_asterisk_owns_is_described_with_each_place_where_it_is_changed(call: str, refusals: int) -> None:
+    answer = responses(DOCUMENT["paths"][f"/api/v1/connector.extension.{call}"]["post"])["409"]
+    examples = [each["value"]["error"] for name, each in answer["content"]["application/json"]["examples"].items()
+                if name.startswith("OwnedByAsterisk")]  # fmt: skip
+    assert len(set(examples)) == refusals
+    assert all("its configuration, then run extension import --call-server pbx" in each for each in examples)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", "/api/v1/connector.extension.create"),
+        ("post", "/api/v1/connector.extension.update"),
+        ("post", "/api/v1/omnichannel/agent/extension"),
+        ("delete", "/api/v1/omnichannel/agent/extension/{username}"),
+        ("patch", "/v1/user/{user_id}"),
+        ("delete", "/user/{user_id}"),
+    ],
+)
+def test_a_change_that_leaves_a_password_valid_has_a_header_that_says_so(method: str, path: str) -> None:
+    assert "X-Unrevoked-Endpoints" in responses(DOCUMENT["paths"][path][method])["200"]["headers"]
+    assert DOCUMENT["components"]["headers"]["X-Unrevoked-Endpoints"]["required"] is False
+
+
 def test_an_error_whose_shape_is_not_described_is_not_described_wrongly() -> None:
     with pytest.raises(ValueError, match="no envelope fits"):
         error_schemas.envelope_of({"success": False, "error": "x", "new": 1})
