@@ -21,7 +21,7 @@ MAX_INTERVAL = 10.0
 """Maximum seconds between two lists that events ask for. The interval doubles while lists find nothing new."""
 LIST_DUTY_FACTOR = 20
 """The interval after a slow list is at least this many times its duration."""
-SLICE = 500
+SLICE = 200
 """Numbers handled per turn of the event loop."""
 
 

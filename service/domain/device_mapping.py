@@ -126,7 +126,9 @@ class DeviceMapping:
 
     def read(self, extension: Extension) -> Reading:
         """Return an extension's current state: its devices' as one, and not live if one of them is not."""
-        devices = self.devices_of(extension)
+        devices = self._devices.get(extension.number)
+        if devices is None:
+            devices = self.devices_of(extension)
         if len(devices) == 1:
             return self._states.read(devices[0])
         return combined_reading(map(self._states.read, devices)) or self._unmapped()

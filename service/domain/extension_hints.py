@@ -12,10 +12,9 @@ The statuses follow list and events by the snapshot rule. They are Asterisk's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from service.domain.hints import AMBIGUOUS, ParsedHint, parse_hint
-from service.domain.snapshot_map import SnapshotMap
 
 HintKey = tuple[str, str]
 """A number and the context of its hint."""
@@ -53,7 +52,8 @@ class ExtensionHints:
     def __init__(self, context: str | None = None) -> None:
         self._context = context
         self._texts: Texts = {}
-        self._statuses = SnapshotMap[HintKey, int]()
+        self._statuses: dict[HintKey, int] = {}
+        self._events: dict[HintKey, int] = {}  # newest status per hint since the snapshot began
 
     def __len__(self) -> int:
         return sum(map(len, self._texts.values()))
@@ -62,13 +62,15 @@ class ExtensionHints:
 
     def begin_snapshot(self) -> HintList:
         """Begin a snapshot: the list is about to be requested, and fills the object that is returned."""
-        self._statuses.begin_snapshot()
+        self._events = {}
         return HintList(self._texts)
 
     def end_snapshot(self, listed: HintList) -> Texts:
         """End a snapshot: the Pong that closes its window has been read. Returns the texts before it."""
         before, self._texts = self._texts, listed.texts
-        self._statuses.end_snapshot(listed.statuses)
+        self._statuses = listed.statuses
+        self._statuses.update((key, status) for key, status in self._events.items() if key in self._statuses)
+        self._events = {}
         return before
 
     def apply(self, number: str, context: str, text: str, status: int) -> bool:
@@ -78,12 +80,13 @@ class ExtensionHints:
         if known is None or status < 0 or not _is_same(text, known):
             return True
         repeated = self._statuses.get(key) == status
-        self._statuses.apply(key, status)
+        self._statuses[key] = self._events[key] = status
         return repeated
 
     def lost(self) -> None:
         """Forget the statuses: the link is lost. The texts stay until the next list; no state is live meanwhile."""
-        self._statuses.lost()
+        self._statuses = {}
+        self._events = {}
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -113,9 +116,10 @@ class ExtensionHints:
         """Return those of the numbers whose hints differ from the texts `before`."""
         return {number for number in numbers if self._texts.get(number) != before.get(number)}
 
-    def numbers(self, before: Texts) -> list[str]:
-        """Return all numbers that have a hint, or had one before."""
-        return list(self._texts.keys() | before.keys())
+    def numbers(self, before: Texts) -> Iterator[str]:
+        """Iterate over all numbers that have a hint, or had one before. A snapshot may not end meanwhile."""
+        yield from self._texts
+        yield from (number for number in before if number not in self._texts)
 
     def items(self) -> Iterable[tuple[HintKey, str]]:
         """Return all hints whose text is known."""

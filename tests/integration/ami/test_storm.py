@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from local.baresip import Phone, PhoneError
+from service.ami.link import Link
 from service.cli.demo import SIP_PASSWORD
+from service.domain.combined_state import combined_state, extension_status
+from service.domain.models import DeviceState, Extension
 from tests.support.ami import Ami, Answer, logged_in
 from tests.support.cutter import Cutter, cutting
+from tests.support.dialplan import CONTEXT, hint_statuses, hinted
 from tests.support.eventually import eventually
 from tests.support.links import Watch, agrees, live, storm
 from tests.support.pbx import Pbx
@@ -23,6 +28,10 @@ PIPELINED = size("pipelined", 500, 5_000)
 DEVICES = [f"Custom:storm{number}" for number in range(100)]
 STATES = ("NOT_INUSE", "INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD", "UNAVAILABLE", "INVALID")
 OTHER = "70001"
+BOTH = Extension("71100", "main", True, None, "71100")
+"""It has no phone of its own: its hint names the two that call each other."""
+HINTS = {f"720{number:02}": f"{DEVICES[number]}&{DEVICES[-1 - number]}" for number in range(50)}
+HINTS[BOTH.number] = f"PJSIP/12342&PJSIP/{OTHER}"
 
 
 class Phones:
@@ -59,7 +68,7 @@ async def trouble(pbx: Pbx, cutter: Cutter) -> None:
     """The line is cut, held or left alone, or Asterisk reloads, at moments of chance."""
     while True:
         await asyncio.sleep(random.uniform(0, 0.1))
-        what = random.randrange(5)
+        what = random.randrange(6)
         if what == 0:
             cutter.cut()
         elif what == 1:
@@ -70,6 +79,21 @@ async def trouble(pbx: Pbx, cutter: Cutter) -> None:
             cutter.resume()
         elif what == 3:
             await asyncio.to_thread(pbx.asterisk.rx, "module reload res_pjsip.so")
+        elif what == 4:
+            await asyncio.to_thread(pbx.asterisk.rx, "dialplan reload")
+
+
+async def hints_agree(link: Link, ami: Ami) -> None:
+    """Wait until Asterisk's own status of each hint is the link's, and what the states of its devices give."""
+    told = await hint_statuses(ami)
+    assert told.keys() == HINTS.keys()
+
+    def ours(number: str) -> tuple[int | None, int]:
+        states = [link.states.get(device) or DeviceState.UNKNOWN for device in HINTS[number].split("&")]
+        return link.hints.status((number, CONTEXT)), extension_status(combined_state(states))
+
+    del told[BOTH.number]  # its phones go on
+    await eventually(lambda: all(ours(number) == (status, status) for number, status in told.items()))
 
 
 async def calm(task: asyncio.Task[None]) -> None:
@@ -77,6 +101,13 @@ async def calm(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.fixture
+def hints(stormy: Pbx) -> Iterator[None]:
+    with hinted(stormy, HINTS):
+        yield
+
+
+@pytest.mark.usefixtures("hints")
 @pytest.mark.timeout(120 + EVENTS // 500)
 async def test_at_rest_the_map_is_what_asterisk_lists_after_any_storm(
     stormy: Pbx, watch: Watch, record_property: Record
@@ -88,7 +119,7 @@ async def test_at_rest_the_map_is_what_asterisk_lists_after_any_storm(
     )
     phones, began, rests = Phones(stormy), time.monotonic(), 0
     async with cutting(stormy.asterisk.config.ami_port) as cutter, storm(stormy) as ami:
-        link = watch(stormy, port=cutter.port, want=("12342", "12343", OTHER))
+        link = watch(stormy, port=cutter.port, want=("12342", "12343", OTHER, BOTH))
         await live(link)
         calling = asyncio.create_task(phones.run())
         done = 0
@@ -106,10 +137,17 @@ async def test_at_rest_the_map_is_what_asterisk_lists_after_any_storm(
             await eventually(
                 lambda: listed.items() <= {name: state.name for name, state in link.states.items()}.items()  # noqa: B023
             )
+            await hints_agree(link, ami)
             done, rests = done + PIPELINED, rests + 1
         phones.stopping = True
         await calling
         await agrees(link, ami, within=30)
+        assert link.devices_of(BOTH) == tuple(HINTS[BOTH.number].split("&"))
+        both = link.read(BOTH)
+        assert both.live
+        assert extension_status(both.state) == (await hint_statuses(ami))[BOTH.number]
+        assert await link.hint_comparison._find([key for key, _ in link.hints.items()]) == set()
+        assert link.hint_comparison.differences == 0
         facts = link.facts
     record_property(
         "measured",
