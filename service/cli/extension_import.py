@@ -40,7 +40,7 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> None:
         log_import(name, "ami" if arguments.from_ami is not None else "csv", planned, options)
     heading = [*read.notices, *lines(planned, options, applied=arguments.apply)]
     report = {"call_server": name, "applied": arguments.apply, **facts(planned, options)}
-    arguments.out.report(heading, rows(planned, options), ("change", "extension", "endpoint", "detail"), report)
+    arguments.out.report(heading, rows(planned), ("change", "extension", "endpoint", "detail"), report)
 
 
 def _imported_server(settings: Settings, name: str) -> CallServer:

@@ -56,7 +56,11 @@ update phones set missing_since = now() where call_server = $1 and endpoint = an
 update phones set missing_since = null where call_server = $1 and endpoint = any($2)
 
 -- name: delete_phones
-delete from phones where call_server = $1 and endpoint = any($2)
+-- The copy of an own phone's secret goes with it.
+with deleted as (
+    delete from phones where call_server = $1 and endpoint = any($2) returning extension, endpoint
+)
+update extensions as e set secret = null from deleted as d where e.extension = d.extension and d.endpoint = d.extension
 
 -- name: delete_extensions
 delete from extensions where call_server = $1 and extension = any($2)

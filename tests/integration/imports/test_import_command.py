@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from time import perf_counter
@@ -117,7 +118,7 @@ def test_gone_phones_are_marked_and_unmarked_and_removed_on_demand(run: Run, dat
     assert counts(run(HEADER + ADA + ALICE + many, "--json", "--apply")) == {"returned": 1, "unchanged": 22}
     assert column(database, "endpoint", missing=True) == []
 
-    assert counts(run(HEADER + ADA + many, "--json", "--apply", "--remove-gone"))["removed_phones"] == 1
+    assert counts(run(HEADER + ADA + many, "--json", "--apply", "--remove-gone"))["gone_phones"] == 1
     assert column(database, "extension")[1:] == [str(number) for number in range(2000, 2020)]
 
 
@@ -130,12 +131,24 @@ def test_more_than_a_tenth_is_removed_only_with_yes(run: Run, database: TestData
         assert "--remove-gone would remove 2 of 3 phones, more than 10%" in done.stderr
     assert dump(database) == before
     assert counts(run(HEADER + ADA, "--json", "--remove-gone", "--apply", "--yes")) == {
-        "removed_phones": 2,
-        "removed_extensions": 1,
+        "gone_phones": 2,
+        "gone_extensions": 1,
         "newly_missing": 2,
         "unchanged": 1,
     }
     assert column(database, "endpoint") == ["1001"]
+
+
+def test_no_copy_of_a_secret_is_left_when_a_phone_is_removed_or_moves(run: Run, database: TestDatabase) -> None:
+    def copies() -> dict[str, str | None]:
+        query = "select extension, secret from extensions where call_server = $1"
+        return dict(tuple(row) for row in asyncio.run(database.rows(query, NAME)))
+
+    run("extension,endpoint,secret\n1001,1001,secret-of-ada-1\nalice,alice,secret-of-alice\n", "--apply")
+    assert copies() == {"1001": "secret-of-ada-1", "alice": "secret-of-alice"}
+    moved = "extension,endpoint,secret\n1005,alice,secret-of-alice\n1001,991001,secret-of-twin-1\n"
+    run(moved, "--apply", "--remove-gone", "--yes")
+    assert copies() == {"1001": None, "1005": None}
 
 
 def test_a_file_without_secrets_watches_extensions_and_touches_no_phone(run: Run, database: TestDatabase) -> None:
@@ -169,9 +182,10 @@ def test_a_wrong_line_in_the_middle_of_20_000_is_named_and_nothing_is_applied(ru
     assert "line 10001: an extension is 1 to 40 of" in done.stderr
     assert dump(database) == before
     began = perf_counter()
-    assert counts(run("\n".join(["extension,secret", *rows]), "--json", "--apply"))["new_phones"] == 20_000
+    text = "\n".join(["extension,secret", *rows])
+    assert counts(run(text, "--json", "--apply", "--with-users"))["new_people"] == 20_000
     assert perf_counter() - began < 60
-    assert counts(run("\n".join(["extension,secret", *rows]), "--json", "--apply")) == {"unchanged": 20_000}
+    assert counts(run(text, "--json", "--apply", "--with-users")) == {"unchanged": 20_000}
 
 
 def test_a_failure_in_the_middle_rolls_everything_back(run: Run, database: TestDatabase) -> None:
@@ -188,6 +202,46 @@ def test_a_failure_in_the_middle_rolls_everything_back(run: Run, database: TestD
     done = run(HEADER + ADA.replace("of-ada", "of-eve") + ALICE, "--apply", "--with-users", "--remove-gone", "--yes")
     assert (done.returncode, "terminated in the middle" in done.stderr) == (1, True)
     assert dump(database) == before
+
+
+def test_people_are_created_or_assigned_and_nobody_loses_anything(run: Run, database: TestDatabase) -> None:
+    """`nophone` of the demo has no extension, `dnhai` has one, `inactive` is deactivated."""
+    text = (
+        "extension,secret,user,email,name\n"
+        "2001,a-secret-of-2001,Zoë,zoe@example.com,Zoë Z\n"
+        "2002,a-secret-of-2002,NOPHONE,,\n"
+        "2003,a-secret-of-2003,dnhai,,\n"
+        "2004,a-secret-of-2004,inactive,,\n"
+        "2005,a-secret-of-2005,ÁDA,,\n"
+        "2006,a-secret-of-2006,a\u0301da,,\n"
+        "2007,a-secret-of-2007,new,DNHAI@example.com,\n"
+        "2008,a-secret-of-2008,,,\n"
+    )
+    before = dump(database)
+    told = facts(run(text, "--json", "--apply", "--with-users"))
+    assert [(one["extension"], one["detail"]) for one in told["new_people"]] == [("2001", "Zoë"), ("2008", "2008")]
+    assert [(one["extension"], one["detail"]) for one in told["assigned_people"]] == [("2002", "nophone")]
+    assert {one["extension"]: one["detail"] for one in told["without_person"]} == {
+        "2003": "dnhai has extension 12342 already",
+        "2004": "inactive is deactivated",
+        "2005": "the source names ÁDA for several extensions",
+        "2006": "the source names áda for several extensions",
+        "2007": "DNHAI@example.com is the e-mail of dnhai",
+    }
+    after = dump(database)
+    assert after["users"][: len(before["users"])] == before["users"]
+    assert [row[1:] for row in after["users"][len(before["users"]) :]] == [
+        ("Zoë", "Zoë Z", "zoe@example.com", "", "agent", True),
+        ("2008", None, None, "", "agent", True),
+    ]
+    holders = {row[0]: row[4] for row in after["extensions"]}
+    assert {number: holders[number] for number in ("12342", "12343")} == {
+        row[0]: row[4] for row in before["extensions"] if row[0] in ("12342", "12343")
+    }
+    assert sum(holders[str(number)] is not None for number in range(2001, 2009)) == 3
+    again = facts(run(text, "--json", "--apply", "--with-users"))
+    assert (again["new_people"], again["assigned_people"]) == ([], [])
+    assert dump(database) == after
 
 
 def test_a_managed_call_server_is_refused_with_what_to_set(run: Run, database: TestDatabase) -> None:
