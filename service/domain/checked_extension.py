@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.domain.models import device_of
@@ -19,6 +18,7 @@ class CheckedExtension:
     missing: frozenset[str] = frozenset()
     """The endpoints that the last import did not find."""
 
-    def devices(self, hinted: Iterable[str] = ()) -> tuple[str, ...]:
-        """The devices of its phones, and those that a hint adds."""
-        return tuple(dict.fromkeys([*map(device_of, self.endpoints), *hinted]))
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices of its phones."""
+        return tuple(map(device_of, self.endpoints))

@@ -22,6 +22,8 @@ LONG = (
     "tests/integration/server/test_schemathesis.py",
     "tests/integration/db/test_database_answers.py",
     "tests/integration/auth/test_login_limits.py",
+    "tests/integration/existing/test_documentation.py",
+    "tests/integration/existing/test_lie_checker.py",
 )
 """The modules that take longest. One that is missing here costs time, nothing else."""
 MOST_PROCESSES = 16

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from service.ami.accounts import Account
 from service.ami.client import ActionNotPermitted, ActionUnknown, AmiClient, AmiLoginRefused
 from service.ami.connection import connect
-from service.ami.diagnostics import device_checks, function_probes, inventory_checks
+from service.ami.diagnostics import device_checks, function_probes, hint_devices, inventory_checks
 from service.ami.diagnostics.account_checks import (
     SHOW_FUNCTION_MODULES,
     check_credentials,
@@ -20,10 +20,10 @@ from service.ami.diagnostics.account_checks import (
     refusal,
 )
 from service.ami.diagnostics.event_watch import EventWatch, watch
-from service.ami.diagnostics.hint_devices import read_hint_devices
 from service.ami.diagnostics.privileges import check_read_classes, check_write_class
 from service.ami.unreachable_reasons import AmiUnreachable
 from service.domain.checked_extension import CheckedExtension
+from service.domain.extension_hints import ExtensionHints
 from service.domain.models import PJSIP, Credentials, DeviceState, Finding
 from service.errors import CallServerUnavailable
 from service.settings import CallServer
@@ -119,7 +119,7 @@ async def _check_devices(
     try:
         listed = await connection.device_states()
         await connection.qualify("none")
-        hinted = await read_hint_devices(connection, subject.server.hint_context)
+        hints = await hint_devices.read_hints(connection, subject.server.hint_context)
     except ActionNotPermitted as error:
         yield Finding(part, str(error), f"manager.conf: [{username}] needs write = reporting")
         return
@@ -127,17 +127,14 @@ async def _check_devices(
         yield Finding(part, str(error), "modules.conf: load = res_manager_devicestate.so")
         return
     yield Finding(part, f"lists its devices ({len(listed)}) and qualifies phones")
-    count = inventory_checks.count_endpoints(listed)
-    yield inventory_checks.report_count(part, count, subject.options.expected_endpoints)
-    devices = _devices(subject, hinted)
+    devices = {
+        extension.number: hint_devices.devices_of(extension, hints, is_managed=not subject.is_imported)
+        for extension in subject.extensions
+    }
     wanted = {device for named in devices.values() for device in named}
     states = await device_checks.read_states(connection, listed, wanted)
-    for finding in device_checks.report_states(part, devices, states, _imported_remedy(subject)):
+    for finding in _report_inventory(subject, listed, hints, devices, states):
         yield finding
-    if subject.is_imported:
-        account = subject.server.credentials_username
-        for finding in inventory_checks.report_import(part, subject.name, account, subject.extensions, hinted):
-            yield finding
     ours = [device.removeprefix(PJSIP) for device, state in states.items() if _is_endpoint(device, state)]
     if ours:
         known = await connection.contact_ids(ours[0]) is not None
@@ -150,11 +147,23 @@ async def _check_devices(
         yield finding
 
 
-def _devices(subject: _Subject, hinted: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The devices by extension: those of its phones, and those of its hint that Asterisk's own configuration names."""
-    return {
-        extension.number: extension.devices(hinted.get(extension.local_number, ())) for extension in subject.extensions
-    }
+def _report_inventory(
+    subject: _Subject,
+    listed: Mapping[str, DeviceState],
+    hints: ExtensionHints,
+    devices: device_checks.Devices,
+    states: device_checks.States,
+) -> Iterator[Finding]:
+    """Compare what Asterisk has with what is stored."""
+    part, name, extensions = subject.part, subject.name, subject.extensions
+    count = inventory_checks.count_endpoints(listed)
+    yield inventory_checks.report_count(part, count, subject.options.expected_endpoints)
+    yield from hint_devices.report_ambiguous(part, name, extensions, hints)
+    yield from device_checks.report_states(part, devices, states, _imported_remedy(subject))
+    if subject.is_imported:
+        dialled = hint_devices.dialled_devices(hints)
+        account = subject.server.credentials_username
+        yield from inventory_checks.report_import(part, name, account, extensions, dialled)
 
 
 def _endpoints(subject: _Subject) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from panoramisk.message import Message
 
 from service.ami.client import AmiClient
-from service.ami.diagnostics.hint_devices import read_hint_states
+from service.ami.diagnostics.hint_devices import read_hint_statuses
 from service.domain.models import DeviceState, Finding, Verdict
 from service.errors import CallServerUnavailable
 
@@ -69,7 +69,7 @@ async def _queues(connection: AmiClient) -> Any:
 
 _KINDS = (
     _Kind("states of devices", "DeviceStateChange", "call", AmiClient.device_states),
-    _Kind("hints", "ExtensionStatus", "call", read_hint_states),
+    _Kind("hints", "ExtensionStatus", "call", read_hint_statuses),
     _Kind("registrations", "ContactStatus", "system", _contacts),
     _Kind("queues", "Queue", "agent", _queues, needed=False),
 )

@@ -2,37 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator
 
-from service.ami.actions import header_text
-from service.ami.client import LIST_DEADLINE, AmiClient
-from service.ami.endpoint_list import CountedList, read_hints
-from service.domain.hints import normalise_device
+from service.ami.client import AmiClient
+from service.domain.checked_extension import CheckedExtension
+from service.domain.extension_hints import ExtensionHints
+from service.domain.hints import unique
+from service.domain.models import Finding
 
+MAX_NAMED = 5
+"""Numbers that a finding names."""
 _NOT_PHONES = ("Local/", "QUEUE/")
 
 
-async def read_hint_devices(connection: AmiClient, context: str | None) -> Mapping[str, tuple[str, ...]]:
-    """The devices of each number that has any, without patterns; only hints of `context`, if given."""
+async def read_hints(connection: AmiClient, context: str | None = None) -> ExtensionHints:
+    """The hints of the dialplan; only those of `context`, if given."""
+    hints = ExtensionHints(context)
+    listed = hints.begin_snapshot()
+    await connection.list_hints(listed)
+    hints.end_snapshot(listed)
+    return hints
+
+
+async def read_hint_statuses(connection: AmiClient) -> dict[tuple[str, str], int | None]:
+    """Asterisk's own status of each hint, by number and context."""
+    hints = await read_hints(connection)
+    return {key: hints.status(key) for key, _ in hints.items()}
+
+
+def devices_of(extension: CheckedExtension, hints: ExtensionHints, *, is_managed: bool) -> tuple[str, ...]:
+    """The devices of an extension, as the service maps them (`service.domain.device_mapping`)."""
+    hint = hints.of(extension.local_number)
+    if hint is None or hint.ambiguous:
+        return extension.devices
+    return unique((*extension.devices, *hint.counted)) if is_managed else hint.counted or extension.devices
+
+
+def dialled_devices(hints: ExtensionHints) -> dict[str, tuple[str, ...]]:
+    """The phones' devices of each number that has any, without patterns."""
     devices: dict[str, tuple[str, ...]] = {}
-    for hint in await read_hints(connection):
-        named = tuple(filter(_is_phone, map(normalise_device, hint.devices)))
-        if named and context in (None, hint.context) and not hint.number.startswith("_"):
-            devices[hint.number] = tuple(dict.fromkeys([*devices.get(hint.number, ()), *named]))
+    for number in dict.fromkeys(number for (number, _), _ in hints.items()):
+        hint = hints.of(number)
+        named = tuple(filter(_is_phone, hint.counted)) if hint is not None else ()
+        if named and not number.startswith("_"):
+            devices[number] = named
     return devices
 
 
+def report_ambiguous(
+    part: str, name: str, extensions: Collection[CheckedExtension], hints: ExtensionHints
+) -> Iterator[Finding]:
+    """The extensions whose hints disagree, so that nobody knows their devices."""
+    numbers = sorted(each.local_number for each in extensions if _is_ambiguous(hints, each.local_number))
+    if not numbers:
+        return
+    contexts = ", ".join(sorted({context for number in numbers for context in hints.contexts_of(number)}))
+    remedy = f"set CONNECTOR_CALL_SERVERS__{name.upper()}__HINT_CONTEXT to the right one of {contexts}"
+    what = f"has hints that disagree about the devices of {len(numbers)} extensions: {named(numbers)}"
+    yield Finding(part, what, remedy)
+
+
+def named(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + rest
+
+
+def _is_ambiguous(hints: ExtensionHints, number: str) -> bool:
+    hint = hints.of(number)
+    return hint is not None and hint.ambiguous
+
+
 def _is_phone(device: str) -> bool:
-    """Whether it is a device of a channel driver: `Custom:`, `park:` and the like are none."""
+    """Whether it is a device of a channel driver: `park:` and the like are none."""
     technology, slash, _ = device.partition("/")
     return bool(slash) and ":" not in technology and not device.startswith(_NOT_PHONES)
-
-
-async def read_hint_states(connection: AmiClient) -> dict[tuple[str, str], str]:
-    """Asterisk's own state of each hint, by number and context; empty without hints."""
-    action = CountedList({"Action": "ExtensionStateList"})
-    await connection.send_list(action, LIST_DEADLINE)
-    return {
-        (header_text(message, "Exten"), header_text(message, "Context")): header_text(message, "Status")
-        for message in action.messages
-    }

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from service.ami.diagnostics.hint_devices import named
 from service.domain.checked_extension import CheckedExtension
 from service.domain.models import PJSIP, DeviceState, Finding
 
-MAX_NAMED = 5
-"""Numbers that a finding names."""
 LOST_REMEDY = (
     "sorcery.conf: put `endpoint = config,pjsip.conf,criteria=type=endpoint` before the realtime line of endpoint, and "
     "likewise for auth and aor; then restart Asterisk (docs/existing-pbx.md)"
@@ -37,22 +36,17 @@ def report_import(
     new = sorted(_new_numbers(extensions, hinted))
     if new:
         remedy = f"see the plan: python -m service extension import --call-server {name} --from-ami {account}"
-        yield Finding(part, f"dials {len(new)} extensions that are not stored: {_named(new)}", remedy, needed=False)
+        yield Finding(part, f"dials {len(new)} extensions that are not stored: {named(new)}", remedy, needed=False)
     missing = sorted(endpoint for extension in extensions for endpoint in extension.missing)
     if missing:
         remedy = f"python -m service extension import --call-server {name} --from-ami {account} --apply --remove-gone"
-        yield Finding(part, f"the last import did not find {len(missing)} endpoints: {_named(missing)}", remedy)
+        yield Finding(part, f"the last import did not find {len(missing)} endpoints: {named(missing)}", remedy)
 
 
 def _new_numbers(extensions: Collection[CheckedExtension], hinted: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     """Numbers that are not stored, without those that ring stored phones only: an import does not take them."""
     stored = {extension.local_number for extension in extensions}
-    taken = {device for extension in extensions for device in extension.devices()}
+    taken = {device for extension in extensions for device in extension.devices}
     for number, devices in hinted.items():
         if number not in stored and NUMBER.fullmatch(number) and not taken.issuperset(devices):
             yield number
-
-
-def _named(names: list[str]) -> str:
-    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + rest

@@ -138,6 +138,18 @@ async def test_hints_of_another_context_are_not_missed(vanilla_like: ExistingPbx
     assert [finding.what for finding in found if "not stored" in finding.what] == []
 
 
+async def test_hints_that_disagree_are_named_with_the_setting_that_chooses(vanilla_like: ExistingPbx) -> None:
+    vanilla_like.asterisk.rx("dialplan add extension 1005,hint,PJSIP/1009 into elsewhere")
+    try:
+        told = failing(await findings(vanilla_like))
+        chosen = failing(await findings(vanilla_like, hint_context="office"))
+    finally:
+        vanilla_like.asterisk.rx("dialplan remove extension 1005@elsewhere hint")
+    remedy = "set CONNECTOR_CALL_SERVERS__MAIN__HINT_CONTEXT to the right one of elsewhere, office"
+    assert told == {"has hints that disagree about the devices of 1 extensions: 1005": remedy}
+    assert chosen == {}
+
+
 async def test_a_prefix_stands_before_the_number_and_not_in_asterisk(vanilla_like: ExistingPbx) -> None:
     prefixed = [
         CheckedExtension(f"7{extension.number}", extension.number, extension.endpoints)

@@ -21,6 +21,7 @@ from tests.support.command_line import ROOT
 from tests.support.database import FAST, scratch
 from tests.support.documents import BASE, blocks
 from tests.support.eventually import wait_until
+from tests.support.existing import mikopbx
 from tests.support.existing.common import own_accounts
 from tests.support.existing.freepbx import freepbx
 from tests.support.existing.handwritten import vanilla
@@ -132,6 +133,11 @@ def test_freepbx_from_a_running_pbx_to_a_live_phone(
         answer = live_phone(Operator(pbx, cluster, tmp_path), steps)
     assert answer["host"] == "pbx.example.com"
     assert answer["extensionDetails"]["extension"] == "991001"  # the WebRTC phone of 1001
+
+
+def test_mikopbx_is_started_with_the_lines_that_the_page_adds() -> None:
+    """`check` is green on it, and was not without them: test_check.py."""
+    assert mikopbx.ADDED in blocks(PAGE, "", "MikoPBX")
 
 
 def test_vanilla_from_a_running_pbx_to_a_live_phone(

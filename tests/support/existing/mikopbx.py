@@ -35,8 +35,14 @@ res_pjsip_pubsub res_pjsip_refer res_pjsip_registrar res_pjsip_rfc3326 res_pjsip
 res_pjsip_transport_websocket res_rtp_asterisk res_sorcery_astdb res_sorcery_config res_sorcery_memory res_srtp
 res_timing_timerfd
 """
-ADDED = ("res_manager_devicestate", "res_manager_presencestate", "func_presencestate", "func_module")
-"""What docs/existing-pbx.md has an operator add to modules.conf, with `noload = func_config.so`."""
+ADDED = """\
+load => res_manager_devicestate.so
+load => res_manager_presencestate.so
+load => func_presencestate.so
+load => func_module.so
+noload => func_config.so
+"""
+"""What docs/existing-pbx.md has an operator add to the end of modules.conf."""
 PJSIP = """\
 [global]
 type = global
@@ -69,10 +75,11 @@ def mikopbx() -> Shape:
     desk = [ExistingPhone(number, number, number, secret[number]) for number in NUMBERS]
     webrtc = [ExistingPhone(number, f"{number}-WS", number, secret[number], webrtc=True) for number in NUMBERS]
     everything = "call,cdr,originate,reporting,agent,config,dialplan,dtmf,log,system,command,verbose,user"
-    modules = [*(name for name in MODULES.split() if name != "func_config"), *ADDED]
     files = {
         **DIRECTORIES,
-        "modules.conf": "[modules]\nautoload = no\n" + "".join(f"load => {name}.so\n" for name in modules),
+        "modules.conf": "[modules]\nautoload = no\n"
+        + "".join(f"load => {name}.so\n" for name in MODULES.split())
+        + ADDED,
         "http.conf": HTTP,
         "manager.conf": GENERAL
         + account("phpagi", accounts.admin, "all", "all")

@@ -144,8 +144,6 @@ def chan_sip_like(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Existing
 
 
 def programs_with_chan_sip() -> Programs:
-    """Debian's oldest, or the machine's own if it has the module."""
-    found = asterisk_programs.machine()
-    if found is not None and (found.modules / "chan_sip.so").exists():
-        return found
-    return asterisk_programs.extracted(OLDEST)
+    """The newest if it has the module, as Ubuntu's has; else Debian's oldest."""
+    found = asterisk_programs.find()
+    return found if (found.modules / "chan_sip.so").exists() else asterisk_programs.extracted(OLDEST)
