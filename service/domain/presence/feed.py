@@ -12,7 +12,8 @@ extensions must wait while the feed is `behind`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -46,6 +47,7 @@ class PresenceFeed:
         self._numbers = ChangeNumbers(self._items)
         self._touched: set[str] = set()
         self._trackers: list[tuple[set[str], bool]] = []
+        self._watchers: dict[str, set[Callable[[], None]]] = {}
         self.last_owner_change = 0
         """The number of the newest change of an owner."""
         self._scheduled = False
@@ -94,6 +96,8 @@ class PresenceFeed:
         """Compose these extensions; number and publish the items that differ."""
         before = self.version
         for extension in extensions:
+            for notify in self._watchers.get(extension, ()):
+                notify()
             new, old = self._compose(extension), self._items.get(extension)
             if new is not None and old is not None and new.has_same_facts(old):
                 if new.round_trip_ms != old.round_trip_ms:
@@ -149,6 +153,20 @@ class PresenceFeed:
         changed = set(self._items)
         self._trackers.append((changed, round_trips))
         return changed
+
+    @contextmanager
+    def watching(self, extension: str, notify: Callable[[], None]) -> Iterator[None]:
+        """Within the block, call `notify`, which must not wait, whenever an extension may have changed.
+
+        That is more than a change of its item, which shows neither its secrets nor the state of each phone.
+        """
+        self._watchers.setdefault(extension, set()).add(notify)
+        try:
+            yield
+        finally:
+            self._watchers[extension].discard(notify)
+            if not self._watchers[extension]:
+                del self._watchers[extension]
 
     @property
     def version(self) -> int:

@@ -30,7 +30,7 @@ from service.web.server.held_request import Waiter, while_connected
 from service.web.softphone.registration_cache import REGISTRATION_CACHE, CachedRegistration
 
 RECHECK_INTERVAL = 1.0
-"""Seconds between two checks of a long poll: a new secret is no change of presence, so it wakes none."""
+"""Seconds between two checks of a long poll for what changes beside its extension: the assignment, or the signature."""
 STATE_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since", "X-Poll-Interval")
 
 
@@ -122,21 +122,17 @@ async def _wait_for_difference(
     feed, loop = request.app[PRESENCE_FEED], asyncio.get_running_loop()
     token, waiter = token_hash(presented_token(request)), Waiter()
     extension = request.app[DIRECTORY].extension_of(query.id)
-    subscription = feed.subscribe(frozenset({extension.number}) if extension is not None else None, waiter.on_news)
+    watching = feed.watching(extension.number if extension is not None else "", waiter.on_news)
     quota = request.app[LONG_POLL_QUOTA].holding(person.user_id, waiter.end)
     session = request.app[SESSION_WATCH].holding(token, person.role, waiter.end)
     deadline = loop.time() + wait
-    try:
-        with quota, session, while_connected(request, waiter.end):
-            while True:
-                current = _current_of_user(request, query)
-                if not matches_etag(request, current.etag) or loop.time() >= deadline or waiter.ended:
-                    return current
-                subscription.take()
-                await waiter.wait(min(RECHECK_INTERVAL, deadline - loop.time()))
-                _require_access(await require_holder(request, token), query.id)
-    finally:
-        feed.unsubscribe(subscription)
+    with quota, session, watching, while_connected(request, waiter.end):
+        while True:
+            current = _current_of_user(request, query)
+            if not matches_etag(request, current.etag) or loop.time() >= deadline or waiter.ended:
+                return current
+            await waiter.wait(min(RECHECK_INTERVAL, deadline - loop.time()))
+            _require_access(await require_holder(request, token), query.id)
 
 
 def _require_access(person: Person, uid: str) -> None:

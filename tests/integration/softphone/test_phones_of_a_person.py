@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from service.web.softphone import registration
 from tests.support.database import TestDatabase
 from tests.support.imported import BROWSER_SECRET, DESK_SECRET, HOLDER_ID, HOLDER_UID, both, import_alice
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server, Start, told
@@ -135,7 +136,11 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("how", CHANGES)
-async def test_a_long_poll_of_a_phone_ends_when(database: TestDatabase, start: Start, how: str) -> None:
+async def test_a_long_poll_of_a_phone_ends_at_once_when(
+    database: TestDatabase, start: Start, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """None of these is a change of presence. The regular check would come too late."""
+    monkeypatch.setattr(registration, "RECHECK_INTERVAL", 60)
     phones = await import_alice(database)
     server = await start(both(database))
     query = {"id": HOLDER_UID, "phone": str(phones["alice.desk"])}

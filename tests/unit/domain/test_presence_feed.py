@@ -55,6 +55,27 @@ def test_what_is_composed_the_same_is_no_change() -> None:
     assert (kept.as_of, kept.round_trip_ms) == ("now", 3.0)
 
 
+def test_a_watcher_hears_of_what_changes_no_item_too_and_of_no_other_extension() -> None:
+    world = World()
+    world.put("1", "Unknown")
+    world.put("2", "Unknown")
+    world.turn()
+    heard: list[str] = []
+    with world.feed.watching("1", lambda: heard.append("one")), world.feed.watching("1", lambda: heard.append("two")):
+        world.feed.touch_one("1")
+        world.turn()
+        assert sorted(heard) == ["one", "two"]
+        world.put("2", "Not in use")
+        world.turn()
+        assert len(heard) == 2
+        world.put("1", None)
+        world.settle()
+        assert len(heard) == 4
+    world.feed.touch_one("1")
+    world.turn()
+    assert len(heard) == 4
+
+
 def test_a_slow_reader_finds_one_item_per_extension() -> None:
     world = World()
     subscription = world.feed.subscribe(None, lambda: None)
