@@ -24,9 +24,8 @@ from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import WorkerMetrics
 from service.web.server import aiohttp_internals
 from service.web.server.connection_limit import CONNECTION_LIMIT, MIN_CONNECTIONS
-from service.web.server.dispatcher import COUNT_RESPONSE, DRAINING, OUTAGE
+from service.web.server.dispatcher import DRAINING, SYNC_HANDLERS
 from service.web.server.runner import HttpRunner
-from service.web.server.write_backlog import WRITE_BACKLOG
 
 log = structlog.get_logger(__name__)
 
@@ -167,19 +166,11 @@ class StopSignal:
 
 
 def _operators_app(app: web.Application) -> web.Application:
+    """Return the application of the separate port: the same parts, with the operators' calls only."""
     operators = web.Application()
-    operators[app_keys.SETTINGS] = app[app_keys.SETTINGS]
-    operators[app_keys.DATABASE] = app[app_keys.DATABASE]
-    operators[app_keys.DIRECTORY] = app[app_keys.DIRECTORY]
-    operators[app_keys.LINKS] = app[app_keys.LINKS]
-    operators[app_keys.PRESENCE_FEED] = app[app_keys.PRESENCE_FEED]
-    operators[app_keys.UNKNOWN_CALL_SERVERS] = app[app_keys.UNKNOWN_CALL_SERVERS]
-    operators[OUTAGE] = app[OUTAGE]
-    operators[DRAINING] = app[DRAINING]
-    operators[WRITE_BACKLOG] = app[WRITE_BACKLOG]
-    operators[CONNECTION_LIMIT] = app[CONNECTION_LIMIT]
-    operators[METRICS] = app[METRICS]
-    operators[COUNT_RESPONSE] = app[COUNT_RESPONSE]
+    for key in app:
+        if key is not SYNC_HANDLERS:  # those of public polls
+            operators[key] = app[key]
     operators.add_routes(routes.operators())
     return operators
 
