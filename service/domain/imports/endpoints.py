@@ -170,8 +170,10 @@ def _auth(endpoint: Endpoint) -> EndpointAuth | str:
     auth = endpoint.auths[0]
     if auth.type not in (*PLAIN_AUTH_TYPES, "md5"):
         return f"its auth is of type {auth.type}"
-    if auth.type == "md5" or (auth.has_digest and (auth.type == "digest" or not auth.password)):
+    if auth.type == "md5" or (auth.has_digest and not auth.password):
         return "Asterisk knows only a digest (MD5) of its secret"
+    if auth.type == "digest" and auth.has_digest:
+        return "its auth has a password and a digest, and Asterisk checks the digest"
     return (
         credential_problem("its secret", auth.password)
         or credential_problem("the username of its auth", auth.username)
