@@ -61,3 +61,12 @@ def test_the_demo_agent_may_ask_for_its_own_line(run: Run) -> None:
     headers = run.login("dnhai", "demo-agent-password")
     assert run.registration(headers=headers).status == 200
     assert run.registration(demo_data.ADMIN_UID, headers=headers).status == 403
+
+
+def test_make_cli_shows_who_is_registered_and_why_not(run: Run) -> None:
+    with run.phone() as phone:
+        phone.wait_registered()
+        run.shows("Not in use", within_s=5)
+        registered, other = run.cli("status").splitlines()[1:3]
+    assert registered.split()[:6] == ["12342", "dnhai", "main", "Not", "in", "use"]
+    assert other.endswith(" not-registered")

@@ -16,6 +16,7 @@ from service.cli.demo import SIP_PASSWORD
 from service.domain.contacts import Contact
 from service.domain.models import DeviceState, Reading
 from service.domain.presence.item import CallServerView, compose_item
+from service.domain.status.facts import DeviceTrouble, Trouble
 from tests.support.eventually import eventually
 from tests.support.links import Watch, live
 from tests.support.odd_phone import odd_phone
@@ -97,6 +98,11 @@ async def test_extensions_that_asterisk_does_not_know_are_named_once_and_not_all
     assert len(told) == len(set(told)) == 20
     assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == ["extension_warnings_suppressed"]
     assert len(link.tracker.untracked()) == 30
+    devices = [f"PJSIP/nobody-{number}" for number in range(30)]
+    found = {link.tracker.trouble_of(device) for device in devices}
+    assert found == {DeviceTrouble(Trouble.UNKNOWN_TO_ASTERISK)}
+    link.follow((), {f"nobody-{number}" for number in range(30)})
+    await eventually(lambda: {link.tracker.trouble_of(device) for device in devices} == {None}, 30, "all are forgotten")
 
 
 def said(logs: Iterable[Mapping[str, Any]], *levels: str) -> list[str]:
