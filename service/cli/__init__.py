@@ -23,6 +23,9 @@ from service.errors import ConfigurationError, ServiceError
 from service.runtime import event_loop
 from service.settings import Settings
 
+MAX_WATCH = 3600.0
+"""Seconds that `check --watch` accepts at most."""
+
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
@@ -48,10 +51,10 @@ def parser() -> argparse.ArgumentParser:
             )
             command.add_argument(
                 "--watch",
-                type=float,
+                type=_seconds,
                 default=0.0,
                 metavar="SECONDS",
-                help="watch for that long which events arrive; make a call meanwhile",
+                help="watch each call server for that long, to find out which events arrive; make a call meanwhile",
             )
             command.add_argument(
                 "--expect-endpoints",
@@ -88,6 +91,14 @@ def _add_status(commands: Any) -> None:
         help="only this state, such as 'not in use'",
     )
     command.add_argument("--not-live", action="store_true", help="only extensions whose state is not live")
+
+
+def _seconds(text: str) -> float:
+    """Parse a time of up to an hour."""
+    seconds = float(text)
+    if not 0 <= seconds <= MAX_WATCH:
+        raise argparse.ArgumentTypeError(f"a number from 0 to {MAX_WATCH:.0f} is needed")
+    return seconds
 
 
 def _program() -> str:

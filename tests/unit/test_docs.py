@@ -9,6 +9,7 @@ import pytest
 
 from service.domain.permissions import ROLES, Permission
 from service.web.routes import FAMILIES
+from tests.support.existing.common import FILTERS
 from tests.support.settings_table import README, written
 
 PROJECT = README.parent
@@ -55,6 +56,18 @@ def test_the_classes_that_the_glossary_names_exist() -> None:
     named = re.findall(r"\(`(\w+)`\) \|$", text, re.MULTILINE)
     assert len(named) > 10
     assert [name for name in named if name not in defined] == []
+
+
+def test_pages_and_configuration_name_the_same_event_filters() -> None:
+    """An account of an existing Asterisk without one of these lines misses an event."""
+    needed = _event_filters("asterisk/etc/manager.conf")
+    assert len(needed) > 5
+    assert _event_filters("docs/existing-pbx.md") == needed
+    assert re.findall(r"^(eventfilter = .*)$", FILTERS, re.MULTILINE) == needed
+
+
+def _event_filters(file: str) -> list[str]:
+    return re.findall(r"^ *(eventfilter = .*)$", (PROJECT / file).read_text(), re.MULTILINE)
 
 
 def _is_file(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.cli import parser
 from service.cli.check import parse_expected
 from service.errors import Invalid
 
@@ -23,3 +24,10 @@ def test_each_call_server_has_a_number_of_its_own() -> None:
 def test_what_is_no_number_of_a_call_server_is_refused(given: str) -> None:
     with pytest.raises(Invalid, match="--expect-endpoints"):
         parse_expected([given], ["east", "west"])
+
+
+@pytest.mark.parametrize("given", ["-1", "nan", "inf", "3601", "a minute"])
+def test_a_time_that_nobody_watches_for_is_refused(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["check", f"--watch={given}"])
+    assert "--watch" in capsys.readouterr().err
