@@ -10,16 +10,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from local.asterisk_programs import Programs
 from service.ami import hint_comparison
 from service.domain import hint_differences
 from service.domain.models import DeviceState
 from service.domain.presence.item import CallServerView, compose_item
+from service.web.app_keys import LINKS
 from tests.support.cutter import cutting
+from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.existing.freepbx import freepbx
 from tests.support.existing.pbx import ExistingPbx, existing
 from tests.support.existing.watching import administering, has_devices, imported, shows, state, watched
+from tests.support.imported import HOLDER_ID, HOLDER_UID, both, import_alice
 from tests.support.links import Watch, live
+from tests.support.server import ADMIN, Start
 
 OTHER = "PJSIP/1009"
 RELOADED_IN_TIME = 10.0
@@ -27,9 +32,9 @@ RELOADED_IN_TIME = 10.0
 
 
 @pytest.fixture(scope="module")
-def freepbx_of_ten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExistingPbx]:
+def freepbx_of_ten(tmp_path_factory: pytest.TempPathFactory, programs: Programs) -> Iterator[ExistingPbx]:
     """A FreePBX with ten extensions, whose dialplan these tests change."""
-    with existing(tmp_path_factory, freepbx(10)) as pbx:
+    with existing(tmp_path_factory, freepbx(10), programs=programs) as pbx:
         yield pbx
 
 
@@ -200,3 +205,39 @@ async def test_no_hint_differs_from_its_devices_and_one_that_does_is_counted(
         wrong.setattr(hint_differences, "combined_state", lambda states: DeviceState.RINGING)
         await eventually(lambda: link.hint_comparison.differences >= 10, 10)
     await eventually(lambda: link.hint_comparison.differences == 0, 10)
+
+
+async def test_what_a_user_puts_is_the_presence_that_the_hint_names_and_do_not_disturb_comes_first(
+    freepbx_of_ten: ExistingPbx, database: TestDatabase, start: Start
+) -> None:
+    pbx = freepbx_of_ten
+    await import_alice(database)
+    config = pbx.asterisk.config
+    accounts = {"monitor_secret": config.monitor_secret, "presence_secret": config.presence_secret}
+    server = await start(both(database, {"ami_port": config.ami_port, **accounts}))
+    own = await server.headers_of(HOLDER_ID, HOLDER_UID)
+
+    async def shown(presence: str, message: str) -> None:
+        async def there() -> bool:
+            answer = await server.client.get("/api/v1/presence/1005", headers=ADMIN)
+            item = (await answer.json())["presence"]
+            return bool((item["presence"], item["message"], item["state"]) == (presence, message, "Unavailable"))
+
+        await eventually(there, RELOADED_IN_TIME, f"{presence}, {message}")
+
+    lines = {hint("1005", "PJSIP/1005&PJSIP/991005"): "exten => 1005,hint,PJSIP/1005,CustomPresence:alice\n"}
+    with dialplan(pbx, lines):
+        await asyncio.to_thread(pbx.asterisk.rx, "dialplan reload")
+        await shown("not_set", "")
+        given = {"presence": "away", "message": "lunch"}
+        await eventually(lambda: server.app[LINKS]["pbx"].mapping.numbers_of_presence("alice"), RELOADED_IN_TIME)
+        assert (await server.client.put("/api/v1/presence", json=given, headers=own)).status == 200
+        await shown("away", "lunch")
+        async with administering(pbx) as ami:
+            assert await ami.value("PRESENCE_STATE(CustomPresence:alice,value)") == "away"
+            await ami.set_states([("Custom:DND1005", "BUSY")])
+            await shown("dnd", "")
+            assert (await server.client.put("/api/v1/presence", json=given, headers=own)).status == 200
+            await shown("dnd", "")
+            await ami.set_states([("Custom:DND1005", "NOT_INUSE")])
+            await shown("away", "lunch")

@@ -11,6 +11,7 @@ import pytest
 
 from local.baresip import Phone
 from service.ami.link import Link
+from service.domain.combined_state import combined_state
 from service.domain.models import DeviceState
 from tests.support import queues
 from tests.support.ami import Ami
@@ -65,10 +66,12 @@ async def no_lie(link: Link, pbx: ExistingPbx, ami: Ami) -> None:
         for number, devices in pbx.shape.devices.items():
             extension = imported(pbx, number)
             reading, mapped = link.read(extension), link.devices_of(extension)
-            if mapped != devices or not reading.live:
+            if mapped != devices or not reading.live or not said.keys() >= set(devices):
                 wrong[number] = (mapped, reading)
-            elif len(devices) == 1 and reading.state.name != said.get(devices[0]):
-                wrong[number] = (reading, said.get(devices[0]))
+            elif reading.state is not combined_state(DeviceState[said[device]] for device in devices):
+                wrong[number] = (reading, [said[device] for device in devices])
+        if differing := await link.hint_comparison._find([key for key, _ in link.hints.items()]):
+            wrong["hints"] = differing
         return not wrong
 
     wrong: dict[str, object] = {}
