@@ -20,7 +20,8 @@ from service.domain.imports.source import Source
 from tests.integration.imports.support import IMPORTED, NAME, column, dump, execute, settings, variables
 from tests.support.command_line import Done, in_this_process
 from tests.support.database import TestDatabase
-from tests.support.existing.pbx import ExistingPbx
+from tests.support.existing.freepbx import freepbx
+from tests.support.existing.pbx import ExistingPbx, existing
 from tests.support.server import ADMIN, Server, Start
 
 Import = Callable[..., Done]
@@ -167,3 +168,41 @@ async def test_a_person_without_a_password_logs_in_once_one_is_set(
     change = {"passwd": "a password of hers"}
     assert (await server.client.patch(f"/user/{row['user_id']}", json=change, headers=ADMIN)).status == 200
     assert await status("a password of hers") == 200
+
+
+async def test_two_pbxs_with_the_same_numbers_are_kept_apart_by_a_prefix(
+    small_freepbx_like: ExistingPbx,
+    tmp_path_factory: pytest.TempPathFactory,
+    database: TestDatabase,
+    start: Start,
+) -> None:
+    """Both have a 1001; each phone registers with its own Asterisk, and each extension has its own state."""
+    await database.execute(IMPORTED)
+    await database.execute("insert into call_servers (name, credentials) values ('north', 'imported')")
+    with existing(tmp_path_factory, freepbx(2, twins=0)) as north:
+        made = settings(database, small_freepbx_like)
+        server_of_north = north.call_server(credentials="imported", database_role=None, database_password=None)
+        made = made.model_copy(update={"call_servers": {**made.call_servers, "north": server_of_north}})
+        async with Database.of(made) as own:
+            await imports.apply(own, NAME, await source_of(small_freepbx_like), Options(with_people=True))
+            without = await imports.plan(own, "north", await source_of(north), Options())
+            assert {one.reason for one in without.plan.skipped} > {
+                "its number 1001 belongs to call server branch: use --prefix",
+                "its number 1002 belongs to call server branch: use --prefix",
+            }
+            await imports.apply(own, "north", await source_of(north), Options(prefix="8", with_people=True))
+        server = await start(made)
+        uids = {row["name"]: row["uid"] for row in await database.rows("select name, uid from users")}
+        details = [
+            (await (await server.registration(uids[name])).json())["extensionDetails"] for name in ("1002", "81002")
+        ]
+        assert details[0]["password"] != details[1]["password"]
+        assert (details[1]["extension"], details[1]["password"]) == ("1002", north.shape.phone("1002").secret)
+        phone = north.phone("1002")
+        await asyncio.to_thread(phone.start)
+        try:
+            await asyncio.to_thread(phone.wait_registered)
+            await server.shows("Not in use", uids["81002"], within=30)
+            await server.shows("Unavailable", uids["1002"], within=30)
+        finally:
+            await asyncio.to_thread(phone.stop)
