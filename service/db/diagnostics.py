@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from service import demo_exposure
-from service.db import schema, sql
+from service.db import ownership, schema, sql
 from service.db.pool import Database
 from service.db.roles import VIEWS
 from service.db.schema import ENCODING, RECODE
@@ -77,6 +77,8 @@ async def _check_call_server(
     if credentials is Credentials.IMPORTED:
         what = f"call server {name} owns its endpoints, and reads nothing here"
         yield Finding(PART, what, None if row else MIGRATE)
+        if accepted := await ownership.list_accepted(connection, name):
+            yield _describe_accepted(name, accepted)
         return
     remedy = MIGRATE if server.database_role else NO_ROLE.format(name.upper())
     yield Finding(PART, f"call server {name} reads as role {role or 'none'}", None if role else remedy)
@@ -86,6 +88,13 @@ async def _check_call_server(
     for view in VIEWS if exists else ():
         may_read = await connection.fetchval("select has_table_privilege($1, $2, 'select')", role, view)
         yield Finding(PART, f"{role} may read {view}", None if may_read else MIGRATE)
+
+
+def _describe_accepted(call_server: str, endpoints: list[str]) -> Finding:
+    """The finding that Asterisk still lets phones register of whom this service answers nothing."""
+    names = ", ".join(endpoints[:20])
+    what = f"the Asterisk of {call_server} accepts {len(endpoints)} endpoints of disabled extensions or inactive people"
+    return Finding(PART, f"{what}: {names}", "change their SIP passwords there, if they are to end", needed=False)
 
 
 def _check_demo(settings: Settings) -> Finding:

@@ -52,6 +52,11 @@ async def lock_managed(connection: Connection, number: str, imported: Collection
     await refuse_imported(connection, call_server, imported, remedy)
 
 
+async def list_accepted(connection: Connection, call_server: str) -> list[str]:
+    """List the endpoints of an imported call server that may not register here, and that its Asterisk accepts."""
+    return [row["endpoint"] for row in await connection.fetch(SQL["accepted"], call_server)]
+
+
 async def list_unrevoked(
     database: Database, imported: Collection[str], *, number: str | None = None, user_id: int | None = None
 ) -> list[UnrevokedEndpoint]:

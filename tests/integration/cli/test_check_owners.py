@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.command_line import environment, in_this_process
 from tests.support.database import TestDatabase
-from tests.support.imported import PBX
+from tests.support.imported import PBX, import_alice
 
 Check = Callable[..., dict[str, tuple[str, str]]]
 MIGRATE = "run `python -m service migrate` as the owner"
@@ -36,6 +36,25 @@ def test_an_imported_call_server_needs_no_role(check: Check) -> None:
     assert told[THEIRS] == ("ok", "")
     assert not [what for what in told if "call server pbx reads as role" in what]
     assert {verdict for what, (verdict, _) in told.items() if "demo" not in what} == {"ok"}
+
+
+def test_endpoints_that_asterisk_accepts_and_this_service_does_not_are_told(
+    check: Check, database: TestDatabase
+) -> None:
+    """No failure: it may be what the operator wants. The phone that Asterisk no longer has is left out."""
+    asyncio.run(import_alice(database))
+    accepts = "the Asterisk of pbx accepts 2 endpoints of disabled extensions or inactive people: alice, alice.desk"
+    changes = {
+        "update extensions set enabled = {} where extension in ('1005', '12342')": ("false", "true"),
+        "update users set active = {} where user_id in (1797, 1795)": ("false", "true"),
+    }
+    for change, (lost, back) in changes.items():
+        asyncio.run(database.execute(change.format(lost)))
+        assert check()[accepts] == ("optional", "change their SIP passwords there, if they are to end")
+        asyncio.run(database.execute(change.format(back)))
+        assert accepts not in check()
+    asyncio.run(database.execute("update extensions set user_id = null where extension = '1005'"))
+    assert accepts not in check()
 
 
 def test_settings_that_migrate_has_not_seen_are_told(check: Check, database: TestDatabase) -> None:

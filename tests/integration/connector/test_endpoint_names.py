@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -61,6 +62,13 @@ async def test_changes_since_a_cursor_are_those_of_the_named_extension(server: S
     await database.execute("update extensions set user_id = null where extension in ('12342', '1005')")
     _, body = await asked(server, "presence", extension="alice", since=cursor, wait="10")
     assert [(item["extension"], item["userId"]) for item in body["presence"]] == [("1005", None)]
+
+
+async def test_a_stream_of_a_named_extension_shows_its_number(server: Server) -> None:
+    async with server.client.get(f"{API}/presence/stream?extension=alice", headers=ADMIN) as answer:
+        lines = [(await answer.content.readline()).decode() for _ in range(4)]
+    (data,) = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    assert [item["extension"] for item in json.loads(data)["presence"]] == ["1005"]
 
 
 async def test_a_client_may_ask_for_their_own_by_any_of_its_names_and_for_no_other(server: Server) -> None:
