@@ -69,7 +69,7 @@ async def _queues(connection: AmiClient) -> Any:
 
 _KINDS = (
     _Kind("states of devices", "DeviceStateChange", "call", AmiClient.device_states),
-    _Kind("hints", "ExtensionStatus", "call", read_hint_statuses),
+    _Kind("hints", "ExtensionStatus", "call", read_hint_statuses, needed=False),
     _Kind("registrations", "ContactStatus", "system", _contacts),
     _Kind("queues", "Queue", "agent", _queues, needed=False),
 )

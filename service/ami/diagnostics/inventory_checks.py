@@ -10,8 +10,8 @@ from service.domain.checked_extension import CheckedExtension
 from service.domain.models import PJSIP, DeviceState, Finding
 
 LOST_REMEDY = (
-    "sorcery.conf: put `endpoint = config,pjsip.conf,criteria=type=endpoint` before the realtime line of endpoint, and "
-    "likewise for auth and aor; then restart Asterisk (docs/existing-pbx.md)"
+    "if it has just booted, check again; else sorcery.conf: put `endpoint = config,pjsip.conf,criteria=type=endpoint` "
+    "before the realtime line of endpoint, and likewise for auth and aor; then restart Asterisk (docs/existing-pbx.md)"
 )
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 """What an extension's number may be; a hint of a feature code such as `*43` is none."""
