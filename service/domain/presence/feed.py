@@ -190,6 +190,10 @@ class PresenceFeed:
         """Return one extension's item."""
         return self._items.get(extension)
 
+    def knows(self, numbers: frozenset[str]) -> bool:
+        """Return whether there is an item for each of these numbers."""
+        return numbers <= self._items.keys()
+
     def parse_cursor(self, cursor: str) -> int | None:
         """Return the version of a cursor; None if its reader needs a snapshot.
 

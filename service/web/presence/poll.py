@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from service.credentials import token_hash
 from service.domain.directory import Directory
-from service.domain.models import Person
+from service.domain.models import Extension, Person
 from service.domain.presence.scope import Changes, Scope
 from service.domain.presence.visibility import may_see, sees_all
 from service.domain.timestamps import rfc3339_ms
@@ -69,8 +69,8 @@ def get_one(request: web.Request, person: Person) -> PrebuiltResponse:
     """GET /api/v1/presence/{extension}"""
     app = request.app
     feed, snapshots = app[PRESENCE_FEED], app[SNAPSHOT_CACHE]
-    number = named_number(app[DIRECTORY], person, ONE_EXTENSION.decode(request).extension)
-    feed.catch_up(frozenset({number}))
+    (number,) = numbers = named_numbers(app, person, frozenset({ONE_EXTENSION.decode(request).extension}))
+    feed.catch_up(numbers)
     item = feed.get(number)
     if item is None or not may_see(person, item):
         raise ExtensionNotFound
@@ -121,16 +121,25 @@ async def _hold(request: web.Request, scope: Scope, wait: float, changed: Callab
 def build_scope(request: web.Request, person: Person, filters: Filters) -> Scope:
     """The extensions that the person may see and the filters select."""
     app = request.app
-    numbers = frozenset(named_number(app[DIRECTORY], person, name) for name in filters.extension)
+    numbers = named_numbers(app, person, frozenset(filters.extension))
     return Scope(app[PRESENCE_FEED], app[DIRECTORY], person, numbers, frozenset(filters.user_id))
 
 
-def named_number(directory: Directory, person: Person, name: str) -> str:
-    """The number of the extension that a caller named by number or endpoint; the name itself if there is none yet.
+def named_numbers(app: web.Application, person: Person, names: frozenset[str]) -> frozenset[str]:
+    """The numbers of the extensions that a caller named by number or endpoint; the name itself if there is none yet.
 
     Who sees only their own extension means that one, even if an endpoint of it is named like another's number.
     """
-    own = None if sees_all(person) else directory.extension_of(person.uid)
+    if sees_all(person):
+        if app[PRESENCE_FEED].knows(names):  # most pollers repeat numbers
+            return names
+        own = None
+    else:
+        own = app[DIRECTORY].extension_of(person.uid)
+    return frozenset(_named_number(app[DIRECTORY], person, own, name) for name in names)
+
+
+def _named_number(directory: Directory, person: Person, own: Extension | None, name: str) -> str:
     found = own if own is not None and own.answers_to(name) else directory.find_extension(name, person)
     return found.number if found is not None else name
 
