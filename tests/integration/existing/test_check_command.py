@@ -22,42 +22,53 @@ insert into phones (call_server, endpoint, extension, auth_username, secret) val
 """
 
 
+class Operator:
+    """Runs commands with one call server, `pbx`, which is imported and has no role in PostgreSQL."""
+
+    def __init__(
+        self, database: TestDatabase, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pbx: ExistingPbx
+    ) -> None:
+        self.pbx = pbx
+        self._database = database
+        self._patch = patch
+        self._capsys = capsys
+        config = pbx.asterisk.config
+        self._server = {
+            "HOST": "127.0.0.1",
+            "AMI_HOST": "127.0.0.1",
+            "AMI_PORT": str(config.ami_port),
+            "MONITOR_SECRET": config.monitor_secret,
+            "PRESENCE_SECRET": config.presence_secret,
+            "CREDENTIALS": "imported",
+            "CREDENTIALS_SECRET": pbx.shape.accounts.credentials,
+        }
+
+    def __call__(self, *arguments: str, given: str = "", **values: str) -> Done:
+        server = {f"CALL_SERVERS__PBX__{name}": value for name, value in {**self._server, **values}.items()}
+        variables = {
+            name: value
+            for name, value in environment(self._database, **server).items()
+            if not name.startswith("CONNECTOR_CALL_SERVERS__MAIN__")
+        }
+        done = in_this_process(self._patch, self._capsys, variables, *arguments, given=f"{given}\n".encode())
+        for name in ("MONITOR_SECRET", "PRESENCE_SECRET", "CREDENTIALS_SECRET"):
+            assert self._server[name] not in done.stdout + done.stderr
+        return done
+
+
 @pytest.fixture
 def command(
     vanilla_like: ExistingPbx,
     database: TestDatabase,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Callable[..., Done]:
-    """Runs a command with one call server, `pbx`, which is imported and has no role in PostgreSQL."""
-    config = vanilla_like.asterisk.config
-    server = {
-        "HOST": "127.0.0.1",
-        "AMI_HOST": "127.0.0.1",
-        "AMI_PORT": str(config.ami_port),
-        "MONITOR_SECRET": config.monitor_secret,
-        "PRESENCE_SECRET": config.presence_secret,
-        "CREDENTIALS": "imported",
-        "CREDENTIALS_SECRET": vanilla_like.shape.accounts.credentials,
-    }
-
-    def run(*arguments: str, **values: str) -> Done:
-        given = {f"CALL_SERVERS__PBX__{name}": value for name, value in {**server, **values}.items()}
-        variables = {
-            name: value
-            for name, value in environment(database, **given).items()
-            if not name.startswith("CONNECTOR_CALL_SERVERS__MAIN__")
-        }
-        done = in_this_process(monkeypatch, capsys, variables, *arguments)
-        for secret in (config.monitor_secret, config.presence_secret, vanilla_like.shape.accounts.credentials):
-            assert secret not in done.stdout + done.stderr
-        return done
-
-    return run
+) -> Operator:
+    """Runs commands with the PBX whose files were written by hand."""
+    return Operator(database, monkeypatch, capsys, vanilla_like)
 
 
 @pytest.fixture
-def checked(command: Callable[..., Done]) -> Checked:
+def checked(command: Operator) -> Checked:
     """Runs `check`; returns its exit code and its rows."""
 
     def run(*arguments: str, **values: str) -> tuple[int, list[dict[str, Any]]]:
@@ -71,7 +82,7 @@ def failing(rows: list[dict[str, Any]]) -> list[str]:
     return [row["what"] for row in rows if row["verdict"] in ("MISSING", "TOO MUCH")]
 
 
-async def store(database: TestDatabase, pbx: ExistingPbx, command: Callable[..., Done]) -> None:
+async def store(database: TestDatabase, pbx: ExistingPbx, command: Operator) -> None:
     """What `migrate` and an import store; without the demo, which belongs to another call server."""
     await database.execute("delete from extensions")
     assert (await asyncio.to_thread(command, "migrate")).returncode == 0
@@ -81,7 +92,7 @@ async def store(database: TestDatabase, pbx: ExistingPbx, command: Callable[...,
 
 
 async def test_an_imported_call_server_is_green_without_role_and_views(
-    checked: Checked, command: Callable[..., Done], database: TestDatabase, vanilla_like: ExistingPbx
+    checked: Checked, command: Operator, database: TestDatabase, vanilla_like: ExistingPbx
 ) -> None:
     await store(database, vanilla_like, command)
     code, rows = await asyncio.to_thread(checked, "--expect-endpoints", str(vanilla_like.shape.endpoints))
@@ -97,7 +108,7 @@ async def test_an_imported_call_server_is_green_without_role_and_views(
 
 
 async def test_a_phone_that_the_last_import_did_not_find_is_named(
-    checked: Checked, command: Callable[..., Done], database: TestDatabase, vanilla_like: ExistingPbx
+    checked: Checked, command: Operator, database: TestDatabase, vanilla_like: ExistingPbx
 ) -> None:
     await store(database, vanilla_like, command)
     await database.execute("update phones set endpoint = 'gone', missing_since = now() where endpoint = 'alice'")
@@ -107,7 +118,7 @@ async def test_a_phone_that_the_last_import_did_not_find_is_named(
 
 
 async def test_settings_and_database_must_agree_who_owns_the_endpoints(
-    checked: Checked, command: Callable[..., Done], database: TestDatabase, vanilla_like: ExistingPbx
+    checked: Checked, command: Operator, database: TestDatabase, vanilla_like: ExistingPbx
 ) -> None:
     await store(database, vanilla_like, command)
     await database.execute("update call_servers set credentials = 'managed' where name = 'pbx'")
@@ -115,14 +126,14 @@ async def test_settings_and_database_must_agree_who_owns_the_endpoints(
     assert (code, failing(rows)) == (1, ["call server pbx is imported in the settings and managed in the database"])
 
 
-def test_a_number_that_is_none_is_refused(command: Callable[..., Done]) -> None:
+def test_a_number_that_is_none_is_refused(command: Operator) -> None:
     done = command("check", "--expect-endpoints", "many")
     assert done.returncode == 1
     assert "a number is needed" in done.stderr
 
 
 async def test_the_environment_names_accepted_modules_and_no_others(
-    checked: Checked, command: Callable[..., Done], database: TestDatabase, vanilla_like: ExistingPbx
+    checked: Checked, command: Operator, database: TestDatabase, vanilla_like: ExistingPbx
 ) -> None:
     await store(database, vanilla_like, command)
     code, rows = await asyncio.to_thread(lambda: checked(ACCEPTED_MODULES='["func_env","func_curl"]'))
@@ -130,3 +141,30 @@ async def test_the_environment_names_accepted_modules_and_no_others(
     done = await asyncio.to_thread(lambda: command("check", ACCEPTED_MODULES='["func_strings"]'))
     assert done.returncode == 2
     assert "CONNECTOR_CALL_SERVERS__PBX__ACCEPTED_MODULES" in done.stderr
+
+
+@pytest.mark.parametrize("shape", ["freepbx_like", "mikopbx_like", "vanilla_like", "chan_sip_like"])
+def test_after_an_import_it_is_green_on_each_kind_and_names_what_is_skipped(
+    request: pytest.FixtureRequest,
+    shape: str,
+    database: TestDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pbx: ExistingPbx = request.getfixturevalue(shape)
+    operate = Operator(database, monkeypatch, capsys, pbx)
+    asyncio.run(database.execute("delete from extensions"))
+    secret = pbx.shape.accounts.credentials
+    for arguments in (
+        ["migrate"],
+        ["extension", "import", "--call-server", "pbx", "--from-ami", "credentials", "--apply"],
+    ):
+        done = operate(*arguments, given=secret)
+        assert done.returncode == 0, done.stderr
+    exposing = ["func_config", "func_curl", "func_env", "func_realtime", "func_shell", "func_sorcery"]
+    accepted = json.dumps(exposing if shape == "freepbx_like" else [])
+    expected = str(pbx.shape.endpoints)
+    done = operate("--json", "check", "--expect-endpoints", expected, ACCEPTED_MODULES=accepted)
+    assert (done.returncode, failing(json.loads(done.stdout))) == (0, [])
+    missed = [row["what"] for row in json.loads(done.stdout) if "not stored" in row["what"]]
+    assert missed == []
