@@ -16,9 +16,9 @@ from service.ami.accounts import Account
 from service.ami.actions import ListAction, header_text
 from service.ami.client import LIST_DEADLINE, ActionNotPermitted, AmiClient
 from service.ami.connection import NullEvents, connect
+from service.domain.extension_names import ENDPOINT_NAME
 from service.domain.hints import parse_hint
 from service.domain.imports.endpoints import DialplanHint, Endpoint, EndpointAuth
-from service.domain.imports.source import ENDPOINT
 from service.errors import CallServerUnavailable
 
 BOOT_DEADLINE = 30.0
@@ -96,7 +96,7 @@ async def read_endpoints(client: AmiClient, on_progress: Progress = lambda done,
     """Read all endpoints, with the secrets of their inbound auths."""
     listed = await _list_endpoints(client)
     endpoints = {endpoint.name: endpoint for endpoint in listed}
-    details = [endpoint.name for endpoint in listed if endpoint.auth_names and ENDPOINT.fullmatch(endpoint.name)]
+    details = [endpoint.name for endpoint in listed if endpoint.auth_names and ENDPOINT_NAME.fullmatch(endpoint.name)]
     for start in range(0, len(details), PIPELINED):
         on_progress(start, len(details))
         part = details[start : start + PIPELINED]

@@ -14,9 +14,9 @@ from service.cli.common import open_database, read_secret
 from service.cli.import_report import facts, lines, rows
 from service.db import imports
 from service.db.import_audit import log_import
+from service.domain.extension_names import EXTENSION_NUMBER
 from service.domain.imports.csv_source import MAX_BYTES, CsvSource, read_csv
 from service.domain.imports.endpoints import read_source
-from service.domain.imports.source import NUMBER
 from service.domain.models import Credentials
 from service.errors import Invalid, NotFound, Refused
 from service.settings import PREFIX, CallServer, Settings
@@ -26,7 +26,7 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> None:
     """Read the source, then plan or apply, and report."""
     name = arguments.call_server
     server = _imported_server(settings, name)
-    if arguments.prefix is not None and not NUMBER.fullmatch(arguments.prefix):
+    if arguments.prefix is not None and not EXTENSION_NUMBER.fullmatch(arguments.prefix):
         raise Invalid("a prefix is 1 to 40 of A-Z a-z 0-9 _ -")
     if arguments.from_ami is not None:
         read = await _read_ami(server, arguments.from_ami)

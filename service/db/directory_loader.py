@@ -15,11 +15,11 @@ import structlog
 
 from service.db import sql
 from service.db.change_hints import Rows
-from service.db.extensions import ENDPOINT, NUMBER
 from service.db.pool import Database, retry_outdated_statements
 from service.db.users import parse_person
 from service.domain.directory import Directory
 from service.domain.directory_tables import DirectoryReread, Token
+from service.domain.extension_names import ENDPOINT_NAME, EXTENSION_NUMBER
 from service.domain.models import Extension, Phone, Profile
 from service.errors import RowUnreadable
 
@@ -186,7 +186,7 @@ def _parse_token(row: asyncpg.Record) -> tuple[bytes, Token]:
 def _parse_extension(row: asyncpg.Record) -> Extension:
     """Parse a row of an extension and its phones. Raises RowUnreadable for values that only a newer release knows."""
     number, local_number = row["extension"], row["local_number"] or row["extension"]
-    if not (NUMBER.fullmatch(number) and NUMBER.fullmatch(local_number)):  # a line end would add an AMI header
+    if not all(map(EXTENSION_NUMBER.fullmatch, (number, local_number))):
         raise RowUnreadable("the number of an extension is not 1 to 40 of A-Z a-z 0-9 _ -")
     try:
         phones = _decode_phones(row["phones"] or "[]")
@@ -199,6 +199,6 @@ def _parse_extension(row: asyncpg.Record) -> Extension:
 
 
 def _make_phone(stored: _StoredPhone) -> Phone:
-    if not ENDPOINT.fullmatch(stored.endpoint):
+    if not ENDPOINT_NAME.fullmatch(stored.endpoint):
         raise RowUnreadable("the endpoint of a phone is not 1 to 80 of A-Z a-z 0-9 _ . + -")
     return Phone(*msgspec.structs.astuple(stored))

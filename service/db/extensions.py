@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,11 @@ from service.db.pool import Database, retry_outdated_statements
 from service.db.row_update import update_row
 from service.db.text import is_storable
 from service.domain.checked_extension import CheckedExtension
+from service.domain.extension_names import EXTENSION_NUMBER
 from service.domain.user_names import folded
 from service.errors import AlreadyExists, Ambiguous, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
 
 SQL = sql.load("extensions")
-NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
-ENDPOINT = re.compile(r"[A-Za-z0-9_.+-]{1,80}", re.ASCII)
 MIN_SECRET_LENGTH, MAX_SECRET_LENGTH = 12, 80
 """Length limits of a chosen SIP password, in characters. Shorter stored ones stay valid."""
 
@@ -62,7 +60,7 @@ async def create(
 
     Raises AlreadyExists, NotFound, Invalid, and OwnedByAsterisk if the call server is imported.
     """
-    if not NUMBER.fullmatch(extension):
+    if not EXTENSION_NUMBER.fullmatch(extension):
         raise Invalid("an extension is 1 to 40 of A-Z a-z 0-9 _ -")
     if secret is not None and not (secret.isprintable() and MIN_SECRET_LENGTH <= len(secret) <= MAX_SECRET_LENGTH):
         raise Invalid(f"a SIP password is {MIN_SECRET_LENGTH} to {MAX_SECRET_LENGTH} printable characters")

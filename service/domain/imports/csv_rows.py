@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from service.domain.extension_names import ENDPOINT_NAME, EXTENSION_NUMBER
 from service.domain.imports.source import (
-    ENDPOINT,
-    NUMBER,
     Skipped,
     Source,
     SourcePerson,
@@ -74,11 +73,11 @@ class SourceBuilder:
         """Add a row of our own columns."""
         endpoint = row.get("endpoint") or row.get("extension")
         number = row.get("extension") or row.get("endpoint")
-        if not NUMBER.fullmatch(number):
+        if not EXTENSION_NUMBER.fullmatch(number):
             self._mistakes.add(row.line, "an extension is 1 to 40 of A-Z a-z 0-9 _ -")
         elif without_phone or not self._has_secrets:
             self._add_extension(row, number)
-        elif not ENDPOINT.fullmatch(endpoint):
+        elif not ENDPOINT_NAME.fullmatch(endpoint):
             self._mistakes.add(row.line, "an endpoint is 1 to 80 of A-Z a-z 0-9 _ . + -")
         else:
             auth_username = row.get("auth_username") or endpoint

@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from service.domain.extension_names import ENDPOINT_NAME, EXTENSION_NUMBER
 from service.domain.imports.source import (
-    ENDPOINT,
-    NUMBER,
     Skipped,
     Source,
     SourcePerson,
@@ -69,7 +68,9 @@ def read_source(
     usable_hints = [
         hint
         for hint in hints
-        if hint_context in (None, hint.context) and NUMBER.fullmatch(hint.number) and not hint.number.startswith("_")
+        if hint_context in (None, hint.context)
+        and EXTENSION_NUMBER.fullmatch(hint.number)
+        and not hint.number.startswith("_")
     ]
     numbering = _Numbering(usable_hints)
     phones, skipped, people = [], [], {}
@@ -125,7 +126,7 @@ class _Numbering:
             return "", f"hints give it several numbers: {listed}; HINT_CONTEXT selects one context"
         if chosen:
             return next(iter(chosen)), None
-        if not NUMBER.fullmatch(endpoint):
+        if not EXTENSION_NUMBER.fullmatch(endpoint):
             return "", "no hint gives it a number, and its name cannot be one"
         if endpoint in self._hinted:
             return "", f"the hint of {endpoint} names other devices"
@@ -142,7 +143,7 @@ def _phone(endpoint: Endpoint, numbering: _Numbering) -> SourcePhone | str:
     """Return the endpoint as a phone, or why it is none."""
     if not endpoint.auth_names:
         return "no inbound auth: a trunk"
-    if not ENDPOINT.fullmatch(endpoint.name):
+    if not ENDPOINT_NAME.fullmatch(endpoint.name):
         return "its name is not allowed: 1 to 80 of A-Z a-z 0-9 _ . + -"
     auth = _auth(endpoint)
     if isinstance(auth, str):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.domain.imports.source import NUMBER, Skipped, Source, SourcePhone
+from service.domain.extension_names import EXTENSION_NUMBER
+from service.domain.imports.source import Skipped, Source, SourcePhone
 from service.domain.models import Profile
 from service.errors import Refused
 
@@ -165,7 +166,7 @@ def refuse_mass_removal(plan: Plan, stored: Stored) -> None:
 
 def _prefix(stored: Stored, wanted: str | None) -> str:
     """Return the prefix of this call server's numbers. Raises Refused: one prefix holds for all of them."""
-    if wanted and not NUMBER.fullmatch(wanted):
+    if wanted and not EXTENSION_NUMBER.fullmatch(wanted):
         raise Refused("a prefix is 1 to 40 of A-Z a-z 0-9 _ -")
     known = {extension.prefix for extension in stored.extensions.values()} - {None}
     if wanted is None:
@@ -189,7 +190,7 @@ def _numbers(source: Source, stored: Stored, prefix: str) -> tuple[dict[str, str
     numbers, refused = {}, {}
     for local in sorted(source.numbers):
         number = by_local.get(local, prefix + local)
-        if not NUMBER.fullmatch(number):
+        if not EXTENSION_NUMBER.fullmatch(number):
             refused[local] = f"its number {number} would have more than 40 characters"
         elif number in stored.elsewhere:
             refused[local] = f"its number {number} belongs to call server {stored.elsewhere[number]}: use --prefix"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.domain.models import Profile
 
-NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
-ENDPOINT = re.compile(r"[A-Za-z0-9_.+-]{1,80}", re.ASCII)
 MAX_CREDENTIAL_LENGTH = 80
 """Maximum length of a SIP secret, and of a name to authenticate with, in characters."""
 MAX_DISPLAY_NAME_LENGTH = 200

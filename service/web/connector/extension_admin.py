@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from service.db import extension_admin, extensions, ownership
 from service.db.extension_admin import StoredExtension
+from service.domain.extension_names import EXTENSION_NUMBER
 from service.domain.models import Person
 from service.domain.permissions import Permission
 from service.errors import (
@@ -86,7 +87,7 @@ async def delete_extension(request: web.Request) -> web.Response:
     """POST /api/v1/connector.extension.delete"""
     by = await _require_manager(request)
     number = (await EXTENSION_TO_DELETE.decode(request)).extension
-    if not extensions.NUMBER.fullmatch(number):
+    if not EXTENSION_NUMBER.fullmatch(number):
         raise NoSuchExtension(number)
     await extensions.delete(request.app[DATABASE], number, imported=request.app[CREDENTIAL_OWNERS].imported)
     log.info("extension_deleted", extension=number, by=by.user_id)
@@ -101,7 +102,7 @@ async def _require_manager(request: web.Request) -> Person:
 
 
 def _check_number(text: str) -> str:
-    if not extensions.NUMBER.fullmatch(text):
+    if not EXTENSION_NUMBER.fullmatch(text):
         raise BadArgument("Expected 1 to 40 of A-Z a-z 0-9 _ - in field extension")
     return text
 
