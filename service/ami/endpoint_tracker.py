@@ -129,7 +129,7 @@ class EndpointTracker:
         """
         if first:
             self._possibly_stale = {device for device in self._wanted if device.startswith(PJSIP)}
-            self._track_without_contacts(self._wanted)
+            self._track_without_contacts(self._wanted - self._possibly_stale)
             self._wake.set()
         else:
             for device in self.untracked():

@@ -66,7 +66,7 @@ class HintComparison:
                     await self._snapshot_taken.wait()
 
     async def _compare(self, connection: AmiClient) -> None:
-        suspected = await self._find([key for key, _ in self._hints.items()])
+        suspected = await self._find(key for key, _ in self._hints.items())
         if suspected:
             await asyncio.sleep(SETTLING_TIME)
             await self._sync.take_list(connection)
