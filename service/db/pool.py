@@ -78,6 +78,12 @@ class Database:
             any_schema=any_schema,
         )
 
+    def beside(self, size: int) -> Database:
+        """Create a pool of its own for work that takes long. The connections of requests stay free."""
+        return Database(
+            self.login, size=size, deadline=self.deadline, start_deadline=self._start_deadline, any_schema=True
+        )
+
     async def __aenter__(self) -> Database:
         await wait_until_reachable(self.login, self._start_deadline)
         self._pool = asyncpg.create_pool(

@@ -83,7 +83,9 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         changes = ChangeListener(database.login, loader)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
 
-        imports = automatic_imports(settings, database, links)
+        # An import keeps its connection while it reads an Asterisk, which may be frozen.
+        import_database = await stack.enter_async_context(database.beside(len(settings.call_servers)))
+        imports = automatic_imports(settings, import_database, links)
 
         app = web.Application()
         app[app_keys.SETTINGS] = settings
