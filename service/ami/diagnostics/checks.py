@@ -158,6 +158,7 @@ def _report_inventory(
     part, name, extensions = subject.part, subject.name, subject.extensions
     count = inventory_checks.count_endpoints(listed)
     yield inventory_checks.report_count(part, count, subject.options.expected_endpoints)
+    yield from hint_devices.report_context(part, name, hints, subject.server.hint_context)
     yield from hint_devices.report_ambiguous(part, name, extensions, hints)
     yield from device_checks.report_states(part, devices, states, _imported_remedy(subject))
     if subject.is_imported:

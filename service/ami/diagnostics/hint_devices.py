@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from service.ami.client import AmiClient
 from service.domain.checked_extension import CheckedExtension
 from service.domain.extension_hints import ExtensionHints
-from service.domain.hints import unique
+from service.domain.hints import parse_hint, unique
 from service.domain.models import Finding
 
 MAX_NAMED = 5
@@ -47,6 +47,20 @@ def dialled_devices(hints: ExtensionHints) -> dict[str, tuple[str, ...]]:
         if named and not number.startswith("_"):
             devices[number] = named
     return devices
+
+
+def report_context(part: str, name: str, hints: ExtensionHints, context: str | None) -> Iterator[Finding]:
+    """A finding if the only context whose hints count has none, and others have hints of phones."""
+    if context is None or any(other == context for (_, other), _ in hints.items()):
+        return
+    contexts = {other for (_, other), text in hints.items() if any(map(_is_phone, parse_hint(text).counted))}
+    if not contexts:
+        return
+    remedy = (
+        f"set CONNECTOR_CALL_SERVERS__{name.upper()}__HINT_CONTEXT to the context of its extensions' hints; "
+        f"hints of phones are in {named(sorted(contexts))}"
+    )
+    yield Finding(part, f"has no hint in {context}", remedy)
 
 
 def report_ambiguous(

@@ -17,11 +17,14 @@ from service.domain.imports.source import (
     display_name,
 )
 from service.domain.models import PJSIP, Profile
+from service.errors import Refused
 
 PLAIN_AUTH_TYPES = ("userpass", "digest")
 """Types of an auth that may hold a password in plain text. `digest` is Asterisk 22's name for both kinds."""
 WATCHED_TECHNOLOGIES = ("SIP/", "IAX2/")
 """Devices without a phone of ours whose state is worth an extension."""
+MAX_NAMED_CONTEXTS = 5
+"""Contexts that an error names."""
 
 _CALLER_NAME = re.compile(r'\s*"(?P<quoted>(?:[^"\\]|\\.)*)"|\s*(?P<bare>[^"<]*?)\s*<')
 _ESCAPED = re.compile(r"\\(.)")
@@ -64,7 +67,14 @@ class DialplanHint:
 def read_source(
     endpoints: Iterable[Endpoint], hints: Iterable[DialplanHint], hint_context: str | None = None
 ) -> Source:
-    """Decide which endpoints are phones, and of which extensions. `hint_context` selects the hints of one context."""
+    """Decide which endpoints are phones, and of which extensions. `hint_context` selects the hints of one context.
+
+    Raises Refused if only other contexts have hints of these endpoints: without them every phone would get the number
+    that is its name.
+    """
+    endpoints, hints = list(endpoints), list(hints)
+    if hint_context is not None:
+        _check_context(endpoints, hints, hint_context)
     usable_hints = [
         hint
         for hint in hints
@@ -93,6 +103,18 @@ def read_source(
         endpoints=frozenset(names),
         people=people,
     )
+
+
+def _check_context(endpoints: Iterable[Endpoint], hints: Iterable[DialplanHint], hint_context: str) -> None:
+    """Raise Refused if no hint is in the context, and those of other contexts name an endpoint."""
+    devices = {PJSIP + endpoint.name for endpoint in endpoints}
+    contexts = {hint.context for hint in hints}
+    named = sorted({hint.context for hint in hints if not devices.isdisjoint(hint.devices)})
+    if hint_context not in contexts and named:
+        listed = ", ".join(named[:MAX_NAMED_CONTEXTS])
+        raise Refused(
+            f"HINT_CONTEXT is {hint_context}, and no hint is in that context; hints of endpoints are in: {listed}"
+        )
 
 
 class _Numbering:

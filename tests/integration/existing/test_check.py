@@ -138,6 +138,13 @@ async def test_hints_of_another_context_are_not_missed(vanilla_like: ExistingPbx
     assert [finding.what for finding in found if "not stored" in finding.what] == []
 
 
+async def test_a_context_without_hints_is_named_with_those_that_have_some(pbx: ExistingPbx) -> None:
+    found = failing(await findings(pbx, hint_context="elsewhere", accepted_modules=[*UNLOADED, "func_env"]))
+    remedy = found["has no hint in elsewhere"]
+    assert remedy.startswith("set CONNECTOR_CALL_SERVERS__MAIN__HINT_CONTEXT to the context of its extensions' hints;")
+    assert remedy.endswith(f"hints of phones are in {pbx.shape.hint_context}")
+
+
 async def test_hints_that_disagree_are_named_with_the_setting_that_chooses(vanilla_like: ExistingPbx) -> None:
     vanilla_like.asterisk.rx("dialplan add extension 1005,hint,PJSIP/1009 into elsewhere")
     try:

@@ -10,6 +10,7 @@ from service.domain.hints import parse_hint
 from service.domain.imports.endpoints import DialplanHint, Endpoint, EndpointAuth, caller_name, read_source
 from service.domain.imports.source import Source, SourcePhone
 from service.domain.models import Profile
+from service.errors import Refused
 
 AUTH = EndpointAuth("a", "userpass", "login", "a-secret-of-sip")
 
@@ -66,6 +67,13 @@ def test_several_numbers_are_ambiguous_unless_the_context_decides() -> None:
     hints = [hint("1005", "PJSIP/alice"), hint("2005", "PJSIP/alice", "warehouse")]
     assert reason(endpoint("alice"), *hints).startswith("hints give it several numbers: 1005, 2005")
     assert numbers(read_source([endpoint("alice")], hints, "warehouse")) == {"alice": "2005"}
+
+
+def test_a_context_without_hints_is_refused_while_another_one_names_endpoints() -> None:
+    with pytest.raises(Refused, match=r"HINT_CONTEXT is ofice, .* hints of endpoints are in: office$"):
+        read_source([endpoint("alice")], [hint("1005", "PJSIP/alice"), hint("700", "park:700", "parking")], "ofice")
+    assert numbers(read_source([endpoint("1001")], [hint("700", "park:700", "parking")], "office")) == {"1001": "1001"}
+    assert numbers(read_source([endpoint("1001")], [], "office")) == {"1001": "1001"}
 
 
 def test_an_endpoint_is_not_the_number_of_a_hint_that_names_other_devices() -> None:
