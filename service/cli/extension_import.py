@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from service.ami.accounts import Account
+from service.ami.client import AmiLoginRefused
+from service.ami.diagnostics.account_checks import refusal_remedy
 from service.ami.endpoint_list import read_pbx
 from service.cli.common import open_database, read_secret
 from service.cli.import_report import facts, lines, rows
@@ -59,7 +61,12 @@ def _imported_server(settings: Settings, name: str) -> CallServer:
 async def _read_ami(server: CallServer, username: str) -> CsvSource:
     monitor = Account.monitor(server)
     reader = replace(monitor, username=username, secret=read_secret("AMI secret", confirm=False))
-    endpoints, hints = await read_pbx(monitor, reader, _progress if sys.stderr.isatty() else lambda done, total: None)
+    progress = _progress if sys.stderr.isatty() else lambda done, total: None
+    try:
+        endpoints, hints = await read_pbx(monitor, reader, progress)
+    except AmiLoginRefused as error:
+        refused = monitor.username if repr(monitor.username) in str(error) else username
+        raise Refused(f"{error}\n  {refusal_remedy(refused)}") from None
     return CsvSource(await asyncio.to_thread(read_source, endpoints, hints, server.hint_context))
 
 

@@ -60,7 +60,11 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
     except asyncpg.PostgresError as error:  # an unexpected error must not prevent the checks of Asterisk
         yield Finding(PART, f"a question failed: {error}", MIGRATE)
     except (ConfigurationError, DatabaseUnavailable) as error:
-        yield Finding(PART, str(error), "start it, or mend CONNECTOR_DATABASE_URL and its password")
+        yield Finding(
+            PART,
+            str(error),
+            "start it, or mend CONNECTOR_DATABASE_URL and its password; migrate creates the role and sets its password",
+        )
 
 
 async def _check_call_server(

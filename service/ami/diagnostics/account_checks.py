@@ -15,13 +15,17 @@ from service.settings import CallServer
 SHOW_FUNCTION_MODULES = "module show like func_"
 
 
-def refusal(part: str, account: Account, error: AmiLoginRefused) -> Finding:
-    """The finding of a refused login."""
-    remedy = (
-        f"manager.conf: mend the secret of [{account.username}], or its `permit` or `acl`, which answer alike; "
+def refusal_remedy(username: str) -> str:
+    """What to do about a refused login."""
+    return (
+        f"manager.conf: mend the secret of [{username}], or its `permit` or `acl`, which answer alike; "
         "Asterisk's log says which"
     )
-    return Finding(part, str(error), remedy)
+
+
+def refusal(part: str, account: Account, error: AmiLoginRefused) -> Finding:
+    """The finding of a refused login."""
+    return Finding(part, str(error), refusal_remedy(account.username))
 
 
 async def check_presence(part: str, account: Account | None) -> AsyncIterator[Finding]:

@@ -81,7 +81,7 @@ def report_states(part: str, devices: Devices, states: States, imported: str | N
     elif unread:
         yield Finding(part, f"was too slow to tell of {len(unread)} extensions", "try again", otherwise=Verdict.UNKNOWN)
     else:
-        yield Finding(part, f"knows its {len(devices)} extensions ({summary})")
+        yield Finding(part, f"knows its {len(devices)} extensions (devices: {summary})")
     if without := sum(not named for named in devices.values()):
         yield Finding(part, f"has no device for {without} of its {len(devices)} extensions", _WITHOUT_DEVICE_REMEDY)
     for number in sorted(devices):

@@ -36,7 +36,10 @@ async def check_write_class(part: str, kind: str, username: str, connection: Ami
     if not excess:
         return Finding(part, f"{username!r} may write no class but {needed}")
     excess_classes = ", ".join(sorted(_covering_classes(excess)))
-    remedy = f"manager.conf: [{username}] needs write = {needed} and nothing else"
+    remedy = (
+        f"manager.conf: [{username}] needs write = {needed} and nothing else; "
+        "if somebody else uses it, leave it as it is and create another account"
+    )
     return Finding(part, f"{username!r} may write more: {excess_classes}", remedy, otherwise=Verdict.TOO_MUCH)
 
 

@@ -174,9 +174,8 @@ def _prefix(stored: Stored, wanted: str | None) -> str:
             raise Refused(f"extensions were imported with different prefixes: {_listed(known)}; name one with --prefix")
         return next(iter(known), None) or ""
     if known and wanted not in known:
-        raise Refused(
-            f"extensions of this call server have the prefix {_listed(known)}: a second one would double them"
-        )
+        had = f"have the prefix {_listed(known)}" if known != {""} else "have no prefix"
+        raise Refused(f"extensions of this call server {had}: with another one each would be there twice")
     return wanted
 
 

@@ -43,7 +43,7 @@ def ill(rows: list[dict[str, Any]]) -> list[str]:
 def test_all_is_well_and_each_extension_is_shown_when_asked_for(checked: Checked) -> None:
     code, rows = checked()
     assert (code, ill(rows)) == (0, [])
-    assert "knows its 2 extensions (2 Unavailable)" in [row["what"] for row in rows]
+    assert "knows its 2 extensions (devices: 2 Unavailable)" in [row["what"] for row in rows]
     code, rows = checked("--all")
     assert {"12342 is Unavailable", "12343 is Unavailable"} <= {row["what"] for row in rows}
     (unknown,) = ill(rows)

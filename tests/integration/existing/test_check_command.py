@@ -99,7 +99,7 @@ async def test_an_imported_call_server_is_green_without_role_and_views(
     assert (code, failing(rows)) == (0, [])
     whats = {row["what"] for row in rows}
     assert "call server pbx owns its endpoints, and reads nothing here" in whats
-    assert "knows its 5 extensions (4 Unavailable)" in whats
+    assert "knows its 5 extensions (devices: 4 Unavailable)" in whats
     code, rows = await asyncio.to_thread(checked, "--all")
     assert {"1005 (PJSIP/alice) is Unavailable", "1009 is Unavailable"} <= {row["what"] for row in rows}
     code, rows = await asyncio.to_thread(checked, "--expect-endpoints", "pbx=1008")

@@ -148,6 +148,8 @@ def test_the_prefix_is_remembered_and_a_second_one_refused() -> None:
     for wrong in ("9", ""):
         with pytest.raises(Refused, match="have the prefix '8'"):
             plan_import(source(phone("1001")), stored, wrong)
+    with pytest.raises(Refused, match="have no prefix"):
+        plan_import(source(phone("1001")), imported(phone("1001"), prefix=""), "9")
 
 
 @pytest.mark.parametrize("prefix", ["8 ", "ü", "8.", "8" * 41])
