@@ -121,6 +121,13 @@ class AmiClient:
         response = await self._send_permitted(AmiAction({"Action": "ListCommands"}))
         return {name: header_text(response, name) for name in response}
 
+    async def config_section(self, file: str, section: str) -> list[tuple[str, str]]:
+        """The lines of a section of one of Asterisk's files, name and value. They may hold secrets."""
+        action = AmiAction({"Action": "GetConfig", "Filename": file, "Category": section})
+        response = await self._send_permitted(action)
+        lines = [header_text(response, name) for name in response if name.startswith("Line-")]
+        return [(name.strip(), value.strip()) for name, _, value in (line.partition("=") for line in lines)]
+
     async def contacts(self) -> dict[str, ContactsById]:
         """All contacts in the registrar's database, by AOR; empty if Asterisk stores them elsewhere."""
         action = ContactList()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from service.ami.accounts import Account
 from service.ami.client import ActionNotPermitted, AmiClient, AmiLoginRefused
 from service.ami.connection import NullEvents, connect
+from service.ami.diagnostics.account_file import check_file
 from service.ami.diagnostics.privileges import check_write_class
 from service.domain.models import Finding
 from service.settings import CallServer
@@ -38,14 +39,19 @@ async def check_presence(part: str, account: Account | None) -> AsyncIterator[Fi
         yield finding
 
 
-async def check_credentials(part: str, account: Account | None) -> AsyncIterator[Finding]:
-    """Check the account `credentials` of an imported call server."""
+async def check_credentials(part: str, account: Account | None, monitor: str) -> AsyncIterator[Finding]:
+    """Check the account `credentials` of an imported call server, and by it what `monitor` may hear."""
     if account is None:
         remedy = "give CREDENTIALS_SECRET, if endpoints are to be imported by themselves"
         yield Finding(part, "no credentials account", remedy, needed=False)
         return
-    async for finding in _check(part, "credentials", account):
-        yield finding
+    try:
+        async with connect(account, NullEvents()) as connection:
+            yield await check_write_class(part, "credentials", account.username, connection)
+            for finding in await check_file(part, monitor, connection):
+                yield finding
+    except AmiLoginRefused as error:
+        yield refusal(part, account, error)
 
 
 async def _check(part: str, kind: str, account: Account) -> AsyncIterator[Finding]:

@@ -73,7 +73,7 @@ async def check(
             async for finding in check_presence(part, Account.presence(server)):
                 yield finding
             if subject.is_imported:
-                async for finding in check_credentials(part, Account.credentials(server)):
+                async for finding in check_credentials(part, Account.credentials(server), server.monitor_username):
                     yield finding
     except AmiUnreachable as error:  # the same for all accounts
         yield Finding(part, str(error), error.reason.value)

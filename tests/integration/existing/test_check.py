@@ -274,6 +274,33 @@ async def test_a_filter_that_lacks_an_event_is_found_when_something_happens(
     assert f"eventfilter = ^Event: {event.removesuffix('Member')}" in str(finding.remedy)
 
 
+@pytest.mark.parametrize("event", ["DeviceStateChange", "ContactStatus", "QueueMember"])
+async def test_the_account_that_imports_reads_which_filter_lacks_an_event(
+    vanilla_like: ExistingPbx, event: str
+) -> None:
+    async with filtered(vanilla_like, event):
+        found = await findings(vanilla_like)
+    (finding,) = (finding for finding in found if finding.what == f"the filters of 'monitor' lack {event}")
+    assert finding.verdict is (Verdict.OPTIONAL if event == "QueueMember" else Verdict.MISSING)
+    assert f"eventfilter = ^Event: {event}" in str(finding.remedy)
+
+
+@pytest.mark.parametrize("class_", ["call", "agent"])
+async def test_the_account_that_imports_reads_which_class_is_missing(vanilla_like: ExistingPbx, class_: str) -> None:
+    conf = vanilla_like.conf("manager.conf")
+    text = conf.read_text()
+    left = ",".join({"system", "call", "agent"} - {class_})
+    conf.write_text(text.replace("read = system,call,agent", f"read = {left}"))
+    try:
+        await asyncio.to_thread(vanilla_like.asterisk.rx, "manager reload")
+        found = await findings(vanilla_like)
+    finally:
+        conf.write_text(text)
+        await asyncio.to_thread(vanilla_like.asterisk.rx, "manager reload")
+    (finding,) = (finding for finding in found if finding.what == f"'monitor' lacks read = {class_}")
+    assert finding.verdict is (Verdict.OPTIONAL if class_ == "agent" else Verdict.MISSING)
+
+
 async def test_while_nothing_happens_nothing_is_known(vanilla_like: ExistingPbx) -> None:
     found = await findings(vanilla_like, options=CheckOptions(watch=0.1))
     assert failing(found) == {}
