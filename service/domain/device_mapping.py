@@ -18,6 +18,9 @@ from service.domain.extension_hints import ExtensionHints
 from service.domain.hints import unique
 from service.domain.models import PJSIP, DeviceState, Extension, NotLive, Reading
 
+_Index = dict[str, dict[str, None]]
+"""Numbers by device or presence id, in their order. All hints may name one device: adding a number costs no copy."""
+
 
 @dataclass(frozen=True, slots=True)
 class MappingChange:
@@ -38,10 +41,10 @@ class DeviceMapping:
         self._managed = managed
         self._extensions: dict[str, Extension] = {}
         self._devices: dict[str, tuple[str, ...]] = {}  # by number; empty where hints disagree
-        self._numbers: dict[str, tuple[str, ...]] = {}  # by device
+        self._numbers: _Index = {}  # by device
         self._by_local_number: dict[str, str] = {}
         self._presence_ids: dict[str, str] = {}  # by number, where a hint names another than the local number
-        self._by_presence_id: dict[str, tuple[str, ...]] = {}
+        self._by_presence_id: _Index = {}
 
     # --- writing: the link -------------------------------------------------------------------------------------
 
@@ -144,13 +147,12 @@ def endpoints(devices: Iterable[str]) -> set[str]:
     return {device[len(PJSIP) :] for device in devices if device.startswith(PJSIP)}
 
 
-def _insert(index: dict[str, tuple[str, ...]], key: str, number: str) -> None:
-    index[key] = (*index.get(key, ()), number)
+def _insert(index: _Index, key: str, number: str) -> None:
+    index.setdefault(key, {})[number] = None
 
 
-def _discard(index: dict[str, tuple[str, ...]], key: str, number: str) -> None:
-    others = tuple(other for other in index[key] if other != number)
-    if others:
-        index[key] = others
-    else:
+def _discard(index: _Index, key: str, number: str) -> None:
+    numbers = index[key]
+    numbers.pop(number, None)
+    if not numbers:
         del index[key]
