@@ -20,6 +20,9 @@ from service.web.http.headers import not_live_headers
 from service.web.http.prebuilt_response import PrebuiltResponse, render_headers
 from service.web.softphone.signing import JWT_RENEWAL_INTERVAL, sign
 
+SPARE = 100
+"""Removed phones that may be kept however few there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class CachedRegistration:
@@ -58,6 +61,7 @@ class RegistrationCache:
         self._directory = directory
         self._tag_key = tag_key
         self._cached: dict[int, CachedRegistration] = {}  # by phone id
+        self._evict_at = SPARE
 
     def get(self, extension: Extension, phone_id: int | None = None) -> CachedRegistration | None:
         """The current registration info of one of its phones, or of the one that registers without a choice.
@@ -99,12 +103,14 @@ class RegistrationCache:
         )
 
     def _evict_removed(self) -> None:
-        """Drop removed phones once they may outnumber the existing ones."""
-        if len(self._cached) > 2 * self._directory.counts()["extensions"] + 100:
-            extensions = self._directory.registrable_extensions()
-            existing = {phone.phone_id for extension in extensions for phone in extension.phones}
-            for phone_id in self._cached.keys() - existing:
-                del self._cached[phone_id]
+        """Drop removed phones whenever there are twice as many as the last time: the search costs all extensions."""
+        if len(self._cached) < self._evict_at:
+            return
+        extensions = self._directory.registrable_extensions()
+        existing = {phone.phone_id for extension in extensions for phone in extension.phones}
+        for phone_id in self._cached.keys() - existing:
+            del self._cached[phone_id]
+        self._evict_at = 2 * len(self._cached) + SPARE
 
 
 def registration_etag(info: Registration, tag_key: bytes) -> str:
