@@ -26,11 +26,21 @@ _IMPORTED_REMEDY = (
     "Asterisk no longer has the endpoint: python -m service extension import --call-server {name} --from-ami {account} "
     "--apply --remove-gone; or it belongs to another call server"
 )
+MOST_LOST_REMEDY = (
+    "remove nothing: most endpoints are lost. See whether Asterisk still reads its files: modules.conf (res_pjsip), "
+    "pjsip.conf, and sorcery.conf, where `config` lines come first (docs/existing-pbx.md); then restart Asterisk"
+)
+"""Where an imported call server lacks more than half of its endpoints: a fault of Asterisk, and no reason to delete."""
 _WITHOUT_DEVICE_REMEDY = "import its phone, or give it a hint in the dialplan: its state stays Unknown"
 Devices = Mapping[str, tuple[str, ...]]
 """Devices by extension."""
 States = Mapping[str, DeviceState | None]
 """By device; None if it could not be read."""
+
+
+def is_most(part: int, whole: int) -> bool:
+    """Whether it is more than half."""
+    return part * 2 > whole
 
 
 def imported_remedy(name: str, account: str) -> str:
@@ -75,6 +85,8 @@ def report_states(part: str, devices: Devices, states: States, imported: str | N
     unread = [number for number, named in devices.items() if any(states.get(device) is None for device in named)]
     counts = Counter(state.value for state in states.values() if state is not None)
     summary = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    if imported and is_most(len(unknown), len(devices)):
+        imported = MOST_LOST_REMEDY
     remedy = imported or (_NONE_KNOWN_REMEDY if len(unknown) == len(devices) else _SOME_UNKNOWN_REMEDY)
     if unknown:
         yield Finding(part, f"does not know {len(unknown)} of its {len(devices)} extensions", remedy)

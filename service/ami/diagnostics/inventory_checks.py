@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from service.ami.diagnostics.device_checks import MOST_LOST_REMEDY, is_most
 from service.ami.diagnostics.hint_devices import named
 from service.domain.checked_extension import CheckedExtension
 from service.domain.models import PJSIP, DeviceState, Finding
@@ -40,6 +41,8 @@ def report_import(
     missing = sorted(endpoint for extension in extensions for endpoint in extension.missing)
     if missing:
         remedy = f"python -m service extension import --call-server {name} --from-ami {account} --apply --remove-gone"
+        if is_most(len(missing), sum(len(extension.endpoints) for extension in extensions)):
+            remedy = MOST_LOST_REMEDY
         yield Finding(part, f"the last import did not find {len(missing)} endpoints: {named(missing)}", remedy)
 
 

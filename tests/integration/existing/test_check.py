@@ -175,6 +175,9 @@ async def test_an_endpoint_that_asterisk_no_longer_has_is_named_with_the_command
     told = failing(await findings(vanilla_like, [*stored(vanilla_like.shape), gone]))
     assert list(told) == ["does not know 1 of its 6 extensions", "the last import did not find 1 endpoints: former"]
     assert all("--apply --remove-gone" in remedy for remedy in told.values())
+    lost = failing(await findings(vanilla_like, [gone]))
+    assert list(lost) == ["does not know 1 of its 1 extensions", "the last import did not find 1 endpoints: former"]
+    assert all(remedy.startswith("remove nothing: most endpoints are lost") for remedy in lost.values())
 
 
 async def test_the_module_that_lists_states_is_named_where_it_is_missing(mikopbx_like: ExistingPbx) -> None:
