@@ -74,7 +74,8 @@ def _add_import(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument("--prefix", help="prefix of the numbers, for call servers with equal numbers")
     parser.add_argument("--apply", action="store_true", help="carry out the plan")
     parser.add_argument("--remove-gone", action="store_true", help="also delete what the source lacks")
-    parser.add_argument("--yes", action="store_true", help="let --remove-gone delete more than a tenth")
+    yes = "let --remove-gone delete more than a tenth, and a source without any stored phone mark all as missing"
+    parser.add_argument("--yes", action="store_true", help=yes)
 
 
 async def _import(settings: Settings, arguments: argparse.Namespace) -> None:

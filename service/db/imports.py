@@ -22,6 +22,7 @@ from service.domain.imports.plan import (
     StoredExtension,
     StoredPhone,
     plan_import,
+    refuse_foreign_source,
     refuse_mass_removal,
 )
 from service.domain.imports.source import Source
@@ -44,7 +45,7 @@ class Options:
     with_people: bool = False
     remove_gone: bool = False
     remove_many: bool = False
-    """Whether `remove_gone` may remove more than `plan.MAX_REMOVED`."""
+    """Whether all phones may be marked as missing, and `remove_gone` may remove more than `plan.MAX_REMOVED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class ImportTransaction:
         plan = await asyncio.to_thread(plan_import, source, stored, options.prefix)
         if options.remove_gone and not source.lists_phones:
             raise Refused("--remove-gone needs a source that lists phones: this file has no column secret")
+        if not options.remove_many:
+            refuse_foreign_source(plan, stored, source)
         if options.remove_gone and not options.remove_many:
             refuse_mass_removal(plan, stored)
         people = await self._plan_people(source, plan, stored) if options.with_people else PeoplePlan()

@@ -14,6 +14,7 @@ from datetime import datetime
 import structlog
 
 from service.ami.accounts import Account
+from service.ami.client import AmiLoginRefused
 from service.ami.endpoint_list import read_pbx
 from service.ami.link import Link
 from service.backoff import delays
@@ -34,6 +35,9 @@ SETTLE = 2.0
 MAX_SETTLE = 15.0
 LOCK_INTERVAL = 1.0
 """Seconds between two attempts to get the lock that another process holds while it imports."""
+REFUSED_DELAY = 60.0
+"""Minimum delay of a retry after a refused login, in seconds. Only an operator can fix it, and an Asterisk that counts
+refused logins by address would lock out the link too."""
 OPTIONS = Options()
 
 
@@ -55,6 +59,7 @@ class AutomaticImport:
         *,
         settle: float = SETTLE,
         delays: Callable[[], Iterator[float]] = retry_delays,
+        refused_delay: float = REFUSED_DELAY,
     ) -> None:
         self.status = ImportStatus()
         self._name = name
@@ -64,8 +69,10 @@ class AutomaticImport:
         self._hint_context = hint_context
         self._settle = settle
         self._delays = delays
+        self._refused_delay = refused_delay
         self._heard = asyncio.Event()
         self._heard_at = 0.0
+        self._min_delay = 0.0  # before the next retry, in seconds
         self._log = log.bind(call_server=name)
 
     def request(self) -> None:
@@ -77,7 +84,7 @@ class AutomaticImport:
         """Import until cancelled."""
         retries: Iterator[float] | None = None
         while True:
-            await self._wait(next(retries) if retries is not None else None)
+            await self._wait(max(next(retries), self._min_delay) if retries is not None else None)
             heard_at = self._heard_at
             self._heard.clear()
             try:
@@ -86,6 +93,7 @@ class AutomaticImport:
                 if not isinstance(error, ServiceError) and not is_driver_error(error):
                     raise
                 self._report_failure(error)
+                self._min_delay = self._refused_delay if isinstance(error, AmiLoginRefused) else 0.0
                 retries = retries or self._delays()
             else:
                 self.status.results[result] += 1

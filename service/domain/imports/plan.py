@@ -10,6 +10,8 @@ from service.domain.imports.source import Skipped, Source, SourcePhone
 from service.domain.models import Profile
 from service.errors import Refused
 
+MIN_FOREIGN = 10
+"""Stored phones of which a source of the same call server has at least one."""
 MAX_REMOVED = 0.1
 """Share of the stored phones, or extensions, that an import removes without being told twice."""
 
@@ -149,6 +151,18 @@ def plan_import(source: Source, stored: Stored, prefix: str | None = None) -> Pl
         skipped=tuple(sorted(skipped, key=lambda one: (one.subject, one.reason))),
         numbers=numbers,
     )
+
+
+def refuse_foreign_source(plan: Plan, stored: Stored, source: Source) -> None:
+    """Raise Refused if a source has no endpoint, or none of many stored ones: it is not of this call server."""
+    present = [phone for phone in stored.phones.values() if not phone.missing]
+    least = MIN_FOREIGN if source.endpoints else 1
+    if len(present) >= least and len(plan.newly_missing) == len(present):
+        what = "has none of" if source.endpoints else "has no endpoint, and not"
+        raise Refused(
+            f"the source {what} the {len(present)} stored phones of this call server: is it the right one? "
+            "`extension import` with --yes marks them all as missing"
+        )
 
 
 def refuse_mass_removal(plan: Plan, stored: Stored) -> None:

@@ -67,14 +67,29 @@ def has(database: TestDatabase, wanted: dict[str, tuple[str, bool]]) -> Callable
 
 @asynccontextmanager
 async def importing(
-    pbx: ExistingPbx, database: TestDatabase, *, secret: str = "", settle: float = 0.1, delay: float = 0.2
+    pbx: ExistingPbx,
+    database: TestDatabase,
+    *,
+    secret: str = "",
+    settle: float = 0.1,
+    delay: float = 0.2,
+    refused_delay: float = 0.1,
 ) -> AsyncIterator[AutomaticImport]:
     """Automatic imports without a link: a test requests them."""
     config = pbx.asterisk.config
     monitor = Account("127.0.0.1", config.ami_port, "monitor", config.monitor_secret)
     reader = Account(monitor.host, monitor.port, "credentials", secret or pbx.shape.accounts.credentials)
     async with Database.of(settings(database, pbx)) as own, Supervisor() as supervisor:
-        made = AutomaticImport(NAME, own, monitor, reader, None, settle=settle, delays=lambda: itertools.repeat(delay))
+        made = AutomaticImport(
+            NAME,
+            own,
+            monitor,
+            reader,
+            None,
+            settle=settle,
+            delays=lambda: itertools.repeat(delay),
+            refused_delay=refused_delay,
+        )
         supervisor.start("import", made.run())
         yield made
         assert not supervisor.failed.done(), supervisor.failed.result()
@@ -192,6 +207,21 @@ async def test_a_failure_is_logged_once_shown_and_retried(
     assert events[-1] == ("automatic_import_resumed", "info")
     assert [level for _, level in events].count("warning") == 1
     assert "a-wrong-secret-of-ami" not in repr(logged)
+
+
+async def test_a_refused_login_is_tried_again_more_slowly_than_other_failures(
+    small_freepbx_like: ExistingPbx, database: TestDatabase
+) -> None:
+    """An Asterisk that counts refused logins by address would lock out the link too."""
+    async with (
+        importing(small_freepbx_like, database, secret="wrong", delay=0.1, refused_delay=600) as patient,
+        importing(small_freepbx_like, database, secret="wrong", delay=0.1) as eager,
+    ):
+        patient.request()
+        await ended(patient.status, ImportResult.FAILED)
+        eager.request()
+        await ended(eager.status, ImportResult.FAILED, 4)
+        assert patient.status.results[ImportResult.FAILED] == 1
 
 
 async def test_a_failed_import_degrades_readyz_and_nothing_else(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from service.domain.imports.plan import (
     StoredExtension,
     StoredPhone,
     plan_import,
+    refuse_foreign_source,
     refuse_mass_removal,
 )
 from service.domain.imports.source import Skipped, Source, SourcePhone
@@ -174,6 +176,25 @@ def test_more_than_a_tenth_is_not_removed_at_once(there: int, gone: int, refused
             refuse_mass_removal(plan, stored)
     else:
         refuse_mass_removal(plan, stored)
+
+
+@pytest.mark.parametrize(
+    ("there", "listed", "refused"),
+    [
+        (10, ["other"], True),
+        (9, ["other"], False),  # a small PBX may have been renamed
+        (10, ["other", "1000"], False),
+        (1, [], True),
+        (0, [], False),
+        (0, ["other"], False),
+    ],
+)
+def test_a_source_of_another_call_server_marks_nothing(there: int, listed: list[str], refused: bool) -> None:
+    stored = applied(plan_import(source(*(phone(str(1000 + n)) for n in range(there))), EMPTY), EMPTY)
+    given = source(*map(phone, listed))
+    plan = plan_import(given, stored)
+    with pytest.raises(Refused, match=f"the {there} stored phones") if refused else nullcontext():
+        refuse_foreign_source(plan, stored, given)
 
 
 def test_no_secret_is_in_the_repr_of_a_plan() -> None:
