@@ -22,15 +22,12 @@ from service.settings import Settings
 from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import WorkerMetrics
-from service.web.server import aiohttp_internals
 from service.web.server.connection_limit import CONNECTION_LIMIT, MIN_CONNECTIONS
 from service.web.server.dispatcher import DRAINING, SYNC_HANDLERS
 from service.web.server.runner import HttpRunner
 
 log = structlog.get_logger(__name__)
 
-KEEPALIVE = 75.0
-"""Seconds that an idle connection stays open: longer than most poll intervals and proxies' timeouts."""
 LINGER = 1.0
 """Seconds at shutdown in which responses carry `Connection: close`, before idle connections are closed."""
 DEMO_CHECK_INTERVAL = 1.0
@@ -49,7 +46,6 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
     if not settings.call_servers:
         log.warning("call_servers_missing")
-    aiohttp_internals.report_missing()
     file_descriptors.raise_limit()
     stop = StopSignal()
     if worker is None:
@@ -181,7 +177,7 @@ async def _serve_app(
 ) -> AsyncIterator[None]:
     """Serve on these sockets until the block ends. In-flight requests then still get their responses."""
     shutdown_timeout = (settings.shutdown_deadline - linger) / 2  # aiohttp waits up to twice this timeout
-    runner = HttpRunner(app, keepalive_timeout=KEEPALIVE, shutdown_timeout=shutdown_timeout)
+    runner = HttpRunner(app, shutdown_timeout=shutdown_timeout)
     await runner.setup()
     assert runner.server is not None
     try:

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from aiohttp import web
-from multidict import istr
 
 from service.credentials import is_token, token_hash
 from service.db import tokens
@@ -19,14 +18,14 @@ from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, DIRECTORY,
 from service.web.auth.login_throttle import LOGIN_THROTTLE
 from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
 from service.web.http.handler_types import Handler, SyncHandler
+from service.web.http.polled_request import TOKEN_HEADER, UID_HEADER, PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.http.rate_limit import RATE_LIMIT
 
-CallerHandler = Callable[[web.Request, Person], PrebuiltResponse]
-TOKEN_HEADER, UID_HEADER = istr("X-Auth-Token"), istr("X-User-Id")
+CallerHandler = Callable[[PolledRequest, Person], PrebuiltResponse]
 
 
-def presented_token(request: web.Request) -> str:
+def presented_token(request: PolledRequest) -> str:
     """The token in the header. Raises TokenMissing."""
     token = request.headers.get(TOKEN_HEADER)
     if not token:
@@ -41,7 +40,7 @@ def parse_token_hash(token: str) -> bytes:
     return token_hash(token)
 
 
-def holder_from_memory(request: web.Request, hash_: bytes) -> Person | None:
+def holder_from_memory(request: PolledRequest, hash_: bytes) -> Person | None:
     """The token's holder according to memory; None if unknown there: PostgreSQL may have it since a moment ago.
 
     Raises TokenWrong if the token is known to have ended. Raises DirectoryUnavailable if memory may not answer, or is
@@ -57,7 +56,7 @@ def holder_from_memory(request: web.Request, hash_: bytes) -> Person | None:
     return person
 
 
-async def require_holder(request: web.Request, hash_: bytes) -> Person:
+async def require_holder(request: PolledRequest, hash_: bytes) -> Person:
     """The token's holder. Raises TokenWrong, DirectoryUnavailable, Overloaded.
 
     A token that another replica just issued may be unknown here. So before a token is refused, everything committed by
@@ -73,14 +72,14 @@ async def require_holder(request: web.Request, hash_: bytes) -> Person:
     return person
 
 
-def caller_from_memory(request: web.Request) -> Person | None:
+def caller_from_memory(request: PolledRequest) -> Person | None:
     """`require_caller` without waiting; None if it has to read PostgreSQL, and nothing is counted then."""
     hash_, uid = _presented_credentials(request)
     person = holder_from_memory(request, hash_)
     return None if person is None else _check_uid(request, hash_, person, uid)
 
 
-async def require_caller(request: web.Request) -> Person:
+async def require_caller(request: PolledRequest) -> Person:
     """The caller in the `/api/v1` family: token and `X-User-Id` must belong to the same person."""
     hash_, uid = _presented_credentials(request)
     return _check_uid(request, hash_, await require_holder(request, hash_), uid)
@@ -98,14 +97,14 @@ def handler_for_caller(answer: CallerHandler) -> Handler:
 def sync_handler_for_caller(answer: CallerHandler) -> SyncHandler:
     """The same as a synchronous handler, for callers that memory knows."""
 
-    def sync_handler(request: web.Request) -> PrebuiltResponse | None:
+    def sync_handler(request: PolledRequest) -> PrebuiltResponse | None:
         person = caller_from_memory(request)
         return None if person is None else answer(request, person)
 
     return sync_handler
 
 
-def _presented_credentials(request: web.Request) -> tuple[bytes, str]:
+def _presented_credentials(request: PolledRequest) -> tuple[bytes, str]:
     """The token's hash and the uid in the headers. Raises TokenMissing, TokenWrong."""
     token, uid = presented_token(request), request.headers.get(UID_HEADER)
     if not uid:
@@ -113,14 +112,14 @@ def _presented_credentials(request: web.Request) -> tuple[bytes, str]:
     return parse_token_hash(token), uid
 
 
-def _check_uid(request: web.Request, hash_: bytes, person: Person, uid: str) -> Person:
+def _check_uid(request: PolledRequest, hash_: bytes, person: Person, uid: str) -> Person:
     if person.uid != uid:
         raise TokenWrong
     _count_request(request, hash_, person)
     return person
 
 
-async def require_admin(request: web.Request) -> Person:
+async def require_admin(request: PolledRequest) -> Person:
     """The caller in the `/user` family. Raises Forbidden unless the token is an admin's."""
     hash_ = parse_token_hash(presented_token(request))
     person = await require_holder(request, hash_)
@@ -147,7 +146,7 @@ async def log_in(
     return person, token, expires_at
 
 
-def _count_request(request: web.Request, hash_: bytes, person: Person) -> None:
+def _count_request(request: PolledRequest, hash_: bytes, person: Person) -> None:
     app = request.app
     app[RATE_LIMIT].check(hash_)
     app[ACTIVITY].record_use(person.user_id)

@@ -6,13 +6,14 @@ from aiohttp import web
 
 from service.web.app_keys import SETTINGS
 from service.web.http.headers import EXPOSED_HEADERS
+from service.web.http.polled_request import PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse, render_headers
 
 ALLOWED_HEADERS = "Content-Type, If-None-Match, X-Auth-Token, X-Request-Id, X-User-Id"
 PREFLIGHT_MAX_AGE = "600"
 
 
-def allow(request: web.Request, response: web.StreamResponse | PrebuiltResponse, origin: str) -> None:
+def allow(request: PolledRequest, response: web.StreamResponse | PrebuiltResponse, origin: str) -> None:
     """Let the page read the response if its origin is configured. Tokens travel in headers, so no credentials."""
     response.headers["Vary"] = "Origin"
     if origin in request.app[SETTINGS].cors_origins:

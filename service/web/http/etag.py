@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from aiohttp import hdrs, web
+from service.web.http.polled_request import IF_NONE_MATCH, PolledRequest
 
 MAX_HEADER_LENGTH = 1024
 """Maximum length of the header that is parsed; a longer one matches nothing."""
@@ -24,9 +24,9 @@ def format_etag(digest: int) -> str:
     return f'"{digest % (1 << 128):032x}"'
 
 
-def matches_etag(request: web.Request, etag: str) -> bool:
+def matches_etag(request: PolledRequest, etag: str) -> bool:
     """Whether the request names this entity tag, weak or strong, or `*`."""
-    given = request.headers.get(hdrs.IF_NONE_MATCH)
+    given = request.headers.get(IF_NONE_MATCH)
     if given is None or len(given) > MAX_HEADER_LENGTH:
         return False
     if given == etag:  # as pollers send it: no need to parse

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from service.web.http.polled_request import PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse | PrebuiltResponse]]
-SyncHandler = Callable[[web.Request], PrebuiltResponse | None]
+SyncHandler = Callable[[PolledRequest], PrebuiltResponse | None]
 """A handler that never waits: returns None, without side effects, if it had to. Raises what the handler raises."""

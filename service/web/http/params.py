@@ -20,6 +20,7 @@ from service.web.http import body, param_sources
 from service.web.http.param_decode import NO_CHECKS, Checks, decode
 from service.web.http.param_errors import Errors
 from service.web.http.param_fields import params_of
+from service.web.http.polled_request import PolledRequest
 
 S = TypeVar("S", bound=msgspec.Struct)
 CACHED, LONGEST_CACHED = 4_096, 512
@@ -45,7 +46,7 @@ class Query(Generic[S]):
         self._is_cached = cached
         self._cached = lru_cache(CACHED)(self._decode_text)
 
-    def decode(self, request: web.Request) -> S:
+    def decode(self, request: PolledRequest) -> S:
         """The parameters. Raises BadArgument."""
         if self._is_cached is not None:
             raw = request.rel_url.raw_query_string
@@ -89,7 +90,7 @@ class QueryOrJson(Generic[S]):
         raw = await body.read(request)
         return self.decode_parsed(request.query, body.parse_optional(raw))
 
-    def decode_plain(self, request: web.Request) -> S | None:
+    def decode_plain(self, request: PolledRequest) -> S | None:
         """The parameters of a plain query, without a look at the body. None for any other query."""
         found = self._plain.fullmatch(request.rel_url.raw_query_string) if self._plain is not None else None
         return None if found is None else self.kind(found[1])
@@ -150,6 +151,6 @@ class Path(Generic[S]):
         self.kind = kind
         (self._name,) = [param.name for param in params_of(kind)]
 
-    def decode(self, request: web.Request) -> S:
+    def decode(self, request: PolledRequest) -> S:
         """The variable part of the path, a string."""
         return self.kind(request.match_info[self._name])

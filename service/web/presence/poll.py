@@ -27,6 +27,7 @@ from service.web.auth.authentication import (
 )
 from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.etag import matches_etag
+from service.web.http.polled_request import PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json, render_headers
 from service.web.http.wait import bounded
 from service.web.openapi.operation import Operation
@@ -36,7 +37,7 @@ from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
 from service.web.server.held_request import Waiter, while_connected
 
 
-def get_many_sync(request: web.Request) -> PrebuiltResponse | None:
+def get_many_sync(request: PolledRequest) -> PrebuiltResponse | None:
     """`get_many` without waiting, if the client does not want to wait and nothing has to be waited for."""
     try:
         query = PRESENCE.decode(request)
@@ -65,7 +66,7 @@ async def get_many(request: web.Request) -> PrebuiltResponse:
     return _respond(request, scope, cursor, changes)
 
 
-def get_one(request: web.Request, person: Person) -> PrebuiltResponse:
+def get_one(request: PolledRequest, person: Person) -> PrebuiltResponse:
     """GET /api/v1/presence/{extension}"""
     app = request.app
     feed, snapshots = app[PRESENCE_FEED], app[SNAPSHOT_CACHE]
@@ -118,7 +119,7 @@ async def _hold(request: web.Request, scope: Scope, wait: float, changed: Callab
         feed.unsubscribe(subscription)
 
 
-def build_scope(request: web.Request, person: Person, filters: Filters) -> Scope:
+def build_scope(request: PolledRequest, person: Person, filters: Filters) -> Scope:
     """The extensions that the person may see and the filters select."""
     app = request.app
     numbers = named_numbers(app, person, frozenset(filters.extension))
@@ -144,7 +145,7 @@ def _named_number(directory: Directory, person: Person, own: Extension | None, n
     return found.number if found is not None else name
 
 
-def _respond(request: web.Request, scope: Scope, cursor: str | None, changes: Changes | None) -> PrebuiltResponse:
+def _respond(request: PolledRequest, scope: Scope, cursor: str | None, changes: Changes | None) -> PrebuiltResponse:
     """The response with the changes; without them, with a snapshot or a 304."""
     app, snapshots = request.app, request.app[SNAPSHOT_CACHE]
     if changes is not None:

@@ -27,6 +27,7 @@ from service.web.auth.authentication import (
 from service.web.http.errors import BadArgument, UserNotFound, encode
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import Query
+from service.web.http.polled_request import PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Operation, Yes
 from service.web.presence.feed_aggregates import JsonList
@@ -93,7 +94,7 @@ PRESENCE_USER = Query(PresenceUserQuery, RocketChat, cached=re.compile(r"(?:(?:u
 CHANGED_AFTER = Query(ChangedAfter, RocketChat)
 
 
-def get_presence(request: web.Request, person: Person) -> PrebuiltResponse:
+def get_presence(request: PolledRequest, person: Person) -> PrebuiltResponse:
     """GET /api/v1/users.getPresence: the caller's, or that of `userId` or `username`."""
     user = _requested_user(request, person)
     number = request.app[DIRECTORY].number_of(user.user_id)
@@ -115,7 +116,7 @@ async def presence(request: web.Request) -> PrebuiltResponse:
     return _users_response(request, person)
 
 
-def presence_sync(request: web.Request) -> PrebuiltResponse | None:
+def presence_sync(request: PolledRequest) -> PrebuiltResponse | None:
     """The same without waiting, if the list is ready and memory knows the caller."""
     person = caller_from_memory(request) if request.app[ROCKETCHAT_USERS].is_ready() else None
     return None if person is None else _users_response(request, person)
@@ -130,7 +131,7 @@ def rocketchat_users(feed: PresenceFeed) -> JsonList:
     return JsonList(feed, render, trips=False)
 
 
-def _users_response(request: web.Request, person: Person) -> PrebuiltResponse:
+def _users_response(request: PolledRequest, person: Person) -> PrebuiltResponse:
     app, since = request.app, _parse_since(CHANGED_AFTER.decode(request).moment)
     if not sees_all(person):
         own = Scope(app[PRESENCE_FEED], app[DIRECTORY], person, frozenset(), frozenset()).snapshot()
@@ -142,7 +143,7 @@ def _users_response(request: web.Request, person: Person) -> PrebuiltResponse:
     return prebuilt_json({"users": msgspec.Raw(users), "full": since is None, "success": True})
 
 
-def _requested_user(request: web.Request, person: Person) -> Person:
+def _requested_user(request: PolledRequest, person: Person) -> Person:
     query = PRESENCE_USER.decode(request)
     if not query.user_id and not query.username:
         return person

@@ -1,6 +1,6 @@
 """Bounds the cost of a client: the time for a request's head, the bytes read ahead, and the bytes it does not read.
 
-See docs/decisions/0011. Only public names of aiohttp are used here; `FastPathConnection` adds what needs others.
+See docs/decisions/0011.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.streams import StreamReader
 
-from service.web.http.errors import HeadTooSlow, RequestError
+from service.web.http.errors import HeadTooLarge, HeadTooSlow, RequestError
+from service.web.server import idle_timer
 from service.web.server.connection_limit import ConnectionLimit
 from service.web.server.deadlines import Deadlines
 from service.web.server.dispatcher import Dispatcher
@@ -22,21 +23,24 @@ READ_AHEAD = 1 << 16
 """Bytes of a body, or behind a request, that are buffered before reading pauses; up to twice this."""
 HEAD_DEADLINE = 10.0
 """Seconds for a request's line and headers: from the connection, later from their first byte."""
-HALF_CLOSED_GRACE = 0.1
-"""Seconds within which aiohttp begins the next request of a half-closed connection, if there is one."""
+HEAD_LIMIT = 1 << 16
+"""Maximum bytes of a head that arrives in pieces."""
+NEVER = 1e8
+"""Seconds for aiohttp's own timer of idle connections: it does not know of requests that are answered without it."""
 
 
 class ConnectionBounds:
     """The bounds of a server, for all its connections."""
 
-    def __init__(self, unsent: WriteBacklog, connections: ConnectionLimit) -> None:
+    def __init__(self, unsent: WriteBacklog, connections: ConnectionLimit, keepalive: float) -> None:
         self.unsent = unsent
         self.connections = connections
+        self.keepalive = keepalive
         self.heads: Deadlines[BoundedConnection] = Deadlines(HEAD_DEADLINE, BoundedConnection.on_head_late)
 
 
 class BoundedConnection(web.RequestHandler):
-    """A client's connection, whose requests aiohttp's task answers."""
+    """The bounds of a connection. `Connection` adds what is answered without aiohttp."""
 
     __slots__ = (
         "_answering",
@@ -48,19 +52,21 @@ class BoundedConnection(web.RequestHandler):
         "_last_activity",
         "_line",
         "_on_lost",
+        "idle_timer",
         "number",
         "place",
         "reading_head",
     )  # fmt: skip
 
     def __init__(self, dispatcher: Dispatcher, server: web.Server, bounds: ConnectionBounds, **options: Any) -> None:
-        super().__init__(server, **options)
+        super().__init__(server, keepalive_timeout=NEVER, **options)
         self._dispatcher, self._bounds = dispatcher, bounds
         self._line: asyncio.Transport | None = None  # until it is lost; aiohttp drops its own earlier
         self._on_lost: Callable[[], None] | None = None
         self._body: StreamReader | None = None  # of the request in aiohttp's task
         self._answering = self._half_closed = self.reading_head = False
         self._last_activity = 0.0
+        self.idle_timer: asyncio.TimerHandle | None = None
         self.place, self.number = "", -1  # for `ConnectionLimit`
         self._head = 0  # bytes of an unfinished head
 
@@ -73,9 +79,11 @@ class BoundedConnection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A new client: the deadline of its first request starts."""
         super().connection_made(transport)
+        super().keep_alive(True)  # ends aiohttp's timer
         self._line = cast(asyncio.Transport, transport)
         self._line.set_write_buffer_limits(high=0)  # so that every unsent byte causes `pause_writing`
-        self._last_activity = _now()
+        self.note_activity()
+        idle_timer.close_when_idle(self, self._bounds.keepalive)
         self.expect_head()
         self.place = self._bounds.connections.place_of(str((self.peername or ("",))[0]))
         self._bounds.connections.add(self)
@@ -84,6 +92,7 @@ class BoundedConnection(web.RequestHandler):
         """The client is gone."""
         super().connection_lost(exc)
         self._line = None
+        idle_timer.stop(self)
         self._bounds.connections.remove(self)
         self._bounds.unsent.remove(self)
         self._bounds.heads.cancel(self)
@@ -91,25 +100,27 @@ class BoundedConnection(web.RequestHandler):
             self._on_lost()
 
     def data_received(self, data: bytes) -> None:
-        """A request, a part of one, or several. aiohttp's task begins each when it is complete."""
+        """Bytes for aiohttp. Its task begins a request in the next turn of the loop, if its head is whole."""
         of_head = not self._answering and self.has_whole_body()
         super().data_received(data)
-        self._last_activity = _now()
-        if of_head and self.count_head(data):
+        if not of_head:
+            return
+        if self.count_head(data):
             self.expect_head()
+        if self._head > HEAD_LIMIT:
+            asyncio.get_running_loop().call_soon(self._refuse_large_head)
 
-    def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes the connection, also with a response pending
-        """The client half-closed the connection. Returns whether to keep it open for a pending response.
+    def _refuse_large_head(self) -> None:
+        """Refuse a head that exceeds HEAD_LIMIT, unless aiohttp has begun its request meanwhile."""
+        if self._head > HEAD_LIMIT:
+            self.on_head_complete()
+            self.refuse(HeadTooLarge(), begun=True)
 
-        Most such clients are gone. So long polls and streams end now.
-        """
-        if self.is_idle() or not self.has_whole_body():
-            return False
+    def on_half_closed(self) -> None:
+        """The client will send no more, and most such clients are gone. So long polls and streams end now."""
         self._half_closed = True
         if self._on_lost is not None:
             self._on_lost()
-        self.close_half_closed()
-        return True
 
     def pause_writing(self) -> None:
         """The client does not read what is written."""
@@ -130,14 +141,28 @@ class BoundedConnection(web.RequestHandler):
         if self._line is not None:
             self._line.abort()
 
+    def note_activity(self) -> None:
+        """A request was answered."""
+        self._last_activity = _now()
+
+    def idle_for(self) -> float:
+        """Seconds since the last answer."""
+        return _now() - self._last_activity
+
+    def is_answering(self) -> bool:
+        """Whether aiohttp's task answers a request that it has read."""
+        return self._answering and self.has_whole_body()
+
     def idle_since(self) -> float | None:
-        """For `ConnectionLimit`."""
+        """For `ConnectionLimit`, and for closing idle connections."""
         busy = self._answering or self.writing_paused or not self.has_whole_body()
         return None if busy else self._last_activity
 
-    def is_idle(self) -> bool:
-        """Whether no request is pending. False if that is unknown."""
-        return False
+    def keep_alive(self, val: bool) -> None:
+        """Whether to expect a request after this one. If not, nothing has to be timed."""
+        super().keep_alive(val)
+        if not val:
+            idle_timer.stop(self)
 
     def on_request_begun(self, body: StreamReader) -> None:
         """aiohttp's task begins a request."""
@@ -147,26 +172,21 @@ class BoundedConnection(web.RequestHandler):
 
     async def finish_response(self, request: Any, resp: Any, start_time: float | None) -> tuple[Any, bool]:
         """aiohttp's task ends a request."""
+        goes_on = False
         try:
-            return await super().finish_response(request, resp, start_time)
+            answer, gone = await super().finish_response(request, resp, start_time)
+            goes_on = not gone and bool(answer.keep_alive)
+            return answer, gone
         finally:
             if self.has_whole_body():  # else aiohttp goes on to discard it
                 self._body = None
-            self._answering, self._last_activity = False, _now()
-            self.on_request_ended()
+            self._answering = False
+            self.note_activity()
+            if goes_on:
+                self.on_request_ended()
 
     def on_request_ended(self) -> None:
-        """Continue reading, or close if nothing more can arrive."""
-        if self._half_closed:
-            self.close_half_closed()
-
-    def close_half_closed(self) -> None:
-        """Close after the last response. aiohttp begins a further request, if there is one, within the grace."""
-        asyncio.get_running_loop().call_later(HALF_CLOSED_GRACE, self._close_unless_answering)
-
-    def _close_unless_answering(self) -> None:
-        if not self._answering:
-            self.force_close()
+        """aiohttp's task has answered a request, and goes on to the next one."""
 
     def on_head_late(self) -> None:
         """The head did not arrive within its deadline."""

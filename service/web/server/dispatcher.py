@@ -25,16 +25,18 @@ from service.web.http import cors, header_checks
 from service.web.http.error_responses import error_response, family_of, plain
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
 from service.web.http.handler_types import SyncHandler
+from service.web.http.polled_request import ORIGIN, REQUEST_ID, PolledRequest
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
-from service.web.server.path_table import NO_ROUTE, PathMatch, PathTable
+from service.web.server import plain_request
+from service.web.server.path_table import NO_ROUTE, PathTable
+from service.web.server.plain_request import PlainRequest
 from service.web.server.prebuilt_sender import PrebuiltSender
 from service.web.server.request import Request
 from service.web.server.write_backlog import LARGE, WRITE_BACKLOG
 
 log = structlog.get_logger(__name__)
 
-REQUEST_ID = istr("X-Request-Id")
-ORIGIN, EXPECT, CONTENT_ENCODING = istr("Origin"), istr("Expect"), istr("Content-Encoding")
+X_REQUEST_ID, EXPECT = istr("X-Request-Id"), istr("Expect")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OUTAGE_ENDS = 10.0
 """Seconds without a failure after which the next one starts a new outage."""
@@ -75,23 +77,24 @@ class Dispatcher:
         self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}))
         self._write_backlog = app[WRITE_BACKLOG]
 
-    def answer_sync(self, request: Request) -> PrebuiltResponse | None:
-        """The response of a call that waits for nothing. None, without side effects, if `answer` has to be called."""
-        found, headers = self._paths.find(request), request.headers
-        if found is None or found.sync_handler is None or self._draining.is_set():
+    def read_plain(self, data: bytes) -> PlainRequest | None:
+        """The plain request that these bytes are; None if they are none."""
+        return plain_request.read(data, self._app, self._paths)
+
+    def answer_plain(self, request: PlainRequest) -> PrebuiltResponse | None:
+        """The response, if nothing has to be waited for. None, without side effects, if `answer` has to be called."""
+        handler = request.route.sync_handler
+        if handler is None or self._draining.is_set():
             return None
-        if EXPECT in headers or CONTENT_ENCODING in headers:
-            return None
-        request.match = found.match
         request_id = _request_id_of(request)
         try:
-            answer = found.sync_handler(request)
+            answer = handler(request)
             if self._write_backlog.full and answer is not None:
                 self._require_room(answer)
         except Exception as error:
             answer = self._error_response(request, error, request_id)
         if answer is not None:
-            self._finish(request, found, answer, request_id)
+            self._finish(request, "GET", request.route.label, answer, request_id)
         return answer
 
     async def answer(self, request: Request) -> web.StreamResponse:
@@ -116,10 +119,10 @@ class Dispatcher:
                 if not _is_client_gone(request, error):
                     log.error("response_aborted", request_id=request_id, path=request.path, exc_info=error)
                 raise
-            answer = self._error_response(request, error, request_id)
+            answer = self._response_to_error(request, error, request_id)
         if header_error is not None:
             answer.force_close()  # the rest of the body must not count as a request
-        self._finish(request, found, answer, request_id)
+        self._finish(request, request.method, found.label, answer, request_id)
         return PrebuiltSender(answer) if isinstance(answer, PrebuiltResponse) else answer
 
     def respond_to_malformed(self, error: BaseException | None) -> web.StreamResponse:
@@ -142,7 +145,7 @@ class Dispatcher:
 
     def _response_without_request(self, error: Exception) -> PrebuiltResponse:
         answer = error_response(plain, error)
-        answer.headers[REQUEST_ID] = _new_request_id()
+        answer.headers[X_REQUEST_ID] = _new_request_id()
         answer.force_close()
         self._count(NO_ROUTE, "", answer.status)
         return answer
@@ -153,27 +156,36 @@ class Dispatcher:
         if size > LARGE and not answer.prepared:
             self._write_backlog.require_room()
 
-    def _error_response(self, request: web.Request, error: Exception, request_id: str) -> PrebuiltResponse:
-        """The response to an error. Only a bug is logged with its traceback."""
+    def _response_to_error(self, request: web.Request, error: Exception, request_id: str) -> PrebuiltResponse:
+        """The response to an error, which may be a preflight's method or a client's absence."""
         if _is_client_gone(request, error):
             error = BadArgument("the request broke off")
+        return cors.preflight(request, error) or self._error_response(request, _as_request_error(error), request_id)
+
+    def _error_response(self, request: PolledRequest, error: Exception, request_id: str) -> PrebuiltResponse:
+        """The response to an error. Only a bug is logged with its traceback."""
+        raw_path = request.rel_url.raw_path
         if not isinstance(error, RequestError | ServiceError | web.HTTPException):
             log.error("internal_error", request_id=request_id, path=request.path, exc_info=error)
-            return error_response(family_of(request.rel_url.raw_path), RuntimeError())
+            return error_response(family_of(raw_path), RuntimeError())
         if isinstance(error, Unavailable):
             self._app[OUTAGE].report(error, request_id, request.path)
-        family = family_of(request.rel_url.raw_path, as_rocketchat=self._app[SETTINGS].rocketchat_errors)
-        return cors.preflight(request, error) or error_response(family, _as_request_error(error))
+        return error_response(family_of(raw_path, as_rocketchat=self._app[SETTINGS].rocketchat_errors), error)
 
     def _finish(
-        self, request: web.Request, found: PathMatch, answer: web.StreamResponse | PrebuiltResponse, request_id: str
+        self,
+        request: PolledRequest,
+        method: str,
+        label: str,
+        answer: web.StreamResponse | PrebuiltResponse,
+        request_id: str,
     ) -> None:
-        self._count(found.label, request.method, answer.status)
+        self._count(label, method, answer.status)
         if answer.prepared:
             return
         if isinstance(answer, web.StreamResponse):
             answer.headers[hdrs.SERVER] = SERVER  # aiohttp's names versions
-        answer.headers[REQUEST_ID] = request_id
+        answer.headers[X_REQUEST_ID] = request_id
         if self._draining.is_set():
             answer.force_close()
         if origin := request.headers.get(ORIGIN):
@@ -186,7 +198,7 @@ def _is_client_gone(request: web.Request, error: Exception) -> bool:
     return isinstance(error, OSError) and (transport is None or transport.is_closing())
 
 
-def _request_id_of(request: web.Request) -> str:
+def _request_id_of(request: PolledRequest) -> str:
     """The client's id of the request, if valid; else a new one."""
     given = request.headers.get(REQUEST_ID)
     return given if given and _REQUEST_ID.fullmatch(given) else _new_request_id()

@@ -23,7 +23,7 @@ MAX_SEGMENTS = 16
 
 
 class PathMatch(NamedTuple):
-    """The route of a request. A tuple, since most presence polls make one."""
+    """The route of a request."""
 
     match: web.UrlMappingMatchInfo
     handler: Handler
@@ -49,20 +49,29 @@ class PathTable:
                 if "{" not in head and last.startswith("{"):
                     self._by_last[route.method, head].append((resource.get_info()["pattern"], found))
 
-    def find(self, request: web.Request) -> PathMatch | None:
-        """The route of a plain path: fixed, or with the last segment as its only parameter. None for others."""
-        path = request.rel_url.raw_path
-        found = self._fixed.get((request.method, path))
+    def find_plain(self, method: str, path: str) -> tuple[PathMatch, Mapping[str, str]] | None:
+        """The route of a plain path and its parameter: fixed, or with the last segment as its only parameter."""
+        found = self._fixed.get((method, path))
         if found is not None:
-            return found
+            return found, found.match
         head, _, last = path.rpartition("/")
-        routes = self._by_last.get((request.method, head))
+        routes = self._by_last.get((method, head))
         if routes is not None and _PLAIN_SEGMENT.fullmatch(last):
             for pattern, found in routes:
                 if match := pattern.fullmatch(path):
-                    info = web.UrlMappingMatchInfo(match.groupdict(), found.match.route)
-                    return PathMatch(self._complete(info), *found[1:])
+                    return found, match.groupdict()
         return None
+
+    def find(self, request: web.Request) -> PathMatch | None:
+        """The route of a plain path, as `find_plain` finds it. None for others."""
+        plain = self.find_plain(request.method, request.rel_url.raw_path)
+        if plain is None:
+            return None
+        found, parameters = plain
+        if parameters is found.match:
+            return found
+        info = web.UrlMappingMatchInfo(dict(parameters), found.match.route)
+        return PathMatch(self._complete(info), *found[1:])
 
     async def resolve(self, request: R) -> tuple[R, PathMatch]:
         """The route that aiohttp's router finds. A run of raw slashes counts as one: it is served, not redirected.

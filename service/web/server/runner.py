@@ -11,14 +11,15 @@ from typing import Any
 from aiohttp import web
 
 from service.web.app_keys import SETTINGS
-from service.web.server import aiohttp_internals
-from service.web.server.connection_bounds import READ_AHEAD, BoundedConnection, ConnectionBounds
+from service.web.server.connection import Connection
+from service.web.server.connection_bounds import READ_AHEAD, ConnectionBounds
 from service.web.server.connection_limit import CONNECTION_LIMIT
 from service.web.server.dispatcher import Dispatcher
-from service.web.server.fast_path_connection import FastPathConnection
 from service.web.server.request import Request
 from service.web.server.write_backlog import WRITE_BACKLOG
 
+KEEPALIVE = 75.0
+"""Seconds that an idle connection stays open: longer than most poll intervals and proxies' timeouts."""
 LINGER = 2.0
 """Seconds for reading and discarding an unwanted body, so that its sender gets to read the response."""
 OPTIONS = {"access_log": None, "auto_decompress": False, "read_bufsize": READ_AHEAD, "lingering_time": LINGER}
@@ -52,24 +53,25 @@ class HttpRunner(web.ServerRunner):
 
 
 class HttpServer(web.Server):
-    """Makes a connection for each client: with a fast path, unless aiohttp lacks the names that it needs."""
+    """Makes a connection for each client."""
 
-    def __init__(self, app: web.Application, *, handler_cancellation: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        keepalive_timeout: float = KEEPALIVE,
+        handler_cancellation: bool = False,
+        **options: Any,
+    ) -> None:
         self._dispatcher, self._options = Dispatcher(app), {**options, **OPTIONS}
         self._event_loop, self._body_limit = asyncio.get_running_loop(), app[SETTINGS].body_limit
-        self._bounds = ConnectionBounds(app[WRITE_BACKLOG], app[CONNECTION_LIMIT])
-        self._connection_type = BoundedConnection if aiohttp_internals.MISSING else FastPathConnection
-        self.clock = self._event_loop.time
+        self._bounds = ConnectionBounds(app[WRITE_BACKLOG], app[CONNECTION_LIMIT], keepalive_timeout)
         super().__init__(self._dispatcher.answer, request_factory=self.begun, handler_cancellation=handler_cancellation)  # type: ignore[arg-type]
 
-    def begun(self, message: Any, payload: Any, protocol: BoundedConnection, writer: Any, task: Any) -> Request:
+    def begun(self, message: Any, payload: Any, protocol: Connection, writer: Any, task: Any) -> Request:
         """The request that aiohttp's task begins to answer."""
         protocol.on_request_begun(payload)
-        return self.request(message, payload, protocol, writer, task)
-
-    def request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Request:
-        """The request for the handler."""
         return Request(message, payload, protocol, writer, task, self._event_loop, client_max_size=self._body_limit)
 
     def __call__(self) -> web.RequestHandler:
-        return self._connection_type(self._dispatcher, self, self._bounds, loop=self._event_loop, **self._options)
+        return Connection(self._dispatcher, self, self._bounds, loop=self._event_loop, **self._options)

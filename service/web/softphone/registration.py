@@ -23,6 +23,7 @@ from service.web.http.etag import matches_etag
 from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery, PhoneId
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import QueryOrJson
+from service.web.http.polled_request import PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.http.wait import Wait, bounded
 from service.web.openapi.operation import AnyOf, Operation, Yes
@@ -53,7 +54,7 @@ REGISTRATION = QueryOrJson(RegistrationQuery, RocketChat, plain=re.compile(r"id=
 """Most polls have a plain query."""
 
 
-def by_user_id_sync(request: web.Request) -> PrebuiltResponse | None:
+def by_user_id_sync(request: PolledRequest) -> PrebuiltResponse | None:
     """`by_user_id` without waiting, for a plain query of a caller that memory knows. Most polls are."""
     plain = REGISTRATION.decode_plain(request)
     person = caller_from_memory(request) if plain is not None else None
@@ -88,12 +89,12 @@ async def by_extension(request: web.Request) -> PrebuiltResponse:
     return registration_response(request, _current(request, extension, phone_id))
 
 
-def _current_of_user(request: web.Request, query: RegistrationQuery) -> CachedRegistration:
+def _current_of_user(request: PolledRequest, query: RegistrationQuery) -> CachedRegistration:
     """A user's current registration info. Raises ExtensionNotFound, Unavailable."""
     return _current(request, request.app[DIRECTORY].extension_of(query.id), query.phone)
 
 
-def _current(request: web.Request, extension: Extension | None, phone_id: int | None) -> CachedRegistration:
+def _current(request: PolledRequest, extension: Extension | None, phone_id: int | None) -> CachedRegistration:
     """The current registration info of an extension, or of one of its phones. Raises ExtensionNotFound, Unavailable."""
     if extension is None:
         raise ExtensionNotFound
@@ -103,7 +104,7 @@ def _current(request: web.Request, extension: Extension | None, phone_id: int | 
     return current
 
 
-def registration_response(request: web.Request, current: CachedRegistration) -> PrebuiltResponse:
+def registration_response(request: PolledRequest, current: CachedRegistration) -> PrebuiltResponse:
     """The registration info, or 304 if the client has it already."""
     response = current.response(not_modified=matches_etag(request, current.etag))
     stale_since = request.app[DIRECTORY].stale_since

@@ -13,7 +13,7 @@ from service.runtime.app import run_app
 from service.web.app_keys import DIRECTORY, SESSION_WATCH
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.server.dispatcher import Dispatcher
-from service.web.server.request import Request
+from service.web.server.plain_request import PlainRequest
 from service.web.server.runner import HttpRunner
 from tests.support.database import TestDatabase, cloned
 from tests.support.eventually import eventually
@@ -29,15 +29,15 @@ NEVER_THE_SAME = {"date", "x-request-id"}
 def at_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was answered without a task."""
     asked: list[str] = []
-    original = Dispatcher.answer_sync
+    original = Dispatcher.answer_plain
 
-    def noting(dispatcher: Dispatcher, request: Request) -> PrebuiltResponse | None:
+    def noting(dispatcher: Dispatcher, request: PlainRequest) -> PrebuiltResponse | None:
         answer = original(dispatcher, request)
         if answer is not None:
-            asked.append(request.path_qs)
+            asked.append(request.raw_path + ("?" + request.raw_query_string if request.raw_query_string else ""))
         return answer
 
-    monkeypatch.setattr(Dispatcher, "answer_sync", noting)
+    monkeypatch.setattr(Dispatcher, "answer_plain", noting)
     return asked
 
 
@@ -82,12 +82,12 @@ async def test_a_task_would_answer_the_same(
         writer.write(data)
         quick = await answer_on(reader)
         assert (quick.status, len(at_once)) == (status, 1)
-        writer.write(data + data)  # two in one go have to wait for one another
-        slow = [await answer_on(reader) for _ in range(2)]
+        writer.write(request(target, *lines, "Keep-Alive: timeout=5"))  # which is not plain
+        slow = await answer_on(reader)
     assert len(at_once) == 1
-    assert [_comparable(answer) for answer in slow] == [_comparable(quick)] * 2
+    assert _comparable(slow) == _comparable(quick)
     if "X-Request-Id: mine" in lines:
-        assert quick.headers["x-request-id"] == slow[0].headers["x-request-id"] == "mine"
+        assert quick.headers["x-request-id"] == slow.headers["x-request-id"] == "mine"
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +144,12 @@ async def test_whatever_comes_while_a_request_is_answered_waits_for_it(shared: S
         assert (second.status, second.headers["x-request-id"]) == (200, "second")
         writer.write(request(POLL, *LINES))
         assert (await answer_on(reader)).status == 200
-    assert len(at_once) == 2  # the first and the last
+    assert len(at_once) == 3  # all but the long poll
 
 
-async def test_a_request_in_pieces_is_answered_at_once(shared: Server, at_once: list[str]) -> None:
+async def test_a_request_in_pieces_is_left_to_a_task_and_the_next_one_is_not(
+    shared: Server, at_once: list[str]
+) -> None:
     data = request(POLL, *LINES)
     async with line_to(shared.port) as (reader, writer):
         for piece in (data[:1], data[1:40], data[40:-1]):
@@ -156,6 +158,9 @@ async def test_a_request_in_pieces_is_answered_at_once(shared: Server, at_once: 
             with pytest.raises(TimeoutError):
                 await answer_on(reader, within=0.05)
         writer.write(data[-1:])
+        assert (await answer_on(reader)).status == 200
+        assert at_once == []
+        writer.write(data)
         assert (await answer_on(reader)).status == 200
     assert at_once == [POLL]
 

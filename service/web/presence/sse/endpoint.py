@@ -13,11 +13,12 @@ from service.credentials import token_hash
 from service.domain.models import Person
 from service.domain.presence.scope import Scope
 from service.web.app_keys import SETTINGS, STREAM_TICKETS
-from service.web.auth.authentication import TOKEN_HEADER, presented_token, require_caller, require_holder
+from service.web.auth.authentication import presented_token, require_caller, require_holder
 from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong
 from service.web.http.headers import EXPOSED_HEADERS
 from service.web.http.json_response import json_response
+from service.web.http.polled_request import TOKEN_HEADER
 from service.web.http.prebuilt_response import SERVER
 from service.web.openapi.operation import Auth, Operation, Yes
 from service.web.presence.decoders import STREAM, TICKET

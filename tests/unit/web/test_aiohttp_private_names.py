@@ -1,42 +1,18 @@
-"""Which private names of aiohttp the service uses, and what it notices of one that is missing."""
+"""The service uses public names of aiohttp only."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import inspect
-import os
 import pkgutil
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 import service
-from service.web.server.aiohttp_internals import MISSING, NAMES
-from service.web.server.fast_path_connection import FastPathConnection
-from tests.support.command_line import ROOT
-from tests.support.renamed_aiohttp import renamed_aiohttp
-
-LISTED = sorted({each.name for each in NAMES})
-ASK = "from service.web.server.aiohttp_internals import MISSING; print(*MISSING)"
-
-
-def test_the_installed_aiohttp_has_every_listed_name() -> None:
-    assert MISSING == ()
-
-
-def test_each_name_that_is_missing_is_noticed_at_import(tmp_path: Path) -> None:
-    variables = {"PYTHONPATH": str(renamed_aiohttp(tmp_path, *LISTED)), "AIOHTTP_NO_EXTENSIONS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", ASK], cwd=ROOT, env=os.environ | variables, text=True, capture_output=True, check=False
-    )
-    noticed = sorted(each.partition(".")[2] for each in done.stdout.split())
-    assert (done.returncode, noticed) == (0, LISTED), done.stderr
 
 
 def classes() -> Iterator[type]:
@@ -73,15 +49,9 @@ def aiohttps_names_in(one: type) -> set[str]:
 
 
 @pytest.mark.parametrize("one", list(classes()), ids=lambda one: one.__name__)
-def test_a_class_uses_no_private_name_of_aiohttp_that_is_not_listed(one: type) -> None:
+def test_a_class_uses_no_private_name_of_aiohttp(one: type) -> None:
     """What is not a class of the service's own is reached by public names only: ruff's SLF001 sees to that."""
-    listed = set(LISTED) if one is FastPathConnection else set[str]()
-    assert aiohttps_names_in(one) <= listed
-
-
-def test_every_listed_name_is_used() -> None:
-    source = inspect.getsource(FastPathConnection)
-    assert [name for name in LISTED if f".{name}" not in source] == []
+    assert aiohttps_names_in(one) == set()
 
 
 def test_the_check_sees_a_name_that_is_used_and_one_that_is_replaced() -> None:
