@@ -47,7 +47,12 @@ class Activity:
 
     def record_use(self, user_id: int) -> None:
         """Record that a token of the user was used now."""
-        self._entry(user_id).last_seen = datetime.now(UTC)
+        now = datetime.now(UTC)
+        entry = self._pending.get(user_id)
+        if entry is None:
+            self._pending[user_id] = UserActivity(now)
+        else:
+            entry.last_seen = now
 
     def record_login(self, user_id: int, address: str) -> None:
         """Record that the user logged in now, from this address."""

@@ -123,7 +123,7 @@ class Directory:
     @property
     def stale_since(self) -> datetime | None:
         """The time of the last confirmation, in UTC, if one is overdue."""
-        overdue = self.overdue
+        overdue = self._clock() - self._current_until
         if overdue <= 0:
             return None
         now = datetime.fromtimestamp(self.now(), UTC)
@@ -136,7 +136,8 @@ class Directory:
 
     def token_holder(self, token_hash: bytes) -> Person | None:
         """Return the active person who holds this token. Raises DirectoryUnavailable."""
-        self._check()
+        if self._clock() > self._usable_until:
+            raise _unavailable()
         token = self._tables.tokens.get(token_hash)
         if token is None or token.expires_at <= self.now():
             return None
@@ -179,13 +180,17 @@ class Directory:
 
     def extension_of(self, uid: str) -> Extension | None:
         """Return the extension that this person may register now. Raises DirectoryUnavailable."""
-        self._check()
+        if self._clock() > self._usable_until:
+            raise _unavailable()
         person = self.person_by_uid(uid)
-        if person is None or not person.active:
-            return None
-        number = self._tables.number_by_user.get(person.user_id)
-        extension = self._tables.extensions.get(number) if number is not None else None
-        return extension if extension is not None and extension.enabled else None
+        return self.extension_of_person(person) if person is not None else None
+
+    def extension_of_person(self, person: Person) -> Extension | None:
+        """Return the extension that this person, as the directory has them now, may register."""
+        tables = self._tables
+        number = tables.number_by_user.get(person.user_id)
+        extension = tables.extensions.get(number) if number is not None else None
+        return extension if extension is not None and extension.enabled and person.active else None
 
     def extension(self, number: str) -> Extension | None:
         """Return the extension with this number if it may register."""
@@ -253,6 +258,6 @@ class Directory:
         if len(self._revoked) > MAX_REVOKED:
             self._revoked.popitem(last=False)
 
-    def _check(self) -> None:
-        if not self.usable:
-            raise DirectoryUnavailable("PostgreSQL could not be followed for too long")
+
+def _unavailable() -> DirectoryUnavailable:
+    return DirectoryUnavailable("PostgreSQL could not be followed for too long")

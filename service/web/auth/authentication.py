@@ -106,8 +106,8 @@ def sync_handler_for_caller(answer: CallerHandler) -> SyncHandler:
 
 def _presented_credentials(request: PolledRequest) -> tuple[bytes, str]:
     """The token's hash and the uid in the headers. Raises TokenMissing, TokenWrong."""
-    token, uid = presented_token(request), request.headers.get(UID_HEADER)
-    if not uid:
+    token, uid = request.headers.get(TOKEN_HEADER), request.headers.get(UID_HEADER)
+    if not token or not uid:
         raise TokenMissing
     return parse_token_hash(token), uid
 

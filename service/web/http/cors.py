@@ -7,7 +7,7 @@ from aiohttp import web
 from service.web.app_keys import SETTINGS
 from service.web.http.headers import EXPOSED_HEADERS
 from service.web.http.polled_request import PolledRequest
-from service.web.http.prebuilt_response import PrebuiltResponse, render_headers
+from service.web.http.prebuilt_response import EXPOSE_HEADERS, PrebuiltResponse, render_headers
 
 ALLOWED_HEADERS = "Content-Type, If-None-Match, X-Auth-Token, X-Request-Id, X-User-Id"
 PREFLIGHT_MAX_AGE = "600"
@@ -18,7 +18,8 @@ def allow(request: PolledRequest, response: web.StreamResponse | PrebuiltRespons
     response.headers["Vary"] = "Origin"
     if origin in request.app[SETTINGS].cors_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+        if isinstance(response, web.StreamResponse):  # a prebuilt one has it
+            response.headers[EXPOSE_HEADERS] = EXPOSED_HEADERS
 
 
 def preflight(request: web.Request, error: Exception) -> PrebuiltResponse | None:

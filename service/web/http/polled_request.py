@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NewType, Protocol
+from typing import NewType, Protocol, TypeVar
 
 from aiohttp import ETag, web
 from multidict import MultiMapping, istr
@@ -21,6 +21,15 @@ IF_NONE_MATCH = PolledHeader(istr("if-none-match"))
 REQUEST_ID = PolledHeader(istr("x-request-id"))
 ORIGIN = PolledHeader(istr("origin"))
 POLLED_HEADERS = frozenset({TOKEN_HEADER, UID_HEADER, IF_NONE_MATCH, REQUEST_ID, ORIGIN})
+
+
+T = TypeVar("T")
+
+
+class Parts(Protocol):
+    """The parts of the application, by key. `web.Application` is such a mapping."""
+
+    def __getitem__(self, key: web.AppKey[T], /) -> T: ...
 
 
 class PolledHeaders(Protocol):
@@ -44,7 +53,7 @@ class PolledRequest(Protocol):
     """A poll. `web.Request` has all of it."""
 
     @property
-    def app(self) -> web.Application: ...
+    def app(self) -> Parts: ...
 
     @property
     def headers(self) -> PolledHeaders: ...

@@ -12,12 +12,13 @@ from http import HTTPStatus
 from time import time
 from typing import ClassVar
 
+import msgspec
 from aiohttp import HttpVersion, HttpVersion10, web
 
 from service.web.http.errors import encode
 from service.web.http.headers import EXPOSED_HEADERS
 
-_EXPOSE_HEADERS = "Access-Control-Expose-Headers"
+EXPOSE_HEADERS = "Access-Control-Expose-Headers"
 SERVER = "asterisk-connector"
 """The header `Server` of every response, without a version: that would help an attacker."""
 NO_STORE = {"Cache-Control": "no-store"}
@@ -32,20 +33,19 @@ def render_headers(headers: Mapping[str, str], body: bytes | None = None) -> byt
     return "".join([f"{name}: {value}\r\n" for name, value in {**headers, **length}.items()]).encode()
 
 
-class PrebuiltResponse:
-    """A response of `head`, rendered by `render_headers`, added `headers` under the same rule, and a body."""
+class PrebuiltResponse(msgspec.Struct, gc=False):
+    """A response of EXPOSE_HEADERS, added `headers`, `head`, and a body. The rule of `render_headers` holds for all."""
 
-    __slots__ = ("_body", "_head", "headers", "keep_alive", "status")
-
+    status: int
+    head: bytes
+    body: bytes = b""
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    keep_alive: bool = True
     prepared: ClassVar[bool] = False
     """As of aiohttp's responses. Always False: nothing is sent before the response is complete."""
 
-    def __init__(self, status: int, head: bytes, body: bytes = b"") -> None:
-        self.status = status
-        self.headers = {_EXPOSE_HEADERS: EXPOSED_HEADERS}
-        self.keep_alive = True
-        self._head = head
-        self._body = body
+    def __repr__(self) -> str:  # head and body may hold secrets
+        return f"PrebuiltResponse({self.status})"
 
     def force_close(self) -> None:
         """Close the connection after this response."""
@@ -54,7 +54,7 @@ class PrebuiltResponse:
     @property
     def size(self) -> int:
         """Size of the body in bytes."""
-        return len(self._body)
+        return len(self.body)
 
     def render(self, request: web.BaseRequest, *, keep_alive: bool = True) -> bytes:
         """The whole response as bytes. The connection stays open if both `keep_alive` and the response allow it."""
@@ -65,10 +65,12 @@ class PrebuiltResponse:
         kept = keep_alive and self.keep_alive
         if kept is (version == HttpVersion10):
             self.headers["Connection"] = "keep-alive" if kept else "close"
-        added = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        body = b"" if method == "HEAD" else self._body
+        added = ""
+        for name, value in self.headers.items():
+            added += f"{name}: {value}\r\n"
+        body = b"" if method == "HEAD" else self.body
         return b"".join(
-            (_status_line(version, self.status), added.encode(), self._head, _final_headers(int(time())), body)
+            (_first_lines(version, self.status), added.encode(), self.head, _final_headers(int(time())), body)
         )
 
 
@@ -79,8 +81,9 @@ def prebuilt_json(answer: object, headers: Mapping[str, str] = NO_STORE, status:
 
 
 @lru_cache(maxsize=100)
-def _status_line(version: HttpVersion, status: int) -> bytes:
-    return f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n".encode()
+def _first_lines(version: HttpVersion, status: int) -> bytes:
+    status_line = f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n"
+    return f"{status_line}{EXPOSE_HEADERS}: {EXPOSED_HEADERS}\r\n".encode()
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import msgspec
 from aiohttp import hdrs, web
@@ -27,7 +28,7 @@ from service.web.auth.authentication import (
 )
 from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.etag import matches_etag
-from service.web.http.polled_request import PolledRequest
+from service.web.http.polled_request import Parts, PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json, render_headers
 from service.web.http.wait import bounded
 from service.web.openapi.operation import Operation
@@ -126,7 +127,7 @@ def build_scope(request: PolledRequest, person: Person, filters: Filters) -> Sco
     return Scope(app[PRESENCE_FEED], app[DIRECTORY], person, numbers, frozenset(filters.user_id))
 
 
-def named_numbers(app: web.Application, person: Person, names: frozenset[str]) -> frozenset[str]:
+def named_numbers(app: Parts, person: Person, names: frozenset[str]) -> frozenset[str]:
     """The numbers of the extensions that a caller named by number or endpoint; the name itself if there is none yet.
 
     Who sees only their own extension means that one, even if an endpoint of it is named like another's number.
@@ -159,18 +160,28 @@ def _respond(request: PolledRequest, scope: Scope, cursor: str | None, changes: 
     return _build_response(app, {"success": True, "full": True, "cursor": scope.cursor(), "presence": snapshot}, etag)
 
 
-def _build_response(
-    app: web.Application, body: Mapping[str, object] | None, etag: str | None = None
-) -> PrebuiltResponse:
+def _build_response(app: Parts, body: Mapping[str, object] | None, etag: str | None = None) -> PrebuiltResponse:
     """A response with `body`; None means 304."""
-    headers = {"Cache-Control": "no-store", "X-Poll-Interval": str(app[SETTINGS].poll_interval)}
-    if etag is not None:
-        headers["ETag"] = etag
-    if since := app[DIRECTORY].stale_since:
+    since = app[DIRECTORY].stale_since
+    if body is None and since is None:
+        return PrebuiltResponse(304, _not_modified_head(app[SETTINGS].poll_interval, etag))
+    headers = _headers(app[SETTINGS].poll_interval, etag)
+    if since is not None:
         headers["X-Directory-Stale-Since"] = rfc3339_ms(since)
     if body is None:
         return PrebuiltResponse(304, render_headers(headers))
     return prebuilt_json(body, headers)
+
+
+def _headers(poll_interval: int, etag: str | None) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store", "X-Poll-Interval": str(poll_interval)}
+    return headers if etag is None else {**headers, "ETag": etag}
+
+
+@lru_cache(maxsize=4096)
+def _not_modified_head(poll_interval: int, etag: str | None) -> bytes:
+    """Most polls are answered 304, and most of these with few different tags."""
+    return render_headers(_headers(poll_interval, etag))
 
 
 OPERATIONS = (

@@ -36,6 +36,7 @@ class ConnectionBounds:
         self.unsent = unsent
         self.connections = connections
         self.keepalive = keepalive
+        self.now = asyncio.get_running_loop().time
         self.heads: Deadlines[BoundedConnection] = Deadlines(HEAD_DEADLINE, BoundedConnection.on_head_late)
 
 
@@ -143,11 +144,11 @@ class BoundedConnection(web.RequestHandler):
 
     def note_activity(self) -> None:
         """A request was answered."""
-        self._last_activity = _now()
+        self._last_activity = self._bounds.now()
 
     def idle_for(self) -> float:
         """Seconds since the last answer."""
-        return _now() - self._last_activity
+        return self._bounds.now() - self._last_activity
 
     def is_answering(self) -> bool:
         """Whether aiohttp's task answers a request that it has read."""
@@ -241,7 +242,3 @@ def connection_of(request: web.Request) -> BoundedConnection:
     connection = request.protocol
     assert isinstance(connection, BoundedConnection)
     return connection
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

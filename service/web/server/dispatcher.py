@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from random import getrandbits
 from time import monotonic
+from typing import cast
 
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
@@ -25,7 +26,7 @@ from service.web.http import cors, header_checks
 from service.web.http.error_responses import error_response, family_of, plain
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
 from service.web.http.handler_types import SyncHandler
-from service.web.http.polled_request import ORIGIN, REQUEST_ID, PolledRequest
+from service.web.http.polled_request import ORIGIN, REQUEST_ID, Parts, PolledRequest
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
 from service.web.server import plain_request
 from service.web.server.path_table import NO_ROUTE, PathTable
@@ -72,6 +73,7 @@ class Dispatcher:
 
     def __init__(self, app: web.Application) -> None:
         self._app = app
+        self._parts = cast(Parts, dict(app.items()))
         self._count = app[COUNT_RESPONSE]
         self._draining = app[DRAINING]
         self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}))
@@ -79,7 +81,7 @@ class Dispatcher:
 
     def read_plain(self, data: bytes) -> PlainRequest | None:
         """The plain request that these bytes are; None if they are none."""
-        return plain_request.read(data, self._app, self._paths)
+        return plain_request.read(data, self._parts, self._paths)
 
     def answer_plain(self, request: PlainRequest) -> PrebuiltResponse | None:
         """The response, if nothing has to be waited for. None, without side effects, if `answer` has to be called."""
@@ -94,7 +96,8 @@ class Dispatcher:
         except Exception as error:
             answer = self._error_response(request, error, request_id)
         if answer is not None:
-            self._finish(request, "GET", request.route.label, answer, request_id)
+            self._count(request.route.label, "GET", answer.status)
+            _add_headers(request, answer, request_id)
         return answer
 
     async def answer(self, request: Request) -> web.StreamResponse:
@@ -122,7 +125,13 @@ class Dispatcher:
             answer = self._response_to_error(request, error, request_id)
         if header_error is not None:
             answer.force_close()  # the rest of the body must not count as a request
-        self._finish(request, request.method, found.label, answer, request_id)
+        self._count(found.label, request.method, answer.status)
+        if not answer.prepared:
+            if isinstance(answer, web.StreamResponse):
+                answer.headers[hdrs.SERVER] = SERVER  # aiohttp's names versions
+            if self._draining.is_set():
+                answer.force_close()
+            _add_headers(request, answer, request_id)
         return PrebuiltSender(answer) if isinstance(answer, PrebuiltResponse) else answer
 
     def respond_to_malformed(self, error: BaseException | None) -> web.StreamResponse:
@@ -145,7 +154,7 @@ class Dispatcher:
 
     def _response_without_request(self, error: Exception) -> PrebuiltResponse:
         answer = error_response(plain, error)
-        answer.headers[X_REQUEST_ID] = _new_request_id()
+        answer.headers[X_REQUEST_ID] = f"{getrandbits(128):032x}"
         answer.force_close()
         self._count(NO_ROUTE, "", answer.status)
         return answer
@@ -172,24 +181,12 @@ class Dispatcher:
             self._app[OUTAGE].report(error, request_id, request.path)
         return error_response(family_of(raw_path, as_rocketchat=self._app[SETTINGS].rocketchat_errors), error)
 
-    def _finish(
-        self,
-        request: PolledRequest,
-        method: str,
-        label: str,
-        answer: web.StreamResponse | PrebuiltResponse,
-        request_id: str,
-    ) -> None:
-        self._count(label, method, answer.status)
-        if answer.prepared:
-            return
-        if isinstance(answer, web.StreamResponse):
-            answer.headers[hdrs.SERVER] = SERVER  # aiohttp's names versions
-        answer.headers[X_REQUEST_ID] = request_id
-        if self._draining.is_set():
-            answer.force_close()
-        if origin := request.headers.get(ORIGIN):
-            cors.allow(request, answer, origin)
+
+def _add_headers(request: PolledRequest, answer: web.StreamResponse | PrebuiltResponse, request_id: str) -> None:
+    """Add the headers that depend on the request, whatever it asked for."""
+    answer.headers[X_REQUEST_ID] = request_id
+    if origin := request.headers.get(ORIGIN):
+        cors.allow(request, answer, origin)
 
 
 def _is_client_gone(request: web.Request, error: Exception) -> bool:
@@ -201,11 +198,7 @@ def _is_client_gone(request: web.Request, error: Exception) -> bool:
 def _request_id_of(request: PolledRequest) -> str:
     """The client's id of the request, if valid; else a new one."""
     given = request.headers.get(REQUEST_ID)
-    return given if given and _REQUEST_ID.fullmatch(given) else _new_request_id()
-
-
-def _new_request_id() -> str:
-    return f"{getrandbits(128):032x}"
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
 
 
 def _as_request_error(error: Exception) -> Exception:

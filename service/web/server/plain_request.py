@@ -19,11 +19,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from aiohttp import ETag, web
+import msgspec
+from aiohttp import ETag
 from multidict import MultiMapping
 from yarl import URL
 
-from service.web.http.polled_request import IF_NONE_MATCH, POLLED_HEADERS
+from service.web.http.polled_request import IF_NONE_MATCH, POLLED_HEADERS, Parts
 from service.web.server.path_table import PathMatch, PathTable
 
 MAX_SIZE = 8_000
@@ -62,26 +63,18 @@ class _Names(dict[bytes, str | None]):
 _names = _Names()
 
 
-class PlainRequest:
+class PlainRequest(msgspec.Struct, gc=False):
     """A plain request, as a `PolledRequest`."""
 
-    __slots__ = ("app", "headers", "match_info", "raw_path", "raw_query_string", "route")
+    app: Parts
+    route: PathMatch
+    match_info: Mapping[str, str]
+    raw_path: str
+    raw_query_string: str
+    headers: dict[str, str]
 
-    def __init__(
-        self,
-        app: web.Application,
-        route: PathMatch,
-        match_info: Mapping[str, str],
-        raw_path: str,
-        raw_query_string: str,
-        headers: dict[str, str],
-    ) -> None:
-        self.app = app
-        self.route = route
-        self.match_info = match_info
-        self.raw_path = raw_path
-        self.raw_query_string = raw_query_string
-        self.headers = headers
+    def __repr__(self) -> str:  # headers hold a token
+        return f"PlainRequest({self.raw_path})"
 
     @property
     def path(self) -> str:
@@ -105,7 +98,7 @@ class PlainRequest:
         return None if tag is None else (ETag(value=tag[2] or "*", is_weak=tag[1] is not None),)
 
 
-def read(data: bytes, app: web.Application, paths: PathTable) -> PlainRequest | None:
+def read(data: bytes, app: Parts, paths: PathTable) -> PlainRequest | None:
     """The plain request that these bytes are; None if they are none."""
     if len(data) > MAX_SIZE or (parts := _REQUEST.fullmatch(data)) is None:
         return None

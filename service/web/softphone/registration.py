@@ -60,6 +60,9 @@ def by_user_id_sync(request: PolledRequest) -> PrebuiltResponse | None:
     person = caller_from_memory(request) if plain is not None else None
     if plain is None or person is None:
         return None
+    if plain.id == person.uid:
+        extension = request.app[DIRECTORY].extension_of_person(person)
+        return registration_response(request, _current(request, extension, plain.phone))
     _require_access(person, plain.id)
     return registration_response(request, _current_of_user(request, plain))
 

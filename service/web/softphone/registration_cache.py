@@ -28,7 +28,8 @@ SPARE = 100
 class CachedRegistration:
     """A response and its inputs: it is current while these are the same, within the same `period` of the signature."""
 
-    phone: Phone
+    extension: Extension
+    device: str
     reading: Reading
     period: int
     etag: str
@@ -36,9 +37,9 @@ class CachedRegistration:
     head_without_body: bytes
     body: bytes = field(repr=False)
 
-    def is_current(self, phone: Phone, reading: Reading, period: int) -> bool:
+    def is_current(self, reading: Reading, period: int) -> bool:
         same = reading is self.reading or reading == self.reading  # one that is not live is a new object each time
-        return same and phone is self.phone and period == self.period
+        return same and period == self.period
 
     def response(self, *, not_modified: bool) -> PrebuiltResponse:
         """The response: 304 without a body, or 200."""
@@ -48,7 +49,7 @@ class CachedRegistration:
 
 
 class RegistrationCache:
-    """The cache; one per process. Phones are immutable, so `is` detects a change."""
+    """The cache; one per process. Extensions and phones are immutable, so `is` detects a change."""
 
     def __init__(self, settings: Settings, links: Mapping[str, Link], directory: Directory, tag_key: bytes) -> None:
         self._settings = settings
@@ -60,7 +61,8 @@ class RegistrationCache:
         self._jwt_secret = settings.jwt_secret
         self._directory = directory
         self._tag_key = tag_key
-        self._cached: dict[int, CachedRegistration] = {}  # by phone id
+        self._cached: dict[str | int, CachedRegistration] = {}
+        """By the extension's number, or by the id of the phone that was chosen."""
         self._evict_at = SPARE
 
     def get(self, extension: Extension, phone_id: int | None = None) -> CachedRegistration | None:
@@ -72,18 +74,24 @@ class RegistrationCache:
         if configured is None:
             raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
         server, link, credentials = configured
+        key = extension.number if phone_id is None else phone_id
+        period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWAL_INTERVAL)
+        cached = self._cached.get(key)
+        if cached is not None and cached.extension is extension:
+            reading = link.states.read(cached.device)
+            if cached.is_current(reading, period):
+                return cached
         phone = phone_to_register(extension, credentials) if phone_id is None else extension.phone(phone_id)
         if phone is None:
             return None
+        self._evict_removed()
         reading = link.states.read(phone.device)
-        period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWAL_INTERVAL)
-        cached = self._cached.get(phone.phone_id)
-        if cached is None or not cached.is_current(phone, reading, period):
-            self._evict_removed()
-            cached = self._cached[phone.phone_id] = self._build(phone, server, reading, period)
+        cached = self._cached[key] = self._build(extension, phone, server, reading, period)
         return cached
 
-    def _build(self, phone: Phone, server: WebSocketAddress, reading: Reading, period: int) -> CachedRegistration:
+    def _build(
+        self, extension: Extension, phone: Phone, server: WebSocketAddress, reading: Reading, period: int
+    ) -> CachedRegistration:
         settings = self._settings
         state_names = ROCKETCHAT if settings.rocketchat_states else ASTERISK
         info = registration(phone, server, reading, state_names, success=settings.rocketchat_success)
@@ -93,7 +101,8 @@ class RegistrationCache:
         etag = registration_etag(info, self._tag_key)
         headers = _headers(info, etag, settings.poll_interval)
         return CachedRegistration(
-            phone,
+            extension,
+            phone.device,
             reading,
             period,
             etag,
@@ -103,13 +112,14 @@ class RegistrationCache:
         )
 
     def _evict_removed(self) -> None:
-        """Drop removed phones whenever there are twice as many as the last time: the search costs all extensions."""
+        """Drop removed ones whenever there are twice as many as the last time: the search costs all extensions."""
         if len(self._cached) < self._evict_at:
             return
         extensions = self._directory.registrable_extensions()
-        existing = {phone.phone_id for extension in extensions for phone in extension.phones}
-        for phone_id in self._cached.keys() - existing:
-            del self._cached[phone_id]
+        existing: set[str | int] = {phone.phone_id for extension in extensions for phone in extension.phones}
+        existing.update(extension.number for extension in extensions)
+        for key in self._cached.keys() - existing:
+            del self._cached[key]
         self._evict_at = 2 * len(self._cached) + SPARE
 
 
