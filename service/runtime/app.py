@@ -44,7 +44,7 @@ from service.web.presence.snapshot_cache import SNAPSHOT_CACHE, SnapshotCache
 from service.web.presence.sse.events import STREAM_EVENTS, StreamEvents
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER, StreamScheduler
 from service.web.server.connection_limit import CONNECTION_LIMIT, ConnectionLimit
-from service.web.server.dispatcher import COUNT_RESPONSE, DRAINING, OUTAGE, SYNC_HANDLERS, Outage
+from service.web.server.dispatcher import COUNT_RESPONSE, DRAINING, OUTAGE, PLAIN_HANDLERS, SYNC_HANDLERS, Outage
 from service.web.server.write_backlog import WRITE_BACKLOG, WriteBacklog
 from service.web.softphone.registration_cache import REGISTRATION_CACHE, RegistrationCache
 
@@ -129,6 +129,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[DESCRIPTION] = Description(families)
         app.add_routes(routes.public(families))
         app[SYNC_HANDLERS] = routes.sync_handlers(families)
+        app[PLAIN_HANDLERS] = routes.plain_handlers(families)
 
         supervisor = await stack.enter_async_context(Supervisor())
         for name, link in links.items():

@@ -16,7 +16,7 @@ from service.web.connector import (
     extensions,
     queues,
 )
-from service.web.http.handler_types import SyncHandler
+from service.web.http.handler_types import PlainHandler, SyncHandler
 from service.web.openapi import page
 from service.web.openapi.operation import Operation
 from service.web.ops import health, status
@@ -64,6 +64,12 @@ def sync_handlers(families: Mapping[str, Iterable[Operation]]) -> dict[tuple[str
     """The synchronous handlers by method and path."""
     operations = (operation for family in families.values() for operation in family)
     return {(each.method, each.path): each.sync_handler for each in operations if each.sync_handler}
+
+
+def plain_handlers(families: Mapping[str, Iterable[Operation]]) -> dict[tuple[str, str], PlainHandler]:
+    """The handlers of plain requests that wait, by method and path."""
+    operations = (operation for family in families.values() for operation in family)
+    return {(each.method, each.path): each.plain_handler for each in operations if each.plain_handler}
 
 
 def operators() -> list[web.RouteDef]:

@@ -16,7 +16,7 @@ from aiohttp import typedefs as aiohttp_types
 from aiohttp import web
 
 from service.domain.permissions import Permission
-from service.web.http.handler_types import Handler, SyncHandler
+from service.web.http.handler_types import Handler, PlainHandler, SyncHandler
 from service.web.http.params import Body, Path, Query, QueryOrJson
 
 Yes = Annotated[bool, msgspec.Meta(extra_json_schema={"const": True})]
@@ -55,6 +55,8 @@ class Operation:
     handler: Handler = field(repr=False)
     sync_handler: SyncHandler | None = field(repr=False, default=None)
     """Answers the same call if nothing has to be waited for, as for almost every poll: it needs no task then."""
+    plain_handler: PlainHandler | None = field(repr=False, default=None)
+    """The handler, if it waits but depends on nothing but a `PolledRequest`."""
     summary: str
     """A line for the description."""
     details: str = ""

@@ -20,8 +20,10 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 from aiohttp.streams import StreamReader
 
+from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.server.connection_bounds import READ_AHEAD, BoundedConnection, ConnectionBounds
 from service.web.server.dispatcher import Dispatcher
+from service.web.server.plain_request import PlainRequest
 from service.web.server.request_framing import RequestFraming
 
 HELD_PIECE = 4_096
@@ -33,13 +35,14 @@ GRACE = 0.1
 class Connection(BoundedConnection):
     """A client's connection."""
 
-    __slots__ = ("_answered", "_deciding", "_framing", "_held", "_holding", "at_rest")
+    __slots__ = ("_answered", "_closing", "_deciding", "_framing", "_held", "_holding", "_pending", "at_rest")
 
     def __init__(self, dispatcher: Dispatcher, server: web.Server, bounds: ConnectionBounds, **options: Any) -> None:
         super().__init__(dispatcher, server, bounds, **options)
         self._framing = RequestFraming()
         self._answered = False  # whether aiohttp's request is answered, though its body is not whole
-        self._deciding = False
+        self._closing = self._deciding = False
+        self._pending: asyncio.Future[PrebuiltResponse] | None = None  # of a plain request that waits
         self._held = bytearray()  # behind the request that aiohttp has
         self._holding = False  # whether reading is paused, as too much is held
         self.at_rest = False
@@ -67,14 +70,45 @@ class Connection(BoundedConnection):
         if self.writing_paused or transport is None:  # the client does not read its responses
             return False
         request = self._dispatcher.read_plain(data)
-        answer = None if request is None else self._dispatcher.answer_plain(request)
-        if answer is None:
+        if request is None:
             return False
+        answer = self._dispatcher.answer_plain(request)
+        if answer is None:
+            return self._answer_plain_later(request)
         if self.reading_head:
             self.on_head_complete()
         self.note_activity()
         transport.write(answer.render_for(HttpVersion11, "GET", keep_alive=True))
         return True
+
+    def _answer_plain_later(self, request: PlainRequest) -> bool:
+        """Begin the answer to a plain request that waits. Returns whether it did."""
+        handler = request.route.plain_handler
+        if handler is None:
+            return False
+        if self.reading_head:
+            self.on_head_complete()
+        self.at_rest = False
+        self._pending = asyncio.ensure_future(self._dispatcher.answer_plain_later(request, handler))
+        self._pending.add_done_callback(self._send_pending)
+        return True
+
+    def _send_pending(self, pending: asyncio.Future[PrebuiltResponse]) -> None:
+        """A plain request that waited is answered."""
+        self._pending = None
+        self.note_activity()
+        if pending.cancelled() or self.transport is None:  # the process ends, or the client is gone
+            return
+        try:
+            answer = pending.result()
+        except Exception:  # a bug of the dispatcher: nobody should wait for an answer
+            self.force_close()
+            raise
+        self.transport.write(answer.render_for(HttpVersion11, "GET", keep_alive=not self._closing))
+        if self._closing or not answer.keep_alive:
+            self.force_close()
+        else:
+            self._rest()
 
     def _pass_on(self, data: bytes) -> None:
         """Give aiohttp what belongs to its request, and hold the rest."""
@@ -88,8 +122,8 @@ class Connection(BoundedConnection):
             self._on_request_over()
 
     def _must_hold(self) -> bool:
-        """Whether aiohttp has a whole request, so that further bytes belong to another one."""
-        return self._framing.whole or (self._framing.lost and self.is_answering())
+        """Whether a whole request is being answered, so that further bytes belong to another one."""
+        return self._framing.whole or self._pending is not None or (self._framing.lost and self.is_answering())
 
     def _hold(self, data: bytes) -> None:
         self._held += data
@@ -136,10 +170,16 @@ class Connection(BoundedConnection):
             self._decide_later()
             return
         self._framing.begin_next()
-        self.at_rest = True
+        self._rest()
+
+    def _rest(self) -> None:
+        """Continue with what is held. If nothing more can come, close."""
+        self.at_rest = not self._closing
         self._release_held()
-        if self._half_closed and not self._framing.whole:
-            self.close()
+        if self._framing.lost:
+            self._decide_later()
+        elif self._half_closed and not self._must_hold():
+            self.force_close()
 
     def _decide_later(self) -> None:
         if not self._deciding:
@@ -161,7 +201,7 @@ class Connection(BoundedConnection):
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes the connection, also with a response pending
         """The client half-closed the connection. Returns whether to keep it open for a pending response."""
-        if not (self._framing.whole or (self._framing.lost and self.has_whole_body())):
+        if not (self._must_hold() or (self._framing.lost and self.has_whole_body())):
             return False
         self.on_half_closed()
         if self._framing.lost:
@@ -170,19 +210,23 @@ class Connection(BoundedConnection):
 
     def idle_since(self) -> float | None:
         """For `ConnectionLimit`, and for closing idle connections."""
-        return None if self._framing.whole else super().idle_since()
+        return None if self._framing.whole or self._pending is not None else super().idle_since()
 
     def close(self) -> None:
         """Answer what is begun, and nothing more."""
-        self.at_rest = False
+        self.at_rest, self._closing = False, True
         super().close()
 
     def force_close(self) -> None:
         """Close now."""
-        self.at_rest = False
+        self.at_rest, self._closing = False, True
         super().force_close()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
         """Answer what is begun, then close."""
-        self.at_rest = False
+        self.at_rest, self._closing = False, True
+        if self._pending is not None:
+            _, late = await asyncio.wait([self._pending], timeout=timeout)
+            for pending in late:
+                pending.cancel()
         await super().shutdown(timeout)

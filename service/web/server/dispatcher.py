@@ -25,7 +25,7 @@ from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
 from service.web.http.error_responses import error_response, family_of, plain
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
-from service.web.http.handler_types import SyncHandler
+from service.web.http.handler_types import PlainHandler, SyncHandler
 from service.web.http.polled_request import ORIGIN, REQUEST_ID, Parts, PolledRequest
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
 from service.web.server import plain_request
@@ -62,6 +62,10 @@ SYNC_HANDLERS: web.AppKey[Mapping[tuple[str, str], SyncHandler]] = web.AppKey(
     "sync_handlers", Mapping[tuple[str, str], SyncHandler]
 )
 """The synchronous handlers by method and path."""
+PLAIN_HANDLERS: web.AppKey[Mapping[tuple[str, str], PlainHandler]] = web.AppKey(
+    "plain_handlers", Mapping[tuple[str, str], PlainHandler]
+)
+"""The handlers of plain requests that wait, by method and path."""
 COUNT_RESPONSE: web.AppKey[Callable[[str, str, int], None]] = web.AppKey("count_response")
 """Called with the route, the method and the status of each response."""
 DRAINING = web.AppKey("draining", asyncio.Event)
@@ -76,7 +80,7 @@ class Dispatcher:
         self._parts = cast(Parts, dict(app.items()))
         self._count = app[COUNT_RESPONSE]
         self._draining = app[DRAINING]
-        self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}))
+        self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}), app.get(PLAIN_HANDLERS, {}))
         self._write_backlog = app[WRITE_BACKLOG]
 
     def read_plain(self, data: bytes) -> PlainRequest | None:
@@ -98,6 +102,21 @@ class Dispatcher:
         if answer is not None:
             self._count(request.route.label, "GET", answer.status)
             _add_headers(request, answer, request_id)
+        return answer
+
+    async def answer_plain_later(self, request: PlainRequest, handler: PlainHandler) -> PrebuiltResponse:
+        """The response of a call that waits."""
+        request_id = _request_id_of(request)
+        try:
+            answer = await handler(request)
+            if self._write_backlog.full:
+                self._require_room(answer)
+        except Exception as error:
+            answer = self._error_response(request, error, request_id)
+        self._count(request.route.label, "GET", answer.status)
+        _add_headers(request, answer, request_id)
+        if self._draining.is_set():
+            answer.force_close()
         return answer
 
     async def answer(self, request: Request) -> web.StreamResponse:

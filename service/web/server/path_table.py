@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar, cast
 
 from aiohttp import web
 
-from service.web.http.handler_types import Handler, SyncHandler
+from service.web.http.handler_types import Handler, PlainHandler, SyncHandler
 
 R = TypeVar("R", bound=web.Request)
 
@@ -30,14 +31,21 @@ class PathMatch(NamedTuple):
     label: str
     """The route's pattern, for the metrics: never a path that the client chose."""
     sync_handler: SyncHandler | None = None
+    plain_handler: PlainHandler | None = None
 
 
 class PathTable:
     """The table. It is derived from the application's routes, so that both always agree."""
 
-    def __init__(self, app: web.Application, sync_handlers: Mapping[tuple[str, str], SyncHandler]) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        sync_handlers: Mapping[tuple[str, str], SyncHandler],
+        plain_handlers: Mapping[tuple[str, str], PlainHandler] = MappingProxyType({}),
+    ) -> None:
         self._app = app
         self._sync_handlers = sync_handlers
+        self._plain_handlers = plain_handlers
         self._fixed: dict[tuple[str, str], PathMatch] = {}
         self._by_last: defaultdict[tuple[str, str], list[tuple[re.Pattern[str], PathMatch]]] = defaultdict(list)
         for route in app.router.routes():
@@ -96,7 +104,8 @@ class PathTable:
         if resource is None:
             return PathMatch(match, handler, NO_ROUTE)
         label = resource.canonical
-        return PathMatch(match, handler, label, self._sync_handlers.get((match.route.method, label)))
+        key = match.route.method, label
+        return PathMatch(match, handler, label, self._sync_handlers.get(key), self._plain_handlers.get(key))
 
     def _complete(self, match: web.UrlMappingMatchInfo) -> web.UrlMappingMatchInfo:
         """Complete a match as aiohttp's application does."""

@@ -1,6 +1,6 @@
 """Reads a plain request from its bytes: the grammar of what is answered without aiohttp.
 
-A plain request is one whole `GET` of a path that has a synchronous handler, as pollers send it. Its bytes mean one
+A plain request is one whole `GET` of a path that has a handler for it, as pollers send it. Its bytes mean one
 thing only, to us, to aiohttp and to any proxy. All other bytes are aiohttp's. The grammar, narrower than HTTP's:
 
 | part | allowed |
@@ -105,7 +105,7 @@ def read(data: bytes, app: Parts, paths: PathTable) -> PlainRequest | None:
     raw_path, raw_query, lines = parts.groups()
     path = raw_path.decode()
     found = paths.find_plain("GET", path)
-    if found is None or found[0].sync_handler is None:
+    if found is None or (found[0].sync_handler is None and found[0].plain_handler is None):
         return None
     headers = _read_headers(lines)
     if headers is None:

@@ -14,6 +14,7 @@ from service.errors import Unavailable
 from service.web.app_keys import ACTIVITY, SETTINGS, USER_LOADER
 from service.web.auth.authentication import log_in, require_admin
 from service.web.http.errors import Forbidden, LoginFailed, TooManyRequests, UserNotFound
+from service.web.http.polled_request import PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
 from service.web.openapi.operation import Auth, Operation, with_prefix
 from service.web.users.schemas import (
@@ -32,7 +33,7 @@ _FIELD_NAMES = (*UserRow.__struct_fields__[:_ONLINE_AT], "is_online", *UserRow._
 _TIME_FIELDS = ("last_login_time", "cdr_expire", "create_time", "last_seen")
 
 
-async def get_user(request: web.Request) -> PrebuiltResponse:
+async def get_user(request: PolledRequest) -> PrebuiltResponse:
     """GET /user/{user_id}: reads PostgreSQL on each request."""
     await require_admin(request)
     row = await request.app[USER_LOADER].get(USER.decode(request).number)
@@ -84,6 +85,7 @@ _OPERATIONS = (
         patterns=ONE_USER,
         in_path=USER,
         handler=get_user,
+        plain_handler=get_user,
         summary="User account, read from PostgreSQL on each request",
         details="Admins only. `passwd` is the bcrypt hash unless a setting masks it.",
         auth=Auth.TOKEN,
