@@ -34,7 +34,7 @@ def run(rig: Rig) -> list[Row]:
         *(target.rate_row() for target in targets),
         *(target.cpu_row() for target in targets),
         Row("service: PostgreSQL's CPU per answer", ours.postgres_cpu, "us"),
-        ratio("service / bare handler, CPU", ours.cpu_row(), least.cpu_row(), "<= 1.35"),
+        ratio("service / bare handler, CPU", ours.cpu_row(), least.cpu_row(), "<= 0.5"),
         ratio("service / rawman from PostgreSQL, CPU", ours.cpu_row(), shown.cpu_row(), "<= 0.35"),
         ratio("service / rawman from a file, CPU", ours.cpu_row(), static.cpu_row()),
     ]

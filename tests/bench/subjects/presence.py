@@ -38,7 +38,7 @@ def run(rig: Rig) -> list[Row]:
         rows += [
             ours.cpu_row(),
             least.cpu_row(),
-            ratio(f"{what}: service / bare handler, CPU", ours.cpu_row(), least.cpu_row(), "<= 1.35"),
+            ratio(f"{what}: service / bare handler, CPU", ours.cpu_row(), least.cpu_row(), "<= 0.5"),
         ]
     return rows
 

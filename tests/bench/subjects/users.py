@@ -28,6 +28,6 @@ def run(rig: Rig) -> list[Row]:
         *(target.rate_row() for target in (ours, least)),
         *(target.cpu_row() for target in (ours, least)),
         *postgres,
-        ratio("service / bare handler, CPU", ours.cpu_row(), least.cpu_row()),
+        ratio("service / bare handler, CPU", ours.cpu_row(), least.cpu_row(), "<= 0.57"),
         ratio("the same for PostgreSQL", postgres[0], postgres[1]),
     ]

@@ -44,6 +44,6 @@ def run(rig: Rig) -> list[Row]:
     return [
         *(target.rate_row() for target in (ours, theirs)),
         *(target.cpu_row() for target in (ours, theirs)),
-        ratio("two workers / ARI, answers a second", ours.rate_row(), theirs.rate_row(), ">= 0.7"),
+        ratio("two workers / ARI, answers a second", ours.rate_row(), theirs.rate_row(), ">= 0.8"),
         ratio("two workers / ARI, CPU", ours.cpu_row(), theirs.cpu_row()),
     ]
