@@ -37,6 +37,11 @@ TARGETS = (
     f"{POLL}#x",
     f"{POLL}&wait=0",
     f"{POLL}?",
+    f"{POLL}&x=%zz",
+    f"{REGISTRATION}?&id={AGENT_UID}",
+    f"{REGISTRATION}?id={AGENT_UID};x=(a:b@c/d?e)",
+    f"{REGISTRATION}?id=a|b",
+    f"{REGISTRATION}?id=a[b]",
     "/api/v1/presence",
     "/api/v1/presence?extension=12343,12344",
     "/api/v1/presence?extension=12343&extension=12344&userId=nobody",
@@ -98,6 +103,20 @@ HEADERS = (
     "Host: other",
     "User-Agent: another",
     "ETag: x",
+    "Server: x",
+    "Max-Forwards: 1",
+    "Sec-WebSocket-Key1: x",
+    "Sec-WebSocket-Version: 13",
+    "HTTP2-Settings: AAMAAABkAAQAAP__",
+    "Range: bytes=0-1",
+    'If-Match: "x"',
+    "If-Modified-Since: Thu, 26 Nov 2026 00:00:00 GMT",
+    "Authorization: Basic eDp5",
+    "Forwarded: for=203.0.113.9;proto=https",
+    "X-Forwarded-Proto: https",
+    "Via: 1.1 a\r\nVia: 1.1 b",
+    "Accept: a\r\nAccept: b",
+    "X-HTTP-Method-Override: DELETE",
     "X-Forwarded-For: 203.0.113.9",
     f"X-User-Id: {AGENT_UID}",
     "X-Auth-Token: short",
@@ -141,6 +160,8 @@ def one(rng: random.Random) -> bytes:
     data = request(target, *lines, method=method, body=b"{}" if method == "POST" else b"")
     if rng.random() < 0.1:
         data = data.replace(b"HTTP/1.1", rng.choice(VERSIONS), 1)
+    if rng.random() < 0.05:
+        data = data.replace(b"Host: test\r\n", rng.choice((b"", b"Host:\r\n", b"Host: a:1\r\n", b"Host: a/b\r\n")))
     if rng.random() < 0.05:
         data = data.replace(b"\r\n", b"\n")
     if rng.random() < 0.05:

@@ -31,6 +31,8 @@ def _smuggling() -> dict[str, bytes]:
         "two equal lengths": _with(f"Content-Length: {size}", f"Content-Length: {size}", body=PLAIN),
         "two codings": _with("Transfer-Encoding: chunked", "Transfer-Encoding: identity", body=chunk),
         "two hosts": _with("Host: other"),
+        "no host": PLAIN.replace(b"Host: test\r\n", b""),
+        "an old WebSocket": _with("Sec-WebSocket-Key1: x"),
         "a length behind a bare line end": _with(f"X-A: b\nContent-Length: {size}", body=PLAIN),
         "a length behind a bare return": _with(f"X-A: b\rContent-Length: {size}", body=PLAIN),
         "a request behind a bare line end": _with("X-A: b\n\n" + PLAIN.decode()),

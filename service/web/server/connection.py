@@ -29,7 +29,7 @@ from service.web.server.request_framing import RequestFraming
 HELD_PIECE = 4_096
 """Held bytes that are looked at in one go."""
 GRACE = 0.1
-"""Seconds within which aiohttp begins a further request, if it has one. Used where the end of requests is unknown."""
+"""Seconds within which aiohttp begins a request, if it has one. Used where that is unknown."""
 
 
 class Connection(BoundedConnection):
@@ -176,10 +176,10 @@ class Connection(BoundedConnection):
         """Continue with what is held. If nothing more can come, close."""
         self.at_rest = not self._closing
         self._release_held()
-        if self._framing.lost:
-            self._decide_later()
-        elif self._half_closed and not self._must_hold():
+        if self.at_rest and self._half_closed:
             self.force_close()
+        elif not self.at_rest and not self._must_hold():
+            self._decide_later()
 
     def _decide_later(self) -> None:
         if not self._deciding:
@@ -187,9 +187,9 @@ class Connection(BoundedConnection):
             asyncio.get_running_loop().call_later(GRACE, self._decide)
 
     def _decide(self) -> None:
-        """Continue where the end of requests is unknown: whoever has had the time to begin another one has none."""
+        """Continue where it is unknown whether aiohttp has a request: it has had the time to begin one."""
         self._deciding = False
-        if self.is_answering():  # its end decides
+        if self.is_answering() or self._must_hold():  # its end decides
             return
         if self.idle_for() < GRACE / 2:
             self._decide_later()
@@ -201,10 +201,10 @@ class Connection(BoundedConnection):
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes the connection, also with a response pending
         """The client half-closed the connection. Returns whether to keep it open for a pending response."""
-        if not (self._must_hold() or (self._framing.lost and self.has_whole_body())):
+        if self.at_rest or not self.has_whole_body():
             return False
         self.on_half_closed()
-        if self._framing.lost:
+        if not self._must_hold():  # aiohttp may have found an error in the part that it got
             self._decide_later()
         return True
 

@@ -8,7 +8,7 @@ thing only, to us, to aiohttp and to any proxy. All other bytes are aiohttp's. T
 | size | MAX_SIZE, so below every limit of aiohttp, and nothing behind the empty line |
 | line | `GET`, a path of unreserved characters, at most one query, `HTTP/1.1` |
 | header | `Name: value`: a name of letters, digits, `-` and `_`; one space; a value of printable ASCII, not empty |
-| once at most | `ONCE`: what is read, and what aiohttp refuses to read twice |
+| once at most | `ONCE`: what is read, and what aiohttp refuses to read twice; `Host` exactly once |
 | never | `NEVER` and `NEVER_PREFIXES`: what describes a body, the connection, or another protocol |
 | `Connection` | `keep-alive` only: browsers send it, and HTTP/1.1 does so anyway |
 | `If-None-Match` | one entity tag, or `*` |
@@ -29,12 +29,12 @@ from service.web.server.path_table import PathMatch, PathTable
 
 MAX_SIZE = 8_000
 """Bytes of a plain request: a line of 8,190 bytes is too long for aiohttp."""
-CONNECTION = "connection"
-ONCE = POLLED_HEADERS | {CONNECTION, "host", "user-agent"}
+CONNECTION, HOST = "connection", "host"
+ONCE = POLLED_HEADERS | {CONNECTION, HOST, "user-agent"}
 NEVER = frozenset(
     ("etag", "expect", "keep-alive", "max-forwards", "server", "te", "trailer", "transfer-encoding", "upgrade")
 )
-NEVER_PREFIXES = ("content-", "proxy-", "http2-")
+NEVER_PREFIXES = ("content-", "proxy-", "http2-", "sec-websocket-")
 
 _REQUEST = re.compile(
     rb"GET (/[A-Za-z0-9._~/-]*+)(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*+))? HTTP/1\.1\r\n"
@@ -125,7 +125,7 @@ def _read_headers(lines: bytes) -> dict[str, str] | None:
             headers[key] = value.decode()
         elif key is None:
             return None
-    if headers.get(CONNECTION, "keep-alive").lower() != "keep-alive":
+    if HOST not in headers or headers.get(CONNECTION, "keep-alive").lower() != "keep-alive":
         return None
     tag = headers.get(IF_NONE_MATCH)
     return None if tag is not None and _ENTITY_TAG.fullmatch(tag) is None else headers

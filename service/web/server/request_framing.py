@@ -28,7 +28,7 @@ class RequestFraming:
         self.head_whole = False
         self.whole = False
         """Whether the request has arrived whole. Then call `begin_next`."""
-        self._head = b""
+        self._head = bytearray()
         self._missing = 0
 
     def begin_next(self) -> None:
@@ -37,7 +37,8 @@ class RequestFraming:
 
     def lose(self) -> None:
         """Take the end of requests for unknown from now on."""
-        self.lost, self.whole, self._head = True, False, b""
+        self.lost, self.whole = True, False
+        self._head.clear()
 
     def take(self, data: bytes) -> int:
         """Follow these bytes. Returns how many belong to the request; all of them if that is unknown."""
@@ -52,18 +53,18 @@ class RequestFraming:
         return taken
 
     def _take_head(self, data: bytes) -> int:
-        before = len(self._head)
-        head = self._head + data if before else data
+        head, before = self._head, len(self._head)
+        head += data
         end = head.find(_END, max(0, before - len(_END) + 1))
         if end < 0:
-            self._head = head
             return len(data)
         end += len(_END)
-        size = _body_size(head[:end])
+        size = _body_size(bytes(head[:end]))
         if size is None:
             self.lose()
             return len(data)
-        self._head, self._missing, self.head_whole = b"", size, True
+        head.clear()
+        self._missing, self.head_whole = size, True
         return end - before
 
 

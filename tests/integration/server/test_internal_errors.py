@@ -8,7 +8,7 @@ import pytest
 
 from service.web.presence.sse.events import StreamEvents
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
-from service.web.server.dispatcher import Dispatcher
+from service.web.server import dispatcher
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.raw import line_to, request, rest_of
@@ -69,7 +69,7 @@ async def test_no_answer_names_a_version(shared: Server, data: bytes) -> None:
 async def test_a_bug_in_front_of_all_handlers_is_a_500_without_a_word_of_it(
     shared: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Dispatcher, "_finish", None)
+    monkeypatch.setattr(dispatcher, "_add_headers", None)
     answer = await shared.raw("/livez")
     assert (answer.status, answer.json) == (500, {"success": False, "error": "Internal server error"})
     assert answer.headers["server"] == "asterisk-connector"
