@@ -136,8 +136,7 @@ class Directory:
 
     def token_holder(self, token_hash: bytes) -> Person | None:
         """Return the active person who holds this token. Raises DirectoryUnavailable."""
-        if self._clock() > self._usable_until:
-            raise _unavailable()
+        self._check()
         token = self._tables.tokens.get(token_hash)
         if token is None or token.expires_at <= self.now():
             return None
@@ -180,16 +179,14 @@ class Directory:
 
     def extension_of(self, uid: str) -> Extension | None:
         """Return the extension that this person may register now. Raises DirectoryUnavailable."""
-        if self._clock() > self._usable_until:
-            raise _unavailable()
+        self._check()
         person = self.person_by_uid(uid)
         return self.extension_of_person(person) if person is not None else None
 
     def extension_of_person(self, person: Person) -> Extension | None:
         """Return the extension that this person, as the directory has them now, may register."""
-        tables = self._tables
-        number = tables.number_by_user.get(person.user_id)
-        extension = tables.extensions.get(number) if number is not None else None
+        number = self._tables.number_by_user.get(person.user_id)
+        extension = self._tables.extensions.get(number) if number is not None else None
         return extension if extension is not None and extension.enabled and person.active else None
 
     def extension(self, number: str) -> Extension | None:
@@ -258,6 +255,6 @@ class Directory:
         if len(self._revoked) > MAX_REVOKED:
             self._revoked.popitem(last=False)
 
-
-def _unavailable() -> DirectoryUnavailable:
-    return DirectoryUnavailable("PostgreSQL could not be followed for too long")
+    def _check(self) -> None:
+        if self._clock() > self._usable_until:
+            raise DirectoryUnavailable("PostgreSQL could not be followed for too long")
