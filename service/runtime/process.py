@@ -23,7 +23,7 @@ from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import WorkerMetrics
 from service.web.server.connection_limit import CONNECTION_LIMIT, MIN_CONNECTIONS
-from service.web.server.dispatcher import DRAINING, SYNC_HANDLERS
+from service.web.server.dispatcher import DRAINING, PLAIN_HANDLERS, SYNC_HANDLERS
 from service.web.server.runner import HttpRunner
 
 log = structlog.get_logger(__name__)
@@ -165,7 +165,7 @@ def _operators_app(app: web.Application) -> web.Application:
     """Return the application of the separate port: the same parts, with the operators' calls only."""
     operators = web.Application()
     for key in app:
-        if key is not SYNC_HANDLERS:  # those of public polls
+        if key not in (SYNC_HANDLERS, PLAIN_HANDLERS):  # those of public polls
             operators[key] = app[key]
     operators.add_routes(routes.operators())
     return operators
