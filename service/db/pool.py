@@ -79,9 +79,9 @@ class Database:
         )
 
     def beside(self, size: int) -> Database:
-        """Create a pool of its own for work that takes long. The connections of requests stay free."""
+        """Create a pool of at least one connection for work that takes long. The connections of requests stay free."""
         return Database(
-            self.login, size=size, deadline=self.deadline, start_deadline=self._start_deadline, any_schema=True
+            self.login, size=max(size, 1), deadline=self.deadline, start_deadline=self._start_deadline, any_schema=True
         )
 
     async def __aenter__(self) -> Database:
