@@ -16,11 +16,11 @@ from service.db import sql
 from service.db.pool import Database
 from service.domain.imports.people import KnownPerson, PeoplePlan, plan_people, wanted_people
 from service.domain.imports.plan import (
+    ExistingExtension,
+    ExistingPhone,
     Plan,
     PlannedPhone,
     Stored,
-    StoredExtension,
-    StoredPhone,
     plan_import,
     refuse_foreign_source,
     refuse_mass_removal,
@@ -218,9 +218,9 @@ def _stored(
     extensions: Iterable[asyncpg.Record], phones: Iterable[asyncpg.Record], elsewhere: Iterable[asyncpg.Record]
 ) -> Stored:
     return Stored(
-        phones={row["endpoint"]: StoredPhone(**{**dict(row), "profile": Profile(row["profile"])}) for row in phones},
+        phones={row["endpoint"]: ExistingPhone(**{**dict(row), "profile": Profile(row["profile"])}) for row in phones},
         extensions={
-            row["extension"]: StoredExtension(row["extension"], row["local_number"], row["user_id"])
+            row["extension"]: ExistingExtension(row["extension"], row["local_number"], row["user_id"])
             for row in extensions
         },
         elsewhere={row["extension"]: row["call_server"] for row in elsewhere},

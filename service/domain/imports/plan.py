@@ -17,7 +17,7 @@ MAX_REMOVED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPhone:
+class ExistingPhone:
     """A stored phone of the call server."""
 
     endpoint: str
@@ -29,7 +29,7 @@ class StoredPhone:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredExtension:
+class ExistingExtension:
     """A stored extension of the call server. `local_number` is the number without the prefix of its import."""
 
     number: str
@@ -46,14 +46,14 @@ class StoredExtension:
 class Stored:
     """What is stored, and which numbers belong to other call servers."""
 
-    phones: Mapping[str, StoredPhone]
-    extensions: Mapping[str, StoredExtension]
+    phones: Mapping[str, ExistingPhone]
+    extensions: Mapping[str, ExistingExtension]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Call server by number."""
 
 
 @dataclass(frozen=True, slots=True)
-class NewExtension:
+class PlannedExtension:
     """An extension to create."""
 
     number: str
@@ -77,12 +77,12 @@ class PlannedPhone:
 class Plan:
     """The changes of one import. Every list is sorted."""
 
-    new_extensions: tuple[NewExtension, ...] = ()
+    new_extensions: tuple[PlannedExtension, ...] = ()
     new_phones: tuple[PlannedPhone, ...] = ()
     changed_secrets: tuple[PlannedPhone, ...] = ()
     other_changes: tuple[PlannedPhone, ...] = ()
     """Changed phones whose secret stays."""
-    gone_phones: tuple[StoredPhone, ...] = ()
+    gone_phones: tuple[ExistingPhone, ...] = ()
     """Phones whose endpoint the source lacks."""
     gone_extensions: tuple[str, ...] = ()
     """Extensions that would be left without a phone, and that the source lacks."""
@@ -138,7 +138,9 @@ def plan_import(source: Source, stored: Stored, prefix: str | None = None) -> Pl
     gone, newly_missing = _gone_phones(source, stored, used)
     return Plan(
         new_extensions=tuple(
-            NewExtension(number, local) for local, number in sorted(numbers.items()) if number not in stored.extensions
+            PlannedExtension(number, local)
+            for local, number in sorted(numbers.items())
+            if number not in stored.extensions
         ),
         new_phones=tuple(new),
         changed_secrets=tuple(secrets),
@@ -214,7 +216,7 @@ def _numbers(source: Source, stored: Stored, prefix: str) -> tuple[dict[str, str
     return numbers, refused
 
 
-def _planned(phone: SourcePhone, number: str, before: StoredPhone | None) -> PlannedPhone:
+def _planned(phone: SourcePhone, number: str, before: ExistingPhone | None) -> PlannedPhone:
     changes = []
     if before is not None:
         after = {
@@ -227,7 +229,7 @@ def _planned(phone: SourcePhone, number: str, before: StoredPhone | None) -> Pla
     return PlannedPhone(number, phone.endpoint, phone.auth_username, phone.secret, phone.profile, tuple(changes))
 
 
-def _gone_phones(source: Source, stored: Stored, used: set[str]) -> tuple[tuple[StoredPhone, ...], tuple[str, ...]]:
+def _gone_phones(source: Source, stored: Stored, used: set[str]) -> tuple[tuple[ExistingPhone, ...], tuple[str, ...]]:
     """Return the phones whose endpoint the source lacks, and the endpoints to mark as missing."""
     if not source.lists_phones:
         return (), ()

@@ -8,7 +8,7 @@ from service.cli import extension_import
 from service.cli.import_report import MAX_SHOWN, facts, lines, rows
 from service.db.imports import Options, PlannedImport
 from service.domain.imports.people import PeoplePlan
-from service.domain.imports.plan import Plan, PlannedPhone, StoredPhone
+from service.domain.imports.plan import ExistingPhone, Plan, PlannedPhone
 from service.domain.imports.source import Skipped
 from service.domain.models import Profile
 
@@ -17,7 +17,7 @@ SECRET = "a-secret-of-sip"
 
 def planned(new: int = 0, gone: int = 0) -> PlannedImport:
     phones = [PlannedPhone(str(number), str(number), "login", SECRET, Profile.SIP) for number in range(new)]
-    stored = [StoredPhone(str(number), str(number), "login", SECRET, Profile.SIP) for number in range(gone)]
+    stored = [ExistingPhone(str(number), str(number), "login", SECRET, Profile.SIP) for number in range(gone)]
     plan = Plan(new_phones=tuple(phones), gone_phones=tuple(stored), skipped=(Skipped("trunk", "no inbound auth"),))
     return PlannedImport(plan, PeoplePlan(), 0)
 

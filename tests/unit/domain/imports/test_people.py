@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.domain.imports.people import KnownPerson, PeoplePlan, PersonOf, plan_people, wanted_people
-from service.domain.imports.plan import Stored, StoredExtension, plan_import
+from service.domain.imports.plan import ExistingExtension, Stored, plan_import
 from service.domain.imports.source import Skipped, Source, SourcePerson
 
 ADA = PersonOf("1001", "ada", "Ada Byron", "ada@example.com")
@@ -17,7 +17,7 @@ def test_a_person_is_named_by_the_source_or_else_by_the_stored_number() -> None:
     source = Source(
         (), frozenset({"1", "2", "3"}), people={"1": SourcePerson("ada", "Ada", "a@x"), "3": SourcePerson()}
     )
-    stored = Stored({}, {"83": StoredExtension("83", "3", user_id=5)})
+    stored = Stored({}, {"83": ExistingExtension("83", "3", user_id=5)})
     wanted = wanted_people(source, plan_import(source, stored, "8"), stored)
     assert wanted == (PersonOf("81", "ada", "Ada", "a@x"), PersonOf("82", "82"))
 

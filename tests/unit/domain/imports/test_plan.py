@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.imports.plan import (
-    NewExtension,
+    ExistingExtension,
+    ExistingPhone,
     Plan,
+    PlannedExtension,
     Stored,
-    StoredExtension,
-    StoredPhone,
     plan_import,
     refuse_foreign_source,
     refuse_mass_removal,
@@ -45,10 +45,10 @@ def applied(plan: Plan, stored: Stored, *, remove: bool = False) -> Stored:
     """What is stored after the plan: a model of what PostgreSQL does."""
     phones, extensions = {**stored.phones}, {**stored.extensions}
     for new in plan.new_extensions:
-        extensions[new.number] = StoredExtension(new.number, new.local_number)
+        extensions[new.number] = ExistingExtension(new.number, new.local_number)
     for one in (*plan.new_phones, *plan.changed_secrets, *plan.other_changes):
         missing = one.endpoint in phones and phones[one.endpoint].missing
-        phones[one.endpoint] = StoredPhone(
+        phones[one.endpoint] = ExistingPhone(
             one.endpoint, one.extension, one.auth_username, one.secret, one.profile, missing
         )
     for endpoint in plan.newly_missing:
@@ -69,7 +69,7 @@ def imported(*phones: SourcePhone, prefix: str | None = None, watched: tuple[str
 
 def test_a_first_import_is_new() -> None:
     plan = plan_import(source(phone("1001"), phone("1001", "991001"), watched=("1003",), skipped=("trunk",)), EMPTY)
-    assert plan.new_extensions == (NewExtension("1001", "1001"), NewExtension("1003", "1003"))
+    assert plan.new_extensions == (PlannedExtension("1001", "1001"), PlannedExtension("1003", "1003"))
     assert [one.endpoint for one in plan.new_phones] == ["1001", "991001"]
     assert plan.skipped == (Skipped("trunk", "no inbound auth: a trunk"),)
     assert not plan.is_empty
@@ -115,14 +115,14 @@ def test_a_phone_that_changes_its_extension_leaves_the_former_one_gone() -> None
     stored = imported(phone("1005", "alice"))
     plan = plan_import(source(phone("1006", "alice")), stored)
     assert [(one.endpoint, one.extension, one.changes) for one in plan.moved] == [("alice", "1006", ("extension",))]
-    assert (plan.new_extensions, plan.gone_extensions) == ((NewExtension("1006", "1006"),), ("1005",))
+    assert (plan.new_extensions, plan.gone_extensions) == ((PlannedExtension("1006", "1006"),), ("1005",))
 
 
 def test_a_source_without_phones_says_nothing_of_any_phone() -> None:
     stored = imported(phone("1001"))
     plan = plan_import(replace(source(watched=("1002",)), lists_phones=False), stored)
     assert (plan.gone_phones, plan.newly_missing, plan.gone_extensions) == ((), (), ())
-    assert plan.new_extensions == (NewExtension("1002", "1002"),)
+    assert plan.new_extensions == (PlannedExtension("1002", "1002"),)
 
 
 def test_a_number_of_another_call_server_is_skipped() -> None:
@@ -138,14 +138,14 @@ def test_a_number_of_another_call_server_is_skipped() -> None:
 def test_a_prefix_stands_before_the_number_and_not_the_endpoint() -> None:
     stored = replace(EMPTY, elsewhere={"1001": "berlin"})
     plan = plan_import(source(phone("1001")), stored, "8")
-    assert plan.new_extensions == (NewExtension("81001", "1001"),)
+    assert plan.new_extensions == (PlannedExtension("81001", "1001"),)
     assert (plan.new_phones[0].extension, plan.new_phones[0].endpoint) == ("81001", "1001")
 
 
 def test_the_prefix_is_remembered_and_a_second_one_refused() -> None:
     stored = imported(phone("1001"), prefix="8")
     plan = plan_import(source(phone("1001"), phone("1002")), stored)
-    assert plan.new_extensions == (NewExtension("81002", "1002"),)
+    assert plan.new_extensions == (PlannedExtension("81002", "1002"),)
     assert plan.unchanged == 1
     for wrong in ("9", ""):
         with pytest.raises(Refused, match="have the prefix '8'"):
