@@ -9,6 +9,7 @@ ServiceError
 │   ├── DirectoryUnavailable    the in-memory directory is too old to answer
 │   ├── CallServerUnavailable   Asterisk is unavailable, timed out, or rejected the AMI account
 │   │   └── QueuesNotKnown          its queues are unknown, whether it answers or not
+│   ├── SecretUnavailable       a phone has no SIP password now, or the service's keys do not open it
 │   ├── LocksHeld               another session holds locks that a migration needs
 │   └── Overloaded              a bounded queue of this process is full
 ├── Refused                 the stored data does not allow the operation
@@ -21,6 +22,7 @@ ServiceError
 │   │   └── NoSuchExtension         the extension does not exist, or the user has none
 │   ├── Ambiguous               a word identifies several users or extensions
 │   ├── LastAdmin               the change would remove the last active admin
+│   ├── RotationUnderWay        the password before the last routine rotation is still valid
 │   ├── OwnedByAsterisk         only the Asterisk of an imported call server can make the change
 │   └── Invalid                 the value cannot be stored
 └── ConfigurationError      unusable settings or environment; reported in one line, then the process ends
@@ -64,6 +66,10 @@ class CallServerUnavailable(Unavailable):
 
 class QueuesNotKnown(CallServerUnavailable):
     """The queues are unknown: no AMI link, no queue list yet, no `agent` class, or `app_queue` is not loaded."""
+
+
+class SecretUnavailable(Unavailable):
+    """A phone has no SIP password until the service makes one, or no key of the service opens it."""
 
 
 class LocksHeld(Unavailable):
@@ -124,6 +130,10 @@ class Ambiguous(Refused):
 
 class LastAdmin(Refused):
     """The change would remove the last active admin."""
+
+
+class RotationUnderWay(Refused):
+    """The SIP password before the last routine rotation is still valid. A second rotation would end it too early."""
 
 
 class OwnedByAsterisk(Refused):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from service.cli.common import (
@@ -16,7 +16,7 @@ from service.cli.common import (
     person_argument,
     read_secret,
 )
-from service.db import extensions, users
+from service.db import extensions, phone_secrets, users
 from service.db.ownership import list_unrevoked
 from service.db.pool import Database
 from service.errors import NoSuchExtension, NotFound
@@ -48,7 +48,7 @@ def add_to(commands: Any) -> None:
     ):
         add(name, help_, _change_one(change, message)).add_argument("extension", help=NUMBER_OR_ENDPOINT)
     for name, help_, owned_change, message in (
-        ("rotate", "set a new random SIP password", extensions.rotate_secret, "Changed the password of extension {}."),
+        ("rotate", "set a new random SIP password", _rotate, "Changed the password of extension {}."),
         ("delete", "delete an extension", extensions.delete, "Deleted extension {}."),
     ):
         run = _change_owned(owned_change, message)
@@ -146,6 +146,10 @@ def _change_owned(change: Callable[..., Awaitable[None]], message: str) -> Comma
         arguments.out.done(message.format(number), extension=number)
 
     return run
+
+
+async def _rotate(database: Database, extension: str, *, imported: Collection[str]) -> None:
+    await phone_secrets.rotate(database, extension, overlap=0, imported=imported)
 
 
 async def _enable(database: Database, extension: str) -> None:

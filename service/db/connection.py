@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ import structlog
 
 from service.db.errors import raises_unavailable, translated
 from service.db.write_access import WriteAccess
+from service.domain.secret_keys import MasterKey, service_setting
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
 from service.settings.database_url import Host, hosts, target
@@ -36,8 +38,9 @@ class Connection(asyncpg.Connection):
 class DatabaseLogin:
     """A URL and its password, kept apart. Remembers which host is the primary and whether it is writable."""
 
-    def __init__(self, url: str, password: str | None) -> None:
+    def __init__(self, url: str, password: str | None, secret_keys: Iterable[MasterKey] = ()) -> None:
         self.url = url
+        self._secret_keys = service_setting(secret_keys)
         self.write_access = WriteAccess()
         self.host: Host | None = None
         """The host of the newest connection."""
@@ -50,13 +53,13 @@ class DatabaseLogin:
 
     @classmethod
     def of_service(cls, settings: Settings) -> DatabaseLogin:
-        return cls(settings.database_url, _plain_text(settings.database_password))
+        return cls(settings.database_url, _plain_text(settings.database_password), settings.secret_keys)
 
     @classmethod
     def of_owner(cls, settings: Settings) -> DatabaseLogin:
         if not settings.owner_database_url:
             raise ConfigurationError("CONNECTOR_OWNER_DATABASE_URL is not set: migrations run as the owner")
-        return cls(settings.owner_database_url, _plain_text(settings.owner_database_password))
+        return cls(settings.owner_database_url, _plain_text(settings.owner_database_password), settings.secret_keys)
 
     async def connect(self, **options: Any) -> Connection:
         """Connect to the primary. Raises DatabaseUnavailable, ConfigurationError.
@@ -80,7 +83,10 @@ class DatabaseLogin:
 
     async def _connect(self, host: Host | None, deadline: float, options: dict[str, Any]) -> Connection:
         address = {} if host is None else {"host": host.name, "port": host.port}
-        fixed = {"password": self._password, "timeout": deadline, "target_session_attrs": self._target}
+        fixed: dict[str, Any] = {"password": self._password, "timeout": deadline, "target_session_attrs": self._target}
+        if self._secret_keys:  # in the startup packet, which no statement log shows
+            named = options.get("server_settings", {})
+            fixed["server_settings"] = {**named, "connector.master_keys": self._secret_keys}
         with translated(lambda: True):
             connection: Connection = await asyncpg.connect(
                 self.url, **{**options, **address, **fixed, "connection_class": Connection}

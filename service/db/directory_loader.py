@@ -40,7 +40,7 @@ class _StoredPhone(msgspec.Struct, frozen=True, array_like=True):
     phone_id: int
     endpoint: str
     auth_username: str
-    secret: str
+    secret: str | None
     profile: Profile
     label: str
     missing: bool

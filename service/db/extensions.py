@@ -157,15 +157,6 @@ async def unassign(database: Database, extension: str) -> None:
     await _update(database, "unassign", extension)
 
 
-@retry_outdated_statements
-async def rotate_secret(database: Database, extension: str, *, imported: Collection[str] = ()) -> None:
-    """Replace an extension's secret with a random one. Raises NoSuchExtension, OwnedByAsterisk."""
-    async with database.connection() as connection, connection.transaction():
-        await ownership.lock_managed(connection, extension, imported, ownership.CHANGE_PASSWORD)
-        if await connection.fetchval(SQL["rotate"], extension, new_sip_secret()) is None:
-            raise NoSuchExtension(f"extension {extension} has no phone of its own")
-
-
 async def set_enabled(database: Database, extension: str, enabled: bool) -> None:
     """Enable or disable registration of an extension. Raises NoSuchExtension."""
     await _update(database, "set_enabled", extension, enabled)

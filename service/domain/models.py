@@ -98,13 +98,14 @@ class Credentials(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """One endpoint of an Asterisk, with an auth and an AOR of its own. The secret is the SIP password in plain text."""
+    """One endpoint of an Asterisk, with an auth and an AOR of its own."""
 
     phone_id: int
     endpoint: str
     """Unique on its call server."""
     auth_username: str
-    secret: str = field(repr=False)
+    secret: str | None = field(repr=False)
+    """The SIP password in plain text. None: there is none at the moment, or no key of the service opens it."""
     profile: Profile
     label: str = ""
     missing: bool = False

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.domain.models import Credentials, Extension, Phone, Profile, Reading, WebSocketAddress
 from service.domain.state_names import ASTERISK, StateNames
+from service.errors import SecretUnavailable
 
 AUTHTYPE = "password"
 """The contract's value for authentication by password."""
@@ -89,7 +90,9 @@ def registration(
     *,
     success: bool = False,
 ) -> Registration:
-    """Merge the stored and live data of a phone."""
+    """Merge the stored and live data of a phone. Raises SecretUnavailable."""
+    if phone.secret is None:
+        raise SecretUnavailable(f"there is no SIP password of endpoint {phone.endpoint} that this service can read")
     details = ExtensionDetails(
         phone.endpoint,
         phone.secret,

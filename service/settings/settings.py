@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from service.domain.models import Credentials, WebSocketAddress
+from service.domain.secret_keys import MasterKey
 from service.errors import ConfigurationError
 from service.settings import database_url
 from service.settings.call_server import CallServer
@@ -73,6 +74,21 @@ class Settings(BaseSettings):
 
     call_servers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], CallServer] = Field(
         {}, description="Call servers by name."
+    )
+    secrets_key: SecretStr | None = Field(
+        None,
+        description="Key that encrypts SIP passwords in PostgreSQL, 64 hexadecimal digits. Default: no encryption.",
+    )
+    secrets_key_file: Path | None = Field(None, description="File that holds the key.")
+    secrets_previous_key: SecretStr | None = Field(
+        None, description="Key before it, which still opens SIP passwords until all are encrypted with the new one."
+    )
+    secrets_previous_key_file: Path | None = Field(None, description="File that holds the previous key.")
+    rotation_overlap: float = Field(
+        86_400.0,
+        ge=0,
+        le=31 * 86_400,
+        description="Time that a SIP password stays valid after a routine rotation, in seconds.",
     )
     directory_grace: Seconds = Field(
         60.0, description="Time that polls are answered from memory while PostgreSQL is unreachable, in seconds."
@@ -132,6 +148,16 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _secret_keys(self) -> Self:
+        for name in ("secrets_key", "secrets_previous_key"):
+            key = getattr(self, name)
+            try:
+                key is None or MasterKey.parse(key.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _urls(self) -> Self:
         for name in ("database_url", "owner_database_url"):
             text = getattr(self, name) or ""
@@ -155,6 +181,12 @@ class Settings(BaseSettings):
     def credential_owners(self) -> dict[str, Credentials]:
         """The owner of the endpoints, by call server."""
         return {name: server.credentials for name, server in self.call_servers.items()}
+
+    @cached_property
+    def secret_keys(self) -> tuple[MasterKey, ...]:
+        """The keys of SIP passwords in PostgreSQL: the current one first, then the previous one."""
+        keys = (self.secrets_key, self.secrets_previous_key)
+        return tuple(MasterKey.parse(key.get_secret_value()) for key in keys if key is not None)
 
     def call_server(self, name: str) -> WebSocketAddress | None:
         """Return the address of a call server; None if the settings do not name it."""

@@ -19,7 +19,8 @@ select
     e.extension, e.call_server, e.enabled, e.user_id, e.local_number,
     (
         select json_agg(json_build_array(
-            p.phone_id, p.endpoint, p.auth_username, p.secret, p.profile, p.label, p.missing_since is not null
+            p.phone_id, p.endpoint, p.auth_username, opened_secret(p.secret, p.sealed, p.sealed_with, p.call_server),
+            p.profile, p.label, p.missing_since is not null
         ) order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id)
         from phones as p
         where p.extension = e.extension
@@ -31,7 +32,8 @@ select
     e.extension, e.call_server, e.enabled, e.user_id, e.local_number,
     (
         select json_agg(json_build_array(
-            p.phone_id, p.endpoint, p.auth_username, p.secret, p.profile, p.label, p.missing_since is not null
+            p.phone_id, p.endpoint, p.auth_username, opened_secret(p.secret, p.sealed, p.sealed_with, p.call_server),
+            p.profile, p.label, p.missing_since is not null
         ) order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id)
         from phones as p
         where p.extension = e.extension

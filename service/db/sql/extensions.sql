@@ -58,10 +58,6 @@ returning u.uid, u.name as username, e.extension
 -- name: unassign
 update extensions set user_id = null where extension = $1 returning extension
 
--- name: rotate
--- Sets the secret of the own phone; the extension is locked.
-update phones set secret = $2 where extension = $1 and endpoint = extension returning extension
-
 -- name: set_enabled
 update extensions set enabled = $2 where extension = $1 returning extension
 

@@ -25,7 +25,9 @@ select extension from extensions where call_server = $1 order by extension for n
 select extension, coalesce(local_number, extension) as local_number, user_id from extensions where call_server = $1
 
 -- name: phones
-select endpoint, extension, auth_username, secret, profile, missing_since is not null as missing
+select
+    endpoint, extension, auth_username, opened_secret(secret, sealed, sealed_with, call_server) as secret, profile,
+    missing_since is not null as missing
 from phones
 where call_server = $1
 

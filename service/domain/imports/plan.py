@@ -23,7 +23,8 @@ class ExistingPhone:
     endpoint: str
     extension: str
     auth_username: str
-    secret: str = field(repr=False)
+    secret: str | None = field(repr=False)
+    """None if no key of this process opens it."""
     profile: Profile
     missing: bool = False
 

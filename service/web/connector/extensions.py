@@ -9,6 +9,7 @@ from service import __version__
 from service.domain.models import Extension, Reading
 from service.domain.permissions import Permission
 from service.domain.registration_info import AUTHTYPE, named_phone, phone_to_register
+from service.errors import SecretUnavailable
 from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
@@ -76,10 +77,12 @@ async def get_details(request: web.Request) -> web.Response:
     server = request.app[SETTINGS].call_servers.get(extension.call_server)
     usual = phone_to_register(extension, server.credentials) if server is not None else extension.own_phone
     phone = named_phone(extension, name) or usual
+    if phone is not None and phone.secret is None:
+        raise SecretUnavailable(f"there is no SIP password of endpoint {phone.endpoint} that this service can read")
     details = DetailedExtension(
         extension.number,
         state_names(request)[reading.state],
-        phone.secret if phone is not None else "",
+        (phone.secret or "") if phone is not None else "",
         AUTHTYPE if phone is not None else "",
     )
     return success_response(request, details, [reading])

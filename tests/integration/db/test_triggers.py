@@ -91,7 +91,7 @@ MANY = "insert into extensions select 'x' || n, 's', 'main' from generate_series
         ("delete from extensions where false", []),
         ("truncate extensions cascade", ["extension *"]),
         ("delete from users where user_id = 1795", ["extension 12342", "user 1795"]),
-        ("update users set active = false where user_id = 1795", ["user 1795"]),
+        ("update users set active = false where user_id = 1795", ["extension 12342", "user 1795"]),
         ("update users set active = true where user_id = 1795", []),
         ("truncate users cascade", ["extension *", "token *", "user *"]),
         ("delete from tokens", [f"token \\x{token_hash(ADMIN_TOKEN).hex()}"]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.db import extensions
+from service.db import phone_secrets
 from service.web.app_keys import CHANGE_LISTENER, DATABASE, PRESENCE_FEED, SESSION_WATCH
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
@@ -108,7 +108,7 @@ async def test_a_rotated_secret_is_answered_everywhere(pair: Pair, by_hand: bool
     if by_hand:
         await pair.database.execute("update extensions set secret = 'rotated-secret' where extension = '12342'")
     else:
-        await extensions.rotate_secret(pair.other.app[DATABASE], "12342")
+        await phone_secrets.rotate(pair.other.app[DATABASE], "12342", overlap=0)
     await pair.barrier()
     after = await pair.secrets(headers)
     assert after[0] == after[1] != before[0]
