@@ -8,10 +8,13 @@ from __future__ import annotations
 import argparse
 
 from service.cli.common import open_database
+from service.cli.operator_origin import command_line_origin
 from service.credentials import PasswordHasher
 from service.db import sql
+from service.db.audit import record
 from service.demo_exposure import ADMIN_TOKEN as ADMIN_TOKEN
 from service.demo_exposure import ADMIN_TOKEN_HASH, UIDS, exposure_error, find_forbidden_exposure, refuse_if_exposed
+from service.domain.audit import Action, AuditedChange
 from service.domain.models import Credentials
 from service.errors import ConfigurationError, Refused
 from service.settings import Settings
@@ -62,6 +65,7 @@ async def load(settings: Settings, *, hash_rounds: int = 12) -> None:
             await connection.execute(SQL["sequence"])
             await connection.execute(SQL["token"], ADMIN_TOKEN_HASH)
             await connection.execute(SQL["extensions"], call_server, SIP_PASSWORD, SECOND_SIP_PASSWORD)
+            await record(connection, AuditedChange(Action.DEMO_LOADED, None, command_line_origin()))
 
 
 async def refuse_if_published(settings: Settings) -> None:

@@ -16,9 +16,11 @@ from service.cli.common import (
     person_argument,
     read_secret,
 )
+from service.cli.operator_origin import command_line_origin
 from service.db import extensions, phone_secrets, users
 from service.db.ownership import list_unrevoked
 from service.db.pool import Database
+from service.domain.audit import Origin
 from service.errors import NoSuchExtension, NotFound
 from service.settings import Settings
 
@@ -89,7 +91,13 @@ async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
     async with open_database(settings) as database:
         imported = imported_call_servers(settings)
         await extensions.create(
-            database, arguments.extension, call_server, arguments.profile, secret, imported=imported
+            database,
+            arguments.extension,
+            call_server,
+            arguments.profile,
+            secret,
+            origin=command_line_origin(),
+            imported=imported,
         )
     message = f"Created extension {arguments.extension} on call server {call_server}."
     arguments.out.done(message, extension=arguments.extension, call_server=call_server)
@@ -113,19 +121,19 @@ async def _assign(settings: Settings, arguments: argparse.Namespace) -> None:
         person = await users.find_person(database, arguments.user)
         number = await extensions.find_number(database, arguments.extension)
         unrevoked = await list_unrevoked(database, imported_call_servers(settings), number=number)
-        await extensions.assign(database, number, person.user_id)
+        await extensions.assign(database, number, person.user_id, origin=command_line_origin())
     message = f"Assigned extension {number} to {person.name}.{describe_unrevoked(unrevoked)}"
     arguments.out.done(message, extension=number, user=person.name, unrevoked=unrevoked)
 
 
-def _change_one(change: Callable[[Database, str], Awaitable[None]], message: str) -> Command:
+def _change_one(change: Callable[..., Awaitable[None]], message: str) -> Command:
     """Return the command for a change that this service makes whoever owns the endpoints."""
 
     async def run(settings: Settings, arguments: argparse.Namespace) -> None:
         async with open_database(settings) as database:
             number = await extensions.find_number(database, arguments.extension)
             unrevoked = await list_unrevoked(database, imported_call_servers(settings), number=number)
-            await change(database, number)
+            await change(database, number, origin=command_line_origin())
         if change is _enable:
             unrevoked = []
         sentence = f"{message.format(number)}{describe_unrevoked(unrevoked)}"
@@ -142,22 +150,23 @@ def _change_owned(change: Callable[..., Awaitable[None]], message: str) -> Comma
             number = await extensions.find_number(database, arguments.extension)
             if number != arguments.extension:  # it may be one of several phones, and all of them would be lost
                 raise NoSuchExtension(f"{arguments.extension} is an endpoint of extension {number}: name the extension")
-            await change(database, number, imported=imported_call_servers(settings))
+            imported = imported_call_servers(settings)
+            await change(database, number, origin=command_line_origin(), imported=imported)
         arguments.out.done(message.format(number), extension=number)
 
     return run
 
 
-async def _rotate(database: Database, extension: str, *, imported: Collection[str]) -> None:
-    await phone_secrets.rotate(database, extension, overlap=0, imported=imported)
+async def _rotate(database: Database, extension: str, *, origin: Origin, imported: Collection[str]) -> None:
+    await phone_secrets.rotate(database, extension, origin=origin, overlap=0, imported=imported)
 
 
-async def _enable(database: Database, extension: str) -> None:
-    await extensions.set_enabled(database, extension, True)
+async def _enable(database: Database, extension: str, *, origin: Origin) -> None:
+    await extensions.set_enabled(database, extension, True, origin=origin)
 
 
-async def _disable(database: Database, extension: str) -> None:
-    await extensions.set_enabled(database, extension, False)
+async def _disable(database: Database, extension: str, *, origin: Origin) -> None:
+    await extensions.set_enabled(database, extension, False, origin=origin)
 
 
 async def _list(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from service.ami.diagnostics.account_checks import refusal_remedy
 from service.ami.endpoint_list import read_pbx
 from service.cli.common import open_database, read_secret
 from service.cli.import_report import facts, lines, rows
+from service.cli.operator_origin import command_line_origin
 from service.db import imports
 from service.db.import_audit import log_import
 from service.domain.extension_names import EXTENSION_NUMBER
@@ -36,8 +37,10 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> None:
         read = read_csv(_file_content(arguments.from_csv))
     options = imports.Options(arguments.prefix, arguments.with_users, arguments.remove_gone, arguments.yes)
     async with open_database(settings) as database:
-        work = imports.apply if arguments.apply else imports.plan
-        planned = await work(database, name, read.source, options)
+        if arguments.apply:
+            planned = await imports.apply(database, name, read.source, options, origin=command_line_origin())
+        else:
+            planned = await imports.plan(database, name, read.source, options)
     if arguments.apply:
         log_import(name, "ami" if arguments.from_ami is not None else "csv", planned, options)
     heading = [*read.notices, *lines(planned, options, applied=arguments.apply)]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from service.cli.common import PERSON, group, open_database, person_argument
+from service.cli.operator_origin import command_line_origin
 from service.db import tokens, users
 from service.errors import Refused
 from service.settings import Settings
@@ -50,7 +51,8 @@ async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
         person = await users.find_person(database, arguments.user)
         if not person.active:
             raise Refused(f"{person.name} is not active: a token would be refused")
-        token, expires_at = await tokens.issue(database, person.user_id, lifetime, arguments.label)
+        origin = command_line_origin()
+        token, expires_at = await tokens.issue(database, person.user_id, lifetime, arguments.label, origin=origin)
     if arguments.json:
         arguments.out.record({"token": token, "X-User-Id": person.uid, "expires": expires_at})
         return
@@ -59,14 +61,15 @@ async def _issue(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 async def _revoke(settings: Settings, arguments: argparse.Namespace) -> None:
+    origin = command_line_origin()
     async with open_database(settings) as database:
         if arguments.user is not None:
             person = await users.find_person(database, arguments.user)
-            count = await tokens.revoke_all(database, person.user_id)
+            count = await tokens.revoke_all(database, person.user_id, origin=origin)
             noun = "token" if count == 1 else "tokens"
             arguments.out.done(f"Revoked {count} {noun} of {person.name}.", user=person.name, tokens=count)
         else:
-            await tokens.revoke_by_prefix(database, arguments.hash)
+            await tokens.revoke_by_prefix(database, arguments.hash, origin=origin)
             arguments.out.done("Revoked 1 token.", tokens=1)
 
 

@@ -13,10 +13,12 @@ from service.cli.common import (
     person_argument,
     read_secret,
 )
+from service.cli.operator_origin import command_line_origin
 from service.credentials import PasswordHasher
 from service.db import user_admin, users
 from service.db.ownership import list_unrevoked
 from service.domain import networks
+from service.domain.audit import Action
 from service.domain.models import Role
 from service.settings import Settings
 
@@ -58,6 +60,7 @@ async def _create(settings: Settings, arguments: argparse.Namespace) -> None:
     async with open_database(settings) as database:
         user_id = await users.create(
             database,
+            origin=command_line_origin(),
             name=arguments.name,
             passwd=passwd,
             role=Role(arguments.type),
@@ -74,7 +77,7 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
         unrevoked = await list_unrevoked(database, imported_call_servers(settings), user_id=person.user_id)
-        await users.set_password(database, person.user_id, passwd)
+        await users.set_password(database, person.user_id, passwd, origin=command_line_origin())
     message = f"Changed the password of {person.name}.{describe_unrevoked(unrevoked)}"
     arguments.out.done(message, name=person.name, unrevoked=unrevoked)
 
@@ -82,7 +85,7 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
-        await users.activate(database, person.user_id)
+        await users.activate(database, person.user_id, origin=command_line_origin())
     arguments.out.done(f"Activated user {person.name}.", name=person.name, active=True)
 
 
@@ -90,7 +93,8 @@ async def _deactivate(settings: Settings, arguments: argparse.Namespace) -> None
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
         unrevoked = await list_unrevoked(database, imported_call_servers(settings), user_id=person.user_id)
-        await user_admin.change(database, person.user_id, {"active": False})
+        origin, action = command_line_origin(), Action.USER_DEACTIVATED
+        await user_admin.change(database, person.user_id, {"active": False}, origin=origin, action=action)
     message = f"Deactivated user {person.name}.{describe_unrevoked(unrevoked)}"
     arguments.out.done(message, name=person.name, active=False, unrevoked=unrevoked)
 
@@ -99,7 +103,7 @@ async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
         unrevoked = await list_unrevoked(database, imported_call_servers(settings), user_id=person.user_id)
-        await user_admin.delete(database, person.user_id)
+        await user_admin.delete(database, person.user_id, origin=command_line_origin())
     message = f"Deleted user {person.name}.{describe_unrevoked(unrevoked)}"
     arguments.out.done(message, name=person.name, unrevoked=unrevoked)
 
@@ -109,7 +113,7 @@ async def _auth_ip(settings: Settings, arguments: argparse.Namespace) -> None:
         networks.network(network)
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
-        await users.set_auth_ip(database, person.user_id, arguments.network)
+        await users.set_auth_ip(database, person.user_id, arguments.network, origin=command_line_origin())
     allowed = ", ".join(arguments.network) or "any address"
     message = f"Allowed logins of {person.name} from {allowed}."
     arguments.out.done(message, name=person.name, auth_ip=arguments.network)

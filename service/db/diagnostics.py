@@ -19,6 +19,7 @@ from service.settings import CallServer, Settings
 MIGRATE = schema.REMEDY
 PART = "postgresql"
 WRITE_PRIVILEGES = ("select", "insert", "update", "delete")
+APPEND_PRIVILEGES = ("select", "insert")
 DEMO = sql.load("demo")["is_here"]
 NO_ROLE = (
     "set CONNECTOR_CALL_SERVERS__{0}__DATABASE_ROLE and run migrate; or set CONNECTOR_CALL_SERVERS__{0}__CREDENTIALS="
@@ -41,7 +42,11 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
             may_create = await connection.fetchval("select has_schema_privilege('public', 'create')")
             remedy = "revoke create on schema public from the service's role, and do not let it own anything"
             yield Finding(PART, "the service's role can make no tables", remedy if may_create else None)
-            for tables, privileges in ((schema.WRITTEN, WRITE_PRIVILEGES), (schema.READ, ("select",))):
+            for tables, privileges in (
+                (schema.WRITTEN, WRITE_PRIVILEGES),
+                (schema.APPENDED, APPEND_PRIVILEGES),
+                (schema.READ, ("select",)),
+            ):
                 for table in tables:
                     missing = await schema.missing_privileges(connection, [table], privileges)
                     grant = f"it lacks {', '.join(missing)}: {MIGRATE}" if missing else None

@@ -9,7 +9,9 @@ import asyncpg
 
 from service.credentials import new_sip_secret
 from service.db import extensions, ownership
+from service.db.audit import record
 from service.db.pool import Database, retry_outdated_statements
+from service.domain.audit import Action, AuditedChange, Origin, Subject
 from service.errors import CallServerUnavailable, ExtensionExists, NoSuchExtension
 
 SQL = extensions.SQL
@@ -36,6 +38,7 @@ async def create(
     profile: str,
     secret: str,
     *,
+    origin: Origin,
     uid: str = "",
     name: str = "",
     imported: Collection[str] = (),
@@ -53,9 +56,10 @@ async def create(
             raise ExtensionExists(number) from None
         except asyncpg.ForeignKeyViolationError:
             raise CallServerUnavailable(f"PostgreSQL does not know call server {call_server}: run migrate") from None
+        await record(connection, extensions.created(number, call_server, origin))
         unassigned = []
         if uid or name:
-            unassigned = await extensions.reassign_in_transaction(connection, number, uid=uid, name=name)
+            unassigned = await extensions.reassign_in_transaction(connection, number, origin=origin, uid=uid, name=name)
         return await _fetch(connection, number), unassigned
 
 
@@ -64,6 +68,7 @@ async def change(
     database: Database,
     number: str,
     *,
+    origin: Origin,
     profile: str | None,
     enabled: bool | None,
     secret: str | None,
@@ -76,7 +81,11 @@ async def change(
             await ownership.lock_managed(connection, number, imported, remedy)
         await connection.execute(SQL["change"], number, enabled)
         await connection.execute(SQL["change_own_phone"], number, profile, secret)
-        return await _fetch(connection, number)
+        stored = await _fetch(connection, number)
+        given = {"profile": profile, "enabled": enabled, "secret": secret}
+        details = {"fields": [name for name, value in given.items() if value is not None]}
+        await record(connection, AuditedChange(Action.EXTENSION_UPDATED, Subject.extension(number), origin, details))
+        return stored
 
 
 async def _fetch(connection: Connection, number: str) -> StoredExtension:

@@ -13,7 +13,9 @@ import asyncpg
 
 from service.credentials import NO_PASSWORD, new_uid
 from service.db import sql
+from service.db.audit import record
 from service.db.pool import Database
+from service.domain.audit import Action, AuditedChange, Origin, Subject
 from service.domain.imports.people import KnownPerson, PeoplePlan, plan_people, wanted_people
 from service.domain.imports.plan import (
     ExistingExtension,
@@ -56,6 +58,22 @@ class PlannedImport:
     people: PeoplePlan
     missing: int
     """Number of stored phones that are missing once it is applied."""
+
+    def counts(self, options: Options) -> dict[str, int]:
+        """The numbers of changes, by kind."""
+        plan, people = self.plan, self.people
+        return {
+            "new_extensions": len(plan.new_extensions),
+            "new_phones": len(plan.new_phones),
+            "changed_secrets": len(plan.changed_secrets),
+            "other_changes": len(plan.other_changes),
+            "newly_missing": len(plan.newly_missing),
+            "returned": len(plan.returned),
+            "removed_phones": len(plan.gone_phones) if options.remove_gone else 0,
+            "removed_extensions": len(plan.gone_extensions) if options.remove_gone else 0,
+            "new_people": len(people.new),
+            "assigned_people": len(people.assigned),
+        }
 
 
 class ImportTransaction:
@@ -104,6 +122,13 @@ class ImportTransaction:
             await self._execute("delete_extensions", plan.gone_extensions)
         await self._apply_people(planned.people)
         await self._fetch("finish")
+
+    async def audit(self, planned: PlannedImport, options: Options, origin: Origin) -> None:
+        """Add the audit row of an import that changed something."""
+        counts = {kind: count for kind, count in planned.counts(options).items() if count}
+        if counts:
+            subject = Subject.call_server(self._call_server)
+            await record(self._connection, AuditedChange(Action.EXTENSIONS_IMPORTED, subject, origin, counts))
 
     async def lock_extensions(self) -> None:
         """Hold off other writers of this call server's extensions. Comes before `plan` if `apply` follows."""
@@ -199,18 +224,21 @@ async def plan(database: Database, call_server: str, source: Source, options: Op
         return await transaction.plan(source, options)
 
 
-async def apply(database: Database, call_server: str, source: Source, options: Options) -> PlannedImport:
+async def apply(
+    database: Database, call_server: str, source: Source, options: Options, *, origin: Origin
+) -> PlannedImport:
     """Import in one transaction; returns what it changed. Raises Refused, NotFound, AlreadyExists."""
     async with import_transaction(database, call_server) as transaction:
         assert transaction is not None
-        return await run(transaction, source, options)
+        return await run(transaction, source, options, origin=origin)
 
 
-async def run(transaction: ImportTransaction, source: Source, options: Options) -> PlannedImport:
-    """Plan and apply in an open transaction."""
+async def run(transaction: ImportTransaction, source: Source, options: Options, *, origin: Origin) -> PlannedImport:
+    """Plan, apply and audit in an open transaction."""
     await transaction.lock_extensions()
     planned = await transaction.plan(source, options)
     await transaction.apply(planned, options)
+    await transaction.audit(planned, options, origin)
     return planned
 
 

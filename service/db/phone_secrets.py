@@ -11,10 +11,13 @@ from datetime import datetime
 
 from service.credentials import new_sip_secret
 from service.db import ownership, sql
+from service.db.audit import record
 from service.db.pool import Database, retry_outdated_statements
+from service.domain.audit import Action, AuditedChange, Detail, Origin, Subject
 from service.errors import NoSuchExtension, RotationUnderWay
 
 SQL = sql.load("phone_secrets")
+FILLING = Origin.of_service("phones without a SIP password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,13 @@ class RotatedPhone:
 
 @retry_outdated_statements
 async def rotate(
-    database: Database, extension: str, *, overlap: float, phone_id: int | None = None, imported: Collection[str] = ()
+    database: Database,
+    extension: str,
+    *,
+    origin: Origin,
+    overlap: float,
+    phone_id: int | None = None,
+    imported: Collection[str] = (),
 ) -> RotatedPhone:
     """Replace the SIP password of a phone, by default of the own phone, with a random one.
 
@@ -48,7 +57,11 @@ async def rotate(
         if row is None:
             which = "phone of its own" if phone_id is None else f"phone {phone_id}"
             raise NoSuchExtension(f"extension {extension} has no {which}")
-        return RotatedPhone(**row)
+        rotated = RotatedPhone(**row)
+        subject = Subject.phone(rotated.endpoint, rotated.phone_id)
+        details: dict[str, Detail] = {"extension": extension, "overlap_seconds": int(overlap)}
+        await record(connection, AuditedChange(Action.PHONE_ROTATED, subject, origin, details))
+        return rotated
 
 
 @retry_outdated_statements
@@ -63,5 +76,9 @@ async def fill_missing(database: Database) -> int:
         for row in rows:
             async with connection.transaction():
                 await connection.execute(ownership.SQL["lock"], row["extension"])
-                filled += len(await connection.fetch(SQL["fill"], row["extension"]))
+                made = await connection.fetch(SQL["fill"], row["extension"])
+                for phone in made:
+                    subject = Subject.phone(phone["endpoint"], phone["phone_id"])
+                    await record(connection, AuditedChange(Action.PHONE_ROTATED, subject, FILLING))
+                filled += len(made)
     return filled

@@ -18,7 +18,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from service.db.connection import DatabaseLogin
-from service.db.schema import READ, SEQUENCES, WRITTEN
+from service.db.schema import APPENDED, READ, SEQUENCES, WRITTEN
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import Settings
 
@@ -106,6 +106,9 @@ async def ensure(connection: asyncpg.Connection, settings: Settings, unchanged: 
         if role == service:
             for table in WRITTEN:
                 await _grant(connection, role, "table", table, "select", "insert", "update", "delete")
+            for table in APPENDED:
+                await _grant(connection, role, "table", table, "select", "insert")
+                await _revoke_others(connection, role, table, "select", "insert")
             for table in READ + READ_BY_PREVIOUS_RELEASE:
                 await _grant(connection, role, "table", table, "select")
             for sequence in SEQUENCES:
@@ -130,6 +133,21 @@ async def _grant(connection: asyncpg.Connection, role: str, kind: str, name: str
     )
     if missing:
         await _run(connection, f"grant {missing} on {kind} %I to %I", name, role)
+
+
+async def _revoke_others(connection: asyncpg.Connection, role: str, table: str, *kept: str) -> None:
+    """Revoke all other privileges that the role itself holds, as default privileges may have granted more."""
+    excess = await connection.fetchval(
+        f"""
+        select string_agg(lower(privilege_type), ', ') from aclexplode(({ACLS["table"]}))
+        where grantee = (select oid from pg_roles where rolname = $1) and lower(privilege_type) <> all ($3::text[])
+        """,  # noqa: S608 - from this module
+        role,
+        table,
+        kept,
+    )
+    if excess:
+        await _run(connection, f"revoke {excess} on table %I from %I", table, role)
 
 
 async def _ensure_login_role(connection: asyncpg.Connection, role: str, password: SecretStr | None) -> None:

@@ -23,6 +23,8 @@ LOCK = 0x636F6E6E
 """The advisory lock of a running `migrate` ("conn" in ASCII). The previous release uses the same."""
 WRITTEN = ("users", "tokens", "stream_tickets", "activity", "extensions", "phones", "imports")
 """Tables that the service reads and writes."""
+APPENDED = ("audit",)
+"""Tables to which the service only adds rows, and which it reads."""
 READ = ("call_servers", "service_keys", "live_extensions", "live_phones", "schema_migrations")
 """Tables and views that the service only reads."""
 ENCODING = "UTF8"
@@ -108,7 +110,7 @@ async def find_problem(connection: Connection) -> str | None:
     schema, known = await read(connection), known_revisions()
     if (problem := schema.find_problem(known)) is not None:
         return problem
-    if missing := await missing_privileges(connection, (*WRITTEN, *READ), ("select",)):
+    if missing := await missing_privileges(connection, (*WRITTEN, *APPENDED, *READ), ("select",)):
         return f"the service's role may not {missing[0]}: {REMEDY}"
     if schema.newest > max(known):
         log.info("schema_newer_than_release", revision=schema.newest, known_revision=max(known))

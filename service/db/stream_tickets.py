@@ -16,7 +16,9 @@ from collections.abc import Callable
 from time import time
 
 from service.credentials import is_token, token_hash
-from service.db.pool import Database
+from service.db.audit import record
+from service.db.pool import Database, retry_outdated_statements
+from service.domain.audit import Action, AuditedChange, Origin
 
 ISSUE = """
 insert into stream_tickets (ticket_hash, token_hash, expires_at)
@@ -41,13 +43,16 @@ class StreamTickets:
         self._now = now
         self._redeemed: OrderedDict[bytes, None] = OrderedDict()
 
-    async def issue(self, token: bytes, seconds: int) -> str:
+    @retry_outdated_statements
+    async def issue(self, token: bytes, seconds: int, *, origin: Origin) -> str:
         """Issue a ticket for the token with this hash."""
         expires_at = int(self._now()) + seconds + 1
         content = expires_at.to_bytes(EXPIRY_LENGTH, "big") + secrets.token_bytes(RANDOM_LENGTH)
         ticket = _encode(content + self._digest(content))
         async with self._database.connection() as connection:
-            await connection.execute(ISSUE, token_hash(ticket), token, seconds)
+            async with connection.transaction():
+                if await connection.execute(ISSUE, token_hash(ticket), token, seconds) != "INSERT 0 0":
+                    await record(connection, AuditedChange(Action.TOKEN_TICKET, None, origin))
             await connection.execute(DELETE_EXPIRED)
         return ticket
 

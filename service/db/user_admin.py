@@ -14,8 +14,10 @@ import asyncpg
 
 from service.credentials import new_uid
 from service.db import sql, users
+from service.db.audit import record
 from service.db.pool import Database, retry_outdated_statements
 from service.db.users import UserRow, parse_user_row
+from service.domain.audit import Action, AuditedChange, Origin, Subject
 from service.domain.models import Role
 from service.domain.user_names import folded
 from service.errors import LastAdmin, NotFound, UserTaken
@@ -31,27 +33,40 @@ Connection = asyncpg.pool.PoolConnectionProxy
 
 
 @retry_outdated_statements
-async def create(database: Database, values: Mapping[str, Any], created_by: int) -> UserRow:
+async def create(database: Database, values: Mapping[str, Any], created_by: int, *, origin: Origin) -> UserRow:
     """Create a user. `values` maps fields to JSON values; `passwd` is the hash. Raises UserTaken, Invalid."""
     async with _transaction(database) as connection:
         await _refuse_taken(connection, None, values)
         required = (values["name"], values.get("email"), values["passwd"], values["user_type"])
         user_id = await connection.fetchval(users.SQL["create"], *required, None, None, new_uid(), created_by)
-        return await _update(connection, user_id, values)
+        row = await _update(connection, user_id, values)
+        subject, details = Subject.user(user_id, row.name), {"user_type": row.user_type}
+        await record(connection, AuditedChange(Action.USER_CREATED, subject, origin, details))
+        return row
 
 
 @retry_outdated_statements
-async def change(database: Database, user_id: int, values: Mapping[str, Any]) -> UserRow:
+async def change(
+    database: Database,
+    user_id: int,
+    values: Mapping[str, Any],
+    *,
+    origin: Origin,
+    action: Action = Action.USER_UPDATED,
+) -> UserRow:
     """Set these fields and leave all others. Raises NotFound, LastAdmin, UserTaken, Invalid."""
     async with _transaction(database) as connection:
         if _removes_admin(values):
             await _refuse_last_admin(connection, user_id)
         await _refuse_taken(connection, user_id, values)
-        return await _update(connection, user_id, values)
+        row = await _update(connection, user_id, values)
+        subject, details = Subject.user(user_id, row.name), {"fields": sorted(values)}
+        await record(connection, AuditedChange(action, subject, origin, details))
+        return row
 
 
 @retry_outdated_statements
-async def delete(database: Database, user_id: int) -> str:
+async def delete(database: Database, user_id: int, *, origin: Origin) -> str:
     """Delete a user; their extension is unassigned and gets a new secret. Returns the name.
 
     Raises NotFound, LastAdmin.
@@ -61,6 +76,7 @@ async def delete(database: Database, user_id: int) -> str:
         name: str | None = await connection.fetchval(SQL["delete"], user_id)
         if name is None:
             raise NotFound(f"there is no user {user_id}")
+        await record(connection, AuditedChange(Action.USER_DELETED, Subject.user(user_id, name), origin))
         return name
 
 

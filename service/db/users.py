@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -13,9 +13,11 @@ import msgspec
 
 from service.credentials import is_uid, new_uid
 from service.db import sql
-from service.db.pool import Database
+from service.db.audit import record
+from service.db.pool import Database, retry_outdated_statements
 from service.db.row_update import update_row
 from service.db.text import is_storable
+from service.domain.audit import Action, AuditedChange, Detail, Origin, Subject
 from service.domain.models import MAX_USER_ID, Person, Role
 from service.domain.user_names import folded, new_email, new_name
 from service.errors import Ambiguous, NoSuchUser, RowUnreadable
@@ -120,9 +122,11 @@ async def find_person(database: Database, text: str) -> Person:
     return parse_person(rows[0])
 
 
+@retry_outdated_statements
 async def create(
     database: Database,
     *,
+    origin: Origin,
     name: str,
     passwd: str,
     role: Role,
@@ -133,24 +137,29 @@ async def create(
 ) -> int:
     """Create a user and return the user_id; `passwd` is the hash. Raises AlreadyExists, Invalid."""
     values = (new_name(name), new_email(email), passwd, role.value, first_name, last_name)
-    async with database.connection() as connection:
+    async with database.connection() as connection, connection.transaction():
         user_id: int = await connection.fetchval(SQL["create"], *values, new_uid(), created_by)
+        created = AuditedChange(Action.USER_CREATED, Subject.user(user_id), origin, {"user_type": role.value})
+        await record(connection, created)
     return user_id
 
 
-async def set_password(database: Database, user_id: int, passwd: str) -> None:
+async def set_password(database: Database, user_id: int, passwd: str, *, origin: Origin) -> None:
     """Store a new password hash. Raises NoSuchUser."""
-    await _update(database, "set_password", user_id, passwd)
+    await _update(database, "set_password", user_id, passwd, action=Action.USER_PASSWORD, origin=origin)
 
 
-async def activate(database: Database, user_id: int) -> None:
+async def activate(database: Database, user_id: int, *, origin: Origin) -> None:
     """Allow a user to log in again. Raises NoSuchUser."""
-    await _update(database, "activate", user_id)
+    await _update(database, "activate", user_id, action=Action.USER_ACTIVATED, origin=origin)
 
 
-async def set_auth_ip(database: Database, user_id: int, networks: Sequence[str]) -> None:
+async def set_auth_ip(database: Database, user_id: int, networks: Sequence[str], *, origin: Origin) -> None:
     """Set the networks that a user may log in from; empty means any. Raises NoSuchUser."""
-    await _update(database, "set_auth_ip", user_id, networks)
+    details: dict[str, Detail] = {"networks": list(networks)}
+    await _update(
+        database, "set_auth_ip", user_id, networks, action=Action.USER_NETWORKS, origin=origin, details=details
+    )
 
 
 async def list_all(database: Database) -> list[dict[str, Any]]:
@@ -168,9 +177,18 @@ async def fetch_summary(database: Database, user_id: int) -> dict[str, Any]:
     return dict(row)
 
 
-async def _update(database: Database, statement: str, user_id: int, *values: Any) -> None:
+async def _update(
+    database: Database,
+    statement: str,
+    user_id: int,
+    *values: Any,
+    action: Action,
+    origin: Origin,
+    details: Mapping[str, Detail] | None = None,
+) -> None:
     missing = NoSuchUser(f"there is no user {user_id}")
-    await update_row(database, SQL[statement], user_id, *values, missing=missing)
+    change = AuditedChange(action, Subject.user(user_id), origin, details or {})
+    await update_row(database, SQL[statement], user_id, *values, missing=missing, change=change)
 
 
 def parse_user_row(row: asyncpg.Record) -> UserRow:

@@ -23,6 +23,7 @@ from service.db.errors import is_driver_error
 from service.db.import_audit import log_import
 from service.db.imports import ImportTransaction, Options, PlannedImport, import_transaction, run
 from service.db.pool import Database
+from service.domain.audit import Origin
 from service.domain.imports.endpoints import read_source
 from service.domain.imports.status import ImportResult, ImportStatus
 from service.errors import ServiceError
@@ -39,6 +40,7 @@ REFUSED_DELAY = 60.0
 """Minimum delay of a retry after a refused login, in seconds. Only an operator can fix it, and an Asterisk that counts
 refused logins by address would lock out the link too."""
 OPTIONS = Options()
+ORIGIN = Origin.of_service("automatic import")
 
 
 def retry_delays() -> Iterator[float]:
@@ -131,7 +133,7 @@ class AutomaticImport:
             return ImportResult.SKIPPED
         endpoints, hints = await read_pbx(self._monitor, self._reader)
         source = await asyncio.to_thread(read_source, endpoints, hints, self._hint_context)
-        planned = await run(transaction, source, OPTIONS)
+        planned = await run(transaction, source, OPTIONS, origin=ORIGIN)
         self._note(planned, transaction.began_at)
         return ImportResult.UNCHANGED if planned.plan.is_empty else ImportResult.APPLIED
 

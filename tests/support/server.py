@@ -24,6 +24,7 @@ from service.web.app_keys import DATABASE, LINKS
 from service.web.server.runner import HttpRunner
 from tests.support.database import HASH_ROUNDS, TestDatabase, cloned
 from tests.support.eventually import eventually
+from tests.support.origins import PREPARED
 from tests.support.pbx import Pbx
 from tests.support.raw import RawAnswer, raw, request
 from tests.support.seeds import REGISTRATION as REGISTRATION_INFO
@@ -59,7 +60,7 @@ class Server:
 
     async def headers_of(self, user_id: int = 1795, uid: str = AGENT_UID) -> dict[str, str]:
         """The two headers of somebody who was given a token, without the time that a login takes."""
-        token, _ = await tokens.issue(self.app[DATABASE], user_id, timedelta(hours=1))
+        token, _ = await tokens.issue(self.app[DATABASE], user_id, timedelta(hours=1), origin=PREPARED)
         return {"X-Auth-Token": token, "X-User-Id": uid}
 
     async def raw(self, target: str, *headers: str, method: str = "GET", body: bytes = b"") -> RawAnswer:

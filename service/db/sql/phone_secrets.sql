@@ -26,4 +26,4 @@ limit 1000
 -- The extension is locked. Others may have filled them meanwhile.
 update phones set secret = fresh_secret(call_server)
 where extension = $1 and secret is null and sealed is null
-returning phone_id
+returning phone_id, endpoint

@@ -9,13 +9,13 @@ select $1, user_id, $3, $4 from users where user_id = $2 and active for share
 select issue_token($1, $2, $3, $4, $5)
 
 -- name: revoke
-delete from tokens where token_hash = $1
+delete from tokens where token_hash = $1 returning user_id, label
 
 -- name: revoke_all
 delete from tokens where user_id = $1
 
 -- name: revoke_by_prefix
-delete from tokens where encode(token_hash, 'hex') like $1 || '%'
+delete from tokens where encode(token_hash, 'hex') like $1 || '%' returning user_id, label
 
 -- name: list
 select encode(t.token_hash, 'hex') as hash, u.name, t.created_at, t.expires_at, t.label

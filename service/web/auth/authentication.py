@@ -1,21 +1,20 @@
-"""Authenticates requests: by the two headers or a login, and finds the client's address."""
+"""Authenticates requests: by the two headers or a login."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from aiohttp import web
 
 from service.credentials import is_token, token_hash
 from service.db import tokens
 from service.domain.models import Person
-from service.domain.networks import Address, address_of, network
 from service.errors import DirectoryUnavailable, NotFound
-from service.settings import Network
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
+from service.web.auth.client_address import client_address
 from service.web.auth.login_throttle import LOGIN_THROTTLE
+from service.web.auth.origin import origin_of
 from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
 from service.web.http.handler_types import Handler, SyncHandler
 from service.web.http.polled_request import TOKEN_HEADER, UID_HEADER, PolledRequest
@@ -139,7 +138,9 @@ async def log_in(
     person = await request.app[LOGIN_THROTTLE].check(name, password, client_address(request))
     database, max_tokens = request.app[DATABASE], request.app[SETTINGS].tokens_per_person
     try:
-        token, expires_at = await tokens.issue_for_login(database, person.user_id, lifetime, label, max_tokens)
+        token, expires_at = await tokens.issue_for_login(
+            database, person.user_id, lifetime, label, max_tokens, origin=origin_of(request, person)
+        )
     except NotFound:  # deleted or deactivated in between
         raise LoginFailed from None
     await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
@@ -150,26 +151,3 @@ def _count_request(request: PolledRequest, hash_: bytes, person: Person) -> None
     app = request.app
     app[RATE_LIMIT].check(hash_)
     app[ACTIVITY].record_use(person.user_id)
-
-
-def client_address(request: web.Request) -> str:
-    """The client's address: the peer's, or the one that trusted proxies report in `X-Forwarded-For`, nearest first.
-
-    If a proxy reports something that is not an address, its own address counts. `Forwarded` is never read: a proxy that
-    does not write it passes on the client's.
-    """
-    networks = tuple(request.app[SETTINGS].trusted_proxies)
-    lines = request.headers.getall("X-Forwarded-For", [])
-    hops = [hop for line in lines for hop in line.split(",") if hop.strip(" \t")]
-    nearest = address_of(request.remote or "")
-    while hops and nearest is not None and _is_trusted(nearest, networks):
-        reported = address_of(hops.pop())
-        if reported is None:
-            break
-        nearest = reported
-    return str(nearest) if nearest is not None else request.remote or "unknown"
-
-
-@lru_cache(maxsize=1024)
-def _is_trusted(hop: Address, trusted: tuple[Network, ...]) -> bool:
-    return any(hop in network(str(each)) for each in trusted)

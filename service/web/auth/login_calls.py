@@ -14,6 +14,7 @@ from service.domain.models import Person
 from service.errors import Unavailable
 from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import log_in, parse_token_hash, presented_token, require_caller, require_holder
+from service.web.auth.origin import origin_of
 from service.web.auth.schemas import (
     LOGIN,
     Email,
@@ -54,9 +55,9 @@ async def login(request: web.Request) -> web.Response:
 
 async def logout(request: web.Request) -> web.Response:
     """POST or GET /api/v1/logout: revokes the presented token."""
-    await require_caller(request)
+    person = await require_caller(request)
     token = presented_token(request)
-    await tokens.revoke(request.app[DATABASE], token)
+    await tokens.revoke(request.app[DATABASE], token, origin=origin_of(request, person))
     await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
     return json_response(LogoutAnswer())
 

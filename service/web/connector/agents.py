@@ -13,6 +13,7 @@ from service.domain.permissions import Permission
 from service.errors import DatabaseUnavailable, ExtensionTaken, NoSuchExtension, NoSuchUser
 from service.web.app_keys import DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
+from service.web.auth.origin import origin_of
 from service.web.auth.permissions import require_permission
 from service.web.connector.extension_refresh import refresh_extensions
 from service.web.connector.responses import success_response
@@ -92,7 +93,11 @@ async def assign_extension(request: web.Request) -> web.Response:
     if not (given.user_id or given.username):
         raise BadArgument(_NO_USER_NAMED)
     number, freed = await extensions.reassign(
-        request.app[DATABASE], given.extension, uid=given.user_id, name=given.username
+        request.app[DATABASE],
+        given.extension,
+        origin=origin_of(request, by),
+        uid=given.user_id,
+        name=given.username,
     )
     await refresh_extensions(request, number, *freed)
     response = success_response(request, Success())
@@ -118,7 +123,8 @@ async def unassign_extension(request: web.Request) -> web.Response:
     by = await require_caller(request)
     require_permission(by, Permission.MANAGE_AGENT_EXTENSIONS)
     try:
-        held = await extensions.unassign_user(request.app[DATABASE], USERNAME.decode(request).username)
+        name = USERNAME.decode(request).username
+        held = await extensions.unassign_user(request.app[DATABASE], name, origin=origin_of(request, by))
     except NoSuchExtension:
         if request.app[SETTINGS].rocketchat_errors:
             return success_response(request, Success())

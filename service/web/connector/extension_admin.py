@@ -21,6 +21,7 @@ from service.errors import (
 )
 from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, SETTINGS
 from service.web.auth.authentication import require_caller
+from service.web.auth.origin import origin_of
 from service.web.auth.permissions import require_permission
 from service.web.connector.extension_admin_schemas import (
     EXTENSION_CHANGE,
@@ -52,6 +53,7 @@ async def create_extension(request: web.Request) -> web.Response:
         call_server,
         given.profile or "webrtc",
         _check_secret(given.secret) or "",
+        origin=origin_of(request, by),
         uid=given.user_id or "",
         name=given.username or "",
         imported=request.app[CREDENTIAL_OWNERS].imported,
@@ -70,6 +72,7 @@ async def update_extension(request: web.Request) -> web.Response:
     stored = await extension_admin.change(
         request.app[DATABASE],
         _check_number(given.extension),
+        origin=origin_of(request, by),
         profile=given.profile,
         enabled=given.enabled,
         secret=_check_secret(given.secret),
@@ -89,7 +92,8 @@ async def delete_extension(request: web.Request) -> web.Response:
     number = (await EXTENSION_TO_DELETE.decode(request)).extension
     if not EXTENSION_NUMBER.fullmatch(number):
         raise NoSuchExtension(number)
-    await extensions.delete(request.app[DATABASE], number, imported=request.app[CREDENTIAL_OWNERS].imported)
+    imported = request.app[CREDENTIAL_OWNERS].imported
+    await extensions.delete(request.app[DATABASE], number, origin=origin_of(request, by), imported=imported)
     log.info("extension_deleted", extension=number, by=by.user_id)
     await refresh_extensions(request, number)
     return success_response(request, Success())

@@ -125,7 +125,7 @@ class Dispatcher:
         found = self._paths.find(request)
         if found is None:
             request, found = await self._paths.resolve(request)
-        request.match = found.match
+        request.match, request.request_id = found.match, request_id
         header_error = header_checks.find_error(request)
         try:
             if header_error is not None and not isinstance(found.match.http_exception, web.HTTPMethodNotAllowed):

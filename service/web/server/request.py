@@ -8,9 +8,11 @@ from aiohttp import web
 class Request(web.Request):
     """aiohttp's request, whose route the dispatcher found."""
 
-    ATTRS = web.Request.ATTRS | {"match"}
+    ATTRS = web.Request.ATTRS | {"match", "request_id"}
     match: web.UrlMappingMatchInfo
     """The route, with the path parameters. The dispatcher sets it."""
+    request_id: str
+    """The id that the response carries. The dispatcher sets it."""
 
     @property
     def match_info(self) -> web.UrlMappingMatchInfo:

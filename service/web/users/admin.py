@@ -11,6 +11,7 @@ from service.db.users import UserRow
 from service.errors import LastAdmin
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, HASHER, SETTINGS, USER_LOADER
 from service.web.auth.authentication import require_admin
+from service.web.auth.origin import origin_of
 from service.web.http.errors import FieldsWrong, Forbidden, UserNotFound
 from service.web.http.param_errors import FieldByField
 from service.web.http.params import Body
@@ -33,7 +34,7 @@ async def create_user(request: web.Request) -> PrebuiltResponse:
     by = await require_admin(request)
     given = await NEW_USER.decode(request)
     values = {**given.values(), "passwd": await request.app[HASHER].hash(given.passwd)}
-    row = await user_admin.create(request.app[DATABASE], values, by.user_id)
+    row = await user_admin.create(request.app[DATABASE], values, by.user_id, origin=origin_of(request, by))
     log.info("user_created", user_id=row.user_id, by=by.user_id)
     return await _respond(request, row)
 
@@ -46,7 +47,7 @@ async def update_user(request: web.Request) -> PrebuiltResponse:
     values = given.values()
     if password := values.pop("passwd", ""):
         values |= await _new_hash(request, user_id, password)
-    row = await user_admin.change(request.app[DATABASE], user_id, values)
+    row = await user_admin.change(request.app[DATABASE], user_id, values, origin=origin_of(request, by))
     log.info("user_updated", user_id=user_id, by=by.user_id, fields=sorted(values))
     response = await _respond(request, row)
     if "passwd" in values or values.get("active") is False:
@@ -59,7 +60,7 @@ async def delete_user(request: web.Request) -> PrebuiltResponse:
     by = await require_admin(request)
     user_id = USER.decode(request).number
     unrevoked = unrevoked_endpoints_of(request, user_id)
-    await user_admin.delete(request.app[DATABASE], user_id)
+    await user_admin.delete(request.app[DATABASE], user_id, origin=origin_of(request, by))
     log.info("user_deleted", user_id=user_id, by=by.user_id)
     await request.app[CHANGE_LISTENER].refresh(f"user {user_id}", within=1.0)
     response = prebuilt_json({"success": True})

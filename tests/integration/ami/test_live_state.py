@@ -11,6 +11,7 @@ from service.cli.demo import SECOND_SIP_PASSWORD, SIP_PASSWORD
 from service.db import extensions
 from service.web.app_keys import DATABASE
 from tests.support.eventually import eventually
+from tests.support.origins import PREPARED
 from tests.support.pbx import OLDEST, Pbx
 from tests.support.server import ADMIN, Server, Start
 
@@ -39,8 +40,8 @@ async def test_an_extension_made_while_all_runs_is_live_and_so_is_its_phone(pbx:
     user_id, uid = 1797, "hT5rLwQ8vKz2fYj6N"
     assert (await server.registration(uid)).status == 404
     database = server.app[DATABASE]
-    await extensions.create(database, "20001", "main", "sip", "se;cr\"et'\\$1")
-    await extensions.assign(database, "20001", user_id)
+    await extensions.create(database, "20001", "main", "sip", "se;cr\"et'\\$1", origin=PREPARED)
+    await extensions.assign(database, "20001", user_id, origin=PREPARED)
     await server.answers(200, uid=uid)
     await server.shows("Unavailable", uid, within=3)
     phone = pbx.phone("20001", "se;cr\"et'\\$1")

@@ -16,8 +16,10 @@ from service.web.app_keys import DATABASE
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from tests.support.database import TestDatabase
 from tests.support.events import events
+from tests.support.origins import PREPARED
 from tests.support.server import Server, Start
 
+HOUR = timedelta(hours=1)
 ENDS = {
     "it expired": "update tokens set expires_at = now() - interval '1 second' where user_id = 1",
     "it was revoked": "delete from tokens where user_id = 1",
@@ -102,11 +104,11 @@ async def test_many_logins_at_once_on_two_replicas_leave_exactly_as_many_tokens_
 ) -> None:
     async with Database.of(database.settings()) as other:
         places = [server.app[DATABASE], other] * 15
-        issuing = (tokens.issue_for_login(place, 1795, timedelta(hours=1), "login", 3) for place in places)
+        issuing = (tokens.issue_for_login(place, 1795, HOUR, "login", 3, origin=PREPARED) for place in places)
         await asyncio.gather(*issuing)
     assert len(await database.rows("select from tokens where user_id = 1795")) == 3
     newest = [
-        (await tokens.issue_for_login(server.app[DATABASE], 1795, timedelta(hours=1), "auth", 2))[0] for _ in "ab"
+        (await tokens.issue_for_login(server.app[DATABASE], 1795, HOUR, "auth", 2, origin=PREPARED))[0] for _ in "ab"
     ]
     left = await database.rows("select token_hash from tokens where user_id = 1795")
     assert {row["token_hash"] for row in left} == {token_hash(token) for token in newest}
@@ -116,7 +118,7 @@ async def test_expired_tokens_do_not_count_and_a_deactivated_person_gets_none(
     database: TestDatabase, server: Server
 ) -> None:
     async def issue() -> str:
-        return (await tokens.issue_for_login(server.app[DATABASE], 1795, timedelta(hours=1), "login", 2))[0]
+        return (await tokens.issue_for_login(server.app[DATABASE], 1795, HOUR, "login", 2, origin=PREPARED))[0]
 
     await issue()
     await issue()

@@ -11,6 +11,7 @@ from service.db import extensions
 from service.web.app_keys import CHANGE_LISTENER, DATABASE
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
+from tests.support.origins import PREPARED
 from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, Start, told
 
 PATH = "/api/v1/omnichannel/agent/extension"
@@ -95,7 +96,7 @@ async def test_a_command_line_that_assigns_at_the_same_moment_is_no_trouble(data
     for _ in range(ROUNDS):
         given, _assigned = await asyncio.gather(
             give(one, AGENT_UID, "12342"),
-            extensions.assign(other.app[DATABASE], "12343", 1795),
+            extensions.assign(other.app[DATABASE], "12343", 1795, origin=PREPARED),
             return_exceptions=True,
         )
         assert given == 200

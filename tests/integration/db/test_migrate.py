@@ -38,6 +38,12 @@ LOCKS = {
         "AccessExclusiveLock on ps_endpoints",
     ],
     "0019": ["ShareRowExclusiveLock on call_servers"],
+    "0020": [
+        "ShareRowExclusiveLock on extensions",
+        "ShareRowExclusiveLock on phones",
+        "ShareRowExclusiveLock on tokens",
+        "ShareRowExclusiveLock on users",
+    ],
     "0021": ["AccessExclusiveLock on call_servers", "AccessExclusiveLock on phones"],
     "0023": [
         "AccessExclusiveLock on extensions",
@@ -51,7 +57,7 @@ LOCKS = {
 }
 """The strong locks that a migration takes on what others use. One on a table that requests use is listed with a reason
 why it is held for a moment only: 0015 adds columns without a value, 0017 holds off writes, not reads, while it copies
-20,000 rows (0.6 s), 0018, 0019 and 0023 read no row, 0021 adds columns without a value."""
+20,000 rows (0.6 s), 0018, 0019 and 0023 read no row, 0020 adds triggers, 0021 columns without a value."""
 
 
 @pytest.fixture

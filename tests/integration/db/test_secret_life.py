@@ -11,6 +11,7 @@ from service.db.pool import Database
 from service.domain.secret_keys import MasterKey, asterisk_setting, service_setting
 from service.errors import RotationUnderWay
 from tests.support.database import ASTERISK, PASSWORD, TestDatabase
+from tests.support.origins import PREPARED
 
 KEY, OTHER_KEY = MasterKey.parse("a1" * 32), MasterKey.parse("b2" * 32)
 FURTHER = """
@@ -126,16 +127,16 @@ async def test_a_secret_typed_in_a_session_without_the_key_is_refused_and_the_ol
 async def test_a_routine_rotation_overlaps_and_a_second_one_waits_for_its_end(database: TestDatabase) -> None:
     (first,) = (await auths(database))["12342"]
     async with Database.of(database.settings()) as service:
-        rotated = await phone_secrets.rotate(service, "12342", overlap=60)
+        rotated = await phone_secrets.rotate(service, "12342", origin=PREPARED, overlap=60)
         assert rotated.former_until is not None
         second, former = (await auths(database))["12342"]
         assert former == first != second
         with pytest.raises(RotationUnderWay):
-            await phone_secrets.rotate(service, "12342", overlap=60)
+            await phone_secrets.rotate(service, "12342", origin=PREPARED, overlap=60)
         assert (await auths(database))["12342"] == [second, first]
         await database.execute("update phones set former_until = now() where former_until is not null")
         assert (await auths(database))["12342"] == [second]
-        await phone_secrets.rotate(service, "12342", overlap=0)
+        await phone_secrets.rotate(service, "12342", origin=PREPARED, overlap=0)
         (third,) = (await auths(database))["12342"]
         assert third not in (first, second)
 

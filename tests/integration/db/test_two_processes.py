@@ -13,6 +13,7 @@ from service.web.app_keys import CHANGE_LISTENER, DATABASE, PRESENCE_FEED, SESSI
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually
+from tests.support.origins import PREPARED
 from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, REGISTRATION, Server, Start
 
 PRESENCE = "/api/v1/presence"
@@ -108,7 +109,7 @@ async def test_a_rotated_secret_is_answered_everywhere(pair: Pair, by_hand: bool
     if by_hand:
         await pair.database.execute("update extensions set secret = 'rotated-secret' where extension = '12342'")
     else:
-        await phone_secrets.rotate(pair.other.app[DATABASE], "12342", overlap=0)
+        await phone_secrets.rotate(pair.other.app[DATABASE], "12342", origin=PREPARED, overlap=0)
     await pair.barrier()
     after = await pair.secrets(headers)
     assert after[0] == after[1] != before[0]

@@ -22,6 +22,7 @@ from tests.support.command_line import Done, in_this_process
 from tests.support.database import TestDatabase
 from tests.support.existing.freepbx import freepbx
 from tests.support.existing.pbx import ExistingPbx, existing
+from tests.support.origins import PREPARED
 from tests.support.server import ADMIN, Server, Start
 
 Import = Callable[..., Done]
@@ -115,7 +116,7 @@ async def test_two_imports_at_once_are_one(small_freepbx_like: ExistingPbx, data
 
     async def apply() -> PlannedImport:
         async with Database.of(made) as own:
-            return await imports.apply(own, NAME, source, Options(with_people=True))
+            return await imports.apply(own, NAME, source, Options(with_people=True), origin=PREPARED)
 
     done = await asyncio.gather(*(apply() for _ in range(4)))
     new = sorted(len(planned.plan.new_phones) for planned in done)
@@ -128,7 +129,7 @@ async def imported(pbx: ExistingPbx, database: TestDatabase, start: Start) -> Se
     await database.execute(IMPORTED)
     made = settings(database, pbx)
     async with Database.of(made) as own:
-        await imports.apply(own, NAME, await source_of(pbx), Options(with_people=True))
+        await imports.apply(own, NAME, await source_of(pbx), Options(with_people=True), origin=PREPARED)
     return await start(made)
 
 
@@ -184,13 +185,17 @@ async def test_two_pbxs_with_the_same_numbers_are_kept_apart_by_a_prefix(
         server_of_north = north.call_server(credentials="imported", database_role=None, database_password=None)
         made = made.model_copy(update={"call_servers": {**made.call_servers, "north": server_of_north}})
         async with Database.of(made) as own:
-            await imports.apply(own, NAME, await source_of(small_freepbx_like), Options(with_people=True))
+            await imports.apply(
+                own, NAME, await source_of(small_freepbx_like), Options(with_people=True), origin=PREPARED
+            )
             without = await imports.plan(own, "north", await source_of(north), Options())
             assert {one.reason for one in without.plan.skipped} > {
                 "its number 1001 belongs to call server branch: use --prefix",
                 "its number 1002 belongs to call server branch: use --prefix",
             }
-            await imports.apply(own, "north", await source_of(north), Options(prefix="8", with_people=True))
+            await imports.apply(
+                own, "north", await source_of(north), Options(prefix="8", with_people=True), origin=PREPARED
+            )
         server = await start(made)
         uids = {row["name"]: row["uid"] for row in await database.rows("select name, uid from users")}
         details = [

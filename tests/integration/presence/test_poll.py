@@ -11,6 +11,7 @@ from service.db import extensions
 from service.web.app_keys import DATABASE, LONG_POLL_QUOTA, PRESENCE_FEED
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
+from tests.support.origins import PREPARED
 from tests.support.server import ADMIN, AGENT_UID, Server, Start, told
 
 PATH = "/api/v1/presence"
@@ -108,10 +109,10 @@ async def test_a_cursor_gets_only_what_changed(server: Server) -> None:
     nothing = await presence(server, since=cursor)
     assert (nothing["full"], nothing["presence"], nothing["cursor"]) == (False, [], cursor)
     database = server.app[DATABASE]
-    await extensions.create(database, "500", "main", "sip")
+    await extensions.create(database, "500", "main", "sip", origin=PREPARED)
     new = await presence(server, since=cursor, wait="5")
     assert (new["full"], numbers(new)) == (False, ["500"])
-    await extensions.delete(database, "500")
+    await extensions.delete(database, "500", origin=PREPARED)
     gone = await presence(server, since=new["cursor"], wait="5")
     assert gone["presence"] == [{"extension": "500", "deleted": True}]
     both = await presence(server, since=cursor)
@@ -138,8 +139,8 @@ async def test_a_long_poll_ends_with_the_same_cursor_when_nothing_changes(server
 async def test_a_long_poll_for_one_extension_does_not_wake_for_another(server: Server) -> None:
     cursor = (await presence(server))["cursor"]
     waiting = asyncio.create_task(presence(server, since=cursor, wait="20", extension="501"))
-    await extensions.create(server.app[DATABASE], "500", "main", "sip")
-    await extensions.create(server.app[DATABASE], "501", "main", "sip")
+    await extensions.create(server.app[DATABASE], "500", "main", "sip", origin=PREPARED)
+    await extensions.create(server.app[DATABASE], "501", "main", "sip", origin=PREPARED)
     assert numbers(await waiting) == ["501"]
 
 

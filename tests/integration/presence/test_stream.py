@@ -18,6 +18,7 @@ from service.web.app_keys import DATABASE, PRESENCE_FEED, SESSION_WATCH
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
+from tests.support.origins import PREPARED
 from tests.support.pbx import Pbx
 from tests.support.server import ADMIN, Server, Start
 
@@ -156,7 +157,7 @@ async def test_a_reader_that_comes_back_gets_only_what_it_missed(server: Server)
     async with reading(server) as reader:
         last = (await reader.next()).id
     assert last is not None
-    await extensions.create(server.app[DATABASE], "500", "main", "sip")
+    await extensions.create(server.app[DATABASE], "500", "main", "sip", origin=PREPARED)
     await eventually(lambda: server.app[PRESENCE_FEED].get("500"), 3)
     async with reading(server, {**ADMIN, "Last-Event-ID": last}) as reader:
         event = await reader.next()
@@ -198,7 +199,7 @@ async def test_a_reader_that_stops_reading_costs_little_and_gets_the_newest(
     async with reading(server) as reader:
         await reader.next()
         for number in range(200):
-            await extensions.create(server.app[DATABASE], f"8{number:03}", "main", "sip")
+            await extensions.create(server.app[DATABASE], f"8{number:03}", "main", "sip", origin=PREPARED)
         await eventually(lambda: len(slow) == 200, 5)
         for _ in range(3):
             await database.execute("update extensions set enabled = not enabled where extension like '8%'")

@@ -17,6 +17,7 @@ from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from tests.support.database import TestDatabase
 from tests.support.events import EventReader, events
 from tests.support.eventually import eventually
+from tests.support.origins import PREPARED
 from tests.support.raw import line_to, request
 from tests.support.server import ADMIN, REGISTRATION, Server
 
@@ -24,7 +25,7 @@ LINES = [f"{name}: {value}" for name, value in ADMIN.items()]
 
 
 async def add(server: Server, extension: str) -> None:
-    await extensions.create(server.app[DATABASE], extension, "main", "sip")
+    await extensions.create(server.app[DATABASE], extension, "main", "sip", origin=PREPARED)
     await eventually(lambda: server.app[PRESENCE_FEED].get(extension), 3)
 
 

@@ -17,6 +17,7 @@ from service.db import extensions
 from service.web.app_keys import DATABASE
 from tests.support.database import TestDatabase, copied
 from tests.support.eventually import eventually
+from tests.support.origins import PREPARED
 from tests.support.pbx import Pbx, make_pbx
 from tests.support.server import ADMIN, Server, Start
 
@@ -55,8 +56,8 @@ async def with_a_phone(server: Server, number: str, secret: str) -> tuple[int, d
     """Somebody new, with an extension: their number and their headers."""
     given = {"name": f"holder of {number}", "passwd": PASSWORD, "user_type": "agent"}
     made = await asked(server, "POST", "/user/create", given)
-    await extensions.create(server.app[DATABASE], number, "main", "sip", secret)
-    await extensions.assign(server.app[DATABASE], number, made["payload"]["user_id"])
+    await extensions.create(server.app[DATABASE], number, "main", "sip", secret, origin=PREPARED)
+    await extensions.assign(server.app[DATABASE], number, made["payload"]["user_id"], origin=PREPARED)
     headers = await server.login(given["name"], PASSWORD)
     await server.shows("Unavailable", headers["X-User-Id"], within=TRACKED)
     return made["payload"]["user_id"], headers
@@ -103,7 +104,7 @@ async def test_without_its_holder_an_extension_has_another_secret_and_keeps_what
             await asked(server, "DELETE", f"/user/{user_id}")
             await server.answers(401, headers, headers["X-User-Id"])
         else:
-            await extensions.unassign(server.app[DATABASE], number)
+            await extensions.unassign(server.app[DATABASE], number, origin=PREPARED)
         await server.answers(404, uid=headers["X-User-Id"], within=TOLD)
         await refused(newest, number, "the old secret")
         # The registration is Asterisk's until it expires: nobody's line, and it rings. So it is told.

@@ -11,6 +11,7 @@ import pytest
 from service.db import extensions
 from service.web.app_keys import DATABASE
 from tests.support.database import TestDatabase
+from tests.support.origins import PREPARED
 from tests.support.server import ADMIN, Server, Start
 
 NEW = {"name": "newcomer", "passwd": "a password", "user_type": "agent"}
@@ -128,7 +129,7 @@ async def test_a_user_who_is_deleted_while_an_extension_is_assigned_leaves_nothi
     for number in range(8):
         _, made = await ask(server, "POST", "/user/create", NEW)
         user_id, extension = made["payload"]["user_id"], f"7100{number}"
-        await extensions.create(server.app[DATABASE], extension, "main", "sip", "first secret")
+        await extensions.create(server.app[DATABASE], extension, "main", "sip", "first secret", origin=PREPARED)
         body = {"username": NEW["name"], "extension": extension}
         assigned, deleted = await asyncio.gather(
             ask(other, "POST", "/api/v1/omnichannel/agent/extension", body), ask(server, "DELETE", f"/user/{user_id}")

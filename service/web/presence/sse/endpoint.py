@@ -14,6 +14,7 @@ from service.domain.models import Person
 from service.domain.presence.scope import Scope
 from service.web.app_keys import SETTINGS, STREAM_TICKETS
 from service.web.auth.authentication import presented_token, require_caller, require_holder
+from service.web.auth.origin import origin_of
 from service.web.http.cors import allow
 from service.web.http.errors import TokenWrong
 from service.web.http.headers import EXPOSED_HEADERS
@@ -35,8 +36,9 @@ TICKET_LIFETIME = 60
 
 async def issue_ticket(request: web.Request) -> web.Response:
     """POST /api/v1/presence/streamTicket: for browsers, whose EventSource cannot send headers."""
-    await require_caller(request)
-    issued = await request.app[STREAM_TICKETS].issue(token_hash(presented_token(request)), TICKET_LIFETIME)
+    origin = origin_of(request, await require_caller(request))
+    token = token_hash(presented_token(request))
+    issued = await request.app[STREAM_TICKETS].issue(token, TICKET_LIFETIME, origin=origin)
     return json_response(StreamTicket(True, issued, TICKET_LIFETIME))
 
 
