@@ -1,4 +1,4 @@
-"""Checks the optional accounts of a call server regularly, before an operator needs one and finds it refused."""
+"""Which accounts beside `monitor` Asterisk refuses. Those without a kept connection are checked regularly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ REFUSED_CHECK_INTERVAL = 30.0
 
 
 class AccountChecks:
-    """Logs in with each account once the link is live, and at intervals. `refused` maps kinds of account to reasons."""
+    """Logs in with each account once the link is live, and at intervals. `refused` maps kinds of account to reasons.
+
+    The owner of an account's kept connection reports for itself.
+    """
 
     def __init__(self, call_server: str, accounts: Mapping[str, Account | None]) -> None:
         self.refused: dict[str, str] = {}
@@ -49,11 +52,11 @@ class AccountChecks:
                 finding = await check_write_class("", kind, account.username, connection)
         except CallServerUnavailable as error:
             if is_refusal(error):
-                self._report(kind, str(error))
+                self.report(kind, str(error))
             return
-        self._report(kind, f"{finding.what}: {finding.remedy}" if finding.fails and finding.otherwise is None else None)
+        self.report(kind, f"{finding.what}: {finding.remedy}" if finding.fails and finding.otherwise is None else None)
 
-    def _report(self, kind: str, why: str | None) -> None:
+    def report(self, kind: str, why: str | None) -> None:
         """Log each reason once, and the end of the refusal."""
         before = self.refused.pop(kind, None)
         if why is not None:

@@ -71,9 +71,11 @@ class AmiClient:
         """Close the connection now."""
         self._protocol.end(why)
 
-    async def login(self, account: Account) -> None:
-        """Log in. Raises AmiLoginRefused, CallServerUnavailable."""
+    async def login(self, account: Account, *, events: bool = True) -> None:
+        """Log in; without `events` Asterisk sends none. Raises AmiLoginRefused, CallServerUnavailable."""
         headers = {"Action": "Login", "Username": account.username, "Secret": account.secret}
+        if not events:
+            headers["Events"] = "off"
         response = await self._protocol.send(AmiAction(headers), LOGIN_DEADLINE)
         if response.message == SHUTTING_DOWN:  # not a refusal: no operator is needed
             raise CallServerUnavailable(SHUTTING_DOWN)

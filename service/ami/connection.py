@@ -46,7 +46,7 @@ class NullEvents:
 
 
 @contextlib.asynccontextmanager
-async def connect(account: Account, handler: EventHandler) -> AsyncIterator[AmiClient]:
+async def connect(account: Account, handler: EventHandler, *, events: bool = True) -> AsyncIterator[AmiClient]:
     """A connection that is logged in and closed with the block. Raises CallServerUnavailable, AmiLoginRefused."""
     protocol: AmiProtocol | None = None
 
@@ -69,7 +69,7 @@ async def connect(account: Account, handler: EventHandler) -> AsyncIterator[AmiC
         assert protocol is not None
         await _wait_for_greeting(account, protocol)
         client = AmiClient(protocol)
-        await client.login(account)
+        await client.login(account, events=events)
         yield client
     finally:
         if protocol is not None and hasattr(protocol, "transport"):

@@ -46,7 +46,6 @@ class Link(LinkEvents):
         account: Account,
         *,
         sync: Account | None = None,
-        presence: Account | None = None,
         deadline: float,
         managed: bool = True,
         hint_context: str | None = None,
@@ -60,7 +59,7 @@ class Link(LinkEvents):
         self._delays = delays
         self._last_snapshot = clock()
         self._snapshot_interval = SNAPSHOT_INTERVAL
-        self.account_checks = AccountChecks(name, {"presence": presence, "sync": sync})
+        self.account_checks = AccountChecks(name, {"sync": sync})
         self._log = log.bind(call_server=name)
 
     # --- the loop --------------------------------------------------------------------------------------------

@@ -45,6 +45,10 @@ _EXTENSION_STATUS = re.compile(
 _STATES = {state.name.encode(): state for state in DeviceState}
 
 
+class NoAnswer(CallServerUnavailable):
+    """Asterisk did not answer an action within its deadline. It may have carried it out, or may still."""
+
+
 class EventHandler(Protocol):
     """Receives a connection's events in the order read. No method may block or raise."""
 
@@ -193,7 +197,7 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
             async with asyncio.timeout(deadline):
                 response: Message = await action.future
         except TimeoutError:
-            raise CallServerUnavailable(f"no answer to {action['Action']} within {deadline:g} s") from None
+            raise NoAnswer(f"no answer to {action['Action']} within {deadline:g} s") from None
         finally:
             self.responses.pop(action.id, None)
         if self.why_ended is not None:

@@ -49,9 +49,20 @@ def summary(page: Json) -> Iterator[str]:
         why = f" {reason['cause']} {reason['nextStep']}" if reason is not None else ""
         yield (
             f"{server['name']} ({server['credentials']}): {server['freshness']} since {_seconds(server['since'])}. "
-            f"{counts}{why}"
+            f"{counts}{why}{_presence_sentences(server)}"
         )
     yield from directory_lines(page)
+
+
+def _presence_sentences(server: Json) -> str:
+    """Return why no presence can be set, unless the link says the same."""
+    link, connection = server["reason"], server["presence"]
+    if connection is None or connection["connected"]:
+        return ""
+    reason = connection["reason"]
+    if link is not None and link["cause"] == reason["cause"]:
+        return " No presence can be set either."
+    return f" No presence can be set: {reason['cause']} {reason['nextStep']}"
 
 
 def directory_lines(answer: Json) -> Iterator[str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from time import time
 
 import structlog
 from aiohttp import web
 
 from service.ami.accounts import Account
+from service.ami.kept_connection import KeptConnection
 from service.ami.link import Link
-from service.ami.on_demand_client import OnDemandClient
 from service.clock import uptime
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
@@ -64,7 +64,6 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
                 name,
                 Account.monitor(server),
                 sync=Account.sync(server),
-                presence=Account.presence(server),
                 deadline=settings.watchdog_deadline,
                 managed=server.credentials is Credentials.MANAGED,
                 hint_context=server.hint_context,
@@ -95,7 +94,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.UNKNOWN_CALL_SERVERS] = unknown
         app[app_keys.CREDENTIAL_OWNERS] = owners
         app[app_keys.IMPORTS] = {name: made.status for name, made in imports.items()}
-        app[app_keys.PRESENCE_ACCOUNTS] = _presence_accounts(settings, stack)
+        app[app_keys.PRESENCE_CONNECTIONS] = presence_connections = _presence_connections(settings, links)
         app[LOGIN_THROTTLE] = logins
         app[app_keys.HASHER] = hasher
         app[app_keys.ACTIVITY] = activity
@@ -123,6 +122,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
                 links, logins, directory, database.login.write_access, app[STREAM_SCHEDULER], composer.watch, unknown
             ),
             app[app_keys.IMPORTS],
+            presence_connections,
         )
         app[COUNT_RESPONSE] = app[METRICS].count_response
         families = routes.families(with_metrics=settings.metrics_port is None)
@@ -134,6 +134,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor = await stack.enter_async_context(Supervisor())
         for name, link in links.items():
             supervisor.start(f"link {name}", link.run())
+        for name, connection in presence_connections.items():
+            supervisor.start(f"presence connection {name}", connection.run())
         for name, automatic in imports.items():
             supervisor.start(f"import {name}", automatic.run())
         supervisor.start("presence", composer.run())
@@ -144,14 +146,19 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         yield app, supervisor
 
 
-def _presence_accounts(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, OnDemandClient]:
-    """Create a client for each account that sets presence. The stack closes them."""
-    clients = {}
-    for name, server in settings.call_servers.items():
-        if (account := Account.presence(server)) is not None:
-            clients[name] = OnDemandClient(account)
-            stack.push_async_callback(clients[name].close)
-    return clients
+def _presence_connections(settings: Settings, links: Mapping[str, Link]) -> dict[str, KeptConnection]:
+    """Create a connection for each account that sets presence."""
+    return {
+        name: KeptConnection(
+            name,
+            "presence",
+            account,
+            deadline=settings.watchdog_deadline,
+            report_refusal=links[name].account_checks.report,
+        )
+        for name, server in settings.call_servers.items()
+        if (account := Account.presence(server)) is not None
+    }
 
 
 async def _end_held_requests(app: web.Application) -> None:

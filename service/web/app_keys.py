@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from service.ami.kept_connection import KeptConnection
 from service.ami.link import Link
-from service.ami.on_demand_client import OnDemandClient
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
 from service.db.change_listener import ChangeListener
@@ -27,8 +27,8 @@ SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LINKS = web.AppKey("links", dict[str, Link])
 CREDENTIAL_OWNERS = web.AppKey("credential_owners", CredentialOwners)
-PRESENCE_ACCOUNTS = web.AppKey("presence_accounts", dict[str, OnDemandClient])
-"""By call server, if it has such an account."""
+PRESENCE_CONNECTIONS = web.AppKey("presence_connections", dict[str, KeptConnection])
+"""Connections of the accounts `presence`, by call server, if it has such an account."""
 ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)

@@ -20,6 +20,9 @@ class Cutter:
         self._cut_after: int | None = None
         self._held: dict[asyncio.StreamWriter, bytearray] = {}
         self._refusing = False
+        self._every_asked: list[bytearray] = []
+        self.attempts = 0
+        """Connections that came, the refused ones too."""
         self.port = 0
         self.said = bytearray()
         """What the server said on the newest connection, as far as it was forwarded."""
@@ -63,6 +66,7 @@ class Cutter:
 
     async def connected(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        self.attempts += 1
         if self._refusing:
             to_client.transport.abort()
             return
@@ -73,6 +77,7 @@ class Cutter:
             server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
             ends.append(to_server)
             self.said, self.asked = said, asked = bytearray(), bytearray()
+            self._every_asked.append(asked)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._ask(client, to_server, asked))
                 tasks.create_task(self._answer(server, to_client, said))
@@ -86,8 +91,12 @@ class Cutter:
 
     def actions(self) -> Counter[str]:
         """How often it was asked for each AMI action on the newest connection, pings left out."""
-        names = re.findall(rb"^Action: (\w+)\r$", bytes(self.asked), re.MULTILINE | re.IGNORECASE)
-        return Counter(name.decode() for name in names if name.lower() != b"ping")
+        return _actions(self.asked)
+
+    def actions_of(self, username: str) -> Counter[str]:
+        """The same for all connections on which this AMI account has tried to log in."""
+        login = f"Username: {username}\r\n".encode()
+        return sum((_actions(asked) for asked in self._every_asked if login in asked), Counter[str]())
 
     async def ended(self) -> None:
         """Wait until no connection is left."""
@@ -114,6 +123,11 @@ class Cutter:
             to_client.write(data)
             await to_client.drain()
         raise ConnectionResetError
+
+
+def _actions(asked: bytearray) -> Counter[str]:
+    names = re.findall(rb"^Action: (\w+)\r$", bytes(asked), re.MULTILINE | re.IGNORECASE)
+    return Counter(name.decode() for name in names if name.lower() != b"ping")
 
 
 @contextlib.asynccontextmanager

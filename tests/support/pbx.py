@@ -40,6 +40,14 @@ class Pbx:
         return Phone(extension, password, "127.0.0.1", self.asterisk.config.sip_port, **options)
 
 
+def manager_conf(pbx: Pbx) -> Path:
+    """The file that a running Asterisk reads."""
+    process = pbx.asterisk.process
+    assert process is not None
+    assert isinstance(process.args, list)
+    return Path(str(process.args[-2])).with_name("manager.conf")
+
+
 OLDEST = "bullseye"
 """The Debian suite whose Asterisk, 16.28, is the oldest that is tested; Ubuntu's mirrors do not carry it."""
 TESTED = os.environ.get("TEST_ASTERISKS", "newest").split()

@@ -37,6 +37,18 @@ class LinkCondition:
     remedy: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceConnectionCondition:
+    """The connection that sets presence in one call server."""
+
+    call_server: str
+    connected: bool
+    why_down: str | None = None
+    """The last failure, in words; None before the first attempt has ended."""
+    failure: LinkFailure | None = None
+    remedy: str | None = None
+
+
 class Trouble(enum.StrEnum):
     """Why the last attempt to track a device did not make its state known."""
 

@@ -1,9 +1,9 @@
-"""Why the states of a whole call server are unknown."""
+"""Why the states of a whole call server are unknown, and why no presence can be set in it."""
 
 from __future__ import annotations
 
 from service.domain.device_states import Freshness
-from service.domain.status.facts import LinkCondition, LinkFailure
+from service.domain.status.facts import LinkCondition, LinkFailure, PresenceConnectionCondition
 from service.domain.status.reason import COMMAND, Reason, ReasonCode
 from service.domain.timestamps import rfc3339_ms
 
@@ -33,7 +33,20 @@ def find_link_reason(link: LinkCondition) -> Reason | None:
             f"The service has not connected to {link.call_server} yet.",
             "Ask again in a few seconds.",
         )
-    return Reason(_CODES[link.failure], f"{_sentence(link.why_ended or 'the link ended')}.", _next_step(link))
+    return _failed(link.call_server, "MONITOR", link.failure, link.why_ended, link.remedy)
+
+
+def find_presence_reason(connection: PresenceConnectionCondition) -> Reason | None:
+    """Return why no presence can be set in a call server; None while its connection is open."""
+    if connection.connected:
+        return None
+    if connection.failure is None:
+        return Reason(
+            ReasonCode.LINK_DOWN,
+            f"The account that sets presence has not connected to {connection.call_server} yet.",
+            "Ask again in a few seconds.",
+        )
+    return _failed(connection.call_server, "PRESENCE", connection.failure, connection.why_down, connection.remedy)
 
 
 def _silent(link: LinkCondition) -> Reason | None:
@@ -46,21 +59,27 @@ def _silent(link: LinkCondition) -> Reason | None:
     )
 
 
-def _next_step(link: LinkCondition) -> str:
-    settings = f"CONNECTOR_CALL_SERVERS__{link.call_server.upper()}__"
-    match link.failure:
+def _failed(call_server: str, account: str, failure: LinkFailure, why: str | None, remedy: str | None) -> Reason:
+    cause = f"{_sentence(why or 'the connection ended')}."
+    return Reason(_CODES[failure], cause, _next_step(call_server, account, failure, remedy))
+
+
+def _next_step(call_server: str, account: str, failure: LinkFailure, remedy: str | None) -> str:
+    match failure:
         case LinkFailure.LOGIN_REFUSED:
+            setting = f"CONNECTOR_CALL_SERVERS__{call_server.upper()}__{account}_SECRET"
             return (
-                f"Correct {settings}MONITOR_SECRET, or the account and its `permit` in manager.conf. "
+                f"Correct {setting}, or the account and its `permit` in manager.conf. "
                 "Asterisk's log says which of them is wrong."
             )
         case LinkFailure.CLASS_MISSING:
             return (
                 f"Correct the account in manager.conf, then `manager reload`: `{COMMAND} check` says what is missing."
             )
-        case LinkFailure.UNREACHABLE if link.remedy is not None:
-            return f"{_sentence(link.remedy)}."
-    return f"The link reconnects by itself. If it does not, see whether Asterisk runs: `{COMMAND} check`."
+        case LinkFailure.UNREACHABLE if remedy is not None:
+            return f"{_sentence(remedy)}."
+    connection = "link" if account == "MONITOR" else "connection"
+    return f"The {connection} reconnects by itself. If it does not, see whether Asterisk runs: `{COMMAND} check`."
 
 
 def _sentence(text: str) -> str:

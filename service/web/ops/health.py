@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import UNSET
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from service.ami.kept_connection import KeptConnection
 from service.ami.link import Link
 from service.domain.device_states import Freshness
 from service.domain.imports.status import ImportStatus
@@ -19,6 +20,7 @@ from service.web.app_keys import (
     DIRECTORY,
     IMPORTS,
     LINKS,
+    PRESENCE_CONNECTIONS,
     SETTINGS,
     UNKNOWN_CALL_SERVERS,
 )
@@ -32,6 +34,7 @@ from service.web.ops.schemas import (
     DirectoryReport,
     ImportReport,
     LinkReport,
+    PresenceConnectionReport,
     Readiness,
     Report,
     Status,
@@ -46,16 +49,18 @@ async def livez(_: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """503 only while this process cannot answer registration at all.
 
-    Degraded, with a 200: an unreachable Asterisk, a read-only PostgreSQL, rows that cannot be read, a failed import,
-    and a call server whose `CREDENTIALS` in the settings are not those in PostgreSQL.
+    Degraded, with a 200: an unreachable Asterisk, one in which no presence can be set, a read-only PostgreSQL, rows
+    that cannot be read, a failed import, and a call server whose `CREDENTIALS` in the settings are not those in
+    PostgreSQL.
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
     links_ok = all(link.states.current and not link.account_checks.refused for link in request.app[LINKS].values())
+    presence_ok = all(connection.why_down is None for connection in request.app[PRESENCE_CONNECTIONS].values())
     call_servers_ok = not request.app[UNKNOWN_CALL_SERVERS].counts and not request.app[CREDENTIAL_OWNERS].differing
     directory_ok = directory.stale_since is None and not directory.rows_left_out
     imports_ok = all(status.why_failed is None for status in request.app[IMPORTS].values())
-    ready = directory_ok and links_ok and call_servers_ok and imports_ok and writable
+    ready = directory_ok and links_ok and presence_ok and call_servers_ok and imports_ok and writable
     status: Status = "ready" if ready else "degraded" if directory.usable else "unavailable"
     readiness = Readiness(status)
     if status != "ready" and request.app[SETTINGS].metrics_port is None and operator_access.is_operator(request):
@@ -81,7 +86,9 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def describe_link(link: Link, credentials: Credentials, stored_credentials: str | None = None) -> LinkReport:
+def describe_link(
+    link: Link, presence: KeptConnection | None, credentials: Credentials, stored_credentials: str | None = None
+) -> LinkReport:
     """The report on one call server and its link."""
     facts, states = link.facts, link.states
     return LinkReport(
@@ -102,7 +109,13 @@ def describe_link(link: Link, credentials: Credentials, stored_credentials: str 
         why_ended=facts.why_ended,
         refused=facts.refused,
         refused_accounts=link.account_checks.refused,
+        presence=None if presence is None else _describe_presence(presence),
     )
+
+
+def _describe_presence(connection: KeptConnection) -> PresenceConnectionReport:
+    since = _rfc3339(connection.since.timestamp())
+    return PresenceConnectionReport(connected=connection.connected, since=since, why_down=connection.why_down)
 
 
 def _report(app: web.Application) -> Report:
@@ -123,7 +136,10 @@ def _report(app: web.Application) -> Report:
         ),
         {
             name: describe_link(
-                link, app[SETTINGS].call_servers[name].credentials, app[CREDENTIAL_OWNERS].differing.get(name)
+                link,
+                app[PRESENCE_CONNECTIONS].get(name),
+                app[SETTINGS].call_servers[name].credentials,
+                app[CREDENTIAL_OWNERS].differing.get(name),
             )
             for name, link in app[LINKS].items()
         },

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.ami.kept_connection import KeptConnection
 from service.ami.link import Link
 from service.db.write_access import WriteAccess
 from service.domain.device_states import Freshness
@@ -18,6 +19,7 @@ from service.domain.session_watch import SessionWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.web.auth.login_throttle import LoginThrottle
 from service.web.ops.import_metrics import ImportCollector
+from service.web.ops.presence_metrics import PresenceCollector
 from service.web.ops.worker_metrics import WorkerMetrics
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
@@ -140,10 +142,16 @@ class ResponseCounter(Collector):
 class Metrics:
     """The registry; one per application, so that two in one process do not collide."""
 
-    def __init__(self, parts: StateCollector, imports: Mapping[str, ImportStatus]) -> None:
+    def __init__(
+        self,
+        parts: StateCollector,
+        imports: Mapping[str, ImportStatus],
+        presence_connections: Mapping[str, KeptConnection],
+    ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(parts)
         self.registry.register(ImportCollector(imports))
+        self.registry.register(PresenceCollector(presence_connections))
         self._responses = ResponseCounter()
         self.registry.register(self._responses)
         self.count_response = self._responses.count

@@ -39,6 +39,16 @@ class DatabaseReport(msgspec.Struct, frozen=True, rename="camel"):
     read_only_since: str | None
 
 
+class PresenceConnectionReport(msgspec.Struct, frozen=True, rename="camel"):
+    """Connection of the account that sets presence in a call server."""
+
+    connected: bool
+    since: str
+    """Time of the last change of `connected`."""
+    why_down: str | None
+    """The last failure; null while connected."""
+
+
 class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
     """Link to one call server. Times are RFC 3339, null means never. `queues` is null while unknown."""
 
@@ -62,6 +72,8 @@ class LinkReport(msgspec.Struct, frozen=True, rename="camel"):
     refused: bool
     refused_accounts: dict[str, str]
     """Why an account beside `monitor` is not let in, or may not do what it is for, by kind."""
+    presence: PresenceConnectionReport | None
+    """Null without an account `presence`: no presence can be set."""
 
 
 class ImportReport(msgspec.Struct, frozen=True, rename="camel"):

@@ -15,7 +15,7 @@ from service.domain.status.link_reasons import find_link_reason
 from service.domain.timestamps import rfc3339_ms
 from service.errors import Ambiguous
 from service.slices import in_slices
-from service.web.app_keys import DIRECTORY, LINKS, PRESENCE_FEED, SETTINGS
+from service.web.app_keys import DIRECTORY, LINKS, PRESENCE_CONNECTIONS, PRESENCE_FEED, SETTINGS
 from service.web.auth.operator_access import require_operator
 from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.json_response import json_response
@@ -27,6 +27,7 @@ from service.web.ops.status_facts import (
     directory_status,
     extension_status,
     link_condition,
+    presence_connection_status,
     reason_status,
 )
 from service.web.ops.status_schemas import (
@@ -151,6 +152,7 @@ def _call_servers(app: web.Application, counts: dict[str, _Counts]) -> list[Call
 
 def _call_server(app: web.Application, name: str, counts: _Counts) -> CallServerStatus:
     link, server = app[LINKS].get(name), app[SETTINGS].call_servers.get(name)
+    presence = app[PRESENCE_CONNECTIONS].get(name)
     freshness: Freshness | None = link.states.freshness if link is not None else None
     return CallServerStatus(
         name=name,
@@ -160,6 +162,7 @@ def _call_server(app: web.Application, name: str, counts: _Counts) -> CallServer
         since=rfc3339_ms(link.states.since) if link is not None else None,
         live=link is not None and link.states.current,
         reason=reason_status(find_link_reason(link_condition(link))) if link is not None else None,
+        presence=presence_connection_status(presence) if presence is not None else None,
         extensions=counts.total,
         live_extensions=counts.live,
         registered_extensions=counts.registered,

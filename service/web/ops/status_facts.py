@@ -6,10 +6,18 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from service.ami.kept_connection import KeptConnection
 from service.ami.link import Link
 from service.domain.contacts import Contact
 from service.domain.models import PJSIP, Credentials, DeviceState, Extension, NotLive, Phone
-from service.domain.status.facts import DeviceFacts, ExtensionFacts, HintFacts, LinkCondition
+from service.domain.status.facts import (
+    DeviceFacts,
+    ExtensionFacts,
+    HintFacts,
+    LinkCondition,
+    PresenceConnectionCondition,
+)
+from service.domain.status.link_reasons import find_presence_reason
 from service.domain.status.reason import Reason
 from service.domain.status.reasons import find_reason
 from service.domain.timestamps import rfc3339_ms
@@ -20,6 +28,7 @@ from service.web.ops.status_schemas import (
     DirectoryStatus,
     ExtensionStatus,
     PhoneStatus,
+    PresenceConnectionStatus,
     StatusReason,
 )
 
@@ -35,6 +44,19 @@ def link_condition(link: Link) -> LinkCondition:
         failure=link.facts.failure,
         remedy=link.facts.remedy,
     )
+
+
+def presence_connection_status(connection: KeptConnection) -> PresenceConnectionStatus:
+    """The status of the connection that sets presence."""
+    condition = PresenceConnectionCondition(
+        call_server=connection.call_server,
+        connected=connection.connected,
+        why_down=connection.why_down,
+        failure=connection.failure,
+        remedy=connection.remedy,
+    )
+    since = rfc3339_ms(connection.since)
+    return PresenceConnectionStatus(condition.connected, since, reason_status(find_presence_reason(condition)))
 
 
 def extension_facts(app: web.Application, extension: Extension) -> ExtensionFacts:

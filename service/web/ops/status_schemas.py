@@ -85,6 +85,16 @@ class ExtensionStatus(msgspec.Struct, frozen=True, rename="camel"):
     message: str | None
 
 
+class PresenceConnectionStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """The connection of the account that sets presence in a call server."""
+
+    connected: bool
+    since: Moment
+    """Time of the last change of `connected`."""
+    reason: StatusReason | None
+    """Why no presence can be set; null while connected."""
+
+
 class CallServerStatus(msgspec.Struct, frozen=True, rename="camel"):
     """A call server with its link and the number of its extensions. Without settings most is null."""
 
@@ -98,6 +108,8 @@ class CallServerStatus(msgspec.Struct, frozen=True, rename="camel"):
     live: bool
     reason: StatusReason | None
     """Why nothing of it is live; null if the link is live."""
+    presence: PresenceConnectionStatus | None
+    """Null without an account `presence`: no presence can be set."""
     extensions: Number
     live_extensions: Number
     registered_extensions: Number

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from service.domain.custom_presence import Presence, PresenceState
 from service.errors import CallServerUnavailable
-from service.web.app_keys import DIRECTORY, LINKS, PRESENCE_ACCOUNTS
+from service.web.app_keys import DIRECTORY, LINKS, PRESENCE_CONNECTIONS
 from service.web.auth.authentication import require_caller
 from service.web.http.errors import ExtensionNotFound, encode
 from service.web.http.param_errors import BriefRocketChat, WrongValue
@@ -52,11 +52,11 @@ async def set_presence(request: web.Request) -> web.Response:
     extension = request.app[DIRECTORY].extension_of(person.uid)
     if extension is None:
         raise ExtensionNotFound
-    account = request.app[PRESENCE_ACCOUNTS].get(extension.call_server)
-    if account is None:
+    presence_connection = request.app[PRESENCE_CONNECTIONS].get(extension.call_server)
+    if presence_connection is None:
         raise CallServerUnavailable(f"call server {extension.call_server} has no account that sets presence")
     presence_id = request.app[LINKS][extension.call_server].mapping.presence_id_of(extension)
-    await account.use(lambda connection: connection.set_presence(presence_id, presence))
+    await presence_connection.use(lambda client: client.set_presence(presence_id, presence))
     return web.Response(body=encode({"success": True}), content_type="application/json")
 
 
@@ -66,8 +66,9 @@ OPERATIONS = (
         path="/api/v1/presence",
         handler=set_presence,
         summary="Set the caller's presence",
-        details="Stored in Asterisk. 200 after Asterisk has accepted it, 503 when Asterisk is unreachable. While the "
-        "dialplan's do-not-disturb (`Custom:DND<number>`) is on, the presence shown stays `dnd`.",
+        details="Stored in Asterisk. 200 after Asterisk has accepted it, 503 when Asterisk is unreachable or does not "
+        "answer within 10 s. After a 503 the change may have happened, or may happen later: read the presence, or set "
+        "it again. While the dialplan's do-not-disturb (`Custom:DND<number>`) is on, the presence shown stays `dnd`.",
         body=OWN_PRESENCE,
         answer=Success,
         errors=(ExtensionNotFound,),

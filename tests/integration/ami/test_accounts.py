@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from service.ami import account_checks
+from service.ami import kept_connection
 from service.ami import link as links
 from service.ami.accounts import Account
 from service.ami.boot_check import TIME_ZONE_STEP, is_up_longer_than
@@ -20,16 +19,8 @@ from service.domain.models import DeviceState
 from service.web.app_keys import UNKNOWN_CALL_SERVERS
 from tests.support.eventually import eventually
 from tests.support.links import SECRET, Watch, is_live, live, storm
-from tests.support.pbx import Pbx
+from tests.support.pbx import Pbx, manager_conf
 from tests.support.server import ADMIN_UID, Server, Start
-
-
-def manager_conf(pbx: Pbx) -> Path:
-    """The file that a running Asterisk reads."""
-    process = pbx.asterisk.process
-    assert process is not None
-    assert isinstance(process.args, list)
-    return Path(str(process.args[-2])).with_name("manager.conf")
 
 
 async def readyz(server: Server) -> Any:
@@ -110,7 +101,7 @@ async def test_without_read_class_call_no_change_is_heard_which_is_found_out(
 async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
     stormy: Pbx, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account_checks, "REFUSED_CHECK_INTERVAL", 0.1)
+    monkeypatch.setattr(kept_connection, "REFUSED_DELAY", 0.1)
     conf = manager_conf(stormy)
     right = conf.read_text()
     server_settings = stormy.settings()

@@ -19,9 +19,10 @@ from service.domain.status.facts import (
     HintFacts,
     LinkCondition,
     LinkFailure,
+    PresenceConnectionCondition,
     Trouble,
 )
-from service.domain.status.link_reasons import find_link_reason
+from service.domain.status.link_reasons import find_link_reason, find_presence_reason
 from service.domain.status.reason import ReasonCode
 from service.domain.status.reasons import find_reason
 from tests.support.command_line import ROOT
@@ -196,3 +197,25 @@ def test_what_has_to_be_mended_first_is_told_first() -> None:
 
 def test_a_live_link_has_no_reason() -> None:
     assert find_link_reason(LIVE) is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "next_step"),
+    [
+        (None, "link-down", "Ask again"),
+        (LinkFailure.UNREACHABLE, "call-server-unreachable", "Nothing listens there."),
+        (LinkFailure.LOGIN_REFUSED, "login-refused", "CONNECTOR_CALL_SERVERS__MAIN__PRESENCE_SECRET"),
+        (LinkFailure.CLASS_MISSING, "class-missing", "service check"),
+        (LinkFailure.ENDED, "link-down", "The connection reconnects by itself"),
+    ],
+)
+def test_each_reason_why_no_presence_can_be_set_has_a_next_step(
+    failure: LinkFailure | None, code: str, next_step: str
+) -> None:
+    down = PresenceConnectionCondition(
+        call_server="main", connected=False, why_down="why", failure=failure, remedy="nothing listens there"
+    )
+    reason = find_presence_reason(down)
+    assert reason is not None
+    assert (reason.code, next_step in reason.next_step) == (code, True)
+    assert find_presence_reason(replace(down, connected=True)) is None
