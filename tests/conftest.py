@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.support.database",
     "tests.support.pbx",
     "tests.support.existing.pbx",
+    "tests.support.fail2ban",
     "tests.support.standby",
     "tests.support.links",
     "tests.support.server",

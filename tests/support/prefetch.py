@@ -9,8 +9,10 @@ from pathlib import Path
 from local import asterisk_programs, chromium, node, postgres_binaries
 from local.asterisk_programs import AsteriskError
 from local.chromium import ChromiumError
+from local.debian import PackageError
 from local.node import NodeError
 from local.postgres_binaries import PostgresError
+from tests.support import fail2ban
 from tests.support.command_line import ROOT
 from tests.support.existing.pbx import programs_with_chan_sip
 from tests.support.pbx import TESTED
@@ -39,10 +41,12 @@ def prefetch(arguments: Iterable[str]) -> None:
                 else:
                     asterisk_programs.extracted(suite)
             programs_with_chan_sip()
+        if "integration" in suites:
+            fail2ban.extracted()
         if "e2e" in suites:
             chromium.find()
             node.modules(ROOT / "tests/e2e/browser")
         if "clients" in suites:
             node.modules(ROOT / "tests/clients")
-    except (AsteriskError, ChromiumError, NodeError, PostgresError) as error:
+    except (AsteriskError, ChromiumError, NodeError, PackageError, PostgresError) as error:
         print(f"setup    | {error}", file=sys.stderr)

@@ -14,7 +14,15 @@ class Stranger:
         self._port = port
         self._address = address
 
+    def asks(self, method: str, **headers: str) -> str:
+        """Send one request without a password. Returns the answer."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.bind((self._address, 0))
+            line.settimeout(5)
+            return self._asks(line, method, headers)
+
     def tries(self, method: str, **headers: str) -> None:
+        """Send a request with a wrong password."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
             line.bind((self._address, 0))
             line.settimeout(5)
