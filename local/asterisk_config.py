@@ -47,6 +47,8 @@ class Config:
     presence_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     sync_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     """Empty: the account does not exist."""
+    secrets_keys: str = field(default="", repr=False)
+    """What opens encrypted SIP passwords, as `secrets key` prints it. Empty: none."""
 
     def parameters(self) -> dict[str, str]:
         """The variables for asterisk/render, without the directories."""
@@ -62,6 +64,7 @@ class Config:
             "MONITOR_SECRET": self.monitor_secret,
             "PRESENCE_SECRET": self.presence_secret,
             "SYNC_SECRET": self.sync_secret,
+            "SECRETS_KEYS": self.secrets_keys,
             "RTP_START": str(self.rtp_ports.start),
             "RTP_END": str(self.rtp_ports.stop - 1),
             "DB_HOST": self.database.host,

@@ -1,5 +1,9 @@
 """The plan of one `make run`: the ports and secrets that PostgreSQL, Asterisk and the service must agree on."""
 
+import contextlib
+import hashlib
+import hmac
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +43,7 @@ class Plan:
             monitor_secret=self.secrets["ami_monitor"],
             presence_secret=self.secrets["ami_presence"],
             sync_secret="",
+            secrets_keys=asterisk_keys(os.environ, "main"),
         )
 
     def service_settings(self) -> dict[str, str]:
@@ -71,6 +76,23 @@ class Plan:
             "CONNECTOR_OWNER_DATABASE_URL": f"postgresql://{OWNER_ROLE}@{server}",
             "CONNECTOR_OWNER_DATABASE_PASSWORD": self.secrets["owner_database"],
         }
+
+
+def asterisk_keys(environment: Mapping[str, str], call_server: str) -> str:
+    """The value of `connector.keys` that follows from the service's keys in the environment; empty without one.
+
+    The same as `secrets key` prints: this module runs without the service's libraries.
+    """
+    keys = []
+    for name in ("CONNECTOR_SECRETS_KEY", "CONNECTOR_SECRETS_PREVIOUS_KEY"):
+        text = environment.get(name, "")
+        if not text and (file := environment.get(f"{name}_FILE")):
+            text = Path(file).read_text()
+        with contextlib.suppress(ValueError):  # the service says what is wrong with it
+            if master := bytes.fromhex(text):
+                derived = hmac.digest(master, call_server.encode(), "sha256")
+                keys.append(f"{hashlib.sha256(master).hexdigest()[:8]}:{derived.hex()}")
+    return ",".join(keys)
 
 
 def make_plan(folder: Path, http_port: int) -> Plan:

@@ -26,6 +26,7 @@ from service.db.errors import raises_unavailable
 from service.db.full_read_waits import FullReads
 from service.db.listen_heartbeat import HEARTBEAT_DEADLINE, Heartbeat
 from service.db.read_barrier import ReadBarrier
+from service.db.session_keys import follower_name
 from service.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -120,7 +121,8 @@ class ChangeListener:
 
     async def _session(self) -> None:
         with raises_unavailable():
-            connection = await self._login.connect(server_settings={"application_name": "asterisk-connector changes"})
+            name = follower_name(self._login.secret_keys)
+            connection = await self._login.connect(server_settings={"application_name": name})
         try:
             with raises_unavailable():
                 async with asyncio.timeout(HEARTBEAT_DEADLINE):

@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 
 from service.db.errors import raises_unavailable, translated
+from service.db.session_keys import PARAMETER, REFUSED, KeysRefused, require_keys
 from service.db.write_access import WriteAccess
 from service.domain.secret_keys import MasterKey, service_setting
 from service.errors import ConfigurationError, DatabaseUnavailable
@@ -40,7 +41,7 @@ class DatabaseLogin:
 
     def __init__(self, url: str, password: str | None, secret_keys: Iterable[MasterKey] = ()) -> None:
         self.url = url
-        self._secret_keys = service_setting(secret_keys)
+        self.secret_keys = tuple(secret_keys)
         self.write_access = WriteAccess()
         self.host: Host | None = None
         """The host of the newest connection."""
@@ -84,13 +85,18 @@ class DatabaseLogin:
     async def _connect(self, host: Host | None, deadline: float, options: dict[str, Any]) -> Connection:
         address = {} if host is None else {"host": host.name, "port": host.port}
         fixed: dict[str, Any] = {"password": self._password, "timeout": deadline, "target_session_attrs": self._target}
-        if self._secret_keys:  # in the startup packet, which no statement log shows
+        if self.secret_keys:  # in the startup packet, which no statement log shows
             named = options.get("server_settings", {})
-            fixed["server_settings"] = {**named, "connector.master_keys": self._secret_keys}
+            fixed["server_settings"] = {**named, PARAMETER: service_setting(self.secret_keys)}
         with translated(lambda: True):
-            connection: Connection = await asyncpg.connect(
-                self.url, **{**options, **address, **fixed, "connection_class": Connection}
-            )
+            try:
+                connection: Connection = await asyncpg.connect(
+                    self.url, **{**options, **address, **fixed, "connection_class": Connection}
+                )
+            except asyncpg.PostgresError as error:
+                if PARAMETER in str(error.args[0]):
+                    raise KeysRefused(REFUSED) from None
+                raise
         if host != self.host and self.host is not None:
             log.warning("database_primary_changed", host=str(host))
         connection.host = self.host = host
@@ -114,7 +120,10 @@ async def watch_write_access(login: DatabaseLogin) -> None:
 
 
 async def wait_until_reachable(login: DatabaseLogin, deadline: float) -> None:
-    """Wait until PostgreSQL accepts the login. Raises ConfigurationError, one line, after `deadline` seconds."""
+    """Wait until PostgreSQL accepts the login. Raises ConfigurationError, one line, after `deadline` seconds.
+
+    Raises it at once if a pooler refuses or drops the keys of SIP passwords.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline
     logged = False
@@ -122,10 +131,15 @@ async def wait_until_reachable(login: DatabaseLogin, deadline: float) -> None:
         try:
             async with asyncio.timeout(max(0.1, end - loop.time())):
                 connection = await login.connect()
+                if login.secret_keys:
+                    with translated(lambda: True):
+                        await require_keys(connection)
                 await connection.close(timeout=1)
             if logged:
                 log.info("database_available")
             return
+        except KeysRefused as error:
+            raise ConfigurationError(str(error)) from None
         except (DatabaseUnavailable, TimeoutError) as error:
             cause = str(error) or "it does not answer"
             if loop.time() + 0.5 >= end:

@@ -41,6 +41,7 @@ class Action(enum.StrEnum):
     USER_DEACTIVATED = "user.deactivated"
     USER_NETWORKS = "user.networks"
     PRESENCE_SET = "presence.set"
+    SECRETS_REKEYED = "secrets.rekeyed"
     DEMO_LOADED = "demo.loaded"
     AUDIT_PRUNED = "audit.pruned"
 

@@ -58,18 +58,30 @@ grant execute on function sealed_secret(text, text, text), fresh_secret(text) to
 
 -- Keeps what belongs to a secret. Whoever writes `secret` gives a new one; null for both `secret` and `sealed` says that it has
 -- ended. Together with a new `former_until` it is a routine rotation, whose overlap lasts until then; without, nothing overlaps.
+-- Whoever writes `sealed` says that it is the same secret, sealed by another key.
 create function keep_secret() returns trigger language plpgsql
 security definer set search_path = public, pg_temp as $$
 declare
-    key_name constant text := (select secrets_key from call_servers where name = new.call_server);
-    has_key constant boolean := key_name is not null and key_of_secrets(new.call_server, key_name) is not null;
+    key_name text;
+    has_key boolean;
     moved boolean := false;
     changed boolean := true;
     was text;
 begin
+    -- The lock lasts until the end of the transaction: `secrets rekey` changes the key once all who read the one before are done.
+    select secrets_key into key_name from call_servers where name = new.call_server for share;
+    has_key := key_name is not null and key_of_secrets(new.call_server, key_name) is not null;
+    -- The table's own constraint does not see a secret that is sealed, and its error would show the row.
+    if new.secret = '' or new.secret ~ '[[:cntrl:]]' or length(new.secret) > 80 then
+        raise exception using
+            errcode = 'check_violation', table = 'phones', constraint = 'phones_secret_check',
+            message = 'a SIP password has 1 to 80 characters, and no control character';
+    end if;
     if tg_op = 'UPDATE' then
         moved := new.call_server <> old.call_server;
-        if old.sealed is not null and (moved or new.secret is not null) then
+        if new.secret is null and new.sealed is distinct from old.sealed and new.sealed is not null and not moved then
+            changed := false;
+        elsif old.sealed is not null and (moved or new.secret is not null) then
             -- The same secret, given again or taken along to another call server, has not changed.
             was := opened_secret(null, old.sealed, old.sealed_with, old.call_server);
             new.secret := coalesce(new.secret, was);
