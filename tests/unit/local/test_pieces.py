@@ -175,6 +175,12 @@ def test_the_preferred_port_is_kept_where_it_is_free_and_not_taken() -> None:
     assert ports.free_port(port, taken=[port]) != port
 
 
+def test_a_port_that_was_chosen_and_is_not_bound_yet_is_not_chosen_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "CANDIDATES", range(20_000, 20_440))  # 220 to choose from: chance would repeat some
+    chosen = [ports.free_port() for _ in range(50)]
+    assert len({*chosen}) == len(chosen)
+
+
 def test_secrets_are_made_once_and_are_the_owners_only(tmp_path: Path) -> None:
     first = data_folder.load_or_create_secrets(tmp_path, ["a", "b"])
     assert len({*first.values()}) == 2
