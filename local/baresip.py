@@ -22,9 +22,9 @@ from local.asterisk_programs import loader, packages_root
 from local.child_process import terminate
 from local.server_process import spawn
 
-START_TIMEOUT_S = 10.0
-ANSWER_TIMEOUT_S = 10.0
-STOP_TIMEOUT_S = 5.0
+START_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 15.0
 REGISTRATION_S = 120
 EVENT_LOST_AFTER_S = 1.0
 OUTCOMES = ("REGISTER_OK", "REGISTER_FAIL")

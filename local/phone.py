@@ -21,7 +21,7 @@ from local.http_client import request
 from local.shutdown import Terminal, run_until_shutdown
 
 ASK_EVERY_S = 0.25
-LAST_STATE_WITHIN_S = 5.0
+LAST_STATE_WITHIN_S = 10.0
 COMMAND_TIMEOUT_S = 30
 EVENT_TEXTS = {
     "REGISTER_OK": "registered",
