@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours = [item for item in items if item.path.is_relative_to(here)]
     for item in ours:
         downloads = item is ours[0] or item.path.is_relative_to(here / "browser")
-        item.add_marker(pytest.mark.timeout(FIRST_START_S if downloads else 120))
+        item.add_marker(pytest.mark.timeout(FIRST_START_S if downloads else 300))
 
 
 @pytest.fixture(scope="package")

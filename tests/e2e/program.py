@@ -17,7 +17,7 @@ from typing import Self
 
 ROOT = Path(__file__).parents[2]
 CTRL_C = b"\x03"
-END_WITHIN_S = 30.0
+END_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.1
 BY_CTRL_C = (0, -SIGINT)
 """make ends its own life by the signal, when what it started has ended."""

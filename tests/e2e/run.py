@@ -71,7 +71,7 @@ class Run:
     def ready(self, program: Program, within_s: float = READY_WITHIN_S) -> None:
         """Wait for its own word."""
         program.prints(f"^ready: {self.base}$", within_s)
-        program.prints("^Ctrl-C stops everything", 5)
+        program.prints("^Ctrl-C stops everything", 20)
 
     def make(self, target: str, *, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """A target that ends by itself, to its end."""
@@ -83,7 +83,7 @@ class Run:
             input=given,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -102,7 +102,7 @@ class Run:
         command = ["bash", "-euo", "pipefail", "-c", script]
         environment = self.environment() | variables
         return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
 
     def request(self, method: str, path: str, **options: Any) -> Answer:

@@ -65,7 +65,7 @@ def test_a_saved_file_is_served_and_a_broken_one_heals_while_the_other_servers_s
 
         save(copy, 'return web.json_response("edited")')
         wait_until(lambda: alive(copy) == '"edited"', RELOADED_WITHIN_S, "/livez answers from the edited code")
-        program.prints(r"^run +\| service/web/ops/health\.py changed; restarting the service$", 5)
+        program.prints(r"^run +\| service/web/ops/health\.py changed; restarting the service$", 20)
 
         printed = len(program.printed)
         save(copy, "return web.json_response(")

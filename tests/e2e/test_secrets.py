@@ -59,7 +59,7 @@ def test_neither_asterisk_nor_a_phone_prints_its_password(run: Run, program: Pro
         phone.wait_registered()
     with run.phone(password="Wrong-SIP-password") as phone:
         phone.wait_for("REGISTER_FAIL")
-    run.shows("Unavailable", within_s=5)
+    run.shows("Unavailable", within_s=10)
     assert leaks(run, program.printed, {"wrong password": "Wrong-SIP-password"}) == []
 
 

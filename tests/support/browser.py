@@ -76,7 +76,7 @@ class Page:
             raise PageError(_thrown(failed))
         return done["result"].get("value")
 
-    async def says(self, text: str, within: float = 15.0, *, after: int = 0) -> int:
+    async def says(self, text: str, within: float = 30.0, *, after: int = 0) -> int:
         """Wait for a line on the console that holds `text`, behind the first `after`; how many lines it then is."""
 
         def line() -> int:

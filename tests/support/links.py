@@ -126,7 +126,7 @@ def is_live(link: Link) -> bool:
     return link.states.current
 
 
-async def live(link: Link, within: float = 20.0) -> None:
+async def live(link: Link, within: float = 30.0) -> None:
     """Wait until a link is live."""
     await eventually(lambda: is_live(link), within, "the link is live")
 
@@ -137,7 +137,7 @@ def told(link: Link) -> dict[str, str]:
     return {device: state.name for device, state in link.states.items()}
 
 
-async def agrees(link: Link, ami: Ami, within: float = 5.0) -> None:
+async def agrees(link: Link, ami: Ami, within: float = 30.0) -> None:
     """Wait until the link is live and its map is what Asterisk lists."""
     listed = await ami.device_states()
     await eventually(lambda: is_live(link) and told(link) == listed, within, f"the map is {len(listed)} devices")

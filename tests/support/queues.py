@@ -11,9 +11,9 @@ from tests.support.ami import Ami, Answer
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
 
-IN_TIME = 2.0
-"""Seconds within which what Asterisk tells is seen, also on a busy machine."""
-AVERAGES_IN_TIME = 5.0
+IN_TIME = 15.0
+"""Seconds within which what Asterisk tells is seen, also on a busy machine: before a list is tried again."""
+AVERAGES_IN_TIME = 20.0
 """Seconds within which an average is seen: no event tells it, so a list is taken a second later."""
 
 

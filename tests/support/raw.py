@@ -59,7 +59,7 @@ async def raw(port: int, data: bytes, *, bodiless: bool = False, within: float =
         return await answer_on(reader, bodiless=bodiless, within=within)
 
 
-async def rest_of(reader: asyncio.StreamReader, within: float = 5.0) -> bytes:
+async def rest_of(reader: asyncio.StreamReader, within: float = 15.0) -> bytes:
     """Everything up to the end of the connection."""
     found = b""
     async with asyncio.timeout(within):

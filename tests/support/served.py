@@ -24,7 +24,7 @@ from tests.support.raw import RawAnswer, answer_on, line_to, raw, request
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION
 
 POLL = request(f"{REGISTRATION}?id={AGENT_UID}", *(f"{name}: {value}" for name, value in ADMIN.items()))
-STARTED = 40.0
+STARTED = 60.0
 """Seconds that a start may take on a busy machine."""
 
 
@@ -77,7 +77,7 @@ class Served:
         await self.answers(within)
         await eventually(there, within, f"{count} workers are up; the log: {self.log}")
 
-    async def ended(self, within: float = 20) -> int:
+    async def ended(self, within: float = 60) -> int:
         """Its exit code, once it has ended."""
         return await asyncio.to_thread(self.process.wait, within)
 
@@ -145,7 +145,7 @@ class Clients:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def answered(self, more: int = 200, within: float = 20) -> None:
+    async def answered(self, more: int = 200, within: float = 60) -> None:
         """Wait until so many more were answered."""
         wanted = self.statuses.total() + more
         await eventually(lambda: self.statuses.total() >= wanted, within, f"{wanted} answers, not {self.statuses}")

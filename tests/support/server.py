@@ -80,7 +80,7 @@ class Server:
         return state if answer.headers["X-State-Live"] == "true" else f"{state} ?"
 
     async def answers(
-        self, status: int, headers: dict[str, str] = ADMIN, uid: str = AGENT_UID, within: float = 2
+        self, status: int, headers: dict[str, str] = ADMIN, uid: str = AGENT_UID, within: float = 10
     ) -> None:
         """Wait until somebody's registration is answered like this: a change in PostgreSQL has got here."""
 

@@ -53,7 +53,7 @@ class Pair:
         async def there() -> bool:
             return bool((await self.promoted.rows("select to_regclass('mark') is not null as there"))[0]["there"])
 
-        await eventually(there, 10, "the standby has caught up")
+        await eventually(there, what="the standby has caught up")
 
     async def promote(self) -> None:
         """Return once the standby takes changes."""

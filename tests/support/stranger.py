@@ -25,7 +25,7 @@ class Stranger:
         """Send a request with a wrong password."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
             line.bind((self._address, 0))
-            line.settimeout(5)
+            line.settimeout(20)
             [nonce] = re.findall(r'nonce="(.*?)"', self._asks(line, method, headers))
             digest = f'username="12342", realm="asterisk", nonce="{nonce}", uri="sip:x", response="{"0" * 32}"'
             self._asks(line, method, {**headers, "Authorization": f"Digest {digest}, algorithm=MD5"})

@@ -186,7 +186,7 @@ async def test_an_account_that_is_changed_under_a_live_link_harms_only_the_next_
     await live(link)
     conf.write_text(right.replace(stormy.asterisk.config.monitor_secret, "changed"))
     await asyncio.to_thread(stormy.asterisk.rx, "manager reload")
-    await eventually(lambda: is_live(link) or link.facts.refused, 3)
+    await eventually(lambda: is_live(link) or link.facts.refused)
     assert link._connection is not None
     link._connection.end("the test ends it")
     await eventually(lambda: link.facts.refused)

@@ -48,7 +48,6 @@ class Said:
             self._at = found.end()
 
 
-@pytest.mark.timeout(180)
 async def test_no_device_is_live_before_asterisk_has_said_its_state_and_in_the_end_all_are(
     large: Pbx, watch: Watch
 ) -> None:

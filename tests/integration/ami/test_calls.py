@@ -99,7 +99,7 @@ async def test_a_phone_has_four_calls_at_once_and_echoes_are_few(pbx: Pbx) -> No
         return sum(event.type == type_ for event in heard)
 
     async def closed(calls: int) -> None:
-        await eventually(lambda: count("CALL_CLOSED") == calls, 20)
+        await eventually(lambda: count("CALL_CLOSED") == calls)
 
     with phones[0], phones[1]:
         for phone, refused, established in ((phones[0], 6, 4), (phones[1], 15, 5)):

@@ -44,7 +44,7 @@ async def test_a_phone_s_contact_is_told_whole_and_goes_when_it_unregisters(pbx:
         assert contact.address.split(":")[1] in contact.uri
         assert "baresip" in contact.user_agent
         assert 60 < (contact.expires_at - datetime.now(UTC)).total_seconds() <= 120
-    await eventually(lambda: link.contacts_of(NUMBER) == (), 3)
+    await eventually(lambda: link.contacts_of(NUMBER) == ())
 
 
 async def test_a_contact_from_before_the_link_is_read_and_nothing_is_known_without_a_link(
@@ -56,7 +56,7 @@ async def test_a_contact_from_before_the_link_is_read_and_nothing_is_known_witho
         contact = await eventually(lambda: the_contact(link))
         assert "baresip" in contact.user_agent
         pbx.asterisk.kill()
-        await eventually(lambda: link.contacts_of(NUMBER) is None, 2)
+        await eventually(lambda: link.contacts_of(NUMBER) is None)
         assert link.contacts_of("12343") is None
         await asyncio.to_thread(pbx.asterisk.start)
         await live(link)

@@ -45,8 +45,8 @@ async def test_a_line_cut_at_any_byte_of_its_beginning_is_made_again(stormy: Pbx
         for number, offset in enumerate(offsets(bytes(cutter.said))):
             cutter.cut_after(offset)
             cutter.cut()
-            await eventually(lambda: not is_live(link), 2)
-            await eventually(lambda: not cutter.armed, 5, f"cut after {offset} bytes")
+            await eventually(lambda: not is_live(link))
+            await eventually(lambda: not cutter.armed, what=f"cut after {offset} bytes")
             await set_devices(ami, "BUSY" if number % 2 else "RINGING")
             await agrees(link, ami)
 
@@ -58,7 +58,7 @@ async def test_a_line_cut_in_an_event_or_between_events_leaves_no_half_change(st
         for extra in (1, 20, 60, 85, 90, 91, 200, 1000, *random.sample(range(4000), 10)):
             cutter.cut_after(len(cutter.said) + extra)
             await set_devices(ami, "INUSE", "NOT_INUSE", "ONHOLD")
-            await eventually(lambda: not cutter.armed, 5, f"cut {extra} bytes on")
+            await eventually(lambda: not cutter.armed, what=f"cut {extra} bytes on")
             await agrees(link, ami)
 
 

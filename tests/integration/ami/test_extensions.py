@@ -17,7 +17,8 @@ from tests.support.server import ADMIN, Server, Start
 
 UID = "hT5rLwQ8vKz2fYj6N"
 """Of the person `nophone`, to whom each test gives an extension."""
-AT_ONCE = 3.0
+AT_ONCE = 10.0
+"""Seconds: fewer than until the tracker's second try, so that the first one was in time."""
 
 Way = Callable[[Pbx, Server, str], Awaitable[None]]
 
@@ -134,7 +135,7 @@ async def test_a_disabled_or_deleted_extension_is_404_at_once_and_its_next_regis
     async with registered(pbx, number):
         await server.shows("Not in use", UID, within=AT_ONCE)
         await pbx.database.execute(statement, number)
-        await server.answers(404, uid=UID, within=1)
+        await server.answers(404, uid=UID)
     await refused(pbx, number)
     if "enabled" in statement:
         await pbx.database.execute("update extensions set enabled = true where extension = $1", number)
@@ -154,7 +155,7 @@ async def test_a_new_secret_is_told_at_once_and_the_old_one_is_refused(pbx: Pbx,
     async def told() -> bool:
         return bool((await (await server.registration(UID)).json())["extensionDetails"]["password"] == "another")
 
-    await eventually(told, 1)
+    await eventually(told)
     await refused(pbx, "60041")
     with pbx.phone("60041", "another") as phone:
         await asyncio.to_thread(phone.wait_registered)

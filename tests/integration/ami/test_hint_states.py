@@ -47,5 +47,5 @@ async def test_each_change_of_a_device_changes_a_hint_as_our_table_says(stormy: 
                 for other in (*SETTABLE, one):
                     await ami.set_states([(first, one.name), (second, other.name)])
                     expected = extension_status(combined_state((one, other)))
-                    await eventually(lambda: link.hints.status(("1", CONTEXT)) == expected, 5, f"{one} {other}")  # noqa: B023
+                    await eventually(lambda: link.hints.status(("1", CONTEXT)) == expected, what=f"{one} {other}")  # noqa: B023
                     assert (await ami.ask("ExtensionState", Exten="1", Context=CONTEXT))["Status"] == str(expected)

@@ -28,10 +28,10 @@ async def test_a_phone_that_registers_is_not_in_use_and_one_that_leaves_is_unava
     await asyncio.to_thread(phone.start)
     try:
         await asyncio.to_thread(phone.wait_registered)
-        await server.shows("Not in use", within=3)
+        await server.shows("Not in use")
     finally:
         await asyncio.to_thread(phone.stop)
-    await server.shows("Unavailable", within=3)
+    await server.shows("Unavailable")
 
 
 async def test_an_extension_made_while_all_runs_is_live_and_so_is_its_phone(pbx: Pbx, start: Start) -> None:
@@ -43,15 +43,15 @@ async def test_an_extension_made_while_all_runs_is_live_and_so_is_its_phone(pbx:
     await extensions.create(database, "20001", "main", "sip", "se;cr\"et'\\$1", origin=PREPARED)
     await extensions.assign(database, "20001", user_id, origin=PREPARED)
     await server.answers(200, uid=uid)
-    await server.shows("Unavailable", uid, within=3)
+    await server.shows("Unavailable", uid)
     phone = pbx.phone("20001", "se;cr\"et'\\$1")
     await asyncio.to_thread(phone.start)
     try:
         await asyncio.to_thread(phone.wait_registered)
-        await server.shows("Not in use", uid, within=3)
+        await server.shows("Not in use", uid)
     finally:
         await asyncio.to_thread(phone.stop)
-    await server.shows("Unavailable", uid, within=3)
+    await server.shows("Unavailable", uid)
 
 
 async def test_a_phone_that_registered_before_anybody_tracked_it_is_found(pbx: Pbx, start: Start) -> None:
@@ -67,7 +67,7 @@ async def test_a_phone_that_registered_before_anybody_tracked_it_is_found(pbx: P
         await server.shows("Not in use", "6vHSSqdBHdm2R4gfi", within=QUALIFIED)
     finally:
         await asyncio.to_thread(phone.stop)
-    await server.shows("Unavailable", "6vHSSqdBHdm2R4gfi", within=3)
+    await server.shows("Unavailable", "6vHSSqdBHdm2R4gfi")
 
 
 async def test_lists_of_extensions_show_a_phone_as_it_is_now_in_either_spelling(pbx: Pbx, start: Start) -> None:
@@ -96,7 +96,7 @@ async def test_lists_of_extensions_show_a_phone_as_it_is_now_in_either_spelling(
     await asyncio.to_thread(phone.start)
     try:
         await asyncio.to_thread(phone.wait_registered)
-        await eventually(lambda: show("Not in use", "registered"), 5, "both lists show the phone")
+        await eventually(lambda: show("Not in use", "registered"), what="both lists show the phone")
         listed, live = await shown(asterisks, "connector.extension.list")
         states = {item["extension"]: item["state"] for item in listed}
         assert states["12342"] == "Not in use"
@@ -140,7 +140,7 @@ async def test_a_phone_whose_extension_is_taken_cannot_register_with_what_it_kne
     await asyncio.to_thread(phone.start)
     try:
         await asyncio.to_thread(phone.wait_registered)
-        await server.shows("Not in use", SECOND_UID, within=5)
+        await server.shows("Not in use", SECOND_UID)
     finally:
         await asyncio.to_thread(phone.stop)
 
@@ -149,7 +149,7 @@ async def test_a_killed_asterisk_turns_the_state_unknown_and_its_return_heals(pb
     server = await start(pbx.settings())
     await server.shows("Unavailable")
     pbx.asterisk.kill()
-    await server.shows("Unknown ?", within=1)
+    await server.shows("Unknown ?")
     answer = await server.registration()
     assert answer.headers["X-State-Reason"] == "disconnected"
     assert "X-State-Since" in answer.headers

@@ -65,14 +65,14 @@ async def test_a_new_phone_that_answers_no_options_is_unavailable_until_it_does(
         async with odd_phone(number, SECRET, pbx.asterisk.config.sip_port, answers=False) as phone:
             await phone.register()
             await eventually(lambda: getattr(contact(link, number), "reachable", None) is False, NOTICED)
-            await eventually(lambda: reads(link, number, DeviceState.UNAVAILABLE), 3)
+            await eventually(lambda: reads(link, number, DeviceState.UNAVAILABLE))
             assert link.tracker.untracked() == []
             phone.answers = True
             await eventually(lambda: reads(link, number, DeviceState.NOT_INUSE), NOTICED)
             phone.answers = False
             await eventually(lambda: reads(link, number, DeviceState.UNAVAILABLE), NOTICED)
             await phone.register(0)
-            await eventually(lambda: link.contacts_of(number) == (), 3)
+            await eventually(lambda: link.contacts_of(number) == ())
             assert reads(link, number, DeviceState.UNAVAILABLE)
     assert [entry["event"] for entry in logs] == []
 
@@ -117,7 +117,7 @@ async def test_whether_it_is_registered_is_not_known_of_what_asterisk_does_not_k
     async with odd_phone("12342", SIP_PASSWORD, pbx.asterisk.config.sip_port, answers=True) as phone:
         await phone.register()
         link = watch(pbx, want=("12342", "12343", "nobody", *(f"nobody-{number}" for number in range(others))))
-        await eventually(lambda: registered(link, "12342") and registered(link, "12343") is False, 20)
+        await eventually(lambda: registered(link, "12342") and registered(link, "12343") is False)
         assert registered(link, "nobody") is None
         await phone.register(0)
 

@@ -46,14 +46,14 @@ class Linked:
         return self.link
 
     async def __aexit__(self, *_: object) -> None:
-        async with asyncio.timeout(5), self._supervisor:
+        async with asyncio.timeout(30), self._supervisor:
             pass
         assert not self._supervisor.failed.done()
 
 
 async def failed(link: Link, why: str) -> None:
     """Wait until the link failed because of `why`, and failed again: it goes on trying and is never live."""
-    await eventually(lambda: why in str(link.facts.why_ended) and link.facts.failures >= 2, 10, why)
+    await eventually(lambda: why in str(link.facts.why_ended) and link.facts.failures >= 2, what=why)
     assert link.facts.resynchronisations == 0
 
 
@@ -122,7 +122,7 @@ async def test_a_list_of_queues_that_never_ends_leaves_the_link_live_and_is_aske
         assert link.states.current
         assert link.queues is None
         whole = True
-        await eventually(lambda: link.queues is not None and "sales" in link.queues, 5)
+        await eventually(lambda: link.queues is not None and "sales" in link.queues)
         assert link.facts.failures == 0
 
 

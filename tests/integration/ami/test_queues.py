@@ -75,15 +75,15 @@ async def test_a_line_that_is_cut_while_calls_wait_is_made_good(stormy: Pbx, wat
             await call_in(ami)
         await shows(link, callers=2)
         cutter.cut()
-        await eventually(lambda: link.queues is None, 2)
+        await eventually(lambda: link.queues is None)
         assert link.queues_of(stored_extension("12342")) == ()
         await call_in(ami)
         await shows(link, within=10, callers=3)
         await agrees(link, ami)
         cutter.hold()
-        await eventually(lambda: link.queues is None, 10)
+        await eventually(lambda: link.queues is None)
         await hang_up_all(ami)
-        await eventually(lambda: not is_live(link), 10)
+        await eventually(lambda: not is_live(link))
         cutter.resume()
         await shows(link, within=20, callers=0)
         await agrees(link, ami)
@@ -96,15 +96,15 @@ async def test_members_that_come_and_go_are_members_at_once(stormy: Pbx, watch: 
     async with supervising(stormy) as ami:
         assert link.queues_of(stored_extension("777")) == ()
         await ami.ask("QueueAdd", Queue="demo", Interface="PJSIP/777", Paused="true")
-        await eventually(lambda: link.queues_of(stored_extension("777")) == ("demo",), 2)
+        await eventually(lambda: link.queues_of(stored_extension("777")) == ("demo",))
         await ami.ask("QueueAdd", Queue="demo", Interface="Local/888@extensions", StateInterface="PJSIP/888")
-        await eventually(lambda: link.queues_of(stored_extension("888")) == ("demo",), 2)
+        await eventually(lambda: link.queues_of(stored_extension("888")) == ("demo",))
         assert link.queues_of(stored_extension("77")) == link.queues_of(stored_extension("88")) == ()
         await agrees(link, ami)
         await ami.ask("QueueRemove", Queue="demo", Interface="PJSIP/777")
         await ami.ask("QueueRemove", Queue="demo", Interface="Local/888@extensions")
         await eventually(
-            lambda: link.queues_of(stored_extension("777")) == link.queues_of(stored_extension("888")) == (), 2
+            lambda: link.queues_of(stored_extension("777")) == link.queues_of(stored_extension("888")) == ()
         )
         await agrees(link, ami)
 
@@ -117,10 +117,10 @@ async def test_a_queue_that_a_reload_brings_is_known(stormy: Pbx, watch: Watch, 
     async with supervising(stormy) as ami:
         with configured(stormy, "member => PJSIP/555\n[second]\nmember => PJSIP/555\n"):
             await asyncio.to_thread(stormy.asterisk.rx, command)
-            await eventually(lambda: link.queues_of(stored_extension("555")) == ("demo", "second"), 5)
+            await eventually(lambda: link.queues_of(stored_extension("555")) == ("demo", "second"))
             await agrees(link, ami)
         await asyncio.to_thread(stormy.asterisk.rx, "module reload res_pjsip.so")  # any Reload
-        await eventually(lambda: link.queues_of(stored_extension("555")) == (), 5)
+        await eventually(lambda: link.queues_of(stored_extension("555")) == ())
         await agrees(link, ami)
 
 
@@ -165,7 +165,7 @@ async def test_an_asterisk_that_comes_back_is_asked_again(stormy: Pbx, watch: Wa
         await call_in(ami)
         await shows(link, callers=1)
     stormy.asterisk.kill()
-    await eventually(lambda: link.queues is None, 2)
+    await eventually(lambda: link.queues is None)
     await asyncio.to_thread(stormy.asterisk.start)
     await shows(link, within=20, callers=0)
     async with supervising(stormy) as ami:
@@ -182,12 +182,12 @@ async def test_an_account_that_hears_no_queue_event_knows_no_queues_once_somethi
     await shows(link, callers=0)
     async with supervising(stormy) as ami:
         await call_in(ami)
-        await eventually(lambda: link.queues is None, 5)
+        await eventually(lambda: link.queues is None)
         assert is_live(link)
         assert told(link) is None
         await hang_up_all(ami)
         await ami.ask("Setvar", Variable="DEVICE_STATE(Custom:else)", Value="BUSY")
-        await eventually(lambda: link.states.get("Custom:else") is DeviceState.BUSY, 2)
+        await eventually(lambda: link.states.get("Custom:else") is DeviceState.BUSY)
 
 
 async def test_without_app_queue_queues_are_not_known_until_it_is_loaded(

@@ -81,14 +81,14 @@ async def test_a_certificate_of_another_ca_is_not(tls_pbx: TlsPbx, start: Start)
     async def told() -> bool:
         return "certificate" in (server.link.facts.why_ended or "").lower()
 
-    await eventually(told, 10)
+    await eventually(told)
     assert await server.state() == "Unknown ?"
     assert not server.link.facts.refused
 
 
 async def test_plain_ami_on_a_tls_port_never_gets_live(tls_pbx: TlsPbx, start: Start) -> None:
     server = await start(tls_pbx.settings("ca.pem", ami_tls=False, ami_ca_file=None))
-    await eventually(lambda: server.link.facts.failures, 15)
+    await eventually(lambda: server.link.facts.failures)
     assert await server.state() == "Unknown ?"
 
 

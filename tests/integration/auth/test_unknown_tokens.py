@@ -47,7 +47,7 @@ async def guessing(server: Server) -> AsyncIterator[list[int]]:
 
     tasks = [asyncio.create_task(guess()) for _ in range(GUESSERS)]
     try:
-        await eventually(lambda: len(answered) > GUESSERS, 5, "guesses are answered")
+        await eventually(lambda: len(answered) > GUESSERS, what="guesses are answered")
         yield answered
         assert not any(task.done() for task in tasks)
     finally:
@@ -95,7 +95,7 @@ async def test_without_a_proof_an_unknown_token_is_a_503_in_time_and_so_is_one_t
         assert (await server.registration(headers=unknown)).status == 401
         pooler.freeze_listeners()
         waiting = [asyncio.create_task(server.client.get("/user/1795", headers=unknown)) for _ in range(3)]
-        await eventually(lambda: len(server.app[CHANGE_LISTENER]._barrier._waiting) == 3, 2)
+        await eventually(lambda: len(server.app[CHANGE_LISTENER]._barrier._waiting) == 3)
         one_more = await server.registration(headers=unknown)
         assert (one_more.status, one_more.headers["Retry-After"]) == (503, "2")
         assert (await server.registration()).status == 200, "who is known does not wait"

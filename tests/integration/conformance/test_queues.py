@@ -190,7 +190,7 @@ async def test_without_asterisk(shared: Server, case: Case) -> None:
 async def test_with_asterisk(pbx: Pbx, start: Start) -> None:
     port = pbx.asterisk.config.http_port
     server = await start(pbx.settings(host="127.0.0.1", websocket_port=port, websocket_scheme="ws"))
-    await eventually(lambda: server.link.queues, 20)
+    await eventually(lambda: server.link.queues)
     await replay(server, ASTERISK_IS_THERE)
     url = {"websocketUrl": f"ws://127.0.0.1:{port}/ws"}
     await ask(server, Case(name="the WebSocket by its URL", path=CALL_SERVER, query=url, answer=CONNECTED))

@@ -46,7 +46,7 @@ async def agree(pair: Pair, database: TestDatabase) -> None:
     """Both processes answer what PostgreSQL has."""
     wanted = await held(database)
     for server in pair:
-        assert await server.app[CHANGE_LISTENER].refresh("extension *", within=5)
+        assert await server.app[CHANGE_LISTENER].refresh("extension *", within=30)
         for name in ("admin", "dnhai", "agent2"):
             status, body = await told(await server.client.get(f"{PATH}/{name}", headers=ADMIN))
             assert (status, body.get("extension", {}).get("extension") if status == 200 else None) == (
@@ -132,7 +132,7 @@ async def test_what_is_deleted_leaves_no_assignment_behind(
     await give(pair[0], AGENT_UID, "12342")
     await database.execute(statement)
     for server in pair:
-        assert await server.app[CHANGE_LISTENER].refresh("user *", within=5)
+        assert await server.app[CHANGE_LISTENER].refresh("user *", within=30)
         for type_, numbers in left.items():
             query = {"type": type_, "userId": AGENT_UID}
             answer = await server.client.get("/api/v1/omnichannel/extension", params=query, headers=ADMIN)
@@ -166,7 +166,7 @@ async def test_what_one_is_given_instead_frees_what_one_had_and_its_secret_is_an
         info: Any = await (await other.registration()).json()
         return bool(info["extensionDetails"]["extension"] == "12343")
 
-    await eventually(heard, 5, "the other process hears of it")
+    await eventually(heard, what="the other process hears of it")
 
 
 async def test_what_cannot_be_done_changes_nothing(database: TestDatabase, pair: Pair) -> None:
@@ -187,7 +187,7 @@ async def test_what_may_not_register_is_not_listed_but_is_somebodys(
     one, _ = pair
     await give(one, AGENT_UID, "12342")
     await database.execute(f"{statement} where user_id = 1795")
-    assert await one.app[CHANGE_LISTENER].refresh("user *", within=5)
+    assert await one.app[CHANGE_LISTENER].refresh("user *", within=30)
     listed = await told(await one.client.get("/api/v1/omnichannel/extensions", headers=ADMIN))
     assert [item["extension"] for item in listed[1]["extensions"]] == ["12343"]
     for type_, found in (("free", ["12343"]), ("allocated", ["12342"])):

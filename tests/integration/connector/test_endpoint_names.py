@@ -89,7 +89,7 @@ async def test_a_number_comes_before_an_endpoint_of_the_same_name(server: Server
         _, body = await asked(server, "connector.extension.getRegistrationInfoByExtension", extension="1005")
         return bool(body["extensionDetails"]["extension"] == "12342")
 
-    await eventually(is_read, 5, "the endpoint has another name")
+    await eventually(is_read, what="the endpoint has another name")
     _, body = await asked(server, "connector.extension.getDetails", extension="12342")
     assert (body["extension"], body["password"]) == ("12342", "my$up3erP@ssw0rd")
     _, body = await asked(server, "presence/12342")

@@ -178,7 +178,7 @@ async def test_a_person_that_goes_while_a_batch_is_written_ends_nothing(database
     async def waits() -> bool:
         return bool(await database.rows("select from pg_locks where not granted"))
 
-    await eventually(waits, 2, "the batch waits for the deletion")
+    await eventually(waits, what="the batch waits for the deletion")
     await transaction.commit()
     await connection.close()
     await flush

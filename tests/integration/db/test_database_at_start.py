@@ -24,7 +24,7 @@ async def test_a_feeder_that_dies_during_the_start_ends_it_at_once_with_the_true
 
     monkeypatch.setattr(ChangeListener, "_read_all", broken)
     with pytest.raises(RuntimeError, match=r"'changes' ended by itself: ZeroDivisionError\('broken on purpose'\)"):
-        async with asyncio.timeout(15), composition.run_app(database.settings()):
+        async with asyncio.timeout(60), composition.run_app(database.settings()):
             pass
 
 

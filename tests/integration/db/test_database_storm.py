@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-import pytest
 from aiohttp import ClientResponse
 from structlog.testing import capture_logs
 
@@ -81,8 +80,5 @@ async def is_well(server: Server) -> None:
     async def well() -> bool:
         return (await server.client.get("/user/1795", headers=ADMIN)).status == 200
 
-    await eventually(well, 10, "users are answered again")
+    await eventually(well, what="users are answered again")
     assert await users.find_login(server.app[DATABASE], "dnhai")
-
-
-pytestmark = pytest.mark.timeout(120)

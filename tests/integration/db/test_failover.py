@@ -78,7 +78,7 @@ async def test_the_primary_is_killed_and_the_standby_promoted_under_polling(pair
     async with polling(server) as polls:
         await asyncio.to_thread(pair.primary.kill)
         await are_unavailable(server)
-        await eventually(lambda: polls.stale, 8, "polls are marked")
+        await eventually(lambda: polls.stale, 15, "polls are marked")
         await are_unavailable(server)
         await pair.promote()
         await is_live_again(server, pair.promoted, "promoted")
@@ -118,7 +118,7 @@ async def test_a_server_that_comes_back_as_a_hot_standby_is_followed_once_it_is_
         pair.primary.start()
         await asyncio.to_thread(pair.primary.wait_ready)
         await are_unavailable(server)
-        await eventually(lambda: polls.stale, 8, "polls are marked")
+        await eventually(lambda: polls.stale, 15, "polls are marked")
         ready = await server.client.get("/readyz")
         assert (ready.status, (await ready.json())["status"]) == (200, "degraded")
         await are_unavailable(server)
@@ -193,7 +193,7 @@ async def test_two_workers_follow_the_promoted_primary_and_no_process_ends(pair:
         crowd = Crowd(service)
         async with crowd.polling():
             await asyncio.to_thread(pair.primary.kill)
-            await eventually(lambda: service.log.count("change_listener_down") >= 2, 10)
+            await eventually(lambda: service.log.count("change_listener_down") >= 2)
             assert (await service.ask(user)).status == 503
             await pair.promote()
             promoted = time.monotonic()
@@ -219,7 +219,7 @@ async def test_asterisk_starts_when_one_of_several_servers_takes_sessions(pair: 
     waiting = await asyncio.create_subprocess_exec(
         str(command_line.ROOT / "asterisk/wait-for-postgresql"), env={**os.environ, **variables}
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await waiting.wait() == 0
 
 

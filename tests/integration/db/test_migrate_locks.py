@@ -58,7 +58,7 @@ async def waiting(database: TestDatabase) -> None:
             )
         )
 
-    await eventually(there, 10, "the migration waits")
+    await eventually(there, what="the migration waits")
 
 
 async def revisions(database: TestDatabase) -> list[str]:
@@ -122,7 +122,7 @@ async def test_of_two_who_wait_for_each_other_the_migration_gives_up(
                 )
             )
 
-        await eventually(holds_users, 10)
+        await eventually(holds_users)
         await request.fetch("select from users")
     await trying
     assert (await revisions(database))[-1] == "9001"
@@ -154,7 +154,7 @@ async def test_an_interrupted_migration_is_undone_and_done_by_the_next_run(
         async def gone() -> bool:
             return not await database.rows("select from pg_stat_activity where application_name = $1", APPLICATION)
 
-        await eventually(gone, 10, "PostgreSQL has noticed")
+        await eventually(gone, what="PostgreSQL has noticed")
     assert await revisions(database) == before
     await migrate(database.settings())
     assert await revisions(database) == [*before, "9001"]
@@ -211,7 +211,7 @@ async def test_a_start_waits_for_a_migration_that_is_under_way(database: TestDat
             asked = f"select query from pg_stat_activity where (usename, datname) = ('{SERVICE}', '{database.name}')"  # noqa: S608
             return "schema_migrations" in await asyncio.to_thread(database.server.sql, asked)
 
-        await eventually(looks, 10, "the start looks at the schema")
+        await eventually(looks, what="the start looks at the schema")
         assert not starting.done()
     await migrating
     await starting

@@ -60,7 +60,7 @@ async def test_a_service_ends_with_one_line_and_starts_after_migrate(
 ) -> None:
     await database.execute(OF_THE_FIRST_RELEASE)
     async with served(database, tmp_path, WORKERS=workers) as service:
-        assert await service.ended(within=40) == 2
+        assert await service.ended() == 2
         assert f"error: {REFUSALS[OF_THE_FIRST_RELEASE]}\n" in service.log
         assert "Traceback" not in service.log
 
@@ -98,7 +98,7 @@ async def test_a_role_that_somebody_else_changes_at_the_same_time_is_changed_aft
     changing = asyncio.create_task(migrate(database.settings(database_password="another-2")))
     try:
         waits = "select from pg_locks where not granted and locktype = 'transactionid'"
-        await eventually(lambda: database.rows(waits), 10, "migrate waits")
+        await eventually(lambda: database.rows(waits), what="migrate waits")
         await transaction.commit()
         await changing
         login = command_line.environment(database, DATABASE_PASSWORD="another-2")

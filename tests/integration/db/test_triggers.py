@@ -105,7 +105,7 @@ async def test_a_change_is_told_once_for_each_row(database: TestDatabase, statem
     await listener.add_listener("connector_changes", lambda _c, _p, _ch, payload: heard.append(payload))
     await database.execute(statement)
     await database.execute("select pg_notify('connector_changes', 'the end')")
-    await eventually(lambda: "the end" in heard, 5)
+    await eventually(lambda: "the end" in heard)
     await listener.close()
     assert sorted(str(payload) for payload in heard[:-1]) == told
 

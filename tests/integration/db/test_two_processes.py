@@ -33,7 +33,7 @@ class Pair:
     async def barrier(self) -> None:
         """Both have read everything that was committed before."""
         for server in self.both:
-            assert await server.app[CHANGE_LISTENER].refresh("user *", within=5)
+            assert await server.app[CHANGE_LISTENER].refresh("user *", within=30)
 
     async def status(self, headers: dict[str, str], path: str = PRESENCE) -> set[int]:
         return {(await server.client.get(path, headers=headers)).status for server in self.both}
@@ -80,15 +80,15 @@ async def test_a_token_that_ends_is_refused_everywhere_and_its_long_answers_end(
     async with events(pair.one.port, headers) as first, events(pair.other.port, headers) as second:
         polls = [asyncio.create_task(long_poll(server, headers)) for server in pair.both]
         waits = [asyncio.create_task(long_registration(server, headers)) for server in pair.both]
-        await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [3, 3], 5)
+        await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [3, 3])
         await end(pair, headers)
         await pair.barrier()
         assert await pair.status(headers) == {401}
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             await asyncio.gather(first.follow(), second.follow())
             assert await asyncio.gather(*polls) == [[], []]
             assert set(await asyncio.gather(*waits)) <= {304, 401, 404}
-    await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [0, 0], 2)
+    await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [0, 0])
 
 
 async def test_without_a_barrier_it_takes_effect_within_two_seconds(pair: Pair) -> None:
@@ -124,17 +124,17 @@ async def test_a_reassigned_extension_moves_everywhere_also_in_open_streams(pair
             await stream.block()
             assert list(stream.known) == ["12342"]
         polls = [asyncio.create_task(long_poll(server, headers)) for server in pair.both]
-        await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [2, 2], 5)
+        await eventually(lambda: [len(server.app[SESSION_WATCH]) for server in pair.both] == [2, 2])
         await pair.database.execute("update extensions set user_id = 1797 where extension = '12342'")
         await pair.barrier()
         assert await pair.status(headers, f"{REGISTRATION}?id={AGENT_UID}") == {404}
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             assert await asyncio.gather(*polls) == [[], []]
             for stream in (own, asked):
                 await until_known(stream, set())
         await pair.database.execute("update extensions set user_id = 1795 where extension = '12343'")
         await pair.barrier()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             for stream in (own, asked):
                 await until_known(stream, {"12343"})
 
@@ -145,7 +145,7 @@ async def test_a_role_that_was_taken_takes_its_streams_and_what_they_saw(pair: P
         await stream.block()
         assert set(stream.known) == {"12342", "12343"}
         await pair.database.execute("update users set user_type = 'client' where user_id = 1795")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             await stream.follow()
         last = stream.cursors[-1]
     async with events(pair.one.port, {**headers, "Last-Event-ID": last}) as again:
@@ -156,13 +156,13 @@ async def test_a_role_that_was_taken_takes_its_streams_and_what_they_saw(pair: P
 async def test_an_admin_who_is_none_any_more_gets_no_secret_from_a_poll_that_waits(pair: Pair) -> None:
     headers = await pair.one.headers_of(1, ADMIN_UID)
     waiting = asyncio.create_task(long_registration(pair.one, headers))
-    await eventually(lambda: len(pair.one.app[SESSION_WATCH]) == 1, 5)
+    await eventually(lambda: len(pair.one.app[SESSION_WATCH]) == 1)
     connection = await pair.database.connect()
     async with connection.transaction():
         await connection.execute("update users set user_type = 'agent' where user_id = 1")
         await connection.execute("update extensions set secret = 'not-for-them' where extension = '12342'")
     await connection.close()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(10):
         assert await waiting == 403
 
 

@@ -104,7 +104,7 @@ async def test_a_device_of_chan_sip_and_one_of_iax2_have_a_state_without_a_conta
     pbx = chan_sip_like
     link = watched(watch, pbx, "1001", "1003", "1007")
     await live(link)
-    await shows(link, pbx, {"1001": "Unavailable", "1003": "Unavailable", "1007": "Unavailable"}, within=10)
+    await shows(link, pbx, {"1001": "Unavailable", "1003": "Unavailable", "1007": "Unavailable"})
     desk = await started(pbx.phone("1003"))
     await shows(link, pbx, {"1003": "Not in use", "1001": "Unavailable"})
     both = await started(pbx.phone("1002")), await started(pbx.phone("1001"))

@@ -27,7 +27,7 @@ from tests.support.links import Watch, live
 from tests.support.server import ADMIN, Start
 
 OTHER = "PJSIP/1009"
-RELOADED_IN_TIME = 10.0
+RELOADED_IN_TIME = 30.0
 """Seconds after `dialplan reload` within which a mapping is the new one."""
 
 
@@ -116,7 +116,6 @@ async def test_hints_of_two_contexts_that_disagree_are_no_mapping_until_one_cont
     await shows(unsure, pbx, {"1006": "Unavailable"}, RELOADED_IN_TIME)
 
 
-@pytest.mark.timeout(120)
 async def test_a_mapping_is_right_after_kills_and_cuts_while_hints_change(
     freepbx_of_ten: ExistingPbx, watch: Watch
 ) -> None:
@@ -170,23 +169,23 @@ async def test_do_not_disturb_of_the_dialplan_is_presence_before_what_a_user_set
     await live(link)
     async with administering(pbx) as ami:
         await ami.ask("Setvar", Variable="PRESENCE_STATE(CustomPresence:1007)", Value="away,,lunch")
-        await eventually(lambda: told[-1] == ("away", "lunch", "Unavailable"), 5)
+        await eventually(lambda: told[-1] == ("away", "lunch", "Unavailable"))
         for on in ("BUSY", "INUSE", "RINGING"):
             await ami.set_states([("Custom:DND1007", on)])
-            await eventually(lambda: told[-1] == ("dnd", "", "Unavailable"), 5)
+            await eventually(lambda: told[-1] == ("dnd", "", "Unavailable"))
             await ami.set_states([("Custom:DND1007", "NOT_INUSE")])
-            await eventually(lambda: told[-1] == ("away", "lunch", "Unavailable"), 5)
+            await eventually(lambda: told[-1] == ("away", "lunch", "Unavailable"))
         await ami.set_states([("Custom:DND1007", "BUSY")])
-        await eventually(lambda: told[-1][0] == "dnd", 5)
+        await eventually(lambda: told[-1][0] == "dnd")
     other = watched(watch, pbx, "1007")
     await live(other)
     assert other.states.get("Custom:DND1007") is DeviceState.BUSY
-    await eventually(lambda: saved(pbx, "/CustomDevstate/DND1007") == "BUSY", 10)
+    await eventually(lambda: saved(pbx, "/CustomDevstate/DND1007") == "BUSY")
     pbx.asterisk.kill()
-    await eventually(lambda: told[-1] == ("not_set", "", "Unknown"), 5)
+    await eventually(lambda: told[-1] == ("not_set", "", "Unknown"))
     await asyncio.to_thread(pbx.asterisk.start)
     await asyncio.to_thread(pbx.asterisk.wait_ready)
-    await eventually(lambda: told[-1] == ("dnd", "", "Unavailable"), 20)
+    await eventually(lambda: told[-1] == ("dnd", "", "Unavailable"))
 
 
 async def test_no_hint_differs_from_its_devices_and_one_that_does_is_counted(
@@ -203,8 +202,8 @@ async def test_no_hint_differs_from_its_devices_and_one_that_does_is_counted(
         await eventually(lambda: link.states.get("Custom:DND1010") is DeviceState.NOT_INUSE)
     with monkeypatch.context() as wrong:
         wrong.setattr(hint_differences, "combined_state", lambda states: DeviceState.RINGING)
-        await eventually(lambda: link.hint_comparison.differences >= 10, 10)
-    await eventually(lambda: link.hint_comparison.differences == 0, 10)
+        await eventually(lambda: link.hint_comparison.differences >= 10)
+    await eventually(lambda: link.hint_comparison.differences == 0)
 
 
 async def test_what_a_user_puts_is_the_presence_that_the_hint_names_and_do_not_disturb_comes_first(

@@ -39,6 +39,5 @@ async def test_each_extension_is_a_member_of_the_queues_that_ring_it_and_of_no_o
     assert any(expected.values())
     await eventually(
         lambda: {number: link.queues_of(extension) for number, extension in extensions.items()} == expected,
-        10,
-        f"{ {number: link.queues_of(extension) for number, extension in extensions.items()} } is {expected}",
+        what=f"{ {number: link.queues_of(extension) for number, extension in extensions.items()} } is {expected}",
     )

@@ -34,7 +34,7 @@ PEOPLE = {
     "agent2": ("Sq7mWdXk3nPzT9cRb", 1796, "demo-agent2-password"),
 }
 OTHER_SECRET = "another; secret of 'alice'"
-IN_TIME = 5.0
+IN_TIME = 30.0
 Import = Callable[[], Done]
 
 

@@ -50,7 +50,7 @@ async def shows(server: Server, in_registration_info: str, in_presence: str) -> 
     async def there() -> bool:
         return await states(server) == (in_registration_info, in_presence)
 
-    await eventually(there, 10, f"registration info: {in_registration_info}, presence: {in_presence}")
+    await eventually(there, what=f"registration info: {in_registration_info}, presence: {in_presence}")
 
 
 async def test_a_long_poll_hears_of_the_twin_whose_state_changes_nothing_in_presence(

@@ -110,11 +110,11 @@ async def test_the_service_imports_when_its_link_comes_up_and_when_asterisk_relo
 ) -> None:
     pbx = own_freepbx_like
     server = await start(settings(database, pbx, credentials_secret=pbx.shape.accounts.credentials))
-    await eventually(has(database, expected(pbx)), 20, "the first import")
+    await eventually(has(database, expected(pbx)), what="the first import")
     new = ExistingPhone("1099", "1099", "1099", new_secret())
     pbx.conf("pjsip.custom.conf").write_text(endpoint(new, "1099-auth", HINTS) + auth("1099-auth", new) + aor("1099"))
     await asyncio.to_thread(pbx.asterisk.rx, "core reload", 60)
-    await eventually(has(database, expected(pbx) | {"1099": (new.secret, False)}), 20, "the import after the reload")
+    await eventually(has(database, expected(pbx) | {"1099": (new.secret, False)}), what="the import after the reload")
     status = server.app[IMPORTS][NAME]
     assert (status.why_failed, status.missing, status.skipped) == (None, 0, 2)
     text = await (await server.client.get("/metrics", headers=ADMIN)).text()
@@ -159,7 +159,7 @@ async def test_a_burst_of_reloads_is_one_import_and_replicas_share_it(
             for replica in replicas:
                 replica.request()
             await asyncio.sleep(0)
-        await eventually(lambda: all(sum(one.status.results.values()) for one in replicas), 20, "all have ended")
+        await eventually(lambda: all(sum(one.status.results.values()) for one in replicas), what="all have ended")
         totals = {result: sum(one.status.results[result] for one in replicas) for result in ImportResult}
         assert {result: count for result, count in totals.items() if count} == {
             ImportResult.APPLIED: 1,
@@ -168,7 +168,7 @@ async def test_a_burst_of_reloads_is_one_import_and_replicas_share_it(
         assert len({one.status.last_success for one in replicas}) == 1
         for replica in replicas:
             replica.request()
-        await eventually(lambda: all(sum(one.status.results.values()) == 2 for one in replicas), 20, "again")
+        await eventually(lambda: all(sum(one.status.results.values()) == 2 for one in replicas), what="again")
         assert sum(one.status.results[ImportResult.UNCHANGED] for one in replicas) == 1
     assert await stored(database) == expected(small_freepbx_like)
 
@@ -186,7 +186,7 @@ async def test_a_replica_that_dies_while_it_imports_is_replaced_by_another(
         async def tried() -> bool:
             return bool((await database.rows(waiting))[0][0])
 
-        await eventually(tried, 20, "it has tried")
+        await eventually(tried, what="it has tried")
         assert not sum(automatic.status.results.values())
         connection.terminate()  # nothing was recorded
         await ended(automatic.status, ImportResult.APPLIED)
@@ -201,7 +201,7 @@ async def test_a_failure_is_logged_once_shown_and_retried(
         assert automatic.status.why_failed == "AMI refuses the account 'credentials': Authentication failed"
         object.__setattr__(automatic._reader, "secret", small_freepbx_like.shape.accounts.credentials)
         await ended(automatic.status, ImportResult.APPLIED)
-        await eventually(lambda: not automatic.status.why_failed, 5, "the failure is over")
+        await eventually(lambda: not automatic.status.why_failed, what="the failure is over")
     events = [(line["event"], line["log_level"]) for line in logged if str(line["event"]).startswith("automatic")]
     assert events[:2] == [("automatic_import_failed", "warning"), ("automatic_import_failed", "debug")]
     assert events[-1] == ("automatic_import_resumed", "info")

@@ -152,7 +152,7 @@ async def exchanged(server: Server, name: str, exchange: Exchange) -> dict[str, 
             text = (b"".join([await answer.content.readline() for _ in range(5)])).decode()
         else:
             text = await answer.text()
-    await eventually(lambda: exchange.done(_shown(server)), 10, f"{name} is done")
+    await eventually(lambda: exchange.done(_shown(server)), what=f"{name} is done")
     told = exchange.excerpt(text) if exchange.excerpt else as_example(json.loads(text))
     return {
         **({"arguments": dict(exchange.arguments)} if exchange.arguments else {}),

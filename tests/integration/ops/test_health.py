@@ -129,7 +129,7 @@ async def test_owners_of_endpoints_that_settings_and_database_name_otherwise_deg
     async def agree() -> bool:
         return await owners() == {"main": ("managed", "managed"), "pbx": ("imported", "imported")}
 
-    await eventually(agree, 5, "the database was read again")
+    await eventually(agree, what="the database was read again")
     assert [line["event"] for line in logged if str(line["event"]).startswith("credential_owners")] == [
         "credential_owners_differ",
         "credential_owners_agree",

@@ -27,13 +27,13 @@ async def test_one_stream_too_many_ends_the_persons_oldest_and_nobody_elses(
         mine = [await stack.enter_async_context(events(server.port)) for _ in range(4)]
         async with asyncio.timeout(10):
             await asyncio.gather(mine[0].follow(), mine[1].follow())
-        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 3, 10)
+        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 3)
         await database.execute("update extensions set enabled = false where extension = '12343'")
         async with asyncio.timeout(10):
             for reader in (others, mine[2], mine[3]):
                 while "12343" in reader.known or not reader.known:
                     await reader.block()
-    await eventually(lambda: len(server.app[STREAM_QUOTA]) == 0, 10)
+    await eventually(lambda: len(server.app[STREAM_QUOTA]) == 0, 15)
     assert server.app[STREAM_QUOTA].count(1) == 0
 
 
@@ -48,7 +48,7 @@ async def test_a_stream_that_nobody_reads_any_more_does_not_lock_its_person_out(
             reader = await stack.enter_async_context(events(server.port, receive_buffer=4096))
             assert reader.head.startswith("HTTP/1.1 200 ")
         await eventually(
-            lambda: len(server.app[STREAM_SCHEDULER]) == 2, 10, "the oldest four are gone, unread as they were"
+            lambda: len(server.app[STREAM_SCHEDULER]) == 2, 15, "the oldest four are gone, unread as they were"
         )
 
 
@@ -64,7 +64,7 @@ async def test_beyond_the_bound_in_all_new_ones_are_refused_and_told_when_to_com
 
     cursor = (await (await server.client.get("/api/v1/presence", headers=ADMIN)).json())["cursor"]
     waiting = [asyncio.create_task(poll(server, ADMIN, since=cursor)) for _ in range(2)]
-    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 2, 10)
+    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 2)
     assert await poll(server, agent, since=cursor) == (503, TOO_MANY)
     for task in waiting:
         task.cancel()
@@ -80,13 +80,13 @@ async def test_one_long_poll_too_many_answers_the_persons_oldest(database: TestD
     agent, held = await server.headers_of(), server.app[LONG_POLL_QUOTA]
     cursor = (await (await server.client.get("/api/v1/presence", headers=ADMIN)).json())["cursor"]
     others = asyncio.create_task(poll(server, agent, since=cursor))
-    await eventually(lambda: held.count(1795) == 1, 10)
+    await eventually(lambda: held.count(1795) == 1)
     mine = [asyncio.create_task(poll(server, ADMIN, since=cursor))]
-    await eventually(lambda: held.count(1) == 1, 10)
+    await eventually(lambda: held.count(1) == 1)
     etag = (await server.registration(AGENT_UID)).headers["ETag"]
     query = {"id": AGENT_UID, "wait": "30"}
     info = asyncio.create_task(server.client.get(REGISTRATION, params=query, headers={**ADMIN, "If-None-Match": etag}))
-    await eventually(lambda: held.count(1) == 2, 10)
+    await eventually(lambda: held.count(1) == 2)
     mine.append(asyncio.create_task(poll(server, ADMIN, since=cursor)))
     async with asyncio.timeout(10):
         assert await mine[0] == (200, {"success": True, "full": False, "cursor": cursor, "presence": []})
@@ -99,4 +99,4 @@ async def test_one_long_poll_too_many_answers_the_persons_oldest(database: TestD
         for task in (others, *mine[1:]):
             status, body = await task
             assert (status, [item["extension"] for item in body["presence"]]) == (200, ["12343"])
-    await eventually(lambda: len(held) == 0, 10)
+    await eventually(lambda: len(held) == 0, 15)

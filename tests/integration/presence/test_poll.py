@@ -150,7 +150,7 @@ async def test_a_long_poll_ends_with_its_token(database: TestDatabase, server: S
     waiting = asyncio.create_task(presence(server, headers, since=cursor, wait="20"))
     await asyncio.sleep(0)
     await database.execute("delete from tokens where user_id = 1795")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         assert (await waiting)["presence"] == []
 
 
@@ -208,7 +208,7 @@ async def test_a_picture_that_the_client_has_is_held_until_it_differs(
     same = await server.client.get(PATH, headers=headers, params={**query, "wait": "0.2"})
     assert (same.status, same.headers["ETag"]) == (304, tag)
     waiting = asyncio.create_task(server.client.get(PATH, headers=headers, params={**query, "wait": "30"}))
-    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 1, 10)
+    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 1)
     await database.execute("update extensions set enabled = false where extension = '12342'")
     async with asyncio.timeout(10):
         answer = await waiting
@@ -224,7 +224,7 @@ async def test_who_may_not_ask_any_more_is_told_nothing(database: TestDatabase, 
     tag = (await server.client.get(PATH, headers=agent)).headers["ETag"]
     held = server.client.get(PATH, headers={**agent, "If-None-Match": tag}, params={"wait": "30"})
     waiting = asyncio.create_task(held)
-    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 1, 10)
+    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 1)
     await database.execute("delete from tokens where user_id = 1795")
     async with asyncio.timeout(10):
         assert (await waiting).status == 401

@@ -105,7 +105,7 @@ def in_order(cursors: list[str]) -> bool:
     return versions == sorted(versions) and len({cursor.split("-")[0] for cursor in cursors}) == 1
 
 
-@pytest.mark.timeout(120 + ROUNDS)
+@pytest.mark.timeout(300 + ROUNDS)
 async def test_poller_long_poller_and_stream_end_with_the_picture(
     stormy: Pbx, start: Start, record_property: Record
 ) -> None:
@@ -133,7 +133,7 @@ async def test_poller_long_poller_and_stream_end_with_the_picture(
             streams.append(late)
             tasks.append(asyncio.create_task(late.follow()))
             everybody: list[EventReader | Poller] = [long_poller, *streams]
-            await eventually(lambda: all(told(each.known) == snapshot(server) for each in everybody), 15)
+            await eventually(lambda: all(told(each.known) == snapshot(server) for each in everybody))
             await poller.poll()
             assert told(poller.known) == snapshot(server)
         assert all(in_order(each.cursors) for each in (poller, *everybody))

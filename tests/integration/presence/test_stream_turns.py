@@ -26,7 +26,7 @@ LINES = [f"{name}: {value}" for name, value in ADMIN.items()]
 
 async def add(server: Server, extension: str) -> None:
     await extensions.create(server.app[DATABASE], extension, "main", "sip", origin=PREPARED)
-    await eventually(lambda: server.app[PRESENCE_FEED].get(extension), 3)
+    await eventually(lambda: server.app[PRESENCE_FEED].get(extension))
 
 
 async def until_known(reader: EventReader, extension: str) -> None:
@@ -70,9 +70,9 @@ async def test_what_a_client_waits_for_ends_when_it_goes_away(server: Server) ->
         for data in long:
             _, writer = await stack.enter_async_context(line_to(server.port))
             writer.write(data)
-        await eventually(lambda: len(server.app[SESSION_WATCH]) == len(long), 5)
+        await eventually(lambda: len(server.app[SESSION_WATCH]) == len(long))
         assert len(server.app[STREAM_SCHEDULER]) == 1
-    await eventually(lambda: len(server.app[SESSION_WATCH]) == 0, 5, "nothing is held for those who are gone")
+    await eventually(lambda: len(server.app[SESSION_WATCH]) == 0, 15, "nothing is held for those who are gone")
     assert len(server.app[STREAM_SCHEDULER]) == 0
     assert len(server.app[PRESENCE_FEED].subscriptions) == 0
 
@@ -95,7 +95,7 @@ async def test_a_stream_in_trouble_ends_alone(
         for reader in (one, other):
             await reader.block()
         await add(server, "500")
-        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 1, 5, "one has ended")
+        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 1, what="one has ended")
         results = await asyncio.gather(*(until_known(reader, "500") for reader in (one, other)), return_exceptions=True)
         assert results.count(None) == 1
         await add(server, "501")

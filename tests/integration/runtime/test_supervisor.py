@@ -45,7 +45,7 @@ async def test_a_part_that_ends_by_itself_ends_the_process_with_an_error(databas
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             _, told = await process.communicate()
     finally:
         if process.returncode is None:

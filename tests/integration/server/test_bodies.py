@@ -27,7 +27,7 @@ JSON = "Content-Type: application/json"
 async def test_a_body_of_10_mb_is_refused_before_it_is_read(shared: Server) -> None:
     async with line_to(shared.port) as (reader, writer):
         writer.write(request(REGISTRATION, *LINES, f"Content-Length: {TEN_MB}"))
-        answer = await answer_on(reader, within=2)
+        answer = await answer_on(reader)
     assert (answer.status, answer.json) == (413, TOO_LARGE)
     assert answer.headers["connection"] == "close"
 
@@ -109,10 +109,10 @@ async def test_a_content_coding_is_refused_by_the_headers_alone(
 ) -> None:
     async with line_to(shared.port) as (reader, writer):
         writer.write(request(path, *lines, method=method, body=body))
-        answer = await answer_on(reader, within=2)
+        answer = await answer_on(reader)
         assert (answer.status, answer.json) == (415, ENCODED)
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 15) == b""
 
 
 async def test_another_method_is_told_so_before_the_body_is_looked_at(shared: Server) -> None:
@@ -130,7 +130,7 @@ async def test_each_family_has_its_own_words_for_it(shared: Server) -> None:
 async def test_a_large_body_for_what_reads_none_is_refused_unread(shared: Server, path: str) -> None:
     async with line_to(shared.port) as (reader, writer):
         writer.write(request(path, "Content-Length: 65537"))
-        answer = await answer_on(reader, within=2)
+        answer = await answer_on(reader)
     assert (answer.status, answer.headers["connection"]) == (413, "close")
     assert answer.json == TOO_LARGE
 
@@ -167,7 +167,7 @@ async def test_a_body_that_ends_in_an_odd_way_is_refused(database: TestDatabase,
         writer.write(request("/api/v1/login", *lines, method="POST", body=b"2\r\n{}\r\n" + end))
         assert (await answer_on(reader)).status in (400, 408)
         with contextlib.suppress(ConnectionError):
-            await asyncio.wait_for(reader.read(), 5)
+            await asyncio.wait_for(reader.read(), 15)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_a_body_that_never_ends_is_a_408(
     server = await start(database.settings(body_deadline=0.3))
     async with line_to(server.port) as (reader, writer):
         writer.write(request(path, *LINES, *extra, "Content-Length: 100", method=method) + b"{")
-        answer = await answer_on(reader, within=2)
+        answer = await answer_on(reader, within=4)
     assert (answer.status, answer.json) == (408, TOO_SLOW)
     assert answer.headers["connection"] == "close"
 
@@ -193,7 +193,7 @@ async def test_a_body_that_drips_is_a_408_too(database: TestDatabase, start: Sta
     server = await start(database.settings(body_deadline=0.3))
     async with line_to(server.port) as (reader, writer):
         writer.write(request(REGISTRATION, *LINES, "Transfer-Encoding: chunked"))
-        answer = asyncio.create_task(answer_on(reader, within=2))
+        answer = asyncio.create_task(answer_on(reader, within=4))
         while not answer.done():
             writer.write(b"1\r\n \r\n")
             await asyncio.wait([answer], timeout=0.05)
@@ -218,7 +218,7 @@ async def test_a_client_that_goes_away_within_its_request_is_no_bug(shared: Serv
                 writer.write(request(path, *LINES, JSON, line, method=method) + body)
                 if not reset:
                     writer.write_eof()
-                    async with asyncio.timeout(5):
+                    async with asyncio.timeout(15):
                         await reader.read()  # until the service closes it
         assert (await shared.raw("/livez")).status == 200  # later than those
     assert [line for line in logs if line["log_level"] == "error"] == []

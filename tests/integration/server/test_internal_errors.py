@@ -27,7 +27,7 @@ async def test_an_error_in_the_middle_of_a_stream_ends_it_and_nothing_else_is_sa
     async with line_to(server.port) as (reader, writer):
         writer.write(request(STREAM, *LINES).replace(b"HTTP/1.1", f"HTTP/{version}".encode()))
         head = await reader.readuntil(b"\r\n\r\n")
-        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 1, 5, "it is open")
+        await eventually(lambda: len(server.app[STREAM_SCHEDULER]) == 1, what="it is open")
         monkeypatch.setattr(StreamEvents, "take_news", None)
         await database.execute(MANY, 1)
         rest = await rest_of(reader)

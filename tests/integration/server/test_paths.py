@@ -179,7 +179,7 @@ async def test_malformed_http_is_a_400_and_logs_no_traceback(database: TestDatab
             return None
 
     try:
-        await eventually(alive, 20, "it serves")
+        await eventually(alive, what="it serves")
         for data, status in (*((each, 400) for each in MALFORMED), (TOO_LONG, 431)):
             assert (await raw(settings.http_port, data)).status == status, data[:60]
         assert (await raw(settings.http_port, request("/livez"))).status == 200

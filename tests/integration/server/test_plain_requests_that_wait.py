@@ -45,7 +45,7 @@ async def gate(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
 
 
 async def _begun(gate: Gate, count: int = 1) -> None:
-    await eventually(lambda: gate.waiting == count, 5, "it waits")
+    await eventually(lambda: gate.waiting == count, what="it waits")
 
 
 async def test_aiohttp_has_no_part_in_it(shared: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ async def test_one_that_waits_for_too_long_does_not_keep_the_process(database: T
         async with line_to(listener.sockets[0].getsockname()[1]) as (reader, writer):
             writer.write(USER)
             await _begun(gate)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(15):
                 await runner.cleanup()
             assert await rest_of(reader) == b""
         listener.close()

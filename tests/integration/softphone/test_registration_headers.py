@@ -80,7 +80,7 @@ async def test_a_new_secret_changes_the_tag(database: TestDatabase, server: Serv
     async def another() -> bool:
         return (await server.registration()).headers["ETag"] != before
 
-    await eventually(another, 2)
+    await eventually(another)
 
 
 async def test_an_answer_can_carry_rocketchats_success(database: TestDatabase, start: Start) -> None:

@@ -22,7 +22,7 @@ from tests.support.pbx import Pbx, make_pbx
 from tests.support.server import ADMIN, Server, Start
 
 PASSWORD = "a password"
-TRACKED, TOLD = 20.0, 5.0
+TRACKED, TOLD = 30.0, 10.0
 """Seconds within which a new extension is live, and within which a change has got here."""
 
 

@@ -13,7 +13,7 @@ from tests.support.existing.pbx import ExistingPbx
 from tests.support.links import Watch
 from tests.support.stored import stored_phone
 
-IN_TIME = 5.0
+IN_TIME = 30.0
 
 
 def imported(pbx: ExistingPbx, number: str, prefix: str = "") -> Extension:
