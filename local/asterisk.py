@@ -19,7 +19,7 @@ from local.server_process import PrivateServer, spawn
 
 __all__ = ["RTP_PORTS", "Asterisk", "AsteriskError", "Config", "Database"]
 
-COMMAND_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 30.0
 SOCKET_PATH_LIMIT = 107  # unix(7)
 UNPRIVILEGED_USERS = ("asterisk", "nobody")
 

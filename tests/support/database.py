@@ -45,7 +45,10 @@ class TestDatabase:
     name: str
 
     def settings(self, **values: Any) -> Settings:
-        """Settings that use it, with one call server that is not there, unless `values` say otherwise."""
+        """Settings that use it, with one call server that is not there, unless `values` say otherwise.
+
+        Who waits for something to change may ask for longer than the default limit of requests lasts.
+        """
         defaults: dict[str, Any] = {
             "database_url": self.server.url(SERVICE, self.name),
             "database_password": PASSWORD,
@@ -53,6 +56,7 @@ class TestDatabase:
             "owner_database_password": PASSWORD,
             "call_servers": {"main": call_server()},
             "http_port": ports.free_port(),
+            "requests_per_minute": 1_000_000,
         }
         return Settings(**{**defaults, **values})
 

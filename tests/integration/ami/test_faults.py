@@ -7,8 +7,6 @@ import os
 import signal
 from contextlib import suppress
 
-import pytest
-
 from local.asterisk import AsteriskError
 from service.domain.models import NotLive
 from service.domain.status.link_reasons import find_link_reason
@@ -20,13 +18,15 @@ from tests.support.server import Server, Start
 
 FROZEN = 30.0
 """Seconds that Asterisk is frozen: longer than every deadline of the link."""
+SLACK = 2.0
+"""Seconds that this process may take to read what Asterisk had said before, and to come to a look at the reading."""
 DEVICE = "PJSIP/12342"
 
 
-async def gone(server: Server, why: str, within: float = 5) -> None:
+async def gone(server: Server, why: str, within: float = 20) -> None:
     """The line is unknown at once, and the service says why; it goes on answering."""
     await eventually(lambda: why in (server.link.facts.why_ended or ""), within, why)
-    await server.shows("Unknown ?", within=2)
+    await server.shows("Unknown ?")
     answer = await server.registration()
     assert answer.headers["X-State-Reason"] == "disconnected"
 
@@ -45,10 +45,10 @@ async def test_core_restart_now(pbx: Pbx, start: Start) -> None:
     server = await start(pbx.settings())
     await server.shows("Unavailable")
     ordered = asyncio.create_task(asyncio.to_thread(pbx.asterisk.rx, "core restart now"))
-    await gone(server, "Asterisk is shutting down", within=10)
+    await gone(server, "Asterisk is shutting down")
     with suppress(AsteriskError):  # its answer does not always come
         await ordered
-    await eventually(lambda: not pbx.asterisk.is_running(), 10)  # under the loader it cannot start itself anew
+    await eventually(lambda: not pbx.asterisk.is_running())  # under the loader it cannot start itself anew
     await asyncio.to_thread(pbx.asterisk.start)
     await server.shows("Unavailable", within=30)
 
@@ -75,7 +75,6 @@ async def test_a_reload_of_res_pjsip_is_a_reason_to_look_again(stormy: Pbx, watc
         assert link.facts.failures == 0
 
 
-@pytest.mark.timeout(120)
 async def test_a_frozen_asterisk_is_not_live_within_the_deadline_and_heals_when_it_goes_on(
     pbx: Pbx, start: Start
 ) -> None:
@@ -95,7 +94,7 @@ async def test_a_frozen_asterisk_is_not_live_within_the_deadline_and_heals_when_
             reason = find_link_reason(link_condition(server.link))
             if (code := reason.code if reason is not None else None) not in told:
                 told.append(code)
-            assert since < server.settings.watchdog_deadline + 0.1 or not reading.live
+            assert since < server.settings.watchdog_deadline + SLACK or not reading.live
             await asyncio.sleep(0.05)
     finally:
         os.kill(pbx.asterisk.process.pid, signal.SIGCONT)

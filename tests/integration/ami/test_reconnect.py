@@ -106,7 +106,7 @@ async def test_a_list_that_names_nobody_proves_nothing(
 ) -> None:
     """It is empty also where contacts are kept elsewhere: endpoints are read one by one, until a phone is in it."""
     monkeypatch.setattr(contact_sync, "LIST_INTERVAL", 1.0)
-    monkeypatch.setattr(contact_sync, "READS_PER_SECOND", 20)
+    monkeypatch.setattr(contact_sync, "READS_PER_SECOND", 4)  # all would take longer than the phone
     link = watch(many, port=cutter.port, want=(*SILENT, PHONE))
     await live(link)
     await eventually(lambda: cutter.actions()["DBGetTree"] == 2)

@@ -102,7 +102,7 @@ def test_a_ca_that_cannot_be_read_is_told_in_one_line(ca: str) -> None:
 async def test_check_tells_a_certificate_that_is_not_believed_from_a_port_that_speaks_tls_only(
     tls_pbx: TlsPbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 1.0)
+    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 3.0)
     for values, reason in (
         ({"ca": "other-ca.pem"}, UnreachableReason.CERTIFICATE),
         ({"ca": "ca.pem", "ami_tls": False, "ami_ca_file": None}, UnreachableReason.SILENT),

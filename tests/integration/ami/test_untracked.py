@@ -16,7 +16,7 @@ from service.settings import CallServer
 from tests.support.database import call_server
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
-from tests.support.server import Start
+from tests.support.server import Server, Start
 
 NUMBER = "12342"
 DEVICE = f"PJSIP/{NUMBER}"
@@ -51,12 +51,16 @@ async def test_a_registration_kept_over_a_boot_without_postgresql_is_never_calle
         else:  # as long as it takes the service to ask three times
             with contextlib.suppress(AssertionError):
                 await eventually(tells, 3)
-            assert (await server.registration()).headers["X-State-Reason"] == "untracked"
+            await eventually(lambda: reason_is(server, "untracked"))
             found = await (await server.client.get(f"/status/{NUMBER}")).json()
             assert (found["reason"]["code"], found["extension"]["live"]) == ("untracked", False)
         assert told <= {None, "Not in use"}
     if not sync:  # it unregistered: Asterisk has no contact any more, so its word can be taken
         await server.shows("Unavailable")
+
+
+async def reason_is(server: Server, reason: str) -> bool:
+    return (await server.registration()).headers.get("X-State-Reason") == reason
 
 
 def of(pbx: Pbx, *, sync: bool) -> CallServer:

@@ -135,8 +135,10 @@ async def test_an_unknown_name_takes_as_long_as_a_wrong_password(database: TestD
         assert (await posted(server, {"user": name, "password": "wrong"}))[0] == 401
         return time.perf_counter() - began
 
-    known = [await seconds("dnhai") for _ in range(3)]
-    unknown = [await seconds(f"nobody{number}") for number in range(3)]
+    known, unknown = [], []
+    for number in range(5):  # in turns: a busy moment of the machine slows both
+        known.append(await seconds("dnhai"))
+        unknown.append(await seconds(f"nobody{number}"))
     assert 1 / 3 < min(unknown) / min(known) < 3
 
 

@@ -62,9 +62,10 @@ async def full() -> AsyncIterator[int]:
 
 
 async def test_something_else_listens(pbx: Pbx, database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT_DEADLINE", 0.5)
-    for silent in (pbx.asterisk.config.http_port, database.server.port):
-        assert await remedies(silent) == [UnreachableReason.SILENT.value]
+    with monkeypatch.context() as hasty:
+        hasty.setattr(connection, "CONNECT_DEADLINE", 0.5)
+        for silent in (pbx.asterisk.config.http_port, database.server.port):
+            assert await remedies(silent) == [UnreachableReason.SILENT.value]
     async with peer(greets) as port:
         assert await remedies(port) == [UnreachableReason.NOT_AMI.value]
     async with peer(closes) as port:

@@ -207,4 +207,4 @@ async def test_a_service_that_drips_its_answer_is_left_at_the_deadline(
         client = service_client.ServiceClient(template.settings(http_port=server.sockets[0].getsockname()[1]))
         with pytest.raises(service_client.NoAnswer, match="no response within the deadline"):
             await client.get("/status")
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 15)

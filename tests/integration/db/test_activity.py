@@ -72,7 +72,7 @@ async def test_a_use_is_seen_but_is_no_login(server: Server) -> None:
     assert seen["last_seen"] is not None
 
 
-@pytest.mark.parametrize(("seconds", "is_online"), [(295, 1), (305, 2)])
+@pytest.mark.parametrize(("seconds", "is_online"), [(280, 1), (301, 2)])
 async def test_online_is_whoever_was_seen_within_300_seconds(
     database: TestDatabase, server: Server, seconds: int, is_online: int
 ) -> None:

@@ -22,6 +22,8 @@ from tests.support.server import ADMIN, AGENT_UID, Server, Start
 
 NOTICED = 5.0
 """Seconds within which it is noticed that nothing is heard any more; a reconnect may take about one more."""
+SLACK = 5.0
+"""Seconds that a busy machine may take for the rest, beside clients that poll without a pause."""
 ROWS = 10_000
 MANY = "insert into extensions select 'x' || n, 's' || n, 'main' from generate_series(1, $1::int) n"
 
@@ -96,15 +98,15 @@ async def test_a_listener_that_is_half_open_is_noticed_and_replaced(
 ) -> None:
     server = await start(settings(database, pooler))
     await rotate(database, "first")
-    await answers_secret(server, "first", 2)
+    await answers_secret(server, "first", SLACK)
     async with polling(server):
         pooler.freeze_listeners()
         await rotate(database, "second")
         began = time.monotonic()
-        await answers_secret(server, "second", NOTICED + 2)
+        await answers_secret(server, "second", NOTICED + SLACK)
         assert time.monotonic() - began > 0.5, "it was heard although nothing came through"
         await rotate(database, "third")
-        await answers_secret(server, "third", 2)
+        await answers_secret(server, "third", SLACK)
 
 
 async def test_a_pooler_that_swallows_notifications_is_noticed_and_everything_read_again(
@@ -117,14 +119,14 @@ async def test_a_pooler_that_swallows_notifications_is_noticed_and_everything_re
         pooler.swallows = True
         for number in range(2):
             await rotate(database, f"swallowed {number}")
-            await answers_secret(server, f"swallowed {number}", NOTICED + 2)
+            await answers_secret(server, f"swallowed {number}", NOTICED + SLACK)
         await database.execute("delete from tokens where user_id = 1795")
-        await server.answers(401, headers, within=NOTICED + 2)
+        await server.answers(401, headers, within=NOTICED + SLACK)
         assert pooler.dropped
         pooler.swallows = False
-        await eventually(lambda: server.app[DIRECTORY].stale_since is None, NOTICED + 2)
+        await eventually(lambda: server.app[DIRECTORY].stale_since is None, NOTICED + SLACK)
         await rotate(database, "heard")
-        await answers_secret(server, "heard", NOTICED + 2)
+        await answers_secret(server, "heard", NOTICED + SLACK)
 
 
 async def test_ten_thousand_rows_changed_at_once_are_all_there_and_all_gone(
@@ -134,22 +136,29 @@ async def test_ten_thousand_rows_changed_at_once_are_all_there_and_all_gone(
     feed = server.app[PRESENCE_FEED]
     async with polling(server, 404):
         await database.execute(MANY, ROWS)
-        await eventually(lambda: len(feed) == ROWS + 2, 10)
+        await eventually(lambda: len(feed) == ROWS + 2)
         connection = await database.connect()
         async with connection.transaction():
             await connection.execute("update extensions set secret = 'new-' || extension")
             await connection.execute("update extensions set enabled = false where extension like 'x%5'")
         await connection.close()
-        await eventually(lambda: len(feed) == ROWS + 2 - ROWS // 10, 10)
+        await eventually(lambda: len(feed) == ROWS + 2 - ROWS // 10)
         assert await secret(server) == "new-12342"
         await database.execute("truncate extensions cascade")
-        await eventually(lambda: len(feed) == 0, 10)
+        await eventually(lambda: len(feed) == 0)
         await server.answers(404)
         await database.execute(
             "insert into extensions (extension, secret, call_server, user_id) values ('12342', 'back', 'main', 1795)"
         )
-        await server.answers(200, within=5)
+        await server.answers(200)
         assert await secret(server) == "back"
+
+
+async def works(server: Server, headers: dict[str, str]) -> bool:
+    """Whether a new token does. Where reading takes longer than memory is current, it may be a 503, never a 401."""
+    status = (await server.registration(headers=headers)).status
+    assert status in (200, 503)
+    return status == 200
 
 
 async def test_changes_take_effect_while_everything_is_read_again_and_again(
@@ -157,21 +166,21 @@ async def test_changes_take_effect_while_everything_is_read_again_and_again(
 ) -> None:
     server = await start(settings(database))
     await database.execute(MANY, ROWS)
-    await eventually(lambda: len(server.app[PRESENCE_FEED]) == ROWS + 2, 10)
+    await eventually(lambda: len(server.app[PRESENCE_FEED]) == ROWS + 2)
     connection = await database.connect()
     again = asyncio.create_task(read_again(connection))
     async with polling(server):
         for number in range(20):
             await rotate(database, f"secret {number}")
-            await answers_secret(server, f"secret {number}", 2)
+            await answers_secret(server, f"secret {number}", 15)
             headers = await server.headers_of()
-            assert (await server.registration(headers=headers)).status == 200
+            await eventually(lambda: works(server, headers), what="the token works")  # noqa: B023
             await database.execute("delete from tokens where token_hash = $1", token_hash(headers["X-Auth-Token"]))
             await server.answers(401, headers)
     again.cancel()
     await asyncio.gather(again, return_exceptions=True)
     await connection.close()
-    await server.app[CHANGE_LISTENER].barrier(10)
+    await server.app[CHANGE_LISTENER].barrier(30)
     assert await secret(server) == "secret 19"
     assert server.app[DIRECTORY].stale_since is None
 
@@ -194,7 +203,7 @@ async def test_after_a_suspended_machine_wakes_nothing_is_told_unmarked(
     assert "X-Directory-Stale-Since" in (await server.registration()).headers
     unknown = {**ADMIN, "X-Auth-Token": "u" * 43}
     assert (await server.registration(headers=unknown)).status == 503
-    await eventually(lambda: server.app[DIRECTORY].stale_since is None, NOTICED)
+    await eventually(lambda: server.app[DIRECTORY].stale_since is None, NOTICED + SLACK)
     assert (await server.registration(headers=unknown)).status == 401
     slept = 300.0
     assert (await server.registration()).status == 503
@@ -205,8 +214,8 @@ async def test_everything_truncated_leaves_nobody(database: TestDatabase, start:
     await server.answers(200)
     await database.execute("truncate users, tokens, extensions cascade")
     await server.answers(401)
-    assert server.app[DIRECTORY].counts() == {"people": 0, "tokens": 0, "extensions": 0}
-    assert len(server.app[PRESENCE_FEED]) == 0
+    nobody = {"people": 0, "tokens": 0, "extensions": 0}
+    await eventually(lambda: server.app[DIRECTORY].counts() == nobody and len(server.app[PRESENCE_FEED]) == 0)
 
 
 @pytest.fixture(scope="module")
@@ -221,15 +230,15 @@ async def test_postgresql_restarted_under_polling_is_marked_while_away_and_heals
     server = await start(settings(restarted))
     async with polling(server) as polls:
         await asyncio.to_thread(restarted.server.stop)
-        await eventually(lambda: polls.stale, NOTICED + 3, "polls are marked")
+        await eventually(lambda: polls.stale, NOTICED + SLACK, "polls are marked")
         restarted.server.start()
         await asyncio.to_thread(restarted.server.wait_ready)
         await rotate(restarted, "after")
-        await answers_secret(server, "after", 10)
+        await answers_secret(server, "after", 30)
         for _ in range(3):
             await asyncio.to_thread(restarted.server.stop)
             restarted.server.start()
             await asyncio.to_thread(restarted.server.wait_ready)
         await rotate(restarted, AGENT_UID)
-        await answers_secret(server, AGENT_UID, 10)
+        await answers_secret(server, AGENT_UID, 30)
     assert server.app[DIRECTORY].stale_since is None

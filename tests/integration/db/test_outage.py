@@ -20,8 +20,10 @@ from tests.support.standby import frozen
 
 DEADLINE = 1.0
 NOTICED = 5.0
-GRACE = 2.0
+GRACE = 6.0
 """Seconds after which memory is marked as stale, and for which it goes on answering then."""
+SLACK = 3.0
+"""Seconds that a busy machine may take for the answers themselves."""
 UNAVAILABLE = b'{"success":false,"error":"Service unavailable"}'
 USER_UNAVAILABLE = (
     b'{"error_type":"service_unavailable","success":false,'
@@ -61,7 +63,7 @@ async def assert_refused(server: Server, requests: list[tuple[str, str, bytes]])
     """Each is refused in its family's envelope, within the deadline."""
     began = time.monotonic()
     answers = await asyncio.gather(*(asked(server, method, path) for method, path, _ in requests))
-    assert time.monotonic() - began < DEADLINE + 1
+    assert time.monotonic() - began < DEADLINE + SLACK
     for answer, (_, path, body) in zip(answers, requests, strict=True):
         assert (answer.status, answer.body) == (503, body), path
         assert int(answer.headers["retry-after"]) > 0
@@ -78,13 +80,13 @@ async def assert_polls_end(server: Server) -> None:
         assert answer.status == 200
         return "X-Directory-Stale-Since" in answer.headers
 
-    await eventually(marked, NOTICED + 1)
+    await eventually(marked, NOTICED + SLACK)
     ready = await server.client.get("/readyz")
     assert (ready.status, (await ready.json())["directory"]["freshness"]) == (200, "stale")
     just_issued = {**ADMIN, "X-Auth-Token": "i" * 43}  # by another replica, perhaps, which reaches PostgreSQL
     assert (await server.registration(headers=just_issued)).status == 503
     assert (await server.client.get("/user/1795", headers=just_issued)).status == 503
-    await server.answers(503, within=GRACE + 1)
+    await server.answers(503, within=GRACE + SLACK)
     await assert_refused(server, POLLS)
     ready = await server.client.get("/readyz")
     assert (ready.status, (await ready.json())["status"]) == (503, "unavailable")
@@ -97,7 +99,7 @@ async def answers_again(server: Server) -> None:
     async def well() -> bool:
         return (await server.registration()).status == 200
 
-    await eventually(well, 15, "registration info is answered again")
+    await eventually(well, what="registration info is answered again")
     assert (await server.client.get("/user/1795", headers=ADMIN)).status == 200
     assert (await server.client.get("/readyz")).status == 200
 
@@ -130,14 +132,14 @@ async def test_a_frozen_server_is_a_503_within_the_deadline_and_its_return_heals
         began = time.monotonic()
         many = await asyncio.gather(*(server.client.get("/user/1795", headers=ADMIN) for _ in range(30)))
         assert {answer.status for answer in many} == {503}
-        assert time.monotonic() - began < DEADLINE + 1
+        assert time.monotonic() - began < DEADLINE + SLACK
         await assert_polls_end(server)
     await answers_again(server)
 
     async def none_leaked() -> bool:
         return await connections(fragile) <= 3 + 1  # the pool, and the one that listens
 
-    await eventually(none_leaked, 15, "no more connections than the pool's and the listener's")
+    await eventually(none_leaked, what="no more connections than the pool's and the listener's")
     answers = await asyncio.gather(*(server.client.get("/user/1795", headers=ADMIN) for _ in range(30)))
     assert {answer.status for answer in answers} == {200}
 
@@ -203,7 +205,7 @@ async def test_a_start_goes_on_when_postgresql_comes_in_time(fragile: TestDataba
             except OSError:
                 return False
 
-        await eventually(ready, 15, "it serves")
+        await eventually(ready, what="it serves")
         serving.terminate()
         done = await asyncio.to_thread(command_line.ended, serving)
     assert done.returncode == 0, done.stderr

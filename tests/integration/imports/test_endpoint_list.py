@@ -50,7 +50,7 @@ def check_against(pbx: ExistingPbx, source: Source) -> None:
 async def test_1_000_extensions_of_a_freepbx_are_read_in_seconds(freepbx_like: ExistingPbx) -> None:
     began = perf_counter()
     source = await source_of(freepbx_like)
-    assert perf_counter() - began < 20
+    assert perf_counter() - began < 60
     check_against(freepbx_like, source)
     assert {one.subject: one.reason for one in source.skipped} == {
         MD5: "Asterisk knows only a digest (MD5) of its secret",

@@ -63,7 +63,7 @@ def test_1_000_extensions_are_imported_in_seconds_and_a_repetition_changes_nothi
         "new_people": 1001,
         "skipped": 2,
     }
-    assert perf_counter() - began < 30
+    assert perf_counter() - began < 60
     stored = zip(
         *(column(database, name) for name in ("endpoint", "extension", "auth_username", "secret")), strict=True
     )

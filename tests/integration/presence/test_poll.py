@@ -110,10 +110,10 @@ async def test_a_cursor_gets_only_what_changed(server: Server) -> None:
     assert (nothing["full"], nothing["presence"], nothing["cursor"]) == (False, [], cursor)
     database = server.app[DATABASE]
     await extensions.create(database, "500", "main", "sip", origin=PREPARED)
-    new = await presence(server, since=cursor, wait="5")
+    new = await presence(server, since=cursor, wait="20")
     assert (new["full"], numbers(new)) == (False, ["500"])
     await extensions.delete(database, "500", origin=PREPARED)
-    gone = await presence(server, since=new["cursor"], wait="5")
+    gone = await presence(server, since=new["cursor"], wait="20")
     assert gone["presence"] == [{"extension": "500", "deleted": True}]
     both = await presence(server, since=cursor)
     assert both["presence"] == [{"extension": "500", "deleted": True}]
@@ -148,7 +148,7 @@ async def test_a_long_poll_ends_with_its_token(database: TestDatabase, server: S
     headers = await server.headers_of()
     cursor = (await presence(server, headers))["cursor"]
     waiting = asyncio.create_task(presence(server, headers, since=cursor, wait="20"))
-    await asyncio.sleep(0)
+    await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == 1)
     await database.execute("delete from tokens where user_id = 1795")
     async with asyncio.timeout(10):
         assert (await waiting)["presence"] == []

@@ -23,7 +23,7 @@ from tests.support.sizes import Record, size
 CROWD = size("crowd", 3_000, 9_000)
 AT_ONCE = 100
 """Connections that are made at a time: the listening socket's backlog is not what is tested."""
-DEADLINE = 10.0
+DEADLINE = 30.0
 LINES = [f"{name}: {value}" for name, value in ADMIN.items()]
 
 

@@ -23,7 +23,7 @@ async def test_one_process_survives_every_signal_that_asks_for_nothing(database:
         for number in signals.IGNORED:
             service.process.send_signal(number)
             assert await service.poll() == 200
-        assert "reload_ignored" in service.log
+        await eventually(lambda: "reload_ignored" in service.log)
         assert service.process.poll() is None
 
 

@@ -73,21 +73,21 @@ async def test_a_client_that_says_nothing_more_after_a_while_gets_its_answer(sha
         writer.write(request(POLL, *LINES))
         etag = (await answer_on(reader)).headers["etag"]
         writer.write(request(f"{POLL}&wait=20", *LINES, f"If-None-Match: {etag}"))
-        await eventually(lambda: len(shared.app[SESSION_WATCH]) == 1, 5, "the long-poll is held")
+        await eventually(lambda: len(shared.app[SESSION_WATCH]) == 1, what="the long-poll is held")
         writer.write_eof()
-        assert (await answer_on(reader, within=5)).status == 304  # nothing is waited for any more
+        assert (await answer_on(reader, within=10)).status == 304  # nothing is waited for any more
         assert await rest_of(reader) == b""
     async with line_to(shared.port) as (reader, writer):
         writer.write(request(f"{POLL}&wait=20", *LINES, f"If-None-Match: {etag}"))
         writer.write_eof()  # at the same moment
-        assert (await answer_on(reader, within=5)).status == 304
+        assert (await answer_on(reader, within=10)).status == 304
     assert len(shared.app[SESSION_WATCH]) == 0
 
 
 async def test_a_stream_whose_reader_says_nothing_more_ends_as_a_whole(shared: Server) -> None:
     async with line_to(shared.port) as (reader, writer):
         writer.write(request(STREAM, *LINES))
-        await eventually(lambda: len(shared.app[STREAM_SCHEDULER]) == 1, 5, "it is open")
+        await eventually(lambda: len(shared.app[STREAM_SCHEDULER]) == 1, what="it is open")
         writer.write_eof()
         assert (await rest_of(reader)).endswith(b"\r\n0\r\n\r\n")
     assert len(shared.app[STREAM_SCHEDULER]) == 0
@@ -97,7 +97,7 @@ async def test_a_body_that_breaks_off_ends_the_connection(shared: Server) -> Non
     async with line_to(shared.port) as (reader, writer):
         writer.write(request("/api/v1/login", JSON, "Content-Length: 100", method="POST") + b"{")
         writer.write_eof()
-        assert await rest_of(reader, within=2) == b""  # before the deadline of a body
+        assert await rest_of(reader) == b""  # not a 408 after the deadline of a body
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ async def test_a_request_that_drips_is_a_408(hasty: Server, first: bytes) -> Non
         writer.write(first)
         if first:
             assert (await answer_on(reader)).status == 200
-        answer = asyncio.create_task(answer_on(reader, within=5))
+        answer = asyncio.create_task(answer_on(reader))
         for byte in request(POLL, *LINES, "X-Long: " + "y" * 5000):
             writer.write(bytes([byte]))
             if (await asyncio.wait([answer], timeout=0.02))[0]:
@@ -150,7 +150,7 @@ async def test_headers_without_end_are_a_431(shared: Server) -> None:
     piece = b"".join(b"X-%d: %b\r\n" % (number, b"y" * 8000) for number in range(4))
     async with line_to(shared.port) as (reader, writer):
         writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n")
-        answer = asyncio.create_task(answer_on(reader, within=5))
+        answer = asyncio.create_task(answer_on(reader))
         while not answer.done():
             writer.write(piece)
             await asyncio.wait([answer], timeout=0.05)
@@ -186,14 +186,16 @@ async def test_what_comes_behind_a_request_that_takes_long_is_not_taken_without_
 async def test_whoever_does_not_read_an_answer_is_let_go(database: TestDatabase, hasty: Server, times: int) -> None:
     """One answer, at once, or many that a task gives; and also where the connection is being closed meanwhile."""
     await database.execute(MANY, 2000)
-    await eventually(lambda: len(hasty.app[PRESENCE_FEED]) > 2000, 10, "all are there")
+    await eventually(lambda: len(hasty.app[PRESENCE_FEED]) > 2000, what="all are there")
     async with deaf(hasty.port) as one, deaf(hasty.port) as other, line_to(hasty.port) as (reader, writer):
         one.write(request("/api/v1/presence", *LINES) * times)
         other.write(request("/api/v1/presence", *LINES, "Connection: close"))
-        await eventually(lambda: len(hasty.app[WRITE_BACKLOG]._sizes) == 2, 5, "answers wait")
+        await eventually(
+            lambda: len(hasty.app[WRITE_BACKLOG]._sizes) + hasty.app[WRITE_BACKLOG].aborted == 2, what="answers wait"
+        )
         writer.write(request("/api/v1/presence", *LINES))
         assert (await answer_on(reader)).status == 200
-        await eventually(lambda: hasty.app[WRITE_BACKLOG].aborted == 2, 5, "they were let go")
+        await eventually(lambda: hasty.app[WRITE_BACKLOG].aborted == 2, 15, "they were let go")
     assert hasty.app[WRITE_BACKLOG].bytes == 0
 
 
@@ -205,11 +207,11 @@ async def test_where_many_do_not_read_those_who_do_are_answered(
     monkeypatch.setattr(write_backlog, "GRACE", 3600.0)
     server = await start(database.settings())
     await database.execute(MANY, 2000)
-    await eventually(lambda: len(server.app[PRESENCE_FEED]) > 2000, 10, "all are there")
+    await eventually(lambda: len(server.app[PRESENCE_FEED]) > 2000, what="all are there")
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(30):
             (await stack.enter_async_context(deaf(server.port))).write(request("/api/v1/presence", *LINES))
-        await eventually(lambda: server.app[WRITE_BACKLOG].full, 5, "there is no room")
+        await eventually(lambda: server.app[WRITE_BACKLOG].full, what="there is no room")
         for target in ("/api/v1/presence", "//api/v1/presence", "/openapi.json", STREAM):  # at once, by tasks
             answer = await server.raw(target, *LINES)
             assert (answer.status, "retry-after" in answer.headers) == (503, True)
@@ -218,7 +220,7 @@ async def test_where_many_do_not_read_those_who_do_are_answered(
         assert server.app[WRITE_BACKLOG].bytes < 5 << 20
         monkeypatch.setattr(write_backlog, "GRACE", 0.0)
         assert (await server.raw("/api/v1/presence", *LINES)).status == 200
-    await eventually(lambda: server.app[WRITE_BACKLOG].bytes == 0, 5, "all are gone")
+    await eventually(lambda: server.app[WRITE_BACKLOG].bytes == 0, what="all are gone")
 
 
 async def test_150_clients_that_do_not_read_cost_a_service_a_bounded_amount_of_memory(
@@ -253,7 +255,7 @@ async def test_another_protocol_is_not_spoken_and_the_connection_goes_on(shared:
     async with line_to(shared.port) as (reader, writer):
         for target in (POLL, "/user/1795", "/nowhere"):
             writer.write(request(target, *LINES, *upgrade))
-            assert (await answer_on(reader, within=5)).status == (404 if target == "/nowhere" else 200)
+            assert (await answer_on(reader)).status == (404 if target == "/nowhere" else 200)
             writer.write(request("/livez"))
             assert (await answer_on(reader)).json == {"status": "alive"}
 

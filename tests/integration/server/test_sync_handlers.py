@@ -137,7 +137,7 @@ async def test_whatever_comes_while_a_request_is_answered_waits_for_it(shared: S
         writer.write(request(POLL, *LINES))
         etag = (await answer_on(reader)).headers["etag"]
         writer.write(request(f"{POLL}&wait=1", *LINES, f"If-None-Match: {etag}"))
-        await eventually(lambda: len(shared.app[SESSION_WATCH]) == 1, 5, "the long-poll is held")
+        await eventually(lambda: len(shared.app[SESSION_WATCH]) == 1, what="the long-poll is held")
         writer.write(request(POLL, *LINES, "X-Request-Id: second"))
         assert (await answer_on(reader)).status == 304
         second = await answer_on(reader)
@@ -200,17 +200,17 @@ def _waiting(connection: web.RequestHandler) -> int:
 
 async def test_a_connection_at_rest_is_closed_but_none_that_is_polled(database: TestDatabase) -> None:
     async with run_app(database.settings()) as (app, _):
-        runner = HttpRunner(app, keepalive_timeout=1.0)
+        runner = HttpRunner(app, keepalive_timeout=2.0)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             async with line_to(runner.addresses[0][1]) as (reader, writer):
-                for _ in range(4):  # twice as long as a rest may be
+                for _ in range(8):  # twice as long as a rest may be
                     writer.write(request(POLL, *LINES))
                     assert (await answer_on(reader)).status == 200
                     await asyncio.sleep(0.5)
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(15):
                     assert await reader.read() == b""
         finally:
             await runner.cleanup()
