@@ -10,7 +10,7 @@ from typing import Any
 from service.cli.common import group, open_database
 from service.cli.operator_origin import command_line_origin
 from service.db.secret_rekey import Rekey, StoredCallServer, rekey_session
-from service.db.secret_status import secret_status
+from service.db.secret_status import DEADLINE, secret_status
 from service.domain.secret_keys import asterisk_setting
 from service.errors import CallServerUnavailable, ConfigurationError, NotFound, Refused
 from service.settings import Settings
@@ -57,8 +57,8 @@ async def _key(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 async def _status(settings: Settings, arguments: argparse.Namespace) -> int:
-    async with open_database(settings) as database:
-        found = await secret_status(database)
+    async with open_database(settings) as database, database.connection(DEADLINE) as connection:
+        found = await secret_status(connection)
     if arguments.json:
         arguments.out.table([each.facts() for each in found], tuple(found[0].facts()) if found else ())
     else:

@@ -11,6 +11,7 @@ from service.db import ownership, schema, sql
 from service.db.pool import Database
 from service.db.roles import VIEWS
 from service.db.schema import ENCODING, RECODE
+from service.db.secret_checks import check_secrets
 from service.domain.models import Credentials, Finding
 from service.domain.user_names import is_permitted
 from service.errors import ConfigurationError, DatabaseUnavailable
@@ -61,6 +62,9 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
                 yield Finding(PART, what, "give each another with PATCH /user/{user_id}", needed=False)
             for name, server in settings.call_servers.items():
                 async for finding in _check_call_server(connection, name, server):
+                    yield finding
+            if not current.find_problem(known):
+                async for finding in check_secrets(opened, settings):
                     yield finding
     except asyncpg.PostgresError as error:  # an unexpected error must not prevent the checks of Asterisk
         yield Finding(PART, f"a question failed: {error}", MIGRATE)

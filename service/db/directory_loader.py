@@ -44,6 +44,7 @@ class _StoredPhone(msgspec.Struct, frozen=True, array_like=True):
     profile: Profile
     label: str
     missing: bool
+    encrypted: bool
 
 
 _decode_phones = msgspec.json.Decoder(list[_StoredPhone]).decode

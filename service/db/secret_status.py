@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import asyncpg
+
 from service.db import sql
-from service.db.pool import Database
 
 SQL = sql.load("secrets")
 DEADLINE = 60.0
@@ -46,7 +47,6 @@ class SecretStatus:
         )
 
 
-async def secret_status(database: Database) -> list[SecretStatus]:
-    """Read the status of each call server."""
-    async with database.connection(DEADLINE) as connection:
-        return [SecretStatus(**row) for row in await connection.fetch(SQL["status"], timeout=DEADLINE)]
+async def secret_status(connection: asyncpg.pool.PoolConnectionProxy) -> list[SecretStatus]:
+    """Read the status of each call server, within DEADLINE."""
+    return [SecretStatus(**row) for row in await connection.fetch(SQL["status"], timeout=DEADLINE)]

@@ -8,17 +8,14 @@ for a bounded grace period and reports since when it is stale. After that it rai
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from service.domain.directory_tables import DirectoryReread, DirectoryTables, Token
+from service.domain.directory_tables import DirectoryReread, DirectoryTables, RevokedTokens, Token
 from service.domain.models import Extension, Person
+from service.domain.secret_counts import SecretCounts
 from service.domain.user_names import folded
 from service.errors import DirectoryUnavailable
-
-MAX_REVOKED = 10_000
-"""Revoked tokens that are remembered. A request with one is refused without waiting for a read barrier."""
 
 
 class Directory:
@@ -43,7 +40,7 @@ class Directory:
         self._current_until = self._usable_until = float("-inf")
         self._tables = DirectoryTables()
         self._reread: DirectoryReread | None = None
-        self._revoked: OrderedDict[bytes, None] = OrderedDict()  # tokens, oldest first
+        self._revoked = RevokedTokens()
         self._sorted_numbers: list[str] | None = None
         self._unreadable_people: set[int] = set()
         self.version = 0
@@ -71,7 +68,7 @@ class Directory:
         assert reread is self._reread, "another full read has begun since"
         before, self._tables, self._reread = self._tables, reread.finish(), None
         for token_hash in reread.revoked:
-            self._remember_revoked(token_hash)
+            self._revoked.remember(token_hash)
         self._sorted_numbers = None
         if reread.differs or reread.revoked:
             self.version += 1
@@ -89,9 +86,9 @@ class Directory:
         self.version += 1
         existed = self._tables.put_token(token_hash, token)
         if token is not None:
-            self._revoked.pop(token_hash, None)
+            self._revoked.forget(token_hash)
         elif existed:
-            self._remember_revoked(token_hash)
+            self._revoked.remember(token_hash)
         if self._reread is not None:
             self._reread.touched_tokens.add(token_hash)
 
@@ -244,16 +241,16 @@ class Directory:
         tables = self._tables
         return {"people": len(tables.people), "tokens": len(tables.tokens), "extensions": len(tables.extensions)}
 
+    @property
+    def secret_counts(self) -> SecretCounts:
+        """The phones without a SIP password that this process can read, by call server."""
+        return self._tables.secret_counts
+
     def _may_register(self, extension: Extension) -> bool:
         if not extension.enabled or extension.user_id is None:
             return extension.enabled
         person = self._tables.people.get(extension.user_id)
         return person is not None and person.active
-
-    def _remember_revoked(self, token_hash: bytes) -> None:
-        self._revoked[token_hash] = None
-        if len(self._revoked) > MAX_REVOKED:
-            self._revoked.popitem(last=False)
 
     def _check(self) -> None:
         if self._clock() > self._usable_until:

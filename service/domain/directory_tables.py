@@ -7,10 +7,12 @@ snapshots: a row that was touched meanwhile keeps its value, all others take the
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.domain.models import Extension, Person
+from service.domain.secret_counts import SecretCounts
 from service.domain.user_names import folded
 
 
@@ -22,10 +24,37 @@ class Token:
     expires_at: float
 
 
+MAX_REVOKED = 10_000
+"""Revoked tokens that are remembered. A request with one is refused without waiting for a read barrier."""
+
+
+class RevokedTokens:
+    """Hashes of revoked tokens. The oldest is forgotten for the newest."""
+
+    def __init__(self) -> None:
+        self._hashes: OrderedDict[bytes, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __contains__(self, token_hash: object) -> bool:
+        return token_hash in self._hashes
+
+    def remember(self, token_hash: bytes) -> None:
+        self._hashes[token_hash] = None
+        if len(self._hashes) > MAX_REVOKED:
+            self._hashes.popitem(last=False)
+
+    def forget(self, token_hash: bytes) -> None:
+        self._hashes.pop(token_hash, None)
+
+
 class DirectoryTables:
     """Tables by key, and the indexes by name, uid and assigned user."""
 
-    __slots__ = ("by_name", "by_uid", "extensions", "number_by_user", "numbers_by_endpoint", "people", "tokens")
+    __slots__ = (
+        "by_name", "by_uid", "extensions", "number_by_user", "numbers_by_endpoint", "people", "secret_counts", "tokens",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.people: dict[int, Person] = {}
@@ -36,6 +65,7 @@ class DirectoryTables:
         self.number_by_user: dict[int, str] = {}
         self.numbers_by_endpoint: dict[str, tuple[str, ...]] = {}
         """Without the endpoints that are named by their extension's number."""
+        self.secret_counts = SecretCounts()
 
     def put_person(self, user_id: int, person: Person | None) -> None:
         """Set the person with this id; None deletes them."""
@@ -60,6 +90,8 @@ class DirectoryTables:
     def put_extension(self, number: str, extension: Extension | None) -> bool:
         """Set the extension with this number; None deletes it. Returns whether there was one."""
         before = self.extensions.pop(number, None)
+        self.secret_counts.add(before, -1)
+        self.secret_counts.add(extension, 1)
         if before is not None and before.user_id is not None and self.number_by_user.get(before.user_id) == number:
             del self.number_by_user[before.user_id]
         for endpoint in _other_endpoints(before):

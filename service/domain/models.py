@@ -110,6 +110,8 @@ class Phone:
     label: str = ""
     missing: bool = False
     """Whether the last import did not find the endpoint in Asterisk."""
+    encrypted: bool = False
+    """Whether the SIP password is encrypted in PostgreSQL."""
 
     @property
     def device(self) -> str:

@@ -27,6 +27,7 @@ from service.domain.credential_owners import CredentialOwners
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.models import Credentials
+from service.domain.secret_counts import UnreadableSecretsLog
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.runtime.automatic_import import automatic_imports
@@ -76,9 +77,13 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         unknown = UnknownCallServers(links)
         assigner = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
         owners = CredentialOwners(settings.credential_owners)
-        loader = DirectoryLoader(
-            database, directory, (composer.directory_changed, assigner.directory_changed), owners.update
+        unreadable = UnreadableSecretsLog()
+        changed = (
+            composer.directory_changed,
+            assigner.directory_changed,
+            lambda _: unreadable.update(directory.secret_counts.unreadable),
         )
+        loader = DirectoryLoader(database, directory, changed, owners.update)
         changes = ChangeListener(database.login, loader)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
 

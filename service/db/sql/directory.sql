@@ -20,7 +20,7 @@ select
     (
         select json_agg(json_build_array(
             p.phone_id, p.endpoint, p.auth_username, opened_secret(p.secret, p.sealed, p.sealed_with, p.call_server),
-            p.profile, p.label, p.missing_since is not null
+            p.profile, p.label, p.missing_since is not null, p.sealed is not null
         ) order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id)
         from phones as p
         where p.extension = e.extension
@@ -33,7 +33,7 @@ select
     (
         select json_agg(json_build_array(
             p.phone_id, p.endpoint, p.auth_username, opened_secret(p.secret, p.sealed, p.sealed_with, p.call_server),
-            p.profile, p.label, p.missing_since is not null
+            p.profile, p.label, p.missing_since is not null, p.sealed is not null
         ) order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id)
         from phones as p
         where p.extension = e.extension

@@ -32,9 +32,9 @@ where call_server = $1
 -- Whether the keys have come along with the connection; a pooler may drop them.
 select coalesce(current_setting('connector.master_keys', true), '') <> ''
 
--- name: transport
--- Whether others on the network can read the connection. Null for an address: it is a socket of this machine.
-select s.ssl as encrypted, coalesce(inet_server_addr() <<= '127.0.0.0/8' or inet_server_addr() <<= '::1/128', true) as local
+-- name: others_read_along
+-- Whether the connection crosses a network without TLS. A socket of this machine has no address.
+select not s.ssl and not coalesce(inet_client_addr() <<= '127.0.0.0/8' or inet_client_addr() <<= '::1/128', true)
 from pg_stat_ssl as s
 where s.pid = pg_backend_pid()
 

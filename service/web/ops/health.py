@@ -50,8 +50,8 @@ async def readyz(request: web.Request) -> web.Response:
     """503 only while this process cannot answer registration at all.
 
     Degraded, with a 200: an unreachable Asterisk, one in which no presence can be set, a read-only PostgreSQL, rows
-    that cannot be read, a failed import, and a call server whose `CREDENTIALS` in the settings are not those in
-    PostgreSQL.
+    and SIP passwords that cannot be read, a failed import, and a call server whose `CREDENTIALS` in the settings are
+    not those in PostgreSQL.
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
@@ -59,8 +59,9 @@ async def readyz(request: web.Request) -> web.Response:
     presence_ok = all(connection.why_down is None for connection in request.app[PRESENCE_CONNECTIONS].values())
     call_servers_ok = not request.app[UNKNOWN_CALL_SERVERS].counts and not request.app[CREDENTIAL_OWNERS].differing
     directory_ok = directory.stale_since is None and not directory.rows_left_out
+    secrets_ok = not directory.secret_counts.unreadable
     imports_ok = all(status.why_failed is None for status in request.app[IMPORTS].values())
-    ready = directory_ok and links_ok and presence_ok and call_servers_ok and imports_ok and writable
+    ready = directory_ok and links_ok and presence_ok and secrets_ok and call_servers_ok and imports_ok and writable
     status: Status = "ready" if ready else "degraded" if directory.usable else "unavailable"
     readiness = Readiness(status)
     if status != "ready" and request.app[SETTINGS].metrics_port is None and operator_access.is_operator(request):
@@ -133,6 +134,8 @@ def _report(app: web.Application) -> Report:
             left_out=directory.rows_left_out,
             **directory.counts(),
             unknown_call_servers=app[UNKNOWN_CALL_SERVERS].counts,
+            unreadable_secrets=dict(directory.secret_counts.unreadable),
+            phones_without_secret=dict(directory.secret_counts.without),
         ),
         {
             name: describe_link(

@@ -70,6 +70,22 @@ class StateCollector(Collector):
         for kind, count in self._directory.counts().items():
             size.add_metric((kind,), count)
         yield size
+        for name, text, numbers in (
+            (
+                "unreadable",
+                "Phones whose SIP password no key of this process opens.",
+                self._directory.secret_counts.unreadable,
+            ),
+            (
+                "missing",
+                "Phones without a SIP password, until a process makes one.",
+                self._directory.secret_counts.without,
+            ),
+        ):
+            phones = GaugeMetricFamily(f"connector_phones_secret_{name}", text, labels=("call_server",))
+            for call_server in {*self._links, *numbers}:
+                phones.add_metric((call_server,), numbers[call_server])
+            yield phones
         yield CounterMetricFamily("connector_logins_refused", "Logins refused.", value=self._logins.refused)
         freshness = GaugeMetricFamily(
             "connector_link_freshness",

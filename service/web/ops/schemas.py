@@ -30,6 +30,10 @@ class DirectoryReport(msgspec.Struct, frozen=True, rename="camel"):
     """Rows that this release cannot read."""
     unknown_call_servers: dict[str, int]
     """Numbers of extensions by call servers that the settings do not name; they cannot register."""
+    unreadable_secrets: dict[str, int]
+    """Numbers of phones by call server whose SIP password is encrypted with a key that this process does not have."""
+    phones_without_secret: dict[str, int]
+    """Numbers of phones by call server whose SIP password has ended, until a process makes another."""
 
 
 class DatabaseReport(msgspec.Struct, frozen=True, rename="camel"):

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.directory import MAX_REVOKED, Directory
-from service.domain.directory_tables import Token
+from service.domain.directory import Directory
+from service.domain.directory_tables import MAX_REVOKED, Token
 from service.domain.models import Extension, Person, Role
 from service.errors import DirectoryUnavailable
 from tests.support.directories import fill
