@@ -19,14 +19,18 @@ ServiceError
 │   │   └── UserTaken               another user has this name, this e-mail, or both
 │   ├── NotFound                no such user, extension, call server or token
 │   │   ├── NoSuchUser              no user has this name or id
-│   │   └── NoSuchExtension         the extension does not exist, or the user has none
+│   │   ├── NoSuchExtension         the extension does not exist, or the user has none
+│   │   └── NoSuchPhone             the phone does not exist, or is another user's
 │   ├── Ambiguous               a word identifies several users or extensions
 │   ├── LastAdmin               the change would remove the last active admin
 │   ├── RotationUnderWay        the password before the last routine rotation is still valid
 │   ├── OwnedByAsterisk         only the Asterisk of an imported call server can make the change
 │   └── Invalid                 the value cannot be stored
+│       └── WeakSecret              a chosen SIP password is easily guessed
 └── ConfigurationError      unusable settings or environment; reported in one line, then the process ends
 """
+
+from datetime import UTC, datetime
 
 
 class ServiceError(Exception):
@@ -124,6 +128,10 @@ class NoSuchExtension(NotFound):
     """The extension does not exist, or the user has none."""
 
 
+class NoSuchPhone(NotFound):
+    """The phone does not exist, or is another user's."""
+
+
 class Ambiguous(Refused):
     """A word identifies several users or extensions."""
 
@@ -135,6 +143,13 @@ class LastAdmin(Refused):
 class RotationUnderWay(Refused):
     """The SIP password before the last routine rotation is still valid. A second rotation would end it too early."""
 
+    def __init__(self, until: datetime) -> None:
+        super().__init__(
+            f"the SIP password before the last rotation is valid until {until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}: "
+            "rotate then, or without an overlap"
+        )
+        self.until = until
+
 
 class OwnedByAsterisk(Refused):
     """Asterisk owns the endpoints of an imported call server. The error text says where they are changed."""
@@ -145,6 +160,10 @@ class OwnedByAsterisk(Refused):
 
 class Invalid(Refused):
     """The value cannot be stored."""
+
+
+class WeakSecret(Invalid):
+    """A chosen SIP password is easily guessed. The error text says why, without the password."""
 
 
 class ConfigurationError(ServiceError):

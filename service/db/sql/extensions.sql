@@ -66,7 +66,11 @@ update extensions set enabled = $2 where extension = $1 returning extension
 update extensions set enabled = coalesce($2, enabled) where extension = $1
 
 -- name: change_own_phone
-update phones set profile = coalesce($2, profile), secret = coalesce($3, secret)
+-- A given secret ends the present one and the former one at once.
+update phones
+set
+    profile = coalesce($2, profile), secret = coalesce($3, secret),
+    former_until = case when $3::text is null then former_until end
 where extension = $1 and endpoint = extension
 
 -- name: get

@@ -7,10 +7,13 @@ from service.errors import (
     ExtensionExists,
     ExtensionTaken,
     NoSuchExtension,
+    NoSuchPhone,
     NoSuchUser,
     OwnedByAsterisk,
     QueuesNotKnown,
+    RotationUnderWay,
     Unavailable,
+    WeakSecret,
 )
 from service.web.http.common_errors import StatusAndBody, common_error, failure
 from service.web.http.errors import (
@@ -52,17 +55,19 @@ def connector(error: Exception) -> StatusAndBody:
             return 403, failure("unauthorized")
         case ExtensionNotFound() | NoSuchExtension():
             return 404, failure("Extension not found")
+        case NoSuchPhone():
+            return 404, failure("Phone not found")
         case UserNotFound() | NoSuchUser():
             return 404, failure("User not found")
         case ExtensionExists():
             return 409, failure(f"extension already exists {error.extension}")
         case ExtensionTaken():
             return 400, failure(f"extension already in use {error.extension}")
-        case OwnedByAsterisk():
+        case OwnedByAsterisk() | RotationUnderWay():
             return 409, failure(str(error))
         case RouteNotFound():
             return 404, failure("Resource not found")
-        case BadArgument():
+        case BadArgument() | WeakSecret():
             return 400, failure(f"Match error: {error}")
         case BadParameter():
             invalid = "error-invalid-params"

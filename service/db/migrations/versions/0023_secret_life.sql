@@ -58,6 +58,7 @@ grant execute on function sealed_secret(text, text, text), fresh_secret(text) to
 
 -- Keeps what belongs to a secret. Whoever writes `secret` gives a new one; null for both `secret` and `sealed` says that it has
 -- ended. Together with a new `former_until` it is a routine rotation, whose overlap lasts until then; without, nothing overlaps.
+-- Null for `former_until` ends the former secret, whether the present one changes or not.
 -- Whoever writes `sealed` says that it is the same secret, sealed by another key.
 create function keep_secret() returns trigger language plpgsql
 security definer set search_path = public, pg_temp as $$
@@ -65,6 +66,7 @@ declare
     key_name text;
     has_key boolean;
     moved boolean := false;
+    had_one boolean;
     changed boolean := true;
     was text;
 begin
@@ -79,6 +81,7 @@ begin
     end if;
     if tg_op = 'UPDATE' then
         moved := new.call_server <> old.call_server;
+        had_one := old.secret is not null or old.sealed is not null;
         if new.secret is null and new.sealed is distinct from old.sealed and new.sealed is not null and not moved then
             changed := false;
         elsif old.sealed is not null and (moved or new.secret is not null) then
@@ -95,10 +98,12 @@ begin
             new.former_secret := old.secret;
             new.former_sealed := old.sealed;
             new.former_sealed_with := old.sealed_with;
-        elsif changed or moved then
+        elsif changed and had_one or moved or coalesce(new.former_until <= now(), true) then
             new.former_secret := null;
             new.former_sealed := null;
             new.former_sealed_with := null;
+        end if;
+        if new.former_secret is null and new.former_sealed is null then
             new.former_until := null;
         end if;
     end if;
@@ -123,7 +128,7 @@ security definer set search_path = public, pg_temp as $$
 begin
     perform from extensions where user_id = new.user_id for no key update;
     update phones as p
-    set secret = fresh_secret(p.call_server), sealed = null, sealed_with = null
+    set secret = fresh_secret(p.call_server), sealed = null, sealed_with = null, former_until = null
     from extensions as e
     join call_servers as c on c.name = e.call_server and c.credentials = 'managed'
     where e.user_id = new.user_id and p.extension = e.extension;
@@ -137,7 +142,7 @@ create or replace function rotate_secret() returns trigger language plpgsql
 security definer set search_path = public, pg_temp as $$
 begin
     update phones as p
-    set secret = fresh_secret(p.call_server), sealed = null, sealed_with = null
+    set secret = fresh_secret(p.call_server), sealed = null, sealed_with = null, former_until = null
     from call_servers as c
     where p.extension = new.extension and c.name = p.call_server and c.credentials = 'managed'
         -- unless the same statement gave it a new one
