@@ -20,6 +20,7 @@ from service.web.http.handler_types import PlainHandler, SyncHandler
 from service.web.openapi import page
 from service.web.openapi.operation import Operation
 from service.web.ops import health, status
+from service.web.phones import rotate
 from service.web.presence import poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
 from service.web.softphone import registration
@@ -41,6 +42,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
         *agents.OPERATIONS,
         *available_agents.OPERATIONS,
     ),
+    "Phones": rotate.OPERATIONS,
     "Queues": (*queues.OPERATIONS, *connection_checks.OPERATIONS),
     "Login": login_calls.OPERATIONS,
     "Presence": (*endpoint.OPERATIONS, *poll.OPERATIONS, *set_own.OPERATIONS, *rocketchat.OPERATIONS),

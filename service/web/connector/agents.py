@@ -15,9 +15,9 @@ from service.web.app_keys import DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.origin import origin_of
 from service.web.auth.permissions import require_permission
-from service.web.connector.extension_refresh import refresh_extensions
 from service.web.connector.responses import success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, UserNotFound
+from service.web.http.extension_refresh import refresh_extensions
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import Body, OneOf, Path
 from service.web.http.unrevoked import UNREVOKED, report_unrevoked, unrevoked_endpoints

@@ -31,9 +31,9 @@ from service.web.connector.extension_admin_schemas import (
     KeptExtension,
     KeptExtensionAnswer,
 )
-from service.web.connector.extension_refresh import refresh_extensions
 from service.web.connector.responses import success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument
+from service.web.http.extension_refresh import refresh_extensions
 from service.web.http.unrevoked import UNREVOKED, report_unrevoked, unrevoked_endpoints
 from service.web.openapi.operation import Operation, Success
 

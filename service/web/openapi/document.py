@@ -51,6 +51,7 @@ SECURITY_SCHEMES = {
 TAGS = {
     "Registration": "SIP credentials of a softphone and the live state of its line.",
     "Extensions": "Extensions and their assignment to users.",
+    "Phones": "Phones of a person, each with a SIP password of its own.",
     "Queues": "Queues, queue members, waiting calls, and connection checks for the call servers.",
     "Login": "Login, logout and the current user.",
     "Presence": "Line states and user-set presence, by polling, long polling or server-sent events.",

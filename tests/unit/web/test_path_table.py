@@ -40,7 +40,7 @@ async def test_what_the_table_finds_the_router_finds(app: web.Application, path:
                 resolved.handler,
             )
             assert (plain.sync_handler, plain.match.route) == (resolved.sync_handler, resolved.match.route)
-    assert found
+    assert found or "}/" in path, "the router alone finds a path whose parameter is not last"
 
 
 def test_every_poll_can_be_answered_sync_handler() -> None:

@@ -1,0 +1,1 @@
+"""Phones of a person: endpoints with a SIP password of their own."""
