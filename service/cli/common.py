@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from service.db import extensions
 from service.db.ownership import UnrevokedEndpoint
 from service.db.pool import Database
 from service.domain.credential_owners import CredentialOwners
-from service.errors import Invalid
+from service.errors import Invalid, NoSuchExtension, Refused
 from service.settings import Settings
 
 PERSON = "name, e-mail, uid or user_id; a prefix `name:`, `email:`, `uid:` or `id:` selects the kind"
@@ -63,11 +64,43 @@ def describe_unrevoked(endpoints: Sequence[UnrevokedEndpoint]) -> str:
     """Say which SIP passwords a change has not ended, as a sentence after the one that says what was done."""
     if not endpoints:
         return ""
-    names = " and ".join(filter(None, (", ".join(each.endpoint for each in endpoints[:-1]), endpoints[-1].endpoint)))
+    names = _joined([each.endpoint for each in endpoints])
     where = f"in Asterisk (call server {endpoints[0].call_server})"
     if len(endpoints) == 1:
         return f" The SIP password of {names} stays valid {where} until it is changed there."
     return f" The SIP passwords of {names} stay valid {where} until they are changed there."
+
+
+def describe_rotated(endpoints: Sequence[str]) -> str:
+    """Say which SIP passwords a change has ended, as a further sentence."""
+    if not endpoints:
+        return ""
+    plural = "s" if len(endpoints) > 1 else ""
+    return f" Changed the SIP password{plural} of {_joined(endpoints)}."
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+async def find_own_number(database: Database, name: str) -> str:
+    """Return the extension with this number. Raises NoSuchExtension, also for an endpoint.
+
+    It may be one of several phones, and the change would affect all of them.
+    """
+    number = await extensions.find_number(database, name)
+    if number != name:
+        raise NoSuchExtension(f"{name} is an endpoint of extension {number}: name the extension")
+    return number
+
+
+def confirm(question: str, expected: str) -> None:
+    """Have the operator type a word on the terminal. Raises Refused without a terminal, and for another word."""
+    if not sys.stdin.isatty():
+        raise Refused("this needs a confirmation on a terminal, or the option --yes")
+    print(f"{question} ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != expected:
+        raise Refused("not confirmed")
 
 
 def read_secret(what: str, *, confirm: bool = True) -> str:

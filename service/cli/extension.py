@@ -1,15 +1,17 @@
-"""`extension create|assign|unassign|rotate|enable|disable|delete|list|import`."""
+"""`extension create|assign|unassign|enable|disable|delete|list|import`; the others are in `extension_password`."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from service.cli import extension_password
 from service.cli.common import (
     Command,
     describe_unrevoked,
+    find_own_number,
     group,
     imported_call_servers,
     open_database,
@@ -17,11 +19,11 @@ from service.cli.common import (
     read_secret,
 )
 from service.cli.operator_origin import command_line_origin
-from service.db import extensions, phone_secrets, users
+from service.db import extensions, users
 from service.db.ownership import list_unrevoked
 from service.db.pool import Database
 from service.domain.audit import Origin
-from service.errors import NoSuchExtension, NotFound
+from service.errors import NotFound
 from service.settings import Settings
 
 NUMBER_OR_ENDPOINT = "its number, or the endpoint of one of its phones if no extension has this number"
@@ -49,12 +51,9 @@ def add_to(commands: Any) -> None:
         ("disable", "forbid an extension to register", _disable, "Disabled extension {}."),
     ):
         add(name, help_, _change_one(change, message)).add_argument("extension", help=NUMBER_OR_ENDPOINT)
-    for name, help_, owned_change, message in (
-        ("rotate", "set a new random SIP password", _rotate, "Changed the password of extension {}."),
-        ("delete", "delete an extension", extensions.delete, "Deleted extension {}."),
-    ):
-        run = _change_owned(owned_change, message)
-        add(name, help_, run, "Not on an imported call server.").add_argument("extension", help="its number")
+    parser = add("delete", "delete an extension", _delete, "Not on an imported call server.")
+    parser.add_argument("extension", help="its number")
+    extension_password.add_to(add)
     add("list", "list all extensions, without passwords", _list)
     _add_import(add)
 
@@ -142,23 +141,12 @@ def _change_one(change: Callable[..., Awaitable[None]], message: str) -> Command
     return run
 
 
-def _change_owned(change: Callable[..., Awaitable[None]], message: str) -> Command:
-    """Return the command for a change of endpoints, which only their owner makes."""
-
-    async def run(settings: Settings, arguments: argparse.Namespace) -> None:
-        async with open_database(settings) as database:
-            number = await extensions.find_number(database, arguments.extension)
-            if number != arguments.extension:  # it may be one of several phones, and all of them would be lost
-                raise NoSuchExtension(f"{arguments.extension} is an endpoint of extension {number}: name the extension")
-            imported = imported_call_servers(settings)
-            await change(database, number, origin=command_line_origin(), imported=imported)
-        arguments.out.done(message.format(number), extension=number)
-
-    return run
-
-
-async def _rotate(database: Database, extension: str, *, origin: Origin, imported: Collection[str]) -> None:
-    await phone_secrets.rotate(database, extension, origin=origin, overlap=0, imported=imported)
+async def _delete(settings: Settings, arguments: argparse.Namespace) -> None:
+    async with open_database(settings) as database:
+        number = await find_own_number(database, arguments.extension)
+        imported = imported_call_servers(settings)
+        await extensions.delete(database, number, origin=command_line_origin(), imported=imported)
+    arguments.out.done(f"Deleted extension {number}.", extension=number)
 
 
 async def _enable(database: Database, extension: str, *, origin: Origin) -> None:

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from service.cli.common import (
+    describe_rotated,
     describe_unrevoked,
     group,
     imported_call_servers,
@@ -15,7 +16,7 @@ from service.cli.common import (
 )
 from service.cli.operator_origin import command_line_origin
 from service.credentials import PasswordHasher
-from service.db import user_admin, users
+from service.db import phone_secrets, user_admin, users
 from service.db.ownership import list_unrevoked
 from service.domain import networks
 from service.domain.audit import Action
@@ -76,10 +77,12 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
         passwd = await hasher.hash(read_secret("password"))
     async with open_database(settings) as database:
         person = await users.find_person(database, arguments.user)
-        unrevoked = await list_unrevoked(database, imported_call_servers(settings), user_id=person.user_id)
+        imported = imported_call_servers(settings)
+        unrevoked = await list_unrevoked(database, imported, user_id=person.user_id)
+        rotated = await phone_secrets.list_rotated_with(database, person.user_id, imported)
         await users.set_password(database, person.user_id, passwd, origin=command_line_origin())
-    message = f"Changed the password of {person.name}.{describe_unrevoked(unrevoked)}"
-    arguments.out.done(message, name=person.name, unrevoked=unrevoked)
+    message = f"Changed the password of {person.name}.{describe_rotated(rotated)}{describe_unrevoked(unrevoked)}"
+    arguments.out.done(message, name=person.name, rotated=rotated, unrevoked=unrevoked)
 
 
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:

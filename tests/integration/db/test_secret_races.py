@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 import pytest
 
@@ -195,7 +195,7 @@ async def test_several_services_fill_each_phone_once(database: TestDatabase, ser
     assert {len(found) for found in (await auths(database)).values()} == {1}
 
 
-Change = Callable[[Database], Awaitable[object]]
+Change = Callable[[Database], Coroutine[object, object, object]]
 
 
 async def _password(service: Database) -> None:
