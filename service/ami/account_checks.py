@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -29,6 +29,8 @@ class AccountChecks:
 
     def __init__(self, call_server: str, accounts: Mapping[str, Account | None]) -> None:
         self.refused: dict[str, str] = {}
+        self.on_live: Callable[[], None] = lambda: None
+        """Called when the link has become live. The owner of a kept connection sets it."""
         self._accounts = {kind: account for kind, account in accounts.items() if account is not None}
         self._live = asyncio.Event()
         self._log = log.bind(call_server=call_server)
@@ -36,6 +38,7 @@ class AccountChecks:
     def on_link_live(self) -> None:
         """Start checking: Asterisk accepts logins, so a refusal concerns the account."""
         self._live.set()
+        self.on_live()
 
     async def run(self) -> None:
         """Check until cancelled."""

@@ -130,6 +130,10 @@ class KeptConnection(NullEvents):
         finally:
             self._waiting -= 1
 
+    def retry_now(self) -> None:
+        """Try to connect at once, unless the account is refused: Asterisk is back."""
+        self._wake.set()
+
     # --- the loop --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

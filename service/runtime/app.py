@@ -153,17 +153,15 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
 
 def _presence_connections(settings: Settings, links: Mapping[str, Link]) -> dict[str, KeptConnection]:
     """Create a connection for each account that sets presence."""
-    return {
-        name: KeptConnection(
-            name,
-            "presence",
-            account,
-            deadline=settings.watchdog_deadline,
-            report_refusal=links[name].account_checks.report,
-        )
-        for name, server in settings.call_servers.items()
-        if (account := Account.presence(server)) is not None
-    }
+    connections = {}
+    for name, server in settings.call_servers.items():
+        if (account := Account.presence(server)) is not None:
+            checks = links[name].account_checks
+            connections[name] = connection = KeptConnection(
+                name, "presence", account, deadline=settings.watchdog_deadline, report_refusal=checks.report
+            )
+            checks.on_live = connection.retry_now
+    return connections
 
 
 async def _end_held_requests(app: web.Application) -> None:

@@ -48,6 +48,10 @@ class Cutter:
         """End each new connection at once; those that are open go on."""
         self._refusing = True
 
+    def admit(self) -> None:
+        """Let new connections in again."""
+        self._refusing = False
+
     def hold(self) -> None:
         """Forward nothing more in either direction; the sockets stay open, and new ones are accepted."""
         self._open.clear()

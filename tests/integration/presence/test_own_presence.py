@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import signal
@@ -186,6 +187,19 @@ async def test_a_restart_of_asterisk_needs_none_of_the_service(pbx: Pbx, start: 
 
         await eventually(set_again, 30)
     assert told(logs, "presence_connection_down", "presence_connection_live") == ["info", "warning", "info"]
+
+
+async def test_who_waits_to_connect_again_does_so_when_the_link_is_live(pbx: Pbx, start: Start) -> None:
+    """The link and this connection each have a backoff; readiness needs both."""
+    async with cutting(pbx.asterisk.config.ami_port) as cutter:
+        server = await start(pbx.settings(ami_port=cutter.port))
+        await connected(server)
+        connection(server)._delays = lambda: itertools.repeat(600.0)
+        cutter.refuse()
+        cutter.cut()
+        await eventually(lambda: connection(server).why_down and server.link.facts.why_ended)
+        cutter.admit()
+        await connected(server)
 
 
 async def test_many_writers_while_asterisk_is_away_share_few_attempts(pbx: Pbx, start: Start) -> None:
