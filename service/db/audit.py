@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import asyncpg
 
@@ -18,9 +19,13 @@ MAX_DETAILS, MAX_DETAIL, MAX_ITEMS = 4_000, 200, 20
 
 async def record(connection: Connection, change: AuditedChange) -> None:
     """Add the row of a change. Call it in the change's own transaction: neither is then stored without the other."""
+    await connection.execute(SQL["record"], *columns(change, change.details))
+
+
+def columns(change: AuditedChange, details: Mapping[str, Detail]) -> tuple[Any, ...]:
+    """The values of a row, from `action` to `details`."""
     subject, origin = change.subject, change.origin
-    await connection.execute(
-        SQL["record"],
+    return (
         change.action,
         origin.actor.kind,
         origin.actor.user_id,
@@ -30,7 +35,7 @@ async def record(connection: Connection, change: AuditedChange) -> None:
         storable(subject.name, MAX_NAME) if subject is not None else None,
         storable(origin.address, MAX_ADDRESS),
         storable(origin.request_id, MAX_REQUEST_ID),
-        encode_details(change.details),
+        encode_details(details),
     )
 
 

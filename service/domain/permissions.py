@@ -18,6 +18,7 @@ class Permission(enum.StrEnum):
     MANAGE_AGENT_EXTENSIONS = "manage-agent-extension-association"
     VIEW_AGENT_EXTENSIONS = "view-agent-extension-association"
     INBOUND_CALLS = "inbound-voip-calls"
+    VIEW_LOGS = "view-logs"
 
 
 ROLES: dict[Permission, frozenset[Role]] = {
@@ -26,6 +27,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.MANAGE_AGENT_EXTENSIONS: frozenset({Role.ADMIN}),
     Permission.VIEW_AGENT_EXTENSIONS: frozenset({Role.ADMIN, Role.AGENT}),
     Permission.INBOUND_CALLS: frozenset({Role.ADMIN, Role.AGENT}),
+    Permission.VIEW_LOGS: frozenset({Role.ADMIN}),
 }
 """The roles that have each permission."""
 

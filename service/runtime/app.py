@@ -30,6 +30,7 @@ from service.domain.models import Credentials
 from service.domain.secret_counts import UnreadableSecretsLog
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
+from service.runtime.audit_trail import AuditTrail
 from service.runtime.automatic_import import automatic_imports
 from service.runtime.extension_assigner import ExtensionAssigner
 from service.runtime.presence_composer import PresenceComposer
@@ -37,9 +38,13 @@ from service.runtime.task_supervisor import Supervisor
 from service.settings import Settings
 from service.web import app_keys, routes
 from service.web.auth.login_throttle import LOGIN_THROTTLE, LoginThrottle
+from service.web.http.client_address import CLIENT_ADDRESSES, ClientAddresses
+from service.web.http.disclosures import DISCLOSURES
 from service.web.http.rate_limit import RATE_LIMIT, RateLimit
+from service.web.http.refusals import REFUSALS
 from service.web.openapi.page import DESCRIPTION, Description
 from service.web.ops.metrics import METRICS, Metrics, StateCollector
+from service.web.presence.presence_audit import PRESENCE_CHANGES
 from service.web.presence.rocketchat import ROCKETCHAT_USERS, rocketchat_users
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE, SnapshotCache
 from service.web.presence.sse.events import STREAM_EVENTS, StreamEvents
@@ -60,6 +65,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         hasher = stack.enter_context(PasswordHasher(rounds=hash_rounds))
         activity = Activity(database)
         stack.push_async_callback(activity.flush)  # the last batch, after all tasks have ended
+        trail = AuditTrail(database)
+        stack.push_async_callback(trail.flush)
         links = {
             name: Link(
                 name,
@@ -111,6 +118,10 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.LONG_POLL_QUOTA] = HeldRequestQuota(settings.long_polls_per_person, settings.held_answers)
         app.on_shutdown.append(_end_held_requests)
         app[app_keys.CHANGE_LISTENER] = changes
+        app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies)
+        app[REFUSALS] = trail.refusals
+        app[DISCLOSURES] = trail.disclosures
+        app[PRESENCE_CHANGES] = trail.presence_changes
         app[RATE_LIMIT] = RateLimit(settings.requests_per_minute)
         app[app_keys.TAG_KEY] = await tag_key(database)
         app[app_keys.STREAM_TICKETS] = StreamTickets(database, app[app_keys.TAG_KEY])
@@ -128,6 +139,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             ),
             app[app_keys.IMPORTS],
             presence_connections,
+            trail.batches,
         )
         app[COUNT_RESPONSE] = app[METRICS].count_response
         families = routes.families(with_metrics=settings.metrics_port is None)
@@ -146,6 +158,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor.start("presence", composer.run())
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
+        supervisor.start("audit", trail.run())
         supervisor.start("write access", watch_write_access(database.login))
         await _wait_until_loaded(changes, supervisor, settings.database_start_deadline)
         yield app, supervisor

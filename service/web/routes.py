@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
+from service.web.audit import listing as audit_listing
 from service.web.auth import login_calls
 from service.web.connector import (
     agents,
@@ -46,6 +47,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Queues": (*queues.OPERATIONS, *connection_checks.OPERATIONS),
     "Login": login_calls.OPERATIONS,
     "Presence": (*endpoint.OPERATIONS, *poll.OPERATIONS, *set_own.OPERATIONS, *rocketchat.OPERATIONS),
+    "Audit": audit_listing.OPERATIONS,
     "Users": _prefixed_last(*listing.OPERATIONS, *get.OPERATIONS, *admin.OPERATIONS),
 }
 """The calls for clients. A family's name is its heading in the API description."""

@@ -60,8 +60,8 @@ async def both_ways(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> 
 def _watched(both: BothWays, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     read, answer = Dispatcher.read_plain, Dispatcher.answer_plain
 
-    def reading(dispatcher: Dispatcher, data: bytes) -> PlainRequest | None:
-        return None if dispatcher._app is both.aiohttps.app else read(dispatcher, data)
+    def reading(dispatcher: Dispatcher, data: bytes, client: str | None) -> PlainRequest | None:
+        return None if dispatcher._app is both.aiohttps.app else read(dispatcher, data, client)
 
     def answering(dispatcher: Dispatcher, request: PlainRequest) -> PrebuiltResponse | None:
         response = answer(dispatcher, request)

@@ -12,14 +12,16 @@ from service.db import tokens
 from service.domain.models import Person
 from service.errors import DirectoryUnavailable, NotFound
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
-from service.web.auth.client_address import client_address
 from service.web.auth.login_throttle import LOGIN_THROTTLE
 from service.web.auth.origin import origin_of
-from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong
+from service.web.http.client_address import CLIENT_ADDRESSES
+from service.web.http.errors import Forbidden, LoginFailed, TokenMissing, TokenWrong, TooManyRequests
 from service.web.http.handler_types import Handler, SyncHandler
 from service.web.http.polled_request import TOKEN_HEADER, UID_HEADER, PolledRequest
 from service.web.http.prebuilt_response import PrebuiltResponse
 from service.web.http.rate_limit import RATE_LIMIT
+from service.web.http.refusals import REFUSALS
+from service.web.http.request_id import request_id_of
 
 CallerHandler = Callable[[PolledRequest, Person], PrebuiltResponse]
 
@@ -135,7 +137,13 @@ async def log_in(
 
     Raises LoginFailed, TooManyRequests, Unavailable.
     """
-    person = await request.app[LOGIN_THROTTLE].check(name, password, client_address(request))
+    address = request.app[CLIENT_ADDRESSES].of(request)
+    try:
+        person = await request.app[LOGIN_THROTTLE].check(name, password, address)
+    except (LoginFailed, TooManyRequests) as error:
+        somebody = error.person if isinstance(error, LoginFailed) else None
+        request.app[REFUSALS].note_login(address, request_id_of(request), somebody)
+        raise
     database, max_tokens = request.app[DATABASE], request.app[SETTINGS].tokens_per_person
     try:
         token, expires_at = await tokens.issue_for_login(

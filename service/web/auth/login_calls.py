@@ -28,8 +28,11 @@ from service.web.auth.schemas import (
     UserLogin,
     UsernameLogin,
 )
+from service.web.http.client_address import CLIENT_ADDRESSES
 from service.web.http.errors import LoginFailed, TokenWrong, TooManyRequests
 from service.web.http.json_response import json_response
+from service.web.http.refusals import REFUSALS
+from service.web.http.request_id import request_id_of
 from service.web.openapi.operation import Auth, Operation
 
 MeType = TypeVar("MeType", bound=Me)
@@ -42,6 +45,8 @@ async def login(request: web.Request) -> web.Response:
             try:
                 person = await require_holder(request, parse_token_hash(token))
             except TokenWrong:
+                address = request.app[CLIENT_ADDRESSES].of(request)
+                request.app[REFUSALS].note_token(address, request_id_of(request))
                 raise LoginFailed from None
         case (
             UserLogin(user=name, password=password)

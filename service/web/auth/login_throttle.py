@@ -98,7 +98,7 @@ class LoginThrottle:
             allowed = login is not None and login.person.active and may_come_from(login.auth_ip, address)
             if login is None or not matches or not allowed:
                 self._failures.hit(keys.pair)
-                self._refuse(keys, wait)
+                self._refuse(keys, wait, login.person if login is not None else None)
             if wait and not self._known_addresses.has_login(login.person.user_id, source):
                 self._refuse(keys, wait)
         self._known_addresses.add(login.person.user_id, source)
@@ -116,14 +116,14 @@ class LoginThrottle:
         failures = self._failures.count(keys.address) + self._checking[keys.address]
         return int(not self._known_addresses.has_any_login(source)), failures
 
-    def _refuse(self, keys: _Keys, wait: float) -> NoReturn:
+    def _refuse(self, keys: _Keys, wait: float, person: Person | None = None) -> NoReturn:
         self.refused += 1
         if wait:
             self._failures.hit(keys.over_limit)
             raise TooManyRequests(wait)
         self._failures.hit(keys.address)
         self._failures.hit(keys.name)
-        raise LoginFailed
+        raise LoginFailed(person)
 
     @asynccontextmanager
     async def _pending_attempt(self, keys: _Keys) -> AsyncIterator[None]:

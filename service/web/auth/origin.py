@@ -6,16 +6,10 @@ from aiohttp import web
 
 from service.domain.audit import Origin
 from service.domain.models import Person
-from service.web.auth.client_address import client_address
-from service.web.http.polled_request import PolledRequest
+from service.web.http.client_address import CLIENT_ADDRESSES
+from service.web.http.request_id import request_id_of
 
 
 def origin_of(request: web.Request, person: Person) -> Origin:
     """The caller, their address and the id of the request."""
-    return Origin.of_person(person, client_address(request), request_id_of(request))
-
-
-def request_id_of(request: PolledRequest) -> str | None:
-    """The id that the response carries too: the dispatcher sets it on its own kinds of requests."""
-    given: str | None = getattr(request, "request_id", None)
-    return given
+    return Origin.of_person(person, request.app[CLIENT_ADDRESSES].of(request), request_id_of(request))

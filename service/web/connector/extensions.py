@@ -15,6 +15,7 @@ from service.web.app_keys import DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS_HEADERS, read_state, state_names, success_response
+from service.web.http.disclosures import note_disclosure
 from service.web.http.errors import ExtensionNotFound
 from service.web.http.extension_query import EXTENSION, ONE_EXTENSION_ERRORS
 from service.web.openapi.operation import Operation, Yes
@@ -68,7 +69,8 @@ async def list_extensions(request: web.Request) -> web.Response:
 
 async def get_details(request: web.Request) -> web.Response:
     """GET /api/v1/connector.extension.getDetails"""
-    require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
+    person = await require_caller(request)
+    require_permission(person, Permission.MANAGE_CALL_SETTINGS)
     name = (await EXTENSION.decode(request)).extension
     extension = request.app[DIRECTORY].find_extension(name)
     if extension is None:
@@ -79,6 +81,8 @@ async def get_details(request: web.Request) -> web.Response:
     phone = named_phone(extension, name) or usual
     if phone is not None and phone.secret is None:
         raise SecretUnavailable(f"there is no SIP password of endpoint {phone.endpoint} that this service can read")
+    if phone is not None:
+        note_disclosure(request, person, extension.number, phone.device)
     details = DetailedExtension(
         extension.number,
         state_names(request)[reading.state],

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from service.domain.models import Person
+
 encode = msgspec.json.Encoder().encode
 
 
@@ -63,7 +65,14 @@ class RouteNotFound(RequestError):
 
 
 class LoginFailed(RequestError):
-    """Login failed: unknown user, wrong password, inactive user or address not allowed. The response is the same."""
+    """Login failed: unknown user, wrong password, inactive user or address not allowed. The response is the same.
+
+    `person` is whose name it was, if anybody's: for the audit trail alone.
+    """
+
+    def __init__(self, person: Person | None = None) -> None:
+        super().__init__()
+        self.person = person
 
 
 class WrongMethod(RequestError):

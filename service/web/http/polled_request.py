@@ -20,7 +20,9 @@ UID_HEADER = PolledHeader(istr("x-user-id"))
 IF_NONE_MATCH = PolledHeader(istr("if-none-match"))
 REQUEST_ID = PolledHeader(istr("x-request-id"))
 ORIGIN = PolledHeader(istr("origin"))
-POLLED_HEADERS = frozenset({TOKEN_HEADER, UID_HEADER, IF_NONE_MATCH, REQUEST_ID, ORIGIN})
+FORWARDED_FOR = PolledHeader(istr("x-forwarded-for"))
+"""Nothing but the audit trail depends on it."""
+POLLED_HEADERS = frozenset({TOKEN_HEADER, UID_HEADER, IF_NONE_MATCH, REQUEST_ID, ORIGIN, FORWARDED_FOR})
 
 
 T = TypeVar("T")
@@ -57,6 +59,10 @@ class PolledRequest(Protocol):
 
     @property
     def headers(self) -> PolledHeaders: ...
+
+    @property
+    def remote(self) -> str | None:
+        """The peer's address. Nothing but the audit trail depends on it."""
 
     @property
     def path(self) -> str: ...

@@ -55,6 +55,7 @@ TAGS = {
     "Queues": "Queues, queue members, waiting calls, and connection checks for the call servers.",
     "Login": "Login, logout and the current user.",
     "Presence": "Line states and user-set presence, by polling, long polling or server-sent events.",
+    "Audit": "Who did what to whom, for admins.",
     "Users": "User accounts, for admin clients. The same calls are available under `/v1`.",
     "Health": "Probes and metrics for orchestrators and monitoring.",
     "Description": "This API description: OpenAPI document and HTML pages.",

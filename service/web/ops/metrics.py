@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,12 +12,14 @@ from prometheus_client.registry import Collector
 from service.ami.kept_connection import KeptConnection
 from service.ami.link import Link
 from service.db.write_access import WriteAccess
+from service.domain.audit_batches import AuditBatches
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.imports.status import ImportStatus
 from service.domain.session_watch import SessionWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.web.auth.login_throttle import LoginThrottle
+from service.web.ops.audit_metrics import AuditCollector
 from service.web.ops.import_metrics import ImportCollector
 from service.web.ops.presence_metrics import PresenceCollector
 from service.web.ops.worker_metrics import WorkerMetrics
@@ -163,11 +165,13 @@ class Metrics:
         parts: StateCollector,
         imports: Mapping[str, ImportStatus],
         presence_connections: Mapping[str, KeptConnection],
+        audit: Sequence[AuditBatches] = (),
     ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(parts)
         self.registry.register(ImportCollector(imports))
         self.registry.register(PresenceCollector(presence_connections))
+        self.registry.register(AuditCollector(audit))
         self._responses = ResponseCounter()
         self.registry.register(self._responses)
         self.count_response = self._responses.count

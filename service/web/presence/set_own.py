@@ -16,6 +16,7 @@ from service.web.http.errors import ExtensionNotFound, encode
 from service.web.http.param_errors import BriefRocketChat, WrongValue
 from service.web.http.params import Body
 from service.web.openapi.operation import Operation, Success
+from service.web.presence.presence_audit import audit_presence
 
 MAX_MESSAGE_LENGTH = 200
 
@@ -57,6 +58,7 @@ async def set_presence(request: web.Request) -> web.Response:
         raise CallServerUnavailable(f"call server {extension.call_server} has no account that sets presence")
     presence_id = request.app[LINKS][extension.call_server].mapping.presence_id_of(extension)
     await presence_connection.use(lambda client: client.set_presence(presence_id, presence))
+    await audit_presence(request, person, extension.number, presence.state)
     return web.Response(body=encode({"success": True}), content_type="application/json")
 
 

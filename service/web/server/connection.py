@@ -35,7 +35,17 @@ GRACE = 0.1
 class Connection(BoundedConnection):
     """A client's connection."""
 
-    __slots__ = ("_answered", "_closing", "_deciding", "_framing", "_held", "_holding", "_pending", "at_rest")
+    __slots__ = (
+        "_answered",
+        "_client",
+        "_closing",
+        "_deciding",
+        "_framing",
+        "_held",
+        "_holding",
+        "_pending",
+        "at_rest",
+    )
 
     def __init__(self, dispatcher: Dispatcher, server: web.Server, bounds: ConnectionBounds, **options: Any) -> None:
         super().__init__(dispatcher, server, bounds, **options)
@@ -45,12 +55,15 @@ class Connection(BoundedConnection):
         self._pending: asyncio.Future[PrebuiltResponse] | None = None  # of a plain request that waits
         self._held = bytearray()  # behind the request that aiohttp has
         self._holding = False  # whether reading is paused, as too much is held
+        self._client: str | None = None
         self.at_rest = False
         """Whether aiohttp has nothing of this connection: it has answered all that it got, and got no more."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A new client."""
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._client = str(peer[0]) if isinstance(peer, list | tuple) else None  # as aiohttp's `request.remote`
         self.at_rest = True
 
     def data_received(self, data: bytes) -> None:
@@ -69,7 +82,7 @@ class Connection(BoundedConnection):
         transport = self.transport
         if self.writing_paused or transport is None:  # the client does not read its responses
             return False
-        request = self._dispatcher.read_plain(data)
+        request = self._dispatcher.read_plain(data, self._client)
         if request is None:
             return False
         answer = self._dispatcher.answer_plain(request)

@@ -23,11 +23,13 @@ from multidict import istr
 from service.errors import ServiceError, Unavailable
 from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
+from service.web.http.client_address import CLIENT_ADDRESSES
 from service.web.http.error_responses import error_response, family_of, plain
-from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, WrongMethod
+from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, TokenWrong, WrongMethod
 from service.web.http.handler_types import PlainHandler, SyncHandler
 from service.web.http.polled_request import ORIGIN, REQUEST_ID, Parts, PolledRequest
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
+from service.web.http.refusals import REFUSALS
 from service.web.server import plain_request
 from service.web.server.path_table import NO_ROUTE, PathTable
 from service.web.server.plain_request import PlainRequest
@@ -83,16 +85,16 @@ class Dispatcher:
         self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}), app.get(PLAIN_HANDLERS, {}))
         self._write_backlog = app[WRITE_BACKLOG]
 
-    def read_plain(self, data: bytes) -> PlainRequest | None:
-        """The plain request that these bytes are; None if they are none."""
-        return plain_request.read(data, self._parts, self._paths)
+    def read_plain(self, data: bytes, remote: str | None) -> PlainRequest | None:
+        """The plain request that these bytes from this address are; None if they are none."""
+        return plain_request.read(data, self._parts, self._paths, remote)
 
     def answer_plain(self, request: PlainRequest) -> PrebuiltResponse | None:
         """The response, if nothing has to be waited for. None, without side effects, if `answer` has to be called."""
         handler = request.route.sync_handler
         if handler is None or self._draining.is_set():
             return None
-        request_id = _request_id_of(request)
+        request_id = request.request_id = _request_id_of(request)
         try:
             answer = handler(request)
             if self._write_backlog.full and answer is not None:
@@ -106,7 +108,7 @@ class Dispatcher:
 
     async def answer_plain_later(self, request: PlainRequest, handler: PlainHandler) -> PrebuiltResponse:
         """The response of a call that waits."""
-        request_id = _request_id_of(request)
+        request_id = request.request_id = _request_id_of(request)
         try:
             answer = await handler(request)
             if self._write_backlog.full:
@@ -196,6 +198,8 @@ class Dispatcher:
         if not isinstance(error, RequestError | ServiceError | web.HTTPException):
             log.error("internal_error", request_id=request_id, path=request.path, exc_info=error)
             return error_response(family_of(raw_path), RuntimeError())
+        if isinstance(error, TokenWrong):
+            self._app[REFUSALS].note_token(self._app[CLIENT_ADDRESSES].of(request), request_id)
         if isinstance(error, Unavailable):
             self._app[OUTAGE].report(error, request_id, request.path)
         return error_response(family_of(raw_path, as_rocketchat=self._app[SETTINGS].rocketchat_errors), error)

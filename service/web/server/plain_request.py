@@ -72,6 +72,9 @@ class PlainRequest(msgspec.Struct, gc=False):
     raw_path: str
     raw_query_string: str
     headers: dict[str, str]
+    remote: str | None
+    request_id: str = ""
+    """The id that the response carries. The dispatcher sets it."""
 
     def __repr__(self) -> str:  # headers hold a token
         return f"PlainRequest({self.raw_path})"
@@ -98,7 +101,7 @@ class PlainRequest(msgspec.Struct, gc=False):
         return None if tag is None else (ETag(value=tag[2] or "*", is_weak=tag[1] is not None),)
 
 
-def read(data: bytes, app: Parts, paths: PathTable) -> PlainRequest | None:
+def read(data: bytes, app: Parts, paths: PathTable, remote: str | None) -> PlainRequest | None:
     """The plain request that these bytes are; None if they are none."""
     if len(data) > MAX_SIZE or (parts := _REQUEST.fullmatch(data)) is None:
         return None
@@ -110,7 +113,7 @@ def read(data: bytes, app: Parts, paths: PathTable) -> PlainRequest | None:
     headers = _read_headers(lines)
     if headers is None:
         return None
-    return PlainRequest(app, *found, path, raw_query.decode() if raw_query else "", headers)
+    return PlainRequest(app, *found, path, raw_query.decode() if raw_query else "", headers, remote)
 
 
 def _read_headers(lines: bytes) -> dict[str, str] | None:

@@ -18,6 +18,7 @@ from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH
 from service.web.auth.authentication import caller_from_memory, presented_token, require_caller, require_holder
 from service.web.auth.permissions import require_permission
+from service.web.http.disclosures import note_disclosure
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
 from service.web.http.etag import matches_etag
 from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery, PhoneId
@@ -62,9 +63,9 @@ def by_user_id_sync(request: PolledRequest) -> PrebuiltResponse | None:
         return None
     if plain.id == person.uid:
         extension = request.app[DIRECTORY].extension_of_person(person)
-        return registration_response(request, _current(request, extension, plain.phone))
+        return registration_response(request, person, _current(request, extension, plain.phone))
     _require_access(person, plain.id)
-    return registration_response(request, _current_of_user(request, plain))
+    return registration_response(request, person, _current_of_user(request, plain))
 
 
 async def by_user_id(request: web.Request) -> PrebuiltResponse:
@@ -79,17 +80,18 @@ async def by_user_id(request: web.Request) -> PrebuiltResponse:
     current = _current_of_user(request, query)
     if wait and matches_etag(request, current.etag):
         current = await _wait_for_difference(request, person, query, wait)
-    return registration_response(request, current)
+    return registration_response(request, person, current)
 
 
 async def by_extension(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/connector.extension.getRegistrationInfoByExtension: of the endpoint if that is what is named."""
-    require_permission(await require_caller(request), Permission.MANAGE_CALL_SETTINGS)
+    person = await require_caller(request)
+    require_permission(person, Permission.MANAGE_CALL_SETTINGS)
     query = await BY_EXTENSION_QUERY.decode(request)
     extension, phone_id = request.app[DIRECTORY].find_extension(query.extension), query.phone
     if phone_id is None and extension is not None and (named := named_phone(extension, query.extension)) is not None:
         phone_id = named.phone_id
-    return registration_response(request, _current(request, extension, phone_id))
+    return registration_response(request, person, _current(request, extension, phone_id))
 
 
 def _current_of_user(request: PolledRequest, query: RegistrationQuery) -> CachedRegistration:
@@ -107,9 +109,12 @@ def _current(request: PolledRequest, extension: Extension | None, phone_id: int 
     return current
 
 
-def registration_response(request: PolledRequest, current: CachedRegistration) -> PrebuiltResponse:
+def registration_response(request: PolledRequest, person: Person, current: CachedRegistration) -> PrebuiltResponse:
     """The registration info, or 304 if the client has it already."""
-    response = current.response(not_modified=matches_etag(request, current.etag))
+    not_modified = matches_etag(request, current.etag)
+    if not not_modified:
+        note_disclosure(request, person, current.extension.number, current.device)
+    response = current.response(not_modified=not_modified)
     stale_since = request.app[DIRECTORY].stale_since
     if stale_since is not None:
         response.headers["X-Directory-Stale-Since"] = rfc3339_ms(stale_since)

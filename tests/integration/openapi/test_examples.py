@@ -37,6 +37,8 @@ VARYING: Mapping[str, Json] = {
     "userAgent": "Example phone 1.0",
     **dict.fromkeys(("expired", "last_seen", "last_login_time", "create_time"), f"{MOMENT}.000000+00:00"),
     "login_ip": "192.0.2.17",
+    "at": f"{MOMENT}.000Z",
+    "requestId": "0f6c1b2e9d3a4c5b8e7f6a1d2c3b4e5f",
     "host": "pbx.example.com",
     "websocketPort": "443",
     "websocketPath": "wss://pbx.example.com/ws",
@@ -97,6 +99,7 @@ EXCHANGES: Mapping[str, Exchange] = {
     "postPresenceStreamTicket": Exchange(),
     "getUsersGetPresence": Exchange(arguments=NAME),
     "getUsersPresence": Exchange(),
+    "getAudit": Exchange(arguments={"action": "extension.*", "subject": "70001", "count": "1"}),
     "getUserList": Exchange(arguments={"user_type": "agent", "search": "hai", "per_page": "1"}),
     "getUserByUserId": Exchange(arguments={"user_id": "1795"}),
     "postAuth": Exchange(who="nobody", body={"email_or_name": "admin", "password": "demo-admin-password"}),
@@ -178,13 +181,14 @@ async def headers_of(server: Server, who: str) -> dict[str, str]:
 def as_example(value: Json, key: str = "") -> Json:
     """JSON with what varies replaced."""
     if isinstance(value, dict):
-        return {name: as_example(each, name) for name, each in value.items()}
+        entry = {"id": 4711} if "requestId" in value else {}  # of the audit trail
+        return {name: as_example(each, name) for name, each in (value | entry).items()}
     if isinstance(value, list):
         return [as_example(each) for each in value]
     if key in OF_THE_MOMENT:
         return OF_THE_MOMENT[key]
     if key == "address" and value is not None and "@" not in value:
-        return "192.0.2.44:5060"  # a phone's, not that of an e-mail
+        return "192.0.2.44:5060" if ":" in value else "192.0.2.17"  # a phone's, or a client's; not that of an e-mail
     return VARYING[key] if key in VARYING and value is not None else value
 
 

@@ -52,7 +52,7 @@ declare
     sole jsonb;
 begin
     if pg_trigger_depth() > 1
-        or current_setting('application_name') = 'asterisk-connector migrate'
+        or current_setting('application_name') in ('asterisk-connector migrate', 'asterisk-connector secrets')
         or (
             has_table_privilege(session_user, 'activity', 'insert')
             and not pg_has_role(session_user, (select relowner from pg_class where oid = 'audit'::regclass), 'member')
