@@ -153,6 +153,10 @@ class Phone:
         if event.type == "REGISTER_FAIL":
             raise PhoneError(f"{self.extension}: Asterisk refused the registration: {event.detail}")
 
+    def register(self) -> None:
+        """Register again now."""
+        self._command("uareg", f"{REGISTRATION_S} 0")
+
     def dial(self, extension: str) -> None:
         self._command("dial", f"sip:{extension}@{self._server}")
 
