@@ -24,6 +24,7 @@ from service.db.shared_keys import tag_key
 from service.db.stream_tickets import StreamTickets
 from service.db.user_loader import UserLoader
 from service.domain.credential_owners import CredentialOwners
+from service.domain.credential_watch import CredentialWatch
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.models import Credentials
@@ -83,11 +84,12 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         composer.follow(links)
         unknown = UnknownCallServers(links)
         assigner = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
-        owners = CredentialOwners(settings.credential_owners)
+        owners, credential_watch = CredentialOwners(settings.credential_owners), CredentialWatch(directory)
         unreadable = UnreadableSecretsLog()
         changed = (
             composer.directory_changed,
             assigner.directory_changed,
+            credential_watch.directory_changed,
             lambda _: unreadable.update(directory.secret_counts.unreadable),
         )
         loader = DirectoryLoader(database, directory, changed, owners.update)
@@ -111,6 +113,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.HASHER] = hasher
         app[app_keys.ACTIVITY] = activity
         app[app_keys.DIRECTORY] = directory
+        app[app_keys.CREDENTIAL_WATCH] = credential_watch
         app[app_keys.PRESENCE_FEED] = composer.feed
         app[app_keys.SESSION_WATCH] = composer.watch
         app[STREAM_SCHEDULER] = StreamScheduler()

@@ -13,6 +13,7 @@ from service.db.pool import Database
 from service.db.stream_tickets import StreamTickets
 from service.db.user_loader import UserLoader
 from service.domain.credential_owners import CredentialOwners
+from service.domain.credential_watch import CredentialWatch
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.imports.status import ImportStatus
@@ -32,6 +33,7 @@ PRESENCE_CONNECTIONS = web.AppKey("presence_connections", dict[str, KeptConnecti
 ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)
+CREDENTIAL_WATCH = web.AppKey("credential_watch", CredentialWatch)
 PRESENCE_FEED = web.AppKey("presence_feed", PresenceFeed)
 SESSION_WATCH = web.AppKey("session_watch", SessionWatch)
 STREAM_QUOTA = web.AppKey("stream_quota", HeldRequestQuota)

@@ -10,8 +10,8 @@ from aiohttp import HttpVersion11, web
 
 from service.domain.presence.scope import Scope
 from service.domain.presence.subscription import Subscription
-from service.web.app_keys import PRESENCE_FEED, SESSION_WATCH, STREAM_QUOTA
-from service.web.presence.sse.events import STREAM_EVENTS, take_link_events
+from service.web.app_keys import CREDENTIAL_WATCH, PRESENCE_FEED, SESSION_WATCH, STREAM_QUOTA
+from service.web.presence.sse.events import STREAM_EVENTS, render_credentials, take_link_events
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
 from service.web.server.connection_bounds import connection_of
 from service.web.server.held_request import Waiter
@@ -28,6 +28,8 @@ class StreamConnection:
         "_behind",
         "_chunked",
         "_connection",
+        "_credential_watch",
+        "_credentials",
         "_events",
         "_feed",
         "_quota",
@@ -61,6 +63,8 @@ class StreamConnection:
         self._quota = app[STREAM_QUOTA]
         self._quota.begin(scope.person.user_id, self.waiter.end)
         self._subscription = self._subscribe()
+        self._credential_watch = app[CREDENTIAL_WATCH]
+        self._credentials = self._credential_watch.subscribe(scope.person.user_id, self.on_news)
         self._session_watch.hold(token_hash, scope.person.role, self.waiter.end)
         self._scheduler.add(self)
         self._connection.keep_alive(False)  # the timer of keep-alive is for a next request
@@ -72,6 +76,7 @@ class StreamConnection:
         self._scheduler.remove(self)
         self._session_watch.release(self.waiter.end)
         self._feed.unsubscribe(self._subscription)
+        self._credential_watch.unsubscribe(self._scope.person.user_id, self._credentials)
         self._quota.end(self._scope.person.user_id, self.waiter.end)
 
     def on_news(self) -> None:
@@ -106,6 +111,9 @@ class StreamConnection:
             self.waiter.end()
 
     def _render_news(self) -> bytes:
+        return render_credentials(self._credentials.take()) + self._render_presence()
+
+    def _render_presence(self) -> bytes:
         subscription = self._subscription
         if not subscription.needs_snapshot:
             return self._events.take_news(self._scope, subscription)

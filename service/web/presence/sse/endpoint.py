@@ -143,8 +143,9 @@ OPERATIONS = (
         summary="Presence as server-sent events: a snapshot, then changes",
         details=(
             "Events: `snapshot` (`{cursor, presence}`, all visible extensions), `change` (the same structure, changed "
-            "extensions only) and `link` (`{callServer, live}`). Comments are heartbeats. The event ID is a cursor "
-            "for `Last-Event-ID`."
+            "extensions only), `link` (`{callServer, live}`) and `credentials` (`{extension, phone, endpoint}`: the "
+            "SIP password of a phone of the caller's own changed; registration info answers the new one). Comments "
+            "are heartbeats. The event ID is a cursor for `Last-Event-ID`."
         ),
         query=STREAM,
         answer=None,

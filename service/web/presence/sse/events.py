@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from aiohttp import web
 
+from service.domain.credential_watch import ChangedCredentials
 from service.domain.presence.scope import Changes, Scope
 from service.domain.presence.subscription import Subscription
 from service.web.http.errors import encode
@@ -64,6 +65,11 @@ def take_link_events(subscription: Subscription) -> bytes:
         return b""
     links = subscription.take_links()
     return b"".join(_render_event("link", None, {"callServer": name, "live": live}) for name, live in links.items())
+
+
+def render_credentials(changed: Iterable[ChangedCredentials]) -> bytes:
+    """The events about phones of the stream's own person whose SIP passwords changed, without these."""
+    return b"".join(b"event: credentials\ndata: " + encode(each) + b"\n\n" for each in changed)
 
 
 def _render_event(name: str, cursor: str | None, data: Mapping[str, object]) -> bytes:
