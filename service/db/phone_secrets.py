@@ -94,16 +94,18 @@ async def _rotate_locked(
 
 @retry_outdated_statements
 async def fill_missing(database: Database) -> int:
-    """Make a SIP password for each managed phone that has none. Returns how many this process has made.
+    """Make a SIP password for a bounded number of managed phones that have none. Returns how many were made.
 
-    A password ends without another where a session without keys, such as psql, sets off a trigger.
+    A password ends without another where a session without keys, such as psql, sets off a trigger. Extensions that
+    another session holds are left to it, and to a further call.
     """
     async with database.connection() as connection:
         rows = await connection.fetch(SQL["without_secret"])
         filled = 0
         for row in rows:
             async with connection.transaction():
-                await connection.execute(ownership.SQL["lock"], row["extension"])
+                if await connection.fetchval(SQL["lock_to_fill"], row["extension"]) is None:
+                    continue
                 made = await connection.fetch(SQL["fill"], row["extension"])
                 for phone in made:
                     subject = Subject.phone(phone["endpoint"], phone["phone_id"])

@@ -35,6 +35,7 @@ from service.runtime.audit_trail import AuditTrail
 from service.runtime.automatic_import import automatic_imports
 from service.runtime.extension_assigner import ExtensionAssigner
 from service.runtime.presence_composer import PresenceComposer
+from service.runtime.secret_filler import SecretFiller
 from service.runtime.task_supervisor import Supervisor
 from service.settings import Settings
 from service.web import app_keys, routes
@@ -86,10 +87,12 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         assigner = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
         owners, credential_watch = CredentialOwners(settings.credential_owners), CredentialWatch(directory)
         unreadable = UnreadableSecretsLog()
+        filler = SecretFiller(database, directory, owners)
         changed = (
             composer.directory_changed,
             assigner.directory_changed,
             credential_watch.directory_changed,
+            filler.directory_changed,
             lambda _: unreadable.update(directory.secret_counts.unreadable),
         )
         loader = DirectoryLoader(database, directory, changed, owners.update)
@@ -162,6 +165,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
         supervisor.start("audit", trail.run())
+        supervisor.start("SIP passwords", filler.run())
         supervisor.start("write access", watch_write_access(database.login))
         await _wait_until_loaded(changes, supervisor, settings.database_start_deadline)
         yield app, supervisor

@@ -31,6 +31,10 @@ where p.secret is null and p.sealed is null and c.credentials = 'managed'
 order by p.extension
 limit 100
 
+-- name: lock_to_fill
+-- Locks an extension unless another session holds it: of several processes each fills others.
+select extension from extensions where extension = $1 for no key update skip locked
+
 -- name: fill
 -- The extension is locked. Others may have filled them meanwhile.
 update phones as p

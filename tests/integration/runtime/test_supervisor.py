@@ -15,6 +15,7 @@ PARTS = {
     "a link": "from service.ami.link import Link as Part",
     "the listener": "from service.db.change_listener import ChangeListener as Part",
     "the presence composer": "from service.runtime.presence_composer import PresenceComposer as Part",
+    "the maker of passwords": "from service.runtime.secret_filler import SecretFiller as Part",
     "the activity": "from service.db.activity import Activity as Part",
 }
 BREAK = """
