@@ -136,7 +136,7 @@ class Rekey:
             try:
                 batch = await self._rewrite_batch(call_server, last)
             except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError):
-                return  # somebody holds a phone without its extension
+                return  # another session locks in another order; the next pass begins again
             if not batch:
                 return
             last = batch[-1]
@@ -148,8 +148,14 @@ class Rekey:
                 SQL["lock_batch"], call_server, self._target, after, BATCH_SIZE, timeout=STATEMENT_DEADLINE
             )
             extensions = [row["extension"] for row in rows]
-            await self._connection.execute(SQL["rewrite"], call_server, extensions, timeout=STATEMENT_DEADLINE)
+            await self._rewrite_free(call_server, extensions)
             return extensions
+
+    async def _rewrite_free(self, call_server: str, extensions: list[str]) -> None:
+        """Rewrite the phones of locked extensions, but for those that somebody holds without their extension."""
+        rows = await self._connection.fetch(SQL["lock_phones"], extensions, timeout=STATEMENT_DEADLINE)
+        phones = [row["phone_id"] for row in rows]
+        await self._connection.execute(SQL["rewrite"], call_server, phones, timeout=STATEMENT_DEADLINE)
 
     async def _remaining(self, call_server: str) -> int:
         count: int = await self._connection.fetchval(
@@ -173,7 +179,7 @@ class Rekey:
     async def _rewrite_one(self, call_server: str, extension: str) -> None:
         async with self._transaction():
             await self._connection.execute(SQL["lock_extension"], extension)
-            await self._connection.execute(SQL["rewrite"], call_server, [extension])
+            await self._rewrite_free(call_server, [extension])
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[None]:

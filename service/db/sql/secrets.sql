@@ -74,8 +74,12 @@ order by e.extension
 limit $4
 for no key update skip locked
 
+-- name: lock_phones
+-- Those of the extensions that nobody else holds.
+select phone_id from phones where extension = any($1::text[]) order by phone_id for no key update skip locked
+
 -- name: rewrite
--- Stores the same passwords again: the trigger encrypts them with the call server's key, or with none. $2: extensions.
+-- Stores the same passwords again: the trigger encrypts them with the call server's key, or with none.
 update phones
 set
     secret = opened_secret(secret, sealed, sealed_with, call_server),
@@ -86,7 +90,7 @@ set
     former_sealed_with = case
         when opened_secret(null, former_sealed, former_sealed_with, call_server) is null then former_sealed_with
     end
-where call_server = $1 and extension = any($2::text[])
+where call_server = $1 and phone_id = any($2::bigint[])
 
 -- name: remaining
 select count(*) from phones
