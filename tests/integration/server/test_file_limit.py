@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import socket
+import sys
 from collections.abc import AsyncIterator
 from functools import partial
 from ipaddress import ip_network
@@ -24,36 +24,44 @@ from tests.support.server import ADMIN
 FILES = 256
 AGAIN_AFTER = 0.5
 """Seconds after which a client that was let go comes again: what is tested are files, not who gets the processor."""
-LINES = tuple(f"{name}: {value}" for name, value in ADMIN.items())
+CROWD = f"""
+import asyncio, socket, sys
+port, count = map(int, sys.argv[1:])
 
-
-@contextlib.asynccontextmanager
-async def crowd(port: int, count: int) -> AsyncIterator[list[socket.socket]]:
-    """Clients that come and say nothing, and come again when they are let go."""
-    lines: list[socket.socket] = []
+async def stay():
     loop = asyncio.get_running_loop()
-
-    async def stay() -> None:
-        while True:
-            line = socket.socket()
+    while True:
+        with socket.socket() as line:
             line.setblocking(False)
-            lines.append(line)
             try:
                 await loop.sock_connect(line, ("127.0.0.1", port))
                 await loop.sock_recv(line, 1)
             except OSError:
-                await asyncio.sleep(AGAIN_AFTER)
-            finally:
-                lines.remove(line)
-                line.close()
+                pass
+        await asyncio.sleep({AGAIN_AFTER})
 
-    tasks = [asyncio.create_task(stay()) for _ in range(count)]
+async def stay_all():
+    await asyncio.gather(*(stay() for _ in range(count)))
+
+asyncio.run(stay_all())
+"""
+LINES = tuple(f"{name}: {value}" for name, value in ADMIN.items())
+
+
+@contextlib.asynccontextmanager
+async def crowd(port: int, count: int) -> AsyncIterator[None]:
+    """Clients that come and say nothing, and come again when they are let go.
+
+    They have a process of their own: in this one, whoever asks would send its request only after all of them had their
+    turn, and be let go for one that says nothing.
+    """
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", CROWD, str(port), str(count))
     try:
-        yield lines
+        yield
+        assert process.returncode is None
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        process.kill()
+        await process.wait()
 
 
 def open_files(service: Served) -> int:
