@@ -1,4 +1,8 @@
-"""Waiting for a condition, with a deadline. No test sleeps and hopes."""
+"""Waiting for a condition, with a deadline. No test sleeps and hopes.
+
+A wait ends with its event, so that a long deadline costs nothing but in a test that fails: the default suits a loaded
+machine. A shorter one is for a result that a slower mechanism would bring as well.
+"""
 
 from __future__ import annotations
 
