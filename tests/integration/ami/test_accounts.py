@@ -92,10 +92,10 @@ async def test_without_read_class_call_no_change_is_heard_which_is_found_out(
             await live(hears)
             await ami.set_states([("Custom:unheard", "INUSE")])
             await eventually(lambda: link.facts.refused)
+            await eventually(lambda: hears.states.read("Custom:unheard").state is DeviceState.INUSE)
     assert "read class `call`" in str(link.facts.why_ended)
     assert link.states.read("Custom:unheard").state is DeviceState.UNKNOWN
     assert [entry["log_level"] for entry in logs if entry["log_level"] not in ("debug", "info")] == ["error"]
-    assert hears.states.read("Custom:unheard").state is DeviceState.INUSE
 
 
 async def test_a_presence_account_that_is_refused_is_told_once_shown_and_heals(
