@@ -30,6 +30,7 @@ def changes(planned: PlannedImport) -> dict[str, list[Change]]:
         "assigned_people": [_change(one.extension, None, one.name) for one in people.assigned],
         "without_person": [_change(one.subject, None, one.reason) for one in people.skipped],
         "skipped": [_change(None, one.subject, one.reason) for one in plan.skipped],
+        "weak_passwords": [_change(one.extension, one.endpoint, one.reason) for one in planned.weak],
     }
 
 

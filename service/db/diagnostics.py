@@ -12,6 +12,7 @@ from service.db.pool import Database
 from service.db.roles import VIEWS
 from service.db.schema import ENCODING, RECODE
 from service.db.secret_checks import check_secrets
+from service.db.secret_strength import check_strength
 from service.domain.models import Credentials, Finding
 from service.domain.user_names import is_permitted
 from service.errors import ConfigurationError, DatabaseUnavailable
@@ -65,6 +66,8 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
                     yield finding
             if not current.find_problem(known):
                 async for finding in check_secrets(opened, settings):
+                    yield finding
+                async for finding in check_strength(opened):
                     yield finding
     except asyncpg.PostgresError as error:  # an unexpected error must not prevent the checks of Asterisk
         yield Finding(PART, f"a question failed: {error}", MIGRATE)

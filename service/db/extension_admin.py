@@ -11,6 +11,7 @@ from service.credentials import new_sip_secret
 from service.db import extensions, ownership
 from service.db.audit import record
 from service.db.pool import Database, retry_outdated_statements
+from service.db.secret_strength import refuse_weak
 from service.domain.audit import Action, AuditedChange, Origin, Subject
 from service.errors import CallServerUnavailable, ExtensionExists, NoSuchExtension
 
@@ -46,7 +47,7 @@ async def create(
     """Create an extension, by default with a random secret, and assign it if a user is named.
 
     Returns it, and the numbers that this unassigned from that user.
-    Raises ExtensionExists, NoSuchUser, CallServerUnavailable, OwnedByAsterisk.
+    Raises ExtensionExists, NoSuchUser, CallServerUnavailable, OwnedByAsterisk, WeakSecret.
     """
     async with database.connection() as connection, connection.transaction():
         await ownership.refuse_imported(connection, call_server, imported, ownership.CREATE)
@@ -60,6 +61,8 @@ async def create(
         unassigned = []
         if uid or name:
             unassigned = await extensions.reassign_in_transaction(connection, number, origin=origin, uid=uid, name=name)
+        if secret:
+            await refuse_weak(connection, number, secret)
         return await _fetch(connection, number), unassigned
 
 
@@ -74,7 +77,10 @@ async def change(
     secret: str | None,
     imported: Collection[str] = (),
 ) -> StoredExtension:
-    """Set the values that are not None. Raises NoSuchExtension, and OwnedByAsterisk for what only Asterisk can set."""
+    """Set the values that are not None. A given password ends the present and the former one at once.
+
+    Raises NoSuchExtension, WeakSecret, and OwnedByAsterisk for what only Asterisk can set.
+    """
     async with database.connection() as connection, connection.transaction():
         if secret is not None or profile is not None:
             remedy = ownership.CHANGE_PASSWORD if secret is not None else ownership.CHANGE_PROFILE
@@ -82,6 +88,8 @@ async def change(
         await connection.execute(SQL["change"], number, enabled)
         await connection.execute(SQL["change_own_phone"], number, profile, secret)
         stored = await _fetch(connection, number)
+        if secret is not None:
+            await refuse_weak(connection, number, secret)
         given = {"profile": profile, "enabled": enabled, "secret": secret}
         details = {"fields": [name for name, value in given.items() if value is not None]}
         await record(connection, AuditedChange(Action.EXTENSION_UPDATED, Subject.extension(number), origin, details))

@@ -13,16 +13,18 @@ from service.db import ownership, sql
 from service.db.audit import record
 from service.db.pool import Database, retry_outdated_statements
 from service.db.row_update import update_row
+from service.db.secret_strength import refuse_weak
 from service.db.text import is_storable
 from service.domain.audit import Action, AuditedChange, Origin, Subject
 from service.domain.checked_extension import CheckedExtension
 from service.domain.extension_names import EXTENSION_NUMBER
 from service.domain.user_names import folded
+from service.domain.weak_secrets import MIN_LENGTH
 from service.errors import AlreadyExists, Ambiguous, ExtensionTaken, Invalid, NoSuchExtension, NoSuchUser
 
 SQL = sql.load("extensions")
-MIN_SECRET_LENGTH, MAX_SECRET_LENGTH = 12, 80
-"""Length limits of a chosen SIP password, in characters. Shorter stored ones stay valid."""
+MAX_SECRET_LENGTH = 80
+"""Maximum length of a chosen SIP password, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,17 @@ async def create(
 ) -> None:
     """Create an unassigned extension, by default with a random secret.
 
-    Raises AlreadyExists, NotFound, Invalid, and OwnedByAsterisk if the call server is imported.
+    Raises AlreadyExists, NotFound, Invalid, WeakSecret, and OwnedByAsterisk if the call server is imported.
     """
     if not EXTENSION_NUMBER.fullmatch(extension):
         raise Invalid("an extension is 1 to 40 of A-Z a-z 0-9 _ -")
-    if secret is not None and not (secret.isprintable() and MIN_SECRET_LENGTH <= len(secret) <= MAX_SECRET_LENGTH):
-        raise Invalid(f"a SIP password is {MIN_SECRET_LENGTH} to {MAX_SECRET_LENGTH} printable characters")
+    if secret is not None and not (secret.isprintable() and MIN_LENGTH <= len(secret) <= MAX_SECRET_LENGTH):
+        raise Invalid(f"a SIP password is {MIN_LENGTH} to {MAX_SECRET_LENGTH} printable characters")
     async with database.connection() as connection, connection.transaction():
         await ownership.refuse_imported(connection, call_server, imported, ownership.CREATE)
         await connection.execute(SQL["create"], extension, secret or new_sip_secret(), call_server, profile)
+        if secret is not None:
+            await refuse_weak(connection, extension, secret)
         await record(connection, created(extension, call_server, origin))
 
 

@@ -28,6 +28,7 @@ from service.domain.imports.plan import (
     refuse_mass_removal,
 )
 from service.domain.imports.source import Source
+from service.domain.imports.weak_secrets import WeakPhone, find_weak_phones
 from service.domain.models import Credentials, Profile
 from service.domain.user_names import folded
 from service.errors import AlreadyExists, NotFound, Refused
@@ -58,6 +59,8 @@ class PlannedImport:
     people: PeoplePlan
     missing: int
     """Number of stored phones that are missing once it is applied."""
+    weak: tuple[WeakPhone, ...] = ()
+    """Phones of the source whose SIP password is easily guessed; they are imported all the same."""
 
     def counts(self, options: Options) -> dict[str, int]:
         """The numbers of changes, by kind."""
@@ -102,7 +105,8 @@ class ImportTransaction:
             refuse_mass_removal(plan, stored)
         people = await self._plan_people(source, plan, stored) if options.with_people else PeoplePlan()
         missing = sum(phone.missing for phone in stored.phones.values())
-        return PlannedImport(plan, people, missing + len(plan.newly_missing) - len(plan.returned))
+        weak = await asyncio.to_thread(find_weak_phones, source, plan.numbers)
+        return PlannedImport(plan, people, missing + len(plan.newly_missing) - len(plan.returned), weak)
 
     async def apply(self, planned: PlannedImport, options: Options) -> None:
         """Apply what was planned in this transaction."""

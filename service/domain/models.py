@@ -171,6 +171,8 @@ class Verdict(enum.StrEnum):
     """The service has more privileges than it needs, which a thief of its secrets would get."""
     ACCEPTED = "accepted"
     """The service has more privileges than it needs, and the settings say that the operator knows."""
+    WEAK = "weak"
+    """It works, and a stranger may guess a password."""
     OPTIONAL = "optional"
     """A part is missing that only some installations need."""
     UNKNOWN = "unknown"

@@ -30,8 +30,8 @@ def test_the_websocket_that_softphones_are_told_of_speaks_sip(demo: Project) -> 
 
 def test_a_call_is_heard_and_ends(plain: Project) -> None:
     """Only with Asterisk's outer address in SIP and SDP do the phone's voice and its goodbye arrive."""
-    plain.command("extension", "create", "20002", "--profile", "sip", "--password-stdin", stdin="secret-of-20002\n")
-    with plain.phone("20002", "secret-of-20002") as phone:
+    plain.command("extension", "create", "20002", "--profile", "sip", "--password-stdin", stdin="k3y-0f-Zq9x-20002\n")
+    with plain.phone("20002", "k3y-0f-Zq9x-20002") as phone:
         phone.wait_registered()
         phone.dial(ECHO_TEST)
         phone.wait_for("CALL_ESTABLISHED")

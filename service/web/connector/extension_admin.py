@@ -18,6 +18,7 @@ from service.errors import (
     NoSuchExtension,
     NoSuchUser,
     OwnedByAsterisk,
+    WeakSecret,
 )
 from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, SETTINGS
 from service.web.auth.authentication import require_caller
@@ -141,6 +142,7 @@ def _respond(request: web.Request, stored: StoredExtension) -> web.Response:
 
 
 _SECRET_ERROR = BadArgument("Expected 12 to 80 printable ASCII characters in field secret")
+_WEAK = WeakSecret("the SIP password is easily guessed: little more than common words and years")
 _UNREVOKED_HEADERS = (UNREVOKED,)
 
 
@@ -162,6 +164,7 @@ OPERATIONS = (
         headers=_UNREVOKED_HEADERS,
         errors=(
             _SECRET_ERROR,
+            _WEAK,
             NoSuchUser,
             ExtensionExists("12342"),
             _owned_error(ownership.CREATE),
@@ -175,13 +178,15 @@ OPERATIONS = (
         path=f"{PATH}.update",
         handler=update_extension,
         summary="Update an extension's profile, SIP password or enabled state",
-        details="On an imported call server Asterisk owns profile and password: 409.",
+        details="A password ends the present and the former one at once; one that is easily guessed is refused. On an "
+        "imported call server Asterisk owns profile and password: 409.",
         body=EXTENSION_CHANGE,
         answer=KeptExtensionAnswer,
         permission=Permission.MANAGE_CALL_SETTINGS,
         headers=_UNREVOKED_HEADERS,
         errors=(
             _SECRET_ERROR,
+            _WEAK,
             NoSuchExtension,
             _owned_error(ownership.CHANGE_PASSWORD),
             _owned_error(ownership.CHANGE_PROFILE),

@@ -26,7 +26,7 @@ Way = Callable[[Pbx, Server, str], Awaitable[None]]
 async def by_psql(pbx: Pbx, server: Server, number: str) -> None:
     await pbx.database.execute(
         "insert into extensions (extension, secret, call_server, profile, user_id)"
-        " select $1, 'secret-' || $1, 'main', 'sip', user_id from users where uid = $2",
+        " select $1, 'Zq9x-k3y-' || $1, 'main', 'sip', user_id from users where uid = $2",
         number,
         UID,
     )
@@ -36,14 +36,14 @@ async def by_psql(pbx: Pbx, server: Server, number: str) -> None:
 async def by_command_line(pbx: Pbx, _: Server, number: str) -> None:
     variables = environment(pbx.database)
     arguments = ("extension", "create", number, "--profile", "sip", "--password-stdin")
-    made = await asyncio.to_thread(command, variables, *arguments, given=f"secret-{number}\n")
+    made = await asyncio.to_thread(command, variables, *arguments, given=f"Zq9x-k3y-{number}\n")
     assert made.returncode == 0, made.stderr
     given = await asyncio.to_thread(command, variables, "extension", "assign", number, "nophone")
     assert given.returncode == 0, given.stderr
 
 
 async def by_another_replica(pbx: Pbx, other: Server, number: str) -> None:
-    given = {"extension": number, "profile": "sip", "secret": f"secret-{number}", "userId": UID}
+    given = {"extension": number, "profile": "sip", "secret": f"Zq9x-k3y-{number}", "userId": UID}
     answer = await other.client.post("/api/v1/connector.extension.create", json=given, headers=ADMIN)
     assert answer.status == 200, await answer.text()
 
@@ -66,14 +66,14 @@ def settings(pbx: Pbx, *, sync: bool = False) -> Settings:
 
 @contextlib.asynccontextmanager
 async def registered(pbx: Pbx, number: str) -> AsyncIterator[Phone]:
-    with pbx.phone(number, f"secret-{number}") as phone:
+    with pbx.phone(number, f"Zq9x-k3y-{number}") as phone:
         await asyncio.to_thread(phone.wait_registered)
         yield phone
 
 
 async def refused(pbx: Pbx, number: str) -> None:
     """Asterisk does not let this phone in."""
-    with pbx.phone(number, f"secret-{number}") as phone, pytest.raises(PhoneError, match="refused"):
+    with pbx.phone(number, f"Zq9x-k3y-{number}") as phone, pytest.raises(PhoneError, match="refused"):
         await asyncio.to_thread(phone.wait_registered)
 
 
@@ -118,7 +118,7 @@ async def test_an_extension_that_was_called_before_its_phone_came_is_live(pbx: P
 
 async def by_psql_for_nobody(pbx: Pbx, number: str) -> None:
     statement = "insert into extensions (extension, secret, call_server, profile) values ($1, $2, 'main', 'sip')"
-    await pbx.database.execute(statement, number, f"secret-{number}")
+    await pbx.database.execute(statement, number, f"Zq9x-k3y-{number}")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def refused(database: TestDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pyt
         ("extension create 1 --call-server nowhere", "", "nowhere"),
         ("extension create 1 --password-stdin", "eleven-char\n", "12 to 80 printable characters"),
         ("extension create 1 --password-stdin", "a\tb and more\n", "12 to 80 printable characters"),
+        ("extension create 70001 --password-stdin", "password-70001\n", "guessed: little more than its number"),
         ("extension assign 12342 nophone", "", "extension 12342 is somebody else's"),
         ("extension assign 1 nophone", "", "there is no extension '1'"),
         ("extension assign 12342 nobody", "", "there is no user 'nobody'"),

@@ -108,6 +108,29 @@ async def test_what_is_wrong_with_a_change_is_named(shared: Server) -> None:
     assert await asked(shared, "delete", {"extension": "a\0"}) == (404, failed("Extension not found"))
 
 
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        ("password-12342", "little more than its number or a name and common words"),
+        ("string-DNH41-", "little more than its number or a name"),
+        ("summer2026 summer2026", "little more than common words and years"),
+        ("583920174625", "digits only, and fewer than 20"),
+    ],
+)
+async def test_a_password_that_is_easily_guessed_is_refused_and_the_present_one_stays(
+    database: TestDatabase, server: Server, secret: str, reason: str
+) -> None:
+    """The name of whoever has the extension counts too."""
+    before = await database.rows("select secret, former_until from phones")
+    refused = (400, failed(f"Match error: the SIP password is easily guessed: {reason}"))
+    assert await asked(server, "update", {"extension": "12342", "secret": secret}) == refused
+    new = {"extension": "70001", "secret": secret.replace("12342", "70001"), "username": "dnhai"}
+    assert await asked(server, "create", new) == refused
+    assert await database.rows("select secret, former_until from phones") == before
+    assert await database.rows("select from extensions where extension = '70001'") == []
+    assert secret not in str(await database.rows("select * from audit"))
+
+
 async def test_only_an_admin_may(shared: Server) -> None:
     told = failed("User does not have the permissions required for this action [error-unauthorized]")
     agent = await shared.headers_of()

@@ -47,7 +47,8 @@ def facts(done: Done) -> dict[str, Any]:
 
 
 def counts(done: Done) -> dict[str, int]:
-    return {kind: count for kind, count in facts(done)["counts"].items() if count}
+    """The numbers of changes; a weak password is none."""
+    return {kind: count for kind, count in facts(done)["counts"].items() if count and kind != "weak_passwords"}
 
 
 def test_a_plan_changes_nothing_and_applying_it_twice_changes_nothing_more(run: Run, database: TestDatabase) -> None:
@@ -73,7 +74,7 @@ def test_people_read_what_would_change_and_no_secret(run: Run) -> None:
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[:2] == [
-        "new extensions: 1, new phones: 1, skipped: 1",
+        "new extensions: 1, new phones: 1, skipped: 1, weak passwords: 1",
         "This is the plan. Nothing was changed; --apply carries it out.",
     ]
     assert [line.split(maxsplit=4) for line in lines[2:]] == [
@@ -81,6 +82,7 @@ def test_people_read_what_would_change_and_no_secret(run: Run) -> None:
         ["new", "extensions", "1001", "-", "-"],
         ["new", "phones", "1001", "1001", "sip"],
         ["skipped", "-", "1002", "its", "secret is empty"],
+        ["weak", "passwords", "1001", "1001", "little more than its number or a name and common words"],
     ]
     assert "secret-of-ada" not in done.stdout + done.stderr
 

@@ -129,7 +129,7 @@ async def test_a_user_who_is_deleted_while_an_extension_is_assigned_leaves_nothi
     for number in range(8):
         _, made = await ask(server, "POST", "/user/create", NEW)
         user_id, extension = made["payload"]["user_id"], f"7100{number}"
-        await extensions.create(server.app[DATABASE], extension, "main", "sip", "first secret", origin=PREPARED)
+        await extensions.create(server.app[DATABASE], extension, "main", "sip", "the first secret", origin=PREPARED)
         body = {"username": NEW["name"], "extension": extension}
         assigned, deleted = await asyncio.gather(
             ask(other, "POST", "/api/v1/omnichannel/agent/extension", body), ask(server, "DELETE", f"/user/{user_id}")
@@ -138,7 +138,7 @@ async def test_a_user_who_is_deleted_while_an_extension_is_assigned_leaves_nothi
         assert assigned[0] in (200, 404), assigned
         row = (await database.rows("select user_id, secret from extensions where extension = $1", extension))[0]
         assert row["user_id"] is None
-        assert (row["secret"] == "first secret") == (assigned[0] == 404)
+        assert (row["secret"] == "the first secret") == (assigned[0] == 404)
 
 
 async def test_a_user_who_is_deleted_while_they_log_in_has_no_token_afterwards(
