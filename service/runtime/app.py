@@ -41,7 +41,7 @@ from service.settings import Settings
 from service.web import app_keys, routes
 from service.web.auth.login_throttle import LOGIN_THROTTLE, LoginThrottle
 from service.web.http.client_address import CLIENT_ADDRESSES, ClientAddresses
-from service.web.http.disclosures import DISCLOSURES
+from service.web.http.disclosures import DISCLOSURES, Disclosures
 from service.web.http.rate_limit import RATE_LIMIT, RateLimit
 from service.web.http.refusals import REFUSALS
 from service.web.openapi.page import DESCRIPTION, Description
@@ -124,9 +124,9 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.LONG_POLL_QUOTA] = HeldRequestQuota(settings.long_polls_per_person, settings.held_answers)
         app.on_shutdown.append(_end_held_requests)
         app[app_keys.CHANGE_LISTENER] = changes
-        app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies)
+        app[CLIENT_ADDRESSES] = addresses = ClientAddresses(settings.trusted_proxies)
         app[REFUSALS] = trail.refusals
-        app[DISCLOSURES] = trail.disclosures
+        app[DISCLOSURES] = Disclosures(trail.disclosures, addresses)
         app[PRESENCE_CHANGES] = trail.presence_changes
         app[RATE_LIMIT] = RateLimit(settings.requests_per_minute)
         app[app_keys.TAG_KEY] = await tag_key(database)

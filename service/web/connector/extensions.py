@@ -15,7 +15,7 @@ from service.web.app_keys import DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
 from service.web.connector.responses import FRESHNESS_HEADERS, read_state, state_names, success_response
-from service.web.http.disclosures import note_disclosure
+from service.web.http.disclosures import DISCLOSURES
 from service.web.http.errors import ExtensionNotFound
 from service.web.http.extension_query import EXTENSION, ONE_EXTENSION_ERRORS
 from service.web.openapi.operation import Operation, Yes
@@ -82,7 +82,7 @@ async def get_details(request: web.Request) -> web.Response:
     if phone is not None and phone.secret is None:
         raise SecretUnavailable(f"there is no SIP password of endpoint {phone.endpoint} that this service can read")
     if phone is not None:
-        note_disclosure(request, person, extension.number, phone.device)
+        request.app[DISCLOSURES].note(request, person, extension.number, phone.device)
     details = DetailedExtension(
         extension.number,
         state_names(request)[reading.state],

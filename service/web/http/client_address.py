@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from aiohttp import web
 
 from service.domain import networks
-from service.domain.networks import address_of
+from service.domain.networks import address_of, prefix
 from service.settings import Network
 from service.web.http.polled_request import FORWARDED_FOR, PolledRequest
 
-CACHED, LONGEST_CACHED = 4_096, 100
-"""Number of addresses in the cache, and characters of the longest header: a pollers' address is the same each time."""
+MAX_CACHED, LONGEST_CACHED = 50_000, 100
+"""Number of addresses in the cache, and characters of the longest header: each phone has the same address each time."""
 
 
 class ClientAddresses:
@@ -26,20 +25,28 @@ class ClientAddresses:
 
     def __init__(self, trusted: Iterable[Network]) -> None:
         self._trusted = tuple(networks.network(str(each)) for each in trusted)
-        self._cached = lru_cache(CACHED)(self._find)
+        self._sources: dict[tuple[str | None, str | None], str] = {}
 
     def of(self, request: PolledRequest) -> str:
         """The client's address; `unknown` without one."""
-        peer, forwarded = request.remote or "unknown", request.headers.get(FORWARDED_FOR)
-        if forwarded is None:
-            return self._cached(peer, "")
-        if isinstance(request, web.Request):  # it may have the header several times
+        forwarded = request.headers.get(FORWARDED_FOR)
+        if forwarded is not None and isinstance(request, web.Request):  # it may have the header several times
             forwarded = ",".join(request.headers.getall(FORWARDED_FOR))
-        return (self._cached if len(forwarded) <= LONGEST_CACHED else self._find)(peer, forwarded)
+        return self._find(request.remote or "unknown", forwarded or "")
 
     def source_of(self, request: PolledRequest) -> str:
-        """The prefix that counts as one source: an IPv4 address, or an IPv6 /64."""
-        return _prefix(self.of(request))
+        """The prefix that counts as one source: an IPv4 address, or an IPv6 /64. Polls ask for it, so it is cached."""
+        peer, forwarded = request.remote, request.headers.get(FORWARDED_FOR)
+        if forwarded is not None and isinstance(request, web.Request):
+            return prefix(self.of(request))
+        source = self._sources.get((peer, forwarded))
+        if source is None:
+            source = prefix(self._find(peer or "unknown", forwarded or ""))
+            if forwarded is None or len(forwarded) <= LONGEST_CACHED:
+                if len(self._sources) >= MAX_CACHED:
+                    self._sources.clear()
+                self._sources[peer, forwarded] = source
+        return source
 
     def _find(self, peer: str, forwarded: str) -> str:
         hops = [hop for hop in forwarded.split(",") if hop.strip(" \t")]
@@ -51,7 +58,5 @@ class ClientAddresses:
             nearest = reported
         return str(nearest) if nearest is not None else peer
 
-
-_prefix = lru_cache(CACHED)(networks.prefix)
 
 CLIENT_ADDRESSES = web.AppKey("client_addresses", ClientAddresses)

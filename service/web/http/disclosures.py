@@ -7,25 +7,33 @@ from aiohttp import web
 from service.domain.audit import Action, AuditedChange, Origin, Subject
 from service.domain.audit_batches import AuditBatches
 from service.domain.models import PJSIP, Person
-from service.web.http.client_address import CLIENT_ADDRESSES
+from service.web.http.client_address import ClientAddresses
 from service.web.http.polled_request import PolledRequest
 from service.web.http.request_id import request_id_of
 
-DISCLOSURES = web.AppKey("disclosures", AuditBatches)
+
+class Disclosures:
+    """The disclosures of one process, by person, phone and source."""
+
+    def __init__(self, batches: AuditBatches, addresses: ClientAddresses) -> None:
+        self.batches = batches
+        self._count = batches.count
+        self._source_of = addresses.source_of
+        self._address_of = addresses.of
+
+    def note(self, request: PolledRequest, person: Person, extension: str, device: str) -> None:
+        """The response tells this person the SIP password of a device of this extension.
+
+        Almost every call finds an open batch, and costs a lookup: polls call this. Nothing is awaited, nothing fails.
+        """
+        key = person.user_id, extension, device, self._source_of(request)
+        if not self._count(key):
+            self.batches.open(key, lambda: self._describe(request, person, extension, device))
+
+    def _describe(self, request: PolledRequest, person: Person, extension: str, device: str) -> AuditedChange:
+        origin = Origin.of_person(person, self._address_of(request), request_id_of(request))
+        subject = Subject.phone(device.removeprefix(PJSIP))
+        return AuditedChange(Action.SECRET_DISCLOSED, subject, origin, {"extension": extension})
 
 
-def note_disclosure(request: PolledRequest, person: Person, extension: str, device: str) -> None:
-    """The response tells this person the SIP password of a device of this extension.
-
-    Almost every call finds an open batch, and costs a lookup: polls call this. Nothing is awaited, and nothing fails.
-    """
-    batches, addresses = request.app[DISCLOSURES], request.app[CLIENT_ADDRESSES]
-    key = person.user_id, extension, device, addresses.source_of(request)
-    if not batches.count(key):
-        batches.open(key, lambda: _disclosed(request, person, extension, device, addresses.of(request)))
-
-
-def _disclosed(request: PolledRequest, person: Person, extension: str, device: str, address: str) -> AuditedChange:
-    origin = Origin.of_person(person, address, request_id_of(request))
-    subject = Subject.phone(device.removeprefix(PJSIP))
-    return AuditedChange(Action.SECRET_DISCLOSED, subject, origin, {"extension": extension})
+DISCLOSURES = web.AppKey("disclosures", Disclosures)

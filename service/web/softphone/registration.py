@@ -18,7 +18,7 @@ from service.domain.timestamps import rfc3339_ms
 from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH
 from service.web.auth.authentication import caller_from_memory, presented_token, require_caller, require_holder
 from service.web.auth.permissions import require_permission
-from service.web.http.disclosures import note_disclosure
+from service.web.http.disclosures import DISCLOSURES
 from service.web.http.errors import BODY_ERRORS, BadArgument, ExtensionNotFound, Forbidden
 from service.web.http.etag import matches_etag
 from service.web.http.extension_query import ONE_EXTENSION_ERRORS, ExtensionQuery, PhoneId
@@ -113,7 +113,7 @@ def registration_response(request: PolledRequest, person: Person, current: Cache
     """The registration info, or 304 if the client has it already."""
     not_modified = matches_etag(request, current.etag)
     if not not_modified:
-        note_disclosure(request, person, current.extension.number, current.device)
+        request.app[DISCLOSURES].note(request, person, current.extension.number, current.device)
     response = current.response(not_modified=not_modified)
     stale_since = request.app[DIRECTORY].stale_since
     if stale_since is not None:

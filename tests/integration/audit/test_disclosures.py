@@ -34,7 +34,7 @@ async def rows_of(database: TestDatabase, action: str, number: int = 1) -> list[
 
 
 def disclosed(server: Server) -> int:
-    return sum(batch.count for batch in server.app[DISCLOSURES]._batches.values())
+    return sum(batch.count for batch in server.app[DISCLOSURES].batches._batches.values())
 
 
 async def test_who_was_told_a_password_is_a_row_at_once(database: TestDatabase, server: Server) -> None:
@@ -90,7 +90,7 @@ async def test_without_a_trusted_proxy_what_a_client_says_of_its_address_counts_
     for number in range(20):
         line = f"X-Forwarded-For: 198.51.100.{number}"
         assert (await server.raw(f"{REGISTRATION}?id={AGENT_UID}", *HEADERS, line)).status == 200
-    assert (len(server.app[DISCLOSURES]), disclosed(server)) == (1, 20)
+    assert (len(server.app[DISCLOSURES].batches), disclosed(server)) == (1, 20)
 
 
 async def test_several_forwarded_headers_are_one_list(database: TestDatabase, start: Start) -> None:

@@ -36,7 +36,7 @@ async def told(database: TestDatabase) -> tuple[int, int]:
 async def begun(server: Server) -> None:
     """The first disclosure, which has its row."""
     assert (await server.registration()).status == 200
-    await eventually(lambda: not server.app[DISCLOSURES]._new, 10)
+    await eventually(lambda: not server.app[DISCLOSURES].batches._new, 10)
 
 
 async def storm(server: Server) -> float:
@@ -80,7 +80,7 @@ async def test_without_postgresql_polls_go_on_changes_fail_and_nothing_is_lost(
         else:
             with frozen(fragile.server):
                 await _asked_without_postgresql(server, logged)
-        assert server.app[DISCLOSURES].lost == 0
+        assert server.app[DISCLOSURES].batches.lost == 0
     now = await told(fragile)
     assert now[1] - events == 3 * STORM + 2
     assert now[0] - rows <= 4

@@ -98,7 +98,7 @@ async def walk(phoned: Server, pbx: Pbx) -> Walk:
         await _type_secrets(phoned, made)
         await _note_secrets(made, pbx.database)
         made.metrics = await (await phoned.client.get("/metrics")).text()
-        await eventually(lambda: not phoned.app[DISCLOSURES]._new, 10, "the first disclosures have rows")
+        await eventually(lambda: not phoned.app[DISCLOSURES].batches._new, 10, "the first disclosures have rows")
     made.written = await pbx.database.rows("select * from audit")
     made.log = [*map(_as_text, lines), *others]
     made.secrets |= {ADMIN_TOKEN, token_hash(ADMIN_TOKEN).hex(), TYPED_AS_NAME, TYPED_SECRET, TYPED_PASSWORD}
@@ -154,7 +154,7 @@ async def _left_by(server: Server, database: TestDatabase, name: str, exchange: 
 
 
 def _disclosed(server: Server) -> int:
-    return sum(batch.count for batch in server.app[DISCLOSURES]._batches.values())
+    return sum(batch.count for batch in server.app[DISCLOSURES].batches._batches.values())
 
 
 async def _type_secrets(server: Server, made: Walk) -> None:
