@@ -110,6 +110,22 @@ async def test_a_connection_that_was_cut_is_replaced_and_one_serves_all(pbx: Pbx
         assert told(logs, "ami_account_refused") == []
 
 
+async def test_writes_in_flight_on_a_connection_that_is_cut_are_sent_again_on_the_next(pbx: Pbx, start: Start) -> None:
+    async with cutting(pbx.asterisk.config.ami_port) as cutter:
+        server = await start(pbx.settings(ami_port=cutter.port))
+        await connected(server)
+        agent = await server.headers_of()
+        client = connection(server)._client
+        assert client is not None
+        cutter.hold()
+        writes = asyncio.gather(*(put(server, agent) for _ in range(WRITERS)))
+        await eventually(lambda: len(client._protocol.responses) >= WRITERS)
+        cutter.cut()
+        cutter.resume()
+        assert await writes == [200] * WRITERS
+        assert await metric(server, "connections_total") == 2
+
+
 @pytest.mark.timeout(120)
 async def test_a_silent_connection_is_noticed_without_a_write_told_once_and_heals(pbx: Pbx, start: Start) -> None:
     async with cutting(pbx.asterisk.config.ami_port) as cutter:
