@@ -18,6 +18,9 @@ def test_the_jails_ban_where_docker_forwards(fail2ban: Path, tmp_path: Path) -> 
     log.parent.mkdir(parents=True)
     log.touch()
     told = run(fail2ban, "fail2ban-client", "-c", tmp_path / "etc", "-d")
-    assert f"'asterisk-connector-sip', 'addlogpath', '{log}'" in told
-    assert "['protocol', 'all'], ['chain', 'DOCKER-USER']" in told
-    assert "'logtimezone', 'UTC'" in told
+    for jail, protocol in (("login", "tcp"), ("sip", "all")):
+        lines = [line for line in told.splitlines() if f"'asterisk-connector-{jail}'" in line]
+        assert any(f"'addlogpath', '{log}'" in line for line in lines)
+        assert any(f"['protocol', '{protocol}'], ['chain', 'DOCKER-USER']" in line for line in lines)
+        assert any("'logtimezone', 'UTC'" in line for line in lines)
+        assert any("'addfailregex'" in line for line in lines)
