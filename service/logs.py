@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
@@ -26,8 +28,10 @@ def configure(settings: Settings, *, worker: int | None = None) -> None:
             structlog.processors.JSONRenderer(),
         ]
     else:
-        plain = structlog.dev.plain_traceback  # if rich is installed, the default shows each frame's variables
-        renderers = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        renderers = [
+            _escape_texts,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_format_exception),
+        ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -50,3 +54,20 @@ def configure(settings: Settings, *, worker: int | None = None) -> None:
     # At level debug panoramisk logs whole messages, secrets included.
     for name in ("panoramisk", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _escape_texts(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape the texts of a record, which may quote what a client sent. The renderer escapes only some of them."""
+    return {name: _escaped(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _format_exception(target: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    """Write a traceback without variables, which the default would show if `rich` is installed, and escaped."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    target.write("\n".join(map(_escaped, text.getvalue().split("\n"))))
+
+
+def _escaped(text: str) -> str:
+    """Escape what is not printable: a terminal would obey it, and a line break would begin a record of its own."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

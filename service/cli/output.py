@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+
+_CONTROLS = re.compile("[\x7f-\x9f]")
 
 
 class Columns:
@@ -42,8 +45,8 @@ class Text:
         print(_cell(text))
 
     def done(self, sentence: str, **_: Any) -> None:
-        """Print what was done."""
-        print(sentence)
+        """Print what was done; control characters are replaced."""
+        print(_cell(sentence))
 
     def report(
         self,
@@ -52,15 +55,15 @@ class Text:
         columns: Sequence[str],
         facts: Mapping[str, Any],
     ) -> None:
-        """Print lines and a table for people; for programs the facts."""
+        """Print lines and a table for people, with control characters replaced; for programs the facts."""
         for line in lines:
-            print(line)
+            print(_cell(line))
         if rows:
             self.table(rows, columns)
 
     def failed(self, error: str) -> None:
-        """Print an error."""
-        print(f"error: {error}", file=sys.stderr)
+        """Print an error; control characters are replaced, but for line breaks."""
+        print("\n".join(map(_cell, f"error: {error}".split("\n"))), file=sys.stderr)
 
 
 class Json(Text):
@@ -86,11 +89,16 @@ class Json(Text):
         _print(dict(facts))
 
     def failed(self, error: str) -> None:
-        print(msgspec.json.encode({"error": error}).decode(), file=sys.stderr)
+        print(_escape_controls(msgspec.json.encode({"error": error}).decode()), file=sys.stderr)
 
 
 def _print(value: Any) -> None:
-    print(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+    print(_escape_controls(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()))
+
+
+def _escape_controls(document: str) -> str:
+    """Escape what JSON permits in a string and a terminal obeys: DEL, and the control characters U+0080 to U+009F."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def _cell(value: Any) -> str:
