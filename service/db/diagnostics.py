@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from service import demo_exposure
-from service.db import ownership, schema, sql
+from service.db import disclosure_checks, ownership, schema, sql
 from service.db.pool import Database
 from service.db.roles import VIEWS
 from service.db.schema import ENCODING, RECODE
@@ -35,6 +35,8 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
         async with database as opened, opened.connection() as connection:
             version = await connection.fetchval("show server_version")
             yield Finding(PART, f"{settings.database_url} lets us in, version {version}")
+            async for finding in disclosure_checks.check(PART, connection):
+                yield finding
             encoding = await connection.fetchval("show server_encoding")
             yield Finding(PART, f"encoding {encoding}, needed {ENCODING}", None if encoding == ENCODING else RECODE)
             current, known = await schema.read(connection), schema.known_revisions()

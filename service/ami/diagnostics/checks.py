@@ -23,6 +23,7 @@ from service.ami.diagnostics.event_watch import EventWatch, watch
 from service.ami.diagnostics.privileges import check_read_classes, check_write_class
 from service.ami.unreachable_reasons import AmiUnreachable
 from service.domain.checked_extension import CheckedExtension
+from service.domain.clear_text import find_readable
 from service.domain.extension_hints import ExtensionHints
 from service.domain.models import PJSIP, Credentials, DeviceState, Finding
 from service.errors import CallServerUnavailable
@@ -86,6 +87,10 @@ async def _check_monitor(subject: _Subject, account: Account, sync: AmiClient | 
     try:
         async with connect(account, handler) as connection:
             yield Finding(part, f"AMI at {account.host}:{account.port} lets {account.username!r} in")
+            if not subject.server.ami_tls and (
+                readable := find_readable(part, "AMI", account.host, "set AMI_TLS=true and Asterisk's tlsenable")
+            ):
+                yield readable
             yield await _check_boot_event(part, account.username, handler)
             yield await check_write_class(part, "monitor", account.username, connection)
             async for finding in check_read_classes(part, account.username, sync):
