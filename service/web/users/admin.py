@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import structlog
 from aiohttp import web
 
 from service.credentials import is_hash
 from service.db import user_admin
 from service.db.users import UserRow
-from service.errors import LastAdmin
+from service.errors import LastAdmin, Unavailable
 from service.web.app_keys import ACTIVITY, CHANGE_LISTENER, DATABASE, HASHER, SETTINGS, USER_LOADER
 from service.web.auth.authentication import require_admin
 from service.web.auth.origin import origin_of
@@ -25,6 +27,8 @@ from service.web.users.schemas import ONE_USER, USER, UserAnswer
 
 log = structlog.get_logger(__name__)
 
+READ_BACK_DEADLINE = 1.0
+"""Seconds that a response waits for this process to re-read what it wrote, and again for what triggers wrote."""
 NEW_USER = Body(NewUser, FieldByField, checks=validation.NEW_USER_CHECKS, stored=True)
 USER_CHANGES = Body(UserChanges, FieldByField, checks=validation.USER_CHANGE_CHECKS, stored=True)
 
@@ -49,8 +53,9 @@ async def update_user(request: web.Request) -> PrebuiltResponse:
         values |= await _new_hash(request, user_id, password)
     row = await user_admin.change(request.app[DATABASE], user_id, values, origin=origin_of(request, by))
     log.info("user_updated", user_id=user_id, by=by.user_id, fields=sorted(values))
-    response = await _respond(request, row)
-    if "passwd" in values or values.get("active") is False:
+    ends_hold = "passwd" in values or values.get("active") is False
+    response = await _respond(request, row, triggers_ran=ends_hold)
+    if ends_hold:
         report_unrevoked(response, unrevoked_endpoints_of(request, user_id), by)
     return response
 
@@ -62,7 +67,7 @@ async def delete_user(request: web.Request) -> PrebuiltResponse:
     unrevoked = unrevoked_endpoints_of(request, user_id)
     await user_admin.delete(request.app[DATABASE], user_id, origin=origin_of(request, by))
     log.info("user_deleted", user_id=user_id, by=by.user_id)
-    await request.app[CHANGE_LISTENER].refresh(f"user {user_id}", within=1.0)
+    await _read_back(request, user_id, triggers_ran=True)
     response = prebuilt_json({"success": True})
     report_unrevoked(response, unrevoked, by)
     return response
@@ -80,9 +85,21 @@ async def _new_hash(request: web.Request, user_id: int, password: str) -> dict[s
     return {"passwd": await request.app[HASHER].hash(password)}
 
 
-async def _respond(request: web.Request, row: UserRow) -> PrebuiltResponse:
+async def _read_back(request: web.Request, user_id: int, *, triggers_ran: bool = False) -> None:
+    """Have this process re-read the user; and their tokens and SIP passwords, if triggers have ended those.
+
+    Otherwise a thief's token, and a SIP password that has just ended, would be served for a moment after the response.
+    """
+    changes = request.app[CHANGE_LISTENER]
+    await changes.refresh(f"user {user_id}", within=READ_BACK_DEADLINE)
+    if triggers_ran:
+        with contextlib.suppress(Unavailable):  # the change is made: the response must not fail
+            await changes.barrier(within=READ_BACK_DEADLINE)
+
+
+async def _respond(request: web.Request, row: UserRow, *, triggers_ran: bool = False) -> PrebuiltResponse:
     """The stored user, after this process has re-read it."""
-    await request.app[CHANGE_LISTENER].refresh(f"user {row.user_id}", within=1.0)
+    await _read_back(request, row.user_id, triggers_ran=triggers_ran)
     pending, mask = request.app[ACTIVITY].pending(row.user_id), request.app[SETTINGS].mask_passwd
     return prebuilt_json({"success": True, "payload": render_user(row, pending, mask=mask)})
 
