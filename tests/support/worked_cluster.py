@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.postgres import Postgres
-from service.cli import demo
+from service.cli import demo, parser
+from service.cli.output import Json
 from service.db.migrate import migrate
 from service.domain.secret_keys import MasterKey, asterisk_setting
 from service.settings import Settings
-from tests.support.database import ASTERISK, FAST, HASH_ROUNDS, OWNER, PASSWORD, SERVICE, TestDatabase
+from tests.support.database import ASTERISK, FAST, HASH_ROUNDS, OWNER, PASSWORD, TestDatabase
 from tests.support.eventually import eventually
 from tests.support.server import ADMIN, AGENT_UID, Server, serving
 
@@ -85,7 +86,7 @@ async def worked(server: Postgres) -> AsyncIterator[Worked]:
     database = TestDatabase(server, "connector")
     settings = database.settings(secrets_key=KEY.key.hex())
     await migrate(settings)
-    await enable_key(database)
+    await enable_key(settings)
     await demo.load(settings, hash_rounds=HASH_ROUNDS)
     day = Worked(database, settings, _log_offset=offset)
     day.secrets = {
@@ -129,15 +130,11 @@ async def _work(service: Server, day: Worked) -> None:
     day.secrets["SIP password of 12342 after a new password"] = await own()
 
 
-async def enable_key(database: TestDatabase) -> None:
-    """Have the passwords of the call server sealed from now on."""
-    await database.execute("create extension if not exists pgcrypto schema public")
-    await database.execute(
-        "insert into call_servers (name, database_role, secrets_key) values ('main', $1, $2) "
-        "on conflict (name) do update set secrets_key = excluded.secrets_key",
-        ASTERISK,
-        KEY.name,
-    )
+async def enable_key(settings: Settings) -> None:
+    """Encrypt the SIP passwords that there are, and those to come, as an operator does."""
+    arguments = parser().parse_args(["secrets", "rekey", "--unchecked"])
+    arguments.out = Json()
+    assert not await arguments.run(settings, arguments)
 
 
 async def read_as_asterisk(day: Worked, keys: str | None = None) -> dict[str, str]:
@@ -150,6 +147,3 @@ async def read_as_asterisk(day: Worked, keys: str | None = None) -> dict[str, st
         return {row["id"]: row["password"] for row in rows}
     finally:
         await connection.close()
-
-
-__all__ = ["KEY", "SERVICE", "Worked", "cluster", "enable_key", "read_as_asterisk", "worked"]

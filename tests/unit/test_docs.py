@@ -50,6 +50,18 @@ def test_the_modules_and_the_tests_that_the_architecture_names_exist() -> None:
     assert [name for name in named if not (PROJECT / f"{name}.py").exists() and not (PROJECT / name).is_dir()] == []
 
 
+def test_each_line_of_the_tables_of_thieves_has_tests_behind_it() -> None:
+    text = (PROJECT / "docs/security.md").read_text()
+    section = text.partition("## Who can do what")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    assert len(lines) > 15
+    assert [line for line in lines if not re.search(r"`[a-z0-9_]+/[a-z0-9_/]+\.py` \|$", line)] == []
+    named = set(re.findall(r"`((?:unit|integration|e2e|compose)/[a-z0-9_/]+\.py)`", text))
+    assert [name for name in sorted(named) if not (PROJECT / "tests" / name).is_file()] == []
+    ours = {f"integration/security/{path.name}" for path in (PROJECT / "tests/integration/security").glob("test_*.py")}
+    assert ours - named == set()
+
+
 def test_the_classes_that_the_glossary_names_exist() -> None:
     text = (PROJECT / "docs/glossary.md").read_text()
     defined = {name for path in SOURCES for name in re.findall(r"^(?:class )?(\w+)\b", path.read_text(), re.MULTILINE)}

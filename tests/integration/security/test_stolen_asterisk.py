@@ -27,8 +27,7 @@ async def sealed(database: TestDatabase) -> TestDatabase:
     servers = {"main": call_server(), "other": call_server(database_role=OTHER)}
     settings = database.settings(call_servers=servers, secrets_key=KEY.key.hex())
     await migrate(settings)
-    await enable_key(database)
-    await database.execute("update call_servers set secrets_key = $1", KEY.name)
+    await enable_key(settings)
     login = DatabaseLogin(database.server.url(OWNER, database.name), PASSWORD, [KEY])
     owner = await login.connect()
     for number, server in (("mine", "main"), ("theirs", "other")):

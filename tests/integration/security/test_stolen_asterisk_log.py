@@ -1,16 +1,22 @@
-"""What stands in Asterisk's log with everything on, as in a search for a fault, while a phone and the service log in."""
+"""What stands in Asterisk's log with everything on, while a phone and the service log in."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from local.asterisk_config import FOLDERS
+from local.asterisk_programs import Programs
 from service.cli.demo import SIP_PASSWORD
-from tests.support.pbx import Pbx
-from tests.support.server import Start
+from service.domain.secret_keys import asterisk_setting
+from tests.support.database import TestDatabase, copied
+from tests.support.pbx import Pbx, make_pbx
+from tests.support.server import serving
+from tests.support.worked_cluster import KEY, enable_key
 
 EVERYTHING_ON = (
     "logger add channel everything debug,verbose,notice,warning,error",
@@ -21,21 +27,33 @@ EVERYTHING_ON = (
 )
 
 
-@pytest.fixture
-async def log(pbx: Pbx, start: Start) -> str:
+@pytest.fixture(scope="module")
+def pbx(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, programs: Programs) -> Iterator[Pbx]:
+    """An Asterisk with a key for SIP passwords, which are encrypted."""
+    database = copied(template, "logged_in_full")
+    made = make_pbx(tmp_path_factory, database, programs=programs)
+    keys = asterisk_setting([KEY], "main")
+    made.asterisk.config = replace(made.asterisk.config, secrets_keys=keys)
+    asyncio.run(enable_key(made.settings(secrets_key=KEY.key.hex())))
+    with made.asterisk:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def log(pbx: Pbx) -> str:
     """The log of a registration, a wrong password, and a service that sets presence."""
     for command in EVERYTHING_ON:
         await asyncio.to_thread(pbx.asterisk.rx, command)
-    server = await start(pbx.settings())
-    phone, wrong = pbx.phone("12342", SIP_PASSWORD), pbx.phone("12343", "a wrong SIP password")
-    for each, event in ((phone, "REGISTER_OK"), (wrong, "REGISTER_FAIL")):
-        await asyncio.to_thread(each.start)
-        try:
-            await asyncio.to_thread(each.wait_for, event)
-        finally:
-            await asyncio.to_thread(each.stop)
-    own = await server.headers_of()
-    await server.client.put("/api/v1/presence", json={"presence": "away"}, headers=own)
+    async with serving(pbx.settings(secrets_key=KEY.key.hex())) as server:
+        phone, wrong = pbx.phone("12342", SIP_PASSWORD), pbx.phone("12343", "a wrong SIP password")
+        for each, event in ((phone, "REGISTER_OK"), (wrong, "REGISTER_FAIL")):
+            await asyncio.to_thread(each.start)
+            try:
+                await asyncio.to_thread(each.wait_for, event, timeout_s=60)
+            finally:
+                await asyncio.to_thread(each.stop)
+        own = await server.headers_of()
+        await server.client.put("/api/v1/presence", json={"presence": "away"}, headers=own)
     return await asyncio.to_thread(_everything, pbx)
 
 
@@ -52,6 +70,7 @@ def test_nothing_that_asterisk_logs_is_a_secret(pbx: Pbx, log: str) -> None:
         "monitor": config.monitor_secret,
         "presence": config.presence_secret,
         "database": config.database.password,
+        "derived key": KEY.derive("main").hex(),
     }
     assert "FROM ps_auths WHERE id = '12342'" in log, "it logs what it asks PostgreSQL"
     assert "Authorization: Digest" in log, "it logs what the phone sends"
