@@ -5,7 +5,10 @@ secret is copied. The environment takes precedence over kept values. Nothing is 
 valid. With `--check` nothing is written at all.
 """
 
+import hashlib
+import hmac
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterable
@@ -20,9 +23,13 @@ CONSUMERS = {
     "ami_monitor": ("migrate", "service", "asterisk"),  # `migrate` only validates its settings
     "ami_presence": ("service", "asterisk"),
     "ami_sync": ("service", "asterisk"),
+    "secrets_key": ("migrate", "service"),
+    "secrets_previous_key": ("migrate", "service"),
+    "secrets_keys": ("asterisk",),
 }
-ONLY_GIVEN = frozenset({"ami_sync"})
-"""Never created at random: the account `sync` equals a shell on Asterisk."""
+ONLY_GIVEN = frozenset({"ami_sync", "secrets_key", "secrets_previous_key", "secrets_keys"})
+"""Never created at random: the account `sync` equals a shell on Asterisk, and SIP passwords are lost with their key."""
+CALL_SERVER = "main"
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=,~-")
 """The characters that Asterisk's configuration can hold (see asterisk/render)."""
 SHORTEST = 12
@@ -30,7 +37,8 @@ SHORTEST = 12
 
 def main(arguments: list[str]) -> int:
     try:
-        wanted = {name: given(name) for name in CONSUMERS}
+        wanted = {name: given(name) for name in CONSUMERS if not name.startswith("secrets_")}
+        wanted |= given_keys()
         if arguments == ["--check"]:
             print("the secrets are valid")
             return 0
@@ -49,6 +57,25 @@ def given(name: str) -> str:
     if secret and (len(secret) < SHORTEST or not ALLOWED.issuperset(secret)):
         raise ValueError(f"{variable} must have at least {SHORTEST} characters, of letters, digits and _./:@%+=,~-")
     return secret
+
+
+def given_keys() -> dict[str, str]:
+    """The keys of SIP passwords, and those of Asterisk that follow from them: it never sees the keys themselves.
+
+    Raises ValueError. service/domain/secret_keys.py derives the same.
+    """
+    keys, derived = {}, []
+    for name in ("secrets_key", "secrets_previous_key"):
+        variable = name.upper()
+        keys[name] = os.environ.get(variable, "")
+        if keys[name] and not re.fullmatch("[0-9a-fA-F]{64}", keys[name]):
+            raise ValueError(f"{variable} must have 64 hexadecimal digits, as `openssl rand -hex 32` prints")
+        if master := bytes.fromhex(keys[name]):
+            key = hmac.digest(master, CALL_SERVER.encode(), "sha256").hex()
+            derived.append(f"{hashlib.sha256(master).hexdigest()[:8]}:{key}")
+    if keys["secrets_previous_key"] and not keys["secrets_key"]:
+        raise ValueError("SECRETS_PREVIOUS_KEY is given without SECRETS_KEY")
+    return {**keys, "secrets_keys": ",".join(derived)}
 
 
 def provide(name: str, value: str) -> None:

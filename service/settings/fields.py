@@ -20,12 +20,16 @@ UrlPath = Annotated[str, AfterValidator(hosts.url_path)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
 
 
+SECRET_FILES = ("password_file", "secret_file", "secrets_key_file", "secrets_previous_key_file")
+"""Endings of settings that name the file of a secret."""
+
+
 def read_secret_files(values: Any) -> Any:
     """Replace each secret's `x_file` by `x`, the file's content without trailing newlines."""
     if not isinstance(values, dict):
         return values
     loaded = dict(values)
-    for key in [key for key in values if key.endswith(("password_file", "secret_file"))]:
+    for key in [key for key in values if key.endswith(SECRET_FILES)]:
         path, name = loaded.pop(key), key.removesuffix("_file")
         if not path:
             continue
