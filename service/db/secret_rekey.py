@@ -100,66 +100,66 @@ class Rekey:
         """Put back what a trial encrypted, also one that was killed."""
         rows = await self._connection.fetch(SQL["tried"], call_server, self._target)
         for row in rows:
-            await self._retry(functools.partial(self._rewrite_one, call_server, row["extension"]))
+            await self._retry(functools.partial(self._put_back, call_server, row["extension"], row["secrets_key"]))
 
     async def run(self, call_server: StoredCallServer) -> int:
         """Change the key, then rewrite all phones. Returns how many were rewritten. Raises LocksHeld."""
+        name, loop = call_server.name, asyncio.get_running_loop()
         await self._retry(lambda: self._switch(call_server))
-        total = left = await self._remaining(call_server.name)
-        waited_until = asyncio.get_running_loop().time() + self._deadline
-        while left:
-            before = left
-            async for _ in self._one_pass(call_server.name):
-                left = await self._remaining(call_server.name)
-                self._progress(call_server.name, max(total - left, 0), total)
-            left = await self._remaining(call_server.name)
-            if left < before:
-                waited_until = asyncio.get_running_loop().time() + self._deadline
-            elif asyncio.get_running_loop().time() > waited_until:
+        total, rewritten = await self._count("to_do", name), 0
+        end = loop.time() + self._deadline
+        while total:
+            before = rewritten
+            async for phones in self._one_pass(name):
+                rewritten += phones
+                self._progress(name, min(rewritten, total), total)
+            if not (left := await self._count("remaining", name)):
+                break
+            if rewritten > before:
+                end = loop.time() + self._deadline
+            elif loop.time() > end:
                 raise LocksHeld(
-                    f"{left} phones of call server {call_server.name} are not rewritten: other sessions hold their "
-                    "locks. Wait until they are done, or end them, and run secrets rekey again"
+                    f"{left} phones of call server {name} are not rewritten: other sessions hold their locks. "
+                    "Wait until they are done, or end them, and run secrets rekey again"
                 )
-            if left:
-                await asyncio.sleep(random.uniform(0.2, 0.6))  # noqa: S311 - jitter
-        return total
+            await asyncio.sleep(random.uniform(0.2, 0.6))  # noqa: S311 - jitter
+        return rewritten
 
     async def unreadable(self, call_server: str) -> int:
         """Count the phones that no key of this connection opens."""
         count: int = await self._connection.fetchval(SQL["unreadable"], call_server, timeout=STATEMENT_DEADLINE)
         return count
 
-    async def _one_pass(self, call_server: str) -> AsyncIterator[None]:
-        """Rewrite the phones of all extensions that nobody else writes now, a batch at a time."""
+    async def _one_pass(self, call_server: str) -> AsyncIterator[int]:
+        """Rewrite the phones of all extensions that nobody else writes now; yields the number of each batch."""
         last = ""
         while True:
             try:
-                batch = await self._rewrite_batch(call_server, last)
+                async with self._transaction():
+                    rows = await self._connection.fetch(
+                        SQL["lock_batch"], call_server, self._target, last, BATCH_SIZE, timeout=STATEMENT_DEADLINE
+                    )
+                    extensions = [row["extension"] for row in rows]
+                    phones = await self._rewrite(call_server, extensions, self._target)
             except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError):
                 return  # another session locks in another order; the next pass begins again
-            if not batch:
+            if not extensions:
                 return
-            last = batch[-1]
-            yield
+            last = extensions[-1]
+            yield phones
 
-    async def _rewrite_batch(self, call_server: str, after: str) -> list[str]:
-        async with self._transaction():
-            rows = await self._connection.fetch(
-                SQL["lock_batch"], call_server, self._target, after, BATCH_SIZE, timeout=STATEMENT_DEADLINE
-            )
-            extensions = [row["extension"] for row in rows]
-            await self._rewrite_free(call_server, extensions)
-            return extensions
-
-    async def _rewrite_free(self, call_server: str, extensions: list[str]) -> None:
+    async def _rewrite(self, call_server: str, extensions: list[str], key: str | None) -> int:
         """Rewrite the phones of locked extensions, but for those that somebody holds without their extension."""
         rows = await self._connection.fetch(SQL["lock_phones"], extensions, timeout=STATEMENT_DEADLINE)
         phones = [row["phone_id"] for row in rows]
-        await self._connection.execute(SQL["rewrite"], call_server, phones, timeout=STATEMENT_DEADLINE)
+        status: str = await self._connection.execute(
+            SQL["rewrite"], call_server, key, phones, timeout=STATEMENT_DEADLINE
+        )
+        return int(status.rpartition(" ")[2])
 
-    async def _remaining(self, call_server: str) -> int:
+    async def _count(self, statement: str, call_server: str) -> int:
         count: int = await self._connection.fetchval(
-            SQL["remaining"], call_server, self._target, timeout=STATEMENT_DEADLINE
+            SQL[statement], call_server, self._target, timeout=STATEMENT_DEADLINE
         )
         return count
 
@@ -176,10 +176,10 @@ class Rekey:
             await self._connection.execute(SQL["lock_extension"], candidate.extension)
             await self._connection.execute(SQL["seal_one"], candidate.phone_id, self._target)
 
-    async def _rewrite_one(self, call_server: str, extension: str) -> None:
+    async def _put_back(self, call_server: str, extension: str, key: str | None) -> None:
         async with self._transaction():
             await self._connection.execute(SQL["lock_extension"], extension)
-            await self._rewrite_free(call_server, [extension])
+            await self._rewrite(call_server, [extension], key)
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[None]:

@@ -55,7 +55,7 @@ update call_servers set secrets_key = $2 where name = $1 and secrets_key is dist
 
 -- name: lock_batch
 -- The next extensions with a phone to rewrite, in the order of imports; whoever writes a phone locks its extension first. Those
--- that somebody else writes now are for a later pass.
+-- that somebody else writes now are for a later pass. No password is opened here: the planner may look at all of them.
 select e.extension
 from extensions as e
 where e.call_server = $1 and e.extension > $3
@@ -64,10 +64,8 @@ where e.call_server = $1 and e.extension > $3
         where p.extension = e.extension
             and (
                 $2::text is not null and (p.secret is not null or p.former_secret is not null)
-                or p.sealed_with is distinct from $2
-                    and opened_secret(null, p.sealed, p.sealed_with, p.call_server) is not null
-                or p.former_sealed_with is distinct from $2
-                    and opened_secret(null, p.former_sealed, p.former_sealed_with, p.call_server) is not null
+                or p.sealed_with <> coalesce($2, '')
+                or p.former_sealed_with <> coalesce($2, '')
             )
     )
 order by e.extension
@@ -79,26 +77,48 @@ for no key update skip locked
 select phone_id from phones where extension = any($1::text[]) order by phone_id for no key update skip locked
 
 -- name: rewrite
--- Stores the same passwords again: the trigger encrypts them with the call server's key, or with none.
-update phones
+-- Stores the same passwords again: the trigger encrypts them with the call server's key ($2), or with none. What cannot be opened
+-- stays as it is.
+with opened as materialized (
+    select
+        phone_id,
+        case when secret is not null or sealed_with <> coalesce($2, '')
+            then opened_secret(secret, sealed, sealed_with, call_server) end as secret,
+        case when former_secret is not null or former_sealed_with <> coalesce($2, '')
+            then opened_secret(former_secret, former_sealed, former_sealed_with, call_server) end as former_secret
+    from phones
+    where call_server = $1 and phone_id = any($3::bigint[])
+)
+update phones as p
 set
-    secret = opened_secret(secret, sealed, sealed_with, call_server),
-    former_secret = opened_secret(former_secret, former_sealed, former_sealed_with, call_server),
-    former_sealed = case
-        when opened_secret(null, former_sealed, former_sealed_with, call_server) is null then former_sealed
-    end,
-    former_sealed_with = case
-        when opened_secret(null, former_sealed, former_sealed_with, call_server) is null then former_sealed_with
-    end
-where call_server = $1 and phone_id = any($2::bigint[])
+    secret = o.secret,
+    former_secret = o.former_secret,
+    former_sealed = case when o.former_secret is null then p.former_sealed end,
+    former_sealed_with = case when o.former_secret is null then p.former_sealed_with end
+from opened as o
+where p.phone_id = o.phone_id
+    and (
+        o.secret is distinct from p.secret or o.former_secret is distinct from p.former_secret
+        or $2::text is not null and (o.secret is not null or o.former_secret is not null)
+    )
+
+-- name: to_do
+-- Phones to rewrite, those included that cannot be opened.
+select count(*) from phones
+where call_server = $1
+    and (
+        $2::text is not null and (secret is not null or former_secret is not null)
+        or sealed_with <> coalesce($2, '')
+        or former_sealed_with <> coalesce($2, '')
+    )
 
 -- name: remaining
 select count(*) from phones
 where call_server = $1
     and (
         $2::text is not null and (secret is not null or former_secret is not null)
-        or sealed_with is distinct from $2 and opened_secret(null, sealed, sealed_with, call_server) is not null
-        or former_sealed_with is distinct from $2
+        or sealed_with <> coalesce($2, '') and opened_secret(null, sealed, sealed_with, call_server) is not null
+        or former_sealed_with <> coalesce($2, '')
             and opened_secret(null, former_sealed, former_sealed_with, call_server) is not null
     )
 
@@ -121,7 +141,7 @@ where phone_id = $1 and opened_secret(secret, sealed, sealed_with, call_server) 
 
 -- name: tried
 -- Extensions with a password encrypted with a key that is not the call server's: a trial that was not ended.
-select p.extension
+select p.extension, c.secrets_key
 from phones as p
 join call_servers as c on c.name = p.call_server
 where p.call_server = $1 and p.sealed_with = $2 and c.secrets_key is distinct from $2

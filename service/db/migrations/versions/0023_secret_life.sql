@@ -4,15 +4,22 @@
 -- The keys are settings of each connection, outside of the database. A service has `connector.master_keys`, from which the key of
 -- each call server is derived. An Asterisk has `connector.keys`, its own derived ones. Both are written `NAME:HEX,NAME:HEX`.
 -- Null: this session has no such key. `service/domain/secret_keys.py` derives the same.
+-- Each row that is opened calls it; a regular expression would take three times as long as all else.
 create function key_of_secrets(call_server text, key_name text) returns text language plpgsql stable as $$
 declare
-    pattern constant text := key_name || ':([0-9a-f]{64})(?![0-9a-f])';
-    master constant text := substring(current_setting('connector.master_keys', true) from pattern);
+    key text := split_part(split_part(',' || current_setting('connector.master_keys', true), ',' || key_name || ':', 2), ',', 1);
+    is_master constant boolean := key <> '';
 begin
-    if master is null then
-        return substring(current_setting('connector.keys', true) from pattern);
+    if is_master is not true then
+        key := split_part(split_part(',' || current_setting('connector.keys', true), ',' || key_name || ':', 2), ',', 1);
     end if;
-    return encode(public.hmac(convert_to(call_server, 'UTF8'), decode(master, 'hex'), 'sha256'), 'hex');
+    if length(key) = 64 and translate(key, '0123456789abcdef', '') = '' then
+        if is_master then
+            return encode(public.hmac(convert_to(call_server, 'UTF8'), decode(key, 'hex'), 'sha256'), 'hex');
+        end if;
+        return key;
+    end if;
+    return null;
 end $$;
 
 -- Seals a secret. The key is random, so it needs no stretching (`s2k-mode=1`).
