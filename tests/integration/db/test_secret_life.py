@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import asyncpg
 import pytest
 
@@ -47,9 +49,11 @@ async def auths(database: TestDatabase, keys: str = "") -> dict[str, list[str]]:
         await asterisk.close()
 
 
-async def with_key(database: TestDatabase, *statements: str, key: MasterKey = KEY) -> None:
-    """Run statements as the owner, with a master key."""
-    login = DatabaseLogin(database.server.url("connector_owner", database.name), PASSWORD, [key])
+async def with_key(
+    database: TestDatabase, *statements: str, key: MasterKey = KEY, more_keys: Sequence[MasterKey] = ()
+) -> None:
+    """Run statements as the owner, with master keys."""
+    login = DatabaseLogin(database.server.url("connector_owner", database.name), PASSWORD, [key, *more_keys])
     connection = await login.connect()
     try:
         for statement in statements:
