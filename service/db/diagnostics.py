@@ -13,7 +13,7 @@ from service.db.roles import VIEWS
 from service.db.schema import ENCODING, RECODE
 from service.db.secret_checks import check_secrets
 from service.db.secret_strength import check_strength
-from service.domain.models import Credentials, Finding
+from service.domain.models import Credentials, Finding, Verdict
 from service.domain.user_names import is_permitted
 from service.errors import ConfigurationError, DatabaseUnavailable
 from service.settings import CallServer, Settings
@@ -55,6 +55,14 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
                     missing = await schema.missing_privileges(connection, [table], privileges)
                     grant = f"it lacks {', '.join(missing)}: {MIGRATE}" if missing else None
                     yield Finding(PART, f"the service may use {table}", grant)
+            for table in schema.APPENDED:
+                excess = await connection.fetchval("select has_table_privilege($1, 'update, delete, truncate')", table)
+                yield Finding(
+                    PART,
+                    f"the service can remove and change nothing in {table}",
+                    MIGRATE if excess else None,
+                    otherwise=Verdict.TOO_MUCH,
+                )
             if await connection.fetchval(DEMO, list(demo_exposure.UIDS), demo_exposure.ADMIN_TOKEN_HASH):
                 yield _check_demo(settings)
             users = await connection.fetch("select user_id, name, email from users order by user_id")

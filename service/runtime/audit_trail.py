@@ -27,8 +27,8 @@ HOUR, MINUTE = 3_600.0, 60.0
 MAX_DISCLOSURES, MAX_REFUSALS, MAX_PRESENCE_CHANGES = 50_000, 500, 10_000
 """Open batches of a process. A disclosure is one person, one device and one address; refusals are a stranger's to
 multiply, so a minute has few."""
-ROWS = 500
-"""Rows of one statement."""
+ROWS = 200
+"""Rows of one statement, which are made in one turn of the event loop."""
 MAX_LOGIN_LINES, MAX_TOKEN_LINES = 25, 25
 """Log lines of refusals in a second."""
 LOST_INTERVAL = 60.0

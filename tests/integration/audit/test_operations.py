@@ -95,6 +95,7 @@ async def walk(phoned: Server, pbx: Pbx) -> Walk:
         await _note_secrets(made, pbx.database)
         for name, exchange in EXCHANGES.items():
             made.rows[name] = await _left_by(phoned, pbx.database, name, exchange)
+            await _note_secrets(made, pbx.database)  # of an extension that a later call deletes
         await _type_secrets(phoned, made)
         await _note_secrets(made, pbx.database)
         made.metrics = await (await phoned.client.get("/metrics")).text()

@@ -10,9 +10,11 @@ import pytest
 
 from service.db import extensions, phone_secrets, users
 from service.db.audit import record
+from service.db.diagnostics import check
 from service.db.migrate import migrate
 from service.db.pool import Database
 from service.domain.audit import Action, Actor, ActorKind, AuditedChange, Origin, Subject
+from service.domain.models import Verdict
 from tests.support.database import OWNER, SERVICE, TestDatabase
 from tests.support.origins import PREPARED
 
@@ -48,6 +50,16 @@ async def test_the_services_role_adds_and_reads_rows_of_the_trail_and_nothing_el
             await service.execute(statement)
     finally:
         await service.close()
+
+
+async def test_check_finds_a_service_that_could_change_the_trail(database: TestDatabase) -> None:
+    async def verdicts() -> list[Verdict]:
+        found = [each async for each in check(database.settings(), Database.of(database.settings(), any_schema=True))]
+        return [each.verdict for each in found if "nothing in audit" in each.what]
+
+    assert await verdicts() == [Verdict.OK]
+    await database.execute(f"grant delete on audit to {SERVICE}")
+    assert await verdicts() == [Verdict.TOO_MUCH]
 
 
 async def test_migrate_takes_back_what_default_privileges_granted_on_the_trail(database: TestDatabase) -> None:
