@@ -123,7 +123,7 @@ async def _grant(connection: asyncpg.Connection, role: str, kind: str, name: str
     missing = await connection.fetchval(
         f"""
         select string_agg(wanted, ', ') from unnest($3::text[]) as wanted where wanted not in (
-            select lower(privilege_type) from aclexplode(({ACLS[kind]}))
+            select lower(privilege_type collate "C") from aclexplode(({ACLS[kind]}))
             where grantee = (select oid from pg_roles where rolname = $1)
         )
         """,  # noqa: S608 - from this module
@@ -139,8 +139,9 @@ async def _revoke_others(connection: asyncpg.Connection, role: str, table: str, 
     """Revoke all other privileges that the role itself holds, as default privileges may have granted more."""
     excess = await connection.fetchval(
         f"""
-        select string_agg(lower(privilege_type), ', ') from aclexplode(({ACLS["table"]}))
-        where grantee = (select oid from pg_roles where rolname = $1) and lower(privilege_type) <> all ($3::text[])
+        select string_agg(lower(privilege_type collate "C"), ', ') from aclexplode(({ACLS["table"]}))
+        where grantee = (select oid from pg_roles where rolname = $1)
+            and lower(privilege_type collate "C") <> all ($3::text[])
         """,  # noqa: S608 - from this module
         role,
         table,
