@@ -56,7 +56,7 @@ def started(variables: dict[str, str], *arguments: str, root: Path = ROOT) -> Pr
     )
 
 
-def ended(process: Process, given: str = "", within: float = 60.0) -> Done:
+def ended(process: Process, given: str = "", within: float = 120.0) -> Done:
     """The process's result; it is killed when it takes longer than `within` seconds."""
     try:
         out, err = process.communicate(given, timeout=within)

@@ -36,7 +36,6 @@ class Traffic:
     failures: list[str] = field(default_factory=list)
     made: dict[int, str] = field(default_factory=dict)
     """The users that were created, with the full names that they have now."""
-    longest: float = 0.0
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -77,13 +76,11 @@ class Traffic:
 
     async def _repeat(self, kind: Any) -> None:
         while not self._stopping:
-            began = asyncio.get_running_loop().time()
             try:
                 await kind()
             except (aiohttp.ClientError, TimeoutError, AssertionError) as error:
                 self.failures.append(f"{kind.__name__}: {error!r}")
                 await asyncio.sleep(0.05)
-            self.longest = max(self.longest, asyncio.get_running_loop().time() - began)
 
     async def _ask(self, method: str, target: str, wanted: int = 200, **options: Any) -> Any:
         """One request to any replica. Raises AssertionError unless it is answered as it should be."""

@@ -68,9 +68,9 @@ async def test_a_line_that_goes_silent_is_not_live_and_heals_when_it_speaks(stor
         await agrees(link, ami)
         cutter.hold()
         await set_devices(ami, "INUSE")
-        await eventually(lambda: not is_live(link), 1.5)
+        await eventually(lambda: not is_live(link), 3)
         assert link.states.read(DEVICES[0]).reason is NotLive.SILENT
-        await eventually(lambda: link.states.read(DEVICES[0]).reason is NotLive.DISCONNECTED, 3)
+        await eventually(lambda: link.states.read(DEVICES[0]).reason is NotLive.DISCONNECTED)
         await set_devices(ami, "BUSY")
         cutter.resume()
         await agrees(link, ami)

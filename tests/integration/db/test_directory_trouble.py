@@ -164,7 +164,7 @@ async def works(server: Server, headers: dict[str, str]) -> bool:
 async def test_changes_take_effect_while_everything_is_read_again_and_again(
     database: TestDatabase, start: Start
 ) -> None:
-    server = await start(settings(database))
+    server = await start(settings(database, database_deadline=20.0))
     await database.execute(MANY, ROWS)
     await eventually(lambda: len(server.app[PRESENCE_FEED]) == ROWS + 2)
     connection = await database.connect()

@@ -69,7 +69,7 @@ async def test_what_ends_a_password_wins_over_a_rotation_whichever_comes_first(
         )
         known.add("given out")
         other = asyncio.create_task(database.execute(ends))
-    await eventually(lambda: waits_for_a_lock(database), 5, "the other one waits")
+    await eventually(lambda: waits_for_a_lock(database), what="the other one waits")
     await transaction.commit()
     await other
     await one.close()
@@ -121,7 +121,7 @@ async def test_somebody_who_loses_the_extension_meanwhile_rotates_nobodys_phone(
     await transaction.start()
     await one.execute("update extensions set user_id = 1797 where extension = '12342'")
     late = asyncio.create_task(phone_secrets.rotate_phone(service, phone_id, origin=PREPARED, overlap=60, holder=1795))
-    await eventually(lambda: waits_for_a_lock(database), 5, "the rotation waits")
+    await eventually(lambda: waits_for_a_lock(database), what="the rotation waits")
     await transaction.commit()
     await one.close()
     with pytest.raises(NoSuchPhone):
@@ -217,7 +217,7 @@ async def test_a_deadlock_with_psql_ends_within_a_moment_and_a_repetition_succee
     await transaction.start()
     await one.execute("select from phones where endpoint = '12342' for update")
     theirs = asyncio.create_task(change(service))
-    await eventually(lambda: waits_for_a_lock(database), 5, "the service waits for the phone")
+    await eventually(lambda: waits_for_a_lock(database), what="the service waits for the phone")
     ended = await asyncio.gather(
         one.execute("update phones set secret = 'typed-by-hand' where endpoint = '12342'"),
         theirs,

@@ -158,6 +158,6 @@ async def test_a_phone_whose_password_has_ended_stays_registered_until_its_expir
         def contact() -> bool:
             return "62001/sip:62001@" in pbx.asterisk.rx("pjsip show contacts")
 
-        assert await eventually(lambda: asyncio.to_thread(contact), 5)
+        assert await eventually(lambda: asyncio.to_thread(contact))
     finally:
         client.close()

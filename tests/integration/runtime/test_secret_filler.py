@@ -50,7 +50,7 @@ async def test_a_password_that_psql_ended_is_made_anew_and_answered(
         answer = await server.registration(AGENT_UID)
         return answer.status == 200 and (await answer.json())["extensionDetails"]["password"] != before
 
-    await eventually(answered, 5)
+    await eventually(answered)
     assert [line["phones"] for line in events(logged, "sip_passwords_made")] == [1]
     assert events(logged, "sip_passwords_not_made") == []
 
