@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.domain.networks import is_loopback
+from service.domain.networks import address_of, is_loopback
 from service.errors import Unavailable
 from service.web.auth.authentication import holder_from_memory, parse_token_hash, presented_token
 from service.web.http.errors import Forbidden, RequestError, TokenWrong
@@ -22,13 +22,28 @@ of them cannot be distinguished from a local program."""
 
 def require_operator(request: web.Request) -> None:
     """Runs no query, whatever the token. Raises TokenMissing, TokenWrong, Forbidden, DirectoryUnavailable."""
-    if is_loopback(request.remote or "") and not any(name in request.headers for name in PROXY_HEADERS):
+    headers = request.headers
+    if (
+        is_loopback(request.remote or "")
+        and not any(name in headers for name in PROXY_HEADERS)
+        and _is_local_host(headers.get("Host", ""))
+    ):
         return
     person = holder_from_memory(request, parse_token_hash(presented_token(request)))
     if person is None:
         raise TokenWrong
     if not person.is_admin:
         raise Forbidden
+
+
+def _is_local_host(host: str) -> bool:
+    """Whether a request with this `Host` can be a local program's: an address, or a name without a domain.
+
+    A page of any site can have its own name resolved to this machine (DNS rebinding), and then read what a local
+    program may. Its browser sends that name.
+    """
+    name = host.rpartition(":")[0] or host
+    return address_of(host) is not None or "." not in name or name.endswith(".localhost")
 
 
 def is_operator(request: web.Request) -> bool:

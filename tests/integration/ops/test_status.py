@@ -36,6 +36,16 @@ async def test_only_this_machine_and_admins_see_it(shared: Server, path: str) ->
     assert here.status not in (401, 403)
 
 
+@pytest.mark.parametrize("path", ["/status", "/status/12342", "/metrics"])
+async def test_a_page_whose_own_name_leads_to_this_machine_sees_nothing(shared: Server, path: str) -> None:
+    """DNS rebinding: the browser runs here, and says which name the page asked for."""
+    port = shared.port
+    for host in ("rebound.example", f"rebound.example:{port}", "127.0.0.1.example", "localhost.example"):
+        assert (await shared.client.get(path, headers={"Host": host})).status == 401
+    for host in (f"127.0.0.1:{port}", f"[::1]:{port}", "localhost:8080", "pbx", "a.localhost"):
+        assert (await shared.client.get(path, headers={"Host": host})).status != 401
+
+
 async def test_it_moves_to_the_port_for_operators(database: TestDatabase, start: Start) -> None:
     server = await start(database.settings(metrics_port=9))
     assert (await server.client.get("/status")).status == 404
