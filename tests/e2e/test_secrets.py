@@ -12,7 +12,7 @@ from tests.e2e.program import Program
 from tests.e2e.run import Run
 
 AGENT, PASSWORD = "dnhai", "demo-agent-password"
-OWN = {"user's password": "Password-of-Zoe-1", "extension's password": "SIP-password-of-779"}
+OWN = {"user's password": "Password-of-Zoe-1", "extension's password": "Zq9x-k3y-of-779"}
 
 
 def test_nothing_that_the_run_has_printed_is_a_secret(run: Run, program: Program) -> None:

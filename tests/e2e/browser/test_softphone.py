@@ -21,7 +21,7 @@ from tests.support.browser import Browser
 from tests.support.documents import BASE, blocks
 from tests.support.eventually import wait_until
 
-DESK, PASSWORD = "7801", "SIP-password-of-7801"
+DESK, PASSWORD = "7801", "Zq9x-k3y-of-7801"
 BUNDLE = ["--bundle", "--format=esm", "--outfile=bundle.js"]
 
 
