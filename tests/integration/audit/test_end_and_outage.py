@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from local.postgres import Postgres
+from service.domain.custom_presence import PresenceState
+from service.web.app_keys import DIRECTORY
 from service.web.http.disclosures import DISCLOSURES
+from service.web.presence.presence_audit import PRESENCE_CHANGES, audit_presence
 from tests.support.database import TestDatabase, make_database
 from tests.support.eventually import eventually
+from tests.support.served import served
 from tests.support.server import ADMIN, AGENT_UID, REGISTRATION, Server, serving
 from tests.support.standby import frozen
 
@@ -116,3 +122,39 @@ async def test_what_an_end_without_postgresql_loses_is_said(
     (line,) = [line for line in logged if line["event"] == "audit_lost"]
     assert line["log_level"] == "error"
     assert line["events"] == STORM
+
+
+async def test_presence_set_without_postgresql_is_audited_once_it_is_back(fragile: TestDatabase) -> None:
+    settings = fragile.settings(directory_grace=60.0, database_deadline=1.0)
+    async with serving(settings) as server:
+        person = server.app[DIRECTORY].person_by_uid(AGENT_UID)
+        assert person is not None
+        request = make_mocked_request("PUT", "/api/v1/presence", app=server.app)
+        await asyncio.to_thread(fragile.server.kill)
+        try:
+            for state in (PresenceState.DND, PresenceState.AWAY):  # Asterisk has accepted both
+                await audit_presence(request, person, "12342", state)
+            assert server.app[PRESENCE_CHANGES].waiting == 2
+        finally:
+            fragile.server.start()
+            await asyncio.to_thread(fragile.server.wait_ready)
+        await eventually(lambda: server.app[PRESENCE_CHANGES].waiting == 0, 15)
+    rows = await fragile.rows(
+        "select details ->> 'presence' as presence, count from audit where action = 'presence.set'"
+    )
+    assert [tuple(row) for row in rows] == [("dnd", 1), ("away", 1)]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_each_process_writes_its_own_counts_when_it_is_told_to_end(
+    database: TestDatabase, tmp_path: Path, workers: str
+) -> None:
+    async with served(database, tmp_path, WORKERS=workers) as service:
+        await service.answers()
+        assert [await service.poll() for _ in range(60)] == [200] * 60
+        service.process.terminate()
+        assert await service.ended() == 0, service.log
+    rows, events = await told(database)
+    assert events == 60
+    assert 1 <= rows <= 2 * int(workers)
+    assert '"audit_lost"' not in service.log
