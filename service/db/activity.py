@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import time
 
 import structlog
 
@@ -31,9 +32,15 @@ ONLINE_FOR = timedelta(seconds=300)
 class UserActivity:
     """A user's activity since the last batch."""
 
-    last_seen: datetime
+    seen_at: float
+    """The last use of a token, in seconds since the epoch: each poll sets it, and a `datetime` costs more."""
     last_login_time: datetime | None = None
     login_ip: str | None = None
+
+    @property
+    def last_seen(self) -> datetime:
+        """The last use of a token, in UTC."""
+        return datetime.fromtimestamp(self.seen_at, UTC)
 
 
 class Activity:
@@ -47,17 +54,17 @@ class Activity:
 
     def record_use(self, user_id: int) -> None:
         """Record that a token of the user was used now."""
-        now = datetime.now(UTC)
         entry = self._pending.get(user_id)
         if entry is None:
-            self._pending[user_id] = UserActivity(now)
+            self._pending[user_id] = UserActivity(time())
         else:
-            entry.last_seen = now
+            entry.seen_at = time()
 
     def record_login(self, user_id: int, address: str) -> None:
         """Record that the user logged in now, from this address."""
         entry = self._entry(user_id)
-        entry.last_seen = entry.last_login_time = datetime.now(UTC)
+        entry.seen_at = time()
+        entry.last_login_time = entry.last_seen
         entry.login_ip = address
 
     def pending(self, user_id: int) -> UserActivity | None:
@@ -105,7 +112,7 @@ class Activity:
     def _entry(self, user_id: int) -> UserActivity:
         entry = self._pending.get(user_id)
         if entry is None:
-            entry = self._pending[user_id] = UserActivity(datetime.now(UTC))
+            entry = self._pending[user_id] = UserActivity(time())
         return entry
 
 
@@ -120,4 +127,4 @@ def columns(
 
 def _merge(newer: UserActivity, older: UserActivity) -> UserActivity:
     login = newer if newer.last_login_time is not None else older
-    return UserActivity(newer.last_seen, login.last_login_time, login.login_ip)
+    return UserActivity(newer.seen_at, login.last_login_time, login.login_ip)

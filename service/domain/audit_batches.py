@@ -72,6 +72,10 @@ class AuditBatches:
         self._new: dict[Hashable, None] = {}
         """Keys of batches without a row in PostgreSQL."""
 
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether `count` would count an event of this key."""
+        return key in self._batches
+
     def count(self, key: Hashable) -> bool:
         """Count an event of an open batch. False: there is none, so `open` has to be called."""
         batch = self._batches.get(key)

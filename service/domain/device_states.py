@@ -176,12 +176,12 @@ class DeviceStates:
     @property
     def silent(self) -> bool:
         """Whether the last confirmation is older than the deadline."""
-        return self.silent_in < 0
+        return self._clock() - self._confirmed_at > self._deadline
 
     @property
     def current(self) -> bool:
         """Whether the states are known to be current."""
-        return self.freshness is Freshness.LIVE and not self.silent
+        return self.freshness is Freshness.LIVE and self._clock() - self._confirmed_at <= self._deadline
 
     def read(self, device: str) -> Reading:
         """Return a device's current state. One that is not live reads `Unknown`: a stale state is never shown."""

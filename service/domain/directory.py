@@ -131,9 +131,12 @@ class Directory:
         """Whether the directory still answers."""
         return self._clock() <= self._usable_until
 
-    def token_holder(self, token_hash: bytes) -> Person | None:
-        """Return the active person who holds this token. Raises DirectoryUnavailable."""
-        self._check()
+    def token_holder(self, token_hash: bytes, *, current: bool = False) -> Person | None:
+        """Return the active holder of the token; None if not known to be `current`. Raises DirectoryUnavailable."""
+        if not current:
+            self._check()
+        elif self._clock() >= self._current_until:
+            return None
         token = self._tables.tokens.get(token_hash)
         if token is None or token.expires_at <= self.now():
             return None

@@ -26,6 +26,8 @@ class DeviceState(enum.Enum):
     RINGINUSE = "Ring+Inuse"
     ONHOLD = "On Hold"
 
+    __hash__ = object.__hash__  # of a member, which is one object; an enum's own is a call in Python
+
 
 class NotLive(enum.StrEnum):
     """Why a state is not live: the values of the `X-State-Reason` header."""

@@ -75,14 +75,14 @@ async def require_holder(request: PolledRequest, hash_: bytes) -> Person:
 
 def caller_from_memory(request: PolledRequest) -> Person | None:
     """`require_caller` without waiting; None if it has to read PostgreSQL, and nothing is counted then."""
-    hash_, uid = _presented_credentials(request)
+    hash_, uid = presented_credentials(request)
     person = holder_from_memory(request, hash_)
     return None if person is None else _check_uid(request, hash_, person, uid)
 
 
 async def require_caller(request: PolledRequest) -> Person:
     """The caller in the `/api/v1` family: token and `X-User-Id` must belong to the same person."""
-    hash_, uid = _presented_credentials(request)
+    hash_, uid = presented_credentials(request)
     return _check_uid(request, hash_, await require_holder(request, hash_), uid)
 
 
@@ -105,7 +105,7 @@ def sync_handler_for_caller(answer: CallerHandler) -> SyncHandler:
     return sync_handler
 
 
-def _presented_credentials(request: PolledRequest) -> tuple[bytes, str]:
+def presented_credentials(request: PolledRequest) -> tuple[bytes, str]:
     """The token's hash and the uid in the headers. Raises TokenMissing, TokenWrong."""
     token, uid = request.headers.get(TOKEN_HEADER), request.headers.get(UID_HEADER)
     if not token or not uid:

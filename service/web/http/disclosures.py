@@ -26,7 +26,7 @@ class Disclosures:
 
         Almost every call finds an open batch, and costs a lookup: polls call this. Nothing is awaited, nothing fails.
         """
-        key = person.user_id, extension, device, self._source_of(request)
+        key = disclosure_key(person, extension, device, self._source_of(request))
         if not self._count(key):
             self.batches.open(key, lambda: self._describe(request, person, extension, device))
 
@@ -34,6 +34,11 @@ class Disclosures:
         origin = Origin.of_person(person, self._address_of(request), request_id_of(request))
         subject = Subject.phone(device.removeprefix(PJSIP))
         return AuditedChange(Action.SECRET_DISCLOSED, subject, origin, {"extension": extension})
+
+
+def disclosure_key(person: Person, extension: str, device: str, source: str) -> tuple[int, str, str, str]:
+    """What makes disclosures equal: who is told what, and from which source."""
+    return person.user_id, extension, device, source
 
 
 DISCLOSURES = web.AppKey("disclosures", Disclosures)

@@ -13,10 +13,11 @@ from time import time
 from typing import ClassVar
 
 import msgspec
-from aiohttp import HttpVersion, HttpVersion10, web
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
 
 from service.web.http.errors import encode
 from service.web.http.headers import EXPOSED_HEADERS
+from service.web.http.repeated_poll import Answer, RepeatedPoll
 
 EXPOSE_HEADERS = "Access-Control-Expose-Headers"
 SERVER = "asterisk-connector"
@@ -41,6 +42,8 @@ class PrebuiltResponse(msgspec.Struct, gc=False):
     body: bytes = b""
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     keep_alive: bool = True
+    repeated: RepeatedPoll | None = None
+    """How the same request is answered when it comes again; None if by its handler."""
     prepared: ClassVar[bool] = False
     """As of aiohttp's responses. Always False: nothing is sent before the response is complete."""
 
@@ -78,6 +81,14 @@ def prebuilt_json(answer: object, headers: Mapping[str, str] = NO_STORE, status:
     """A value as JSON. The rule of `render_headers` holds for the headers."""
     body = encode(answer)
     return PrebuiltResponse(status, render_headers(headers, body), body)
+
+
+def render_repeated(answer: Answer, request_id: str, added: bytes) -> bytes:
+    """The response to a repeated poll, as `PrebuiltResponse.render_for` makes it. `added`: further header lines."""
+    status, head, body = answer
+    first = _first_lines(HttpVersion11, status)
+    id_line = f"X-Request-Id: {request_id}\r\n".encode()
+    return b"".join((first, id_line, added, head, _final_headers(int(time())), body))
 
 
 @lru_cache(maxsize=100)

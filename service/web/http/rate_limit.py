@@ -32,16 +32,26 @@ class FixedWindow:
         count = self._counts[key] = self._counts.get(key, 0) + 1
         return 0.0 if count <= self._limit else self._window_ends - now
 
+    def admit(self, key: bytes) -> bool:
+        """Count a request unless the limit is reached. Returns whether it is counted."""
+        if self._clock() >= self._window_ends:
+            return self.hit(key) == 0
+        count = self._counts.get(key, 0)
+        if count >= self._limit:
+            return False
+        self._counts[key] = count + 1
+        return True
 
-class RateLimit:
+
+class RateLimit(FixedWindow):
     """The limiter; one per process. Memory is bounded by the tokens used within a minute."""
 
     def __init__(self, requests_per_minute: int) -> None:
-        self._requests = FixedWindow(requests_per_minute, 60)
+        super().__init__(requests_per_minute, 60)
 
     def check(self, token_hash: bytes) -> None:
         """Count a request with this token. Raises TooManyRequests."""
-        if wait := self._requests.hit(token_hash):
+        if wait := self.hit(token_hash):
             raise TooManyRequests(wait)
 
 

@@ -30,6 +30,10 @@ class _Aggregate:
     def is_ready(self) -> bool:
         """Whether it is current, until the turn of the event loop ends. If not, an update is under way."""
         self._feed.catch_up()
+        return self.update()
+
+    def update(self) -> bool:
+        """The same for a caller who has called the feed's `catch_up` in this turn."""
         if not self._update_scheduled and (self._altered or not self._finished):
             self._update_some()
         return self._finished and not self._altered and not self._feed.behind

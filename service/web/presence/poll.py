@@ -33,6 +33,7 @@ from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json, 
 from service.web.http.wait import bounded
 from service.web.openapi.operation import Operation
 from service.web.presence.decoders import ONE_EXTENSION, PRESENCE
+from service.web.presence.repeated_presence import RepeatedPresencePoll
 from service.web.presence.schemas import EVERYTHING, Filters, OnePresence, PresenceAnswer
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
 from service.web.server.held_request import Waiter, while_connected
@@ -78,7 +79,7 @@ def get_one(request: PolledRequest, person: Person) -> PrebuiltResponse:
         raise ExtensionNotFound
     etag = snapshots.item_etag(item)
     if matches_etag(request, etag):
-        return _build_response(app, None, etag)
+        return _not_modified(request, person, numbers, etag)
     cursor = build_scope(request, person, EVERYTHING).cursor()
     return _build_response(app, {"success": True, "cursor": cursor, "presence": snapshots.item_json(item)}, etag)
 
@@ -155,22 +156,33 @@ def _respond(request: PolledRequest, scope: Scope, cursor: str | None, changes: 
         return _build_response(app, {"success": True, "full": False, "cursor": next_cursor, "presence": items})
     etag = snapshots.etag(scope)
     if matches_etag(request, etag):
-        return _build_response(app, None, etag)
+        return _not_modified(request, scope.person, scope.requested, etag)
     snapshot = msgspec.Raw(snapshots.snapshot_json(scope))
     return _build_response(app, {"success": True, "full": True, "cursor": scope.cursor(), "presence": snapshot}, etag)
 
 
-def _build_response(app: Parts, body: Mapping[str, object] | None, etag: str | None = None) -> PrebuiltResponse:
-    """A response with `body`; None means 304."""
-    since = app[DIRECTORY].stale_since
-    if body is None and since is None:
-        return PrebuiltResponse(304, _not_modified_head(app[SETTINGS].poll_interval, etag))
+def _build_response(app: Parts, body: Mapping[str, object], etag: str | None = None) -> PrebuiltResponse:
+    """A response with `body`."""
     headers = _headers(app[SETTINGS].poll_interval, etag)
+    since = app[DIRECTORY].stale_since
     if since is not None:
         headers["X-Directory-Stale-Since"] = rfc3339_ms(since)
-    if body is None:
-        return PrebuiltResponse(304, render_headers(headers))
     return prebuilt_json(body, headers)
+
+
+def _not_modified(
+    request: PolledRequest, person: Person, numbers: frozenset[str] | None, etag: str
+) -> PrebuiltResponse:
+    """304. `numbers`: the extensions of which `etag` is, all if empty; None if it depends on their owners."""
+    app = request.app
+    head = _not_modified_head(app[SETTINGS].poll_interval, etag)
+    since = app[DIRECTORY].stale_since
+    if since is not None:
+        return PrebuiltResponse(304, head + render_headers({"X-Directory-Stale-Since": rfc3339_ms(since)}))
+    response = PrebuiltResponse(304, head)
+    if numbers is not None and sees_all(person) and (not numbers or app[PRESENCE_FEED].knows(numbers)):
+        response.repeated = RepeatedPresencePoll.of(request, numbers, etag, head)
+    return response
 
 
 def _headers(poll_interval: int, etag: str | None) -> dict[str, str]:

@@ -30,12 +30,14 @@ class SnapshotCache:
         self._item_digests: dict[str, tuple[Item, int]] = {}
         self._all_json = JsonList(feed, self.item_json, trips=True)
         self._all_digests = Sum(feed, self._digest)
+        self._all_etag = 0, format_etag(0)
         self._group_etags: dict[frozenset[str], tuple[int, str]] = {}  # with the version of the feed
 
     def is_ready(self) -> bool:
         """Whether the snapshot of all extensions is available in this turn of the loop. If not, it is under way."""
-        digests_ready = self._all_digests.is_ready()  # starts its update in any case
-        return self._all_json.is_ready() and digests_ready
+        self._feed.catch_up()
+        digests_ready = self._all_digests.update()  # starts its update in any case
+        return self._all_json.update() and digests_ready
 
     async def wait_until_ready(self, scope: Scope) -> None:
         """Wait until the snapshot of this scope is available in the current turn of the event loop."""
@@ -65,17 +67,33 @@ class SnapshotCache:
         """The entity tag of all items in scope. For an unrestricted scope, as of when `is_ready` was last True."""
         if scope.covers_everything:
             self._all_digests.is_ready()
-            return format_etag(self._all_digests.sum)
+            return self.etag_of_all()
         group = scope.requested
-        if group is None or len(group) > MAX_GROUP_SIZE:
-            return self.etag_of(scope.snapshot())
-        self._feed.catch_up(group)
+        return self.etag_of(scope.snapshot()) if group is None else self.etag_of_group(group)
+
+    def etag_of_all(self) -> str:
+        """The entity tag of all items, as of when `is_ready` was last True."""
+        if self._all_digests.sum != self._all_etag[0]:
+            self._all_etag = self._all_digests.sum, format_etag(self._all_digests.sum)
+        return self._all_etag[1]
+
+    def etag_of_group(self, group: frozenset[str]) -> str:
+        """The entity tag of the items of these extensions; those that do not exist count for nothing."""
+        feed = self._feed
+        feed.catch_up(group)
+        if len(group) == 1:
+            (number,) = group
+            item = feed.get(number)
+            return self.etag_of([]) if item is None else self.item_etag(item)
         cached = self._group_etags.get(group)
-        if cached is None or cached[0] != self._feed.version:
+        if cached is not None and cached[0] == feed.version:
+            return cached[1]
+        etag = self.etag_of([item for number in group if (item := feed.get(number)) is not None])
+        if len(group) <= MAX_GROUP_SIZE:
             if len(self._group_etags) >= MAX_CACHED_GROUPS:
                 self._group_etags.clear()
-            cached = self._group_etags[group] = self._feed.version, self.etag_of(scope.snapshot())
-        return cached[1]
+            self._group_etags[group] = feed.version, etag
+        return etag
 
     def item_etag(self, item: Item) -> str:
         """The entity tag of a single item."""

@@ -44,11 +44,13 @@ class Connection(BoundedConnection):
         "_held",
         "_holding",
         "_pending",
+        "_repeated",
         "at_rest",
     )
 
     def __init__(self, dispatcher: Dispatcher, server: web.Server, bounds: ConnectionBounds, **options: Any) -> None:
         super().__init__(dispatcher, server, bounds, **options)
+        self._repeated = dispatcher.repeated
         self._framing = RequestFraming()
         self._answered = False  # whether aiohttp's request is answered, though its body is not whole
         self._closing = self._deciding = False
@@ -80,18 +82,22 @@ class Connection(BoundedConnection):
     def _answer_plain(self, data: bytes) -> bool:
         """Answer a plain request if nothing has to be waited for. Returns whether it did."""
         transport = self.transport
-        if self.writing_paused or transport is None:  # the client does not read its responses
+        if self.unread or transport is None:
             return False
-        request = self._dispatcher.read_plain(data, self._client)
-        if request is None:
-            return False
-        answer = self._dispatcher.answer_plain(request)
-        if answer is None:
-            return self._answer_plain_later(request)
+        response = self._repeated.answer(data, self._client)
+        if response is None:
+            request = self._dispatcher.read_plain(data, self._client)
+            if request is None:
+                return False
+            answer = self._dispatcher.answer_plain(request)
+            if answer is None:
+                return self._answer_plain_later(request)
+            response = answer.render_for(HttpVersion11, "GET", keep_alive=True)
+            self._dispatcher.keep_poll(data, request, answer)
         if self.reading_head:
             self.on_head_complete()
-        self.note_activity()
-        transport.write(answer.render_for(HttpVersion11, "GET", keep_alive=True))
+        self._last_activity = self._now()
+        transport.write(response)
         return True
 
     def _answer_plain_later(self, request: PlainRequest) -> bool:

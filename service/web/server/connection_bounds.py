@@ -52,11 +52,13 @@ class BoundedConnection(web.RequestHandler):
         "_head",
         "_last_activity",
         "_line",
+        "_now",
         "_on_lost",
         "idle_timer",
         "number",
         "place",
         "reading_head",
+        "unread",
     )  # fmt: skip
 
     def __init__(self, dispatcher: Dispatcher, server: web.Server, bounds: ConnectionBounds, **options: Any) -> None:
@@ -66,7 +68,9 @@ class BoundedConnection(web.RequestHandler):
         self._on_lost: Callable[[], None] | None = None
         self._body: StreamReader | None = None  # of the request in aiohttp's task
         self._answering = self._half_closed = self.reading_head = False
-        self._last_activity = 0.0
+        self.unread = False
+        """Whether the client has not read all that was written."""
+        self._now, self._last_activity = bounds.now, 0.0
         self.idle_timer: asyncio.TimerHandle | None = None
         self.place, self.number = "", -1  # for `ConnectionLimit`
         self._head = 0  # bytes of an unfinished head
@@ -126,11 +130,13 @@ class BoundedConnection(web.RequestHandler):
     def pause_writing(self) -> None:
         """The client does not read what is written."""
         super().pause_writing()
+        self.unread = True
         self._bounds.unsent.add(self)
 
     def resume_writing(self) -> None:
         """The client has read everything."""
         super().resume_writing()
+        self.unread = False
         self._bounds.unsent.remove(self)
 
     def unsent_bytes(self) -> int:
@@ -156,7 +162,7 @@ class BoundedConnection(web.RequestHandler):
 
     def idle_since(self) -> float | None:
         """For `ConnectionLimit`, and for closing idle connections."""
-        busy = self._answering or self.writing_paused or not self.has_whole_body()
+        busy = self._answering or self.unread or not self.has_whole_body()
         return None if busy else self._last_activity
 
     def keep_alive(self, val: bool) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
-from collections.abc import Callable, Mapping
-from random import getrandbits
+from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import cast
 
@@ -34,6 +34,7 @@ from service.web.server import plain_request
 from service.web.server.path_table import NO_ROUTE, PathTable
 from service.web.server.plain_request import PlainRequest
 from service.web.server.prebuilt_sender import PrebuiltSender
+from service.web.server.repeated_polls import RepeatedPolls
 from service.web.server.request import Request
 from service.web.server.write_backlog import LARGE, WRITE_BACKLOG
 
@@ -83,7 +84,13 @@ class Dispatcher:
         self._count = app[COUNT_RESPONSE]
         self._draining = app[DRAINING]
         self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}), app.get(PLAIN_HANDLERS, {}))
+        self._new_id = _random_ids().__next__
+        self.repeated = RepeatedPolls(self._count, self._new_id, self._draining)
         self._write_backlog = app[WRITE_BACKLOG]
+
+    def keep_poll(self, data: bytes, request: PlainRequest, answer: PrebuiltResponse) -> None:
+        """Keep a poll that was answered, so that it is answered in fewer steps when it comes again."""
+        self.repeated.keep(data, request, answer)
 
     def read_plain(self, data: bytes, remote: str | None) -> PlainRequest | None:
         """The plain request that these bytes from this address are; None if they are none."""
@@ -94,7 +101,7 @@ class Dispatcher:
         handler = request.route.sync_handler
         if handler is None or self._draining.is_set():
             return None
-        request_id = request.request_id = _request_id_of(request)
+        request_id = request.request_id = self._request_id_of(request)
         try:
             answer = handler(request)
             if self._write_backlog.full and answer is not None:
@@ -108,7 +115,7 @@ class Dispatcher:
 
     async def answer_plain_later(self, request: PlainRequest, handler: PlainHandler) -> PrebuiltResponse:
         """The response of a call that waits."""
-        request_id = request.request_id = _request_id_of(request)
+        request_id = request.request_id = self._request_id_of(request)
         try:
             answer = await handler(request)
             if self._write_backlog.full:
@@ -123,7 +130,7 @@ class Dispatcher:
 
     async def answer(self, request: Request) -> web.StreamResponse:
         """The response, with errors in their family's format. Counts it and adds the request id."""
-        request_id = _request_id_of(request)
+        request_id = self._request_id_of(request)
         found = self._paths.find(request)
         if found is None:
             request, found = await self._paths.resolve(request)
@@ -175,10 +182,15 @@ class Dispatcher:
 
     def _response_without_request(self, error: Exception) -> PrebuiltResponse:
         answer = error_response(plain, error)
-        answer.headers[X_REQUEST_ID] = f"{getrandbits(128):032x}"
+        answer.headers[X_REQUEST_ID] = self._new_id()
         answer.force_close()
         self._count(NO_ROUTE, "", answer.status)
         return answer
+
+    def _request_id_of(self, request: PolledRequest) -> str:
+        """The client's id of the request, if valid; else a new one."""
+        given = request.headers.get(REQUEST_ID)
+        return given if given is not None and _REQUEST_ID.fullmatch(given) else self._new_id()
 
     def _require_room(self, answer: web.StreamResponse | PrebuiltResponse) -> None:
         """Raises Overloaded for a large response if too many bytes are unsent."""
@@ -218,10 +230,11 @@ def _is_client_gone(request: web.Request, error: Exception) -> bool:
     return isinstance(error, OSError) and (transport is None or transport.is_closing())
 
 
-def _request_id_of(request: PolledRequest) -> str:
-    """The client's id of the request, if valid; else a new one."""
-    given = request.headers.get(REQUEST_ID)
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+def _random_ids() -> Iterator[str]:
+    """Ids of 128 random bits. The system is asked for many at once, which costs less than one each."""
+    while True:
+        digits = os.urandom(4096).hex()
+        yield from (digits[start : start + 32] for start in range(0, len(digits), 32))
 
 
 def _as_request_error(error: Exception) -> Exception:

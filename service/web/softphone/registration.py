@@ -30,6 +30,7 @@ from service.web.http.wait import Wait, bounded
 from service.web.openapi.operation import AnyOf, Operation, Yes
 from service.web.server.held_request import Waiter, while_connected
 from service.web.softphone.registration_cache import REGISTRATION_CACHE, CachedRegistration
+from service.web.softphone.repeated_registration import RepeatedRegistrationPoll
 
 RECHECK_INTERVAL = 1.0
 """Seconds between two checks of a long poll for what changes beside its extension: the assignment, or the signature."""
@@ -63,7 +64,10 @@ def by_user_id_sync(request: PolledRequest) -> PrebuiltResponse | None:
         return None
     if plain.id == person.uid:
         extension = request.app[DIRECTORY].extension_of_person(person)
-        return registration_response(request, person, _current(request, extension, plain.phone))
+        current = _current(request, extension, plain.phone)
+        response = registration_response(request, person, current)
+        response.repeated = RepeatedRegistrationPoll.of(request, current, response)
+        return response
     _require_access(person, plain.id)
     return registration_response(request, person, _current_of_user(request, plain))
 

@@ -9,6 +9,7 @@ from time import time
 from aiohttp import web
 
 from service.ami.link import Link
+from service.domain.device_states import DeviceStates
 from service.domain.directory import Directory
 from service.domain.models import Extension, Phone, Reading, WebSocketAddress
 from service.domain.registration_info import Registration, phone_to_register, registration
@@ -29,6 +30,7 @@ class CachedRegistration:
     """A response and its inputs: it is current while these are the same, within the same `period` of the signature."""
 
     extension: Extension
+    states: DeviceStates
     device: str
     reading: Reading
     period: int
@@ -36,10 +38,6 @@ class CachedRegistration:
     head: bytes
     head_without_body: bytes
     body: bytes = field(repr=False)
-
-    def is_current(self, reading: Reading, period: int) -> bool:
-        same = reading is self.reading or reading == self.reading  # one that is not live is a new object each time
-        return same and period == self.period
 
     def response(self, *, not_modified: bool) -> PrebuiltResponse:
         """The response: 304 without a body, or 200."""
@@ -70,29 +68,28 @@ class RegistrationCache:
 
         None if there is no such phone. Raises CallServerUnavailable.
         """
+        key = extension.number if phone_id is None else phone_id
+        period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWAL_INTERVAL)
+        cached = self._cached.get(key)
+        if cached is not None and cached.extension is extension and cached.period == period:
+            reading = cached.states.read(cached.device)
+            if reading is cached.reading or reading == cached.reading:  # one that is not live is a new object each time
+                return cached
         configured = self._servers.get(extension.call_server)
         if configured is None:
             raise CallServerUnavailable(f"call server {extension.call_server} is not configured")
         server, link, credentials = configured
-        key = extension.number if phone_id is None else phone_id
-        period = 0 if self._jwt_secret is None else int(time() // JWT_RENEWAL_INTERVAL)
-        cached = self._cached.get(key)
-        if cached is not None and cached.extension is extension:
-            reading = link.states.read(cached.device)
-            if cached.is_current(reading, period):
-                return cached
         phone = phone_to_register(extension, credentials) if phone_id is None else extension.phone(phone_id)
         if phone is None:
             return None
         self._evict_removed()
-        reading = link.states.read(phone.device)
-        cached = self._cached[key] = self._build(extension, phone, server, reading, period)
+        cached = self._cached[key] = self._build(extension, phone, server, link.states, period)
         return cached
 
     def _build(
-        self, extension: Extension, phone: Phone, server: WebSocketAddress, reading: Reading, period: int
+        self, extension: Extension, phone: Phone, server: WebSocketAddress, states: DeviceStates, period: int
     ) -> CachedRegistration:
-        settings = self._settings
+        settings, reading = self._settings, states.read(phone.device)
         state_names = ROCKETCHAT if settings.rocketchat_states else ASTERISK
         info = registration(phone, server, reading, state_names, success=settings.rocketchat_success)
         if self._jwt_secret is not None:
@@ -102,6 +99,7 @@ class RegistrationCache:
         headers = _headers(info, etag, settings.poll_interval)
         return CachedRegistration(
             extension,
+            states,
             phone.device,
             reading,
             period,
