@@ -19,8 +19,9 @@ TITLE = f"The longest turn of the loop, {PEOPLE:,} people"
 GOAL = "<= 20 ms"
 SETTLED = 60.0
 EVERYTHING = ("/api/v1/presence", "/api/v1/users.presence", "/api/v1/users.presence?from=2020-01-01T00:00:00Z")
+REREAD = "select pg_notify('connector_changes', 'user *')"
 CHANGES = {
-    "everything is read again": "select pg_notify('connector_changes', 'user *')",
+    "everything is read again": REREAD,
     "all extensions change": "update extensions set secret = 'secret-' || random()",
     "all people change": "update users set fullname = 'Name ' || random()",
     "all extensions are nobody's": "update extensions set user_id = null",
@@ -41,7 +42,7 @@ def run(rig: Rig) -> list[Row]:
             for what, statement in CHANGES.items():
                 on.held()
                 rig.postgres.sql(statement, on.database)
-                _ask(on)
+                ask_for_everything(on)
                 held.setdefault(what, []).append(_settled(on))
             held.setdefault("the line to Asterisk is cut, and back", []).append(_cut(on))
             held.setdefault("presence of all is polled, at rest", []).append(_polled(on))
@@ -52,7 +53,7 @@ def _cut(on: Stage) -> float:
     on.held()
     on.peer.cut()
     wait_until_answers(f"{on.service.url}/readyz", '"degraded"')
-    _ask(on)
+    ask_for_everything(on)
     wait_until_answers(f"{on.service.url}/readyz", '"ready"')
     return _settled(on)
 
@@ -60,7 +61,7 @@ def _cut(on: Stage) -> float:
 def _polled(on: Stage) -> float:
     on.held()
     for _ in range(3):
-        _ask(on)
+        ask_for_everything(on)
     return _settled(on)
 
 
@@ -68,11 +69,12 @@ def _settled(on: Stage) -> float:
     """What was held at most until the service is at rest, polls of everything at its end included."""
     time.sleep(0.2)
     wait_until_quiet(on.service.pid, within=SETTLED)
-    _ask(on)
+    ask_for_everything(on)
     return on.held()
 
 
-def _ask(on: Stage) -> None:
+def ask_for_everything(on: Stage) -> None:
+    """Poll the presence of all, in each of its forms."""
     for path in EVERYTHING:
         headers = {"X-Auth-Token": ADMIN_TOKEN, "X-User-Id": ADMIN_UID}
         request = urllib.request.Request(on.service.url + path, headers=headers)  # noqa: S310 - our own server
