@@ -23,7 +23,7 @@ from service.domain.contacts import Contact, Contacts
 from service.domain.custom_presence import CustomPresences
 from service.domain.device_mapping import DeviceMapping, MappingChange, endpoints
 from service.domain.device_states import DeviceStates
-from service.domain.extension_hints import ExtensionHints
+from service.domain.extension_hints import QUEUE_MEMBERS, ExtensionHints
 from service.domain.hints import DO_NOT_DISTURB
 from service.domain.models import PJSIP, DeviceState, Extension, Reading, device_of
 from service.domain.queues import Queues
@@ -66,7 +66,7 @@ class LinkEvents:
     ) -> None:
         self.name = name
         self.states = DeviceStates(clock, deadline, self._on_device_changed)
-        self.hints = ExtensionHints(hint_context)
+        self.hints = ExtensionHints(hint_context, ignored=QUEUE_MEMBERS if managed else None)
         self.mapping = DeviceMapping(self.states, self.hints, managed=managed)
         self.contacts = Contacts()
         self.presences = CustomPresences()

@@ -16,6 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from service.domain.hints import AMBIGUOUS, ParsedHint, parse_hint
 
+QUEUE_MEMBERS = "queue-members"
+"""The context of this project's own dialplan whose hints tell queues a person's state. They may name a phone that has
+gone, so on a managed call server they map nothing."""
 HintKey = tuple[str, str]
 """A number and the context of its hint."""
 MAX_EVENT_TEXT = 500
@@ -27,15 +30,18 @@ Texts = dict[str, dict[str, str | None]]
 class HintList:
     """The content of one `ExtensionStateList`, filled item by item."""
 
-    def __init__(self, known: Mapping[str, Mapping[str, str | None]]) -> None:
+    def __init__(self, known: Mapping[str, Mapping[str, str | None]], ignored: str | None = None) -> None:
         self.texts: Texts = {}
         self.statuses: dict[HintKey, int] = {}
         self.reloading = False
         """Whether a hint occurred twice: the dialplan is being reloaded."""
         self._known = known
+        self._ignored = ignored
 
     def add(self, number: str, context: str, text: str, status: int) -> None:
-        """Add an item."""
+        """Add an item, unless it is of the ignored context."""
+        if context == self._ignored:
+            return
         self.statuses[number, context] = status
         contexts = self.texts.setdefault(number, {})
         listed = contexts.setdefault(context, text)
@@ -47,10 +53,11 @@ class HintList:
 
 
 class ExtensionHints:
-    """The hints of one call server; those of one `context` only, if it is given."""
+    """The hints of one call server; those of one `context` only, if it is given, and none of the `ignored` one."""
 
-    def __init__(self, context: str | None = None) -> None:
+    def __init__(self, context: str | None = None, *, ignored: str | None = None) -> None:
         self._context = context
+        self._ignored = ignored
         self._texts: Texts = {}
         self._statuses: dict[HintKey, int] = {}
         self._events: dict[HintKey, int] = {}  # newest status per hint since the snapshot began
@@ -63,7 +70,7 @@ class ExtensionHints:
     def begin_snapshot(self) -> HintList:
         """Begin a snapshot: the list is about to be requested, and fills the object that is returned."""
         self._events = {}
-        return HintList(self._texts)
+        return HintList(self._texts, self._ignored)
 
     def end_snapshot(self, listed: HintList) -> Texts:
         """End a snapshot: the Pong that closes its window has been read. Returns the texts before it."""
@@ -75,6 +82,8 @@ class ExtensionHints:
 
     def apply(self, number: str, context: str, text: str, status: int) -> bool:
         """Apply an `ExtensionStatus` event. Returns whether the dialplan may have been reloaded."""
+        if context == self._ignored:
+            return False
         key = (number, context)
         known = self.text(key)
         if known is None or status < 0 or not _is_same(text, known):

@@ -124,7 +124,9 @@ async def _check_devices(
     try:
         listed = await connection.device_states()
         await connection.qualify("none")
-        hints = await hint_devices.read_hints(connection, subject.server.hint_context)
+        hints = await hint_devices.read_hints(
+            connection, subject.server.hint_context, is_managed=not subject.is_imported
+        )
     except ActionNotPermitted as error:
         yield Finding(part, str(error), f"manager.conf: [{username}] needs write = reporting")
         return

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from service.ami.client import AmiClient
 from service.domain.checked_extension import CheckedExtension
-from service.domain.extension_hints import ExtensionHints
+from service.domain.extension_hints import QUEUE_MEMBERS, ExtensionHints
 from service.domain.hints import parse_hint, unique
 from service.domain.models import Finding
 
@@ -15,9 +15,9 @@ MAX_NAMED = 5
 _NOT_PHONES = ("Local/", "QUEUE/")
 
 
-async def read_hints(connection: AmiClient, context: str | None = None) -> ExtensionHints:
-    """The hints of the dialplan; only those of `context`, if given."""
-    hints = ExtensionHints(context)
+async def read_hints(connection: AmiClient, context: str | None = None, *, is_managed: bool = False) -> ExtensionHints:
+    """The hints of the dialplan that map numbers to devices; only those of `context`, if given."""
+    hints = ExtensionHints(context, ignored=QUEUE_MEMBERS if is_managed else None)
     listed = hints.begin_snapshot()
     await connection.list_hints(listed)
     hints.end_snapshot(listed)

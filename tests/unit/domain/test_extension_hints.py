@@ -42,6 +42,15 @@ def test_hints_that_disagree_are_ambiguous_unless_the_context_is_set() -> None:
     assert known(*items, context="c").of("1001") is None
 
 
+def test_hints_of_the_ignored_context_map_nothing_and_ask_for_no_list() -> None:
+    hints = ExtensionHints(ignored="queue-members")
+    listed(hints, ("1001", "queue-members", "PJSIP/gone", 0), ("1002", "a", "PJSIP/1002", 0))
+    assert hints.of("1001") is None
+    assert len(hints) == 1
+    assert not hints.apply("1001", "queue-members", "PJSIP/gone", 1)
+    assert hints.apply("1001", "a", "PJSIP/gone", 1)
+
+
 def test_hints_with_the_same_devices_agree_whatever_else_they_name() -> None:
     hints = known(
         ("1001", "a", "PJSIP/1&PJSIP/2,CustomPresence:1", 0),
