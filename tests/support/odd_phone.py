@@ -1,4 +1,5 @@
-"""A SIP phone that does what baresip cannot be made to do: leave OPTIONS unanswered, register the same contact again.
+"""A SIP phone that does what baresip cannot be made to do: leave OPTIONS unanswered, register the same contact again,
+show why a call that rang has ended.
 
 Some browser libraries never answer OPTIONS. It speaks the little SIP that this takes, over UDP.
 """
@@ -26,6 +27,8 @@ class OddPhone(asyncio.DatagramProtocol):
         self._call_id = secrets.token_hex(8)
         self._sequence = 0
         self._answered: asyncio.Queue[str] = asyncio.Queue()
+        self.cancelled: asyncio.Queue[str] = asyncio.Queue()
+        """Each CANCEL of a call that rang here."""
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -35,9 +38,21 @@ class OddPhone(asyncio.DatagramProtocol):
         if message.startswith("SIP/2.0"):
             self._answered.put_nowait(message)
         elif message.startswith("OPTIONS") and self.answers:
-            kept = [line for line in message.split("\r\n") if re.match("(Via|From|To|Call-ID|CSeq):", line)]
-            answer = ["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]
-            self._transport.sendto("\r\n".join(answer).encode(), addr)
+            self._answer(message, "200 OK", addr)
+        elif message.startswith("INVITE"):
+            self._invite = message
+            self._answer(message, "180 Ringing", addr)
+        elif message.startswith("CANCEL"):
+            self._answer(message, "200 OK", addr)
+            self._answer(self._invite, "487 Request Terminated", addr)
+            self.cancelled.put_nowait(message)
+
+    def _answer(self, request: str, status: str, addr: tuple[str, int]) -> None:
+        kept = [line for line in request.split("\r\n") if re.match("(Via|From|To|Call-ID|CSeq):", line)]
+        if not request.startswith("OPTIONS"):
+            kept = [f"{line};tag={self._call_id}" if line.startswith("To:") else line for line in kept]
+        answer = [f"SIP/2.0 {status}", *kept, "Content-Length: 0", "", ""]
+        self._transport.sendto("\r\n".join(answer).encode(), addr)
 
     async def register(self, expires: int = 120) -> None:
         """Register, or end the registration with `expires` 0. Fails when Asterisk refuses."""

@@ -11,6 +11,8 @@ from tests.support.ami import Ami, Answer
 from tests.support.eventually import eventually
 from tests.support.pbx import Pbx
 
+MEMBER = "Local/12343@queue-members/n"
+"""The interface of one of the demo queue's members."""
 IN_TIME = 15.0
 """Seconds within which what Asterisk tells is seen, also on a busy machine: before a list is tried again."""
 AVERAGES_IN_TIME = 20.0

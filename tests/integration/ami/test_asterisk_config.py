@@ -153,6 +153,7 @@ def test_extensions_call_each_other_and_monitor_hears_only_what_it_reads(pbx: Pb
         "ContactStatus",
         "FullyBooted",
         "QueueMemberStatus",
+        "ExtensionStatus",  # of the hints that queues ask for
     }
 
 

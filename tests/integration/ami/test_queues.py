@@ -17,7 +17,7 @@ from tests.support.database import call_server
 from tests.support.eventually import eventually
 from tests.support.links import SECRET, Watch, is_live, live, supervising
 from tests.support.pbx import Pbx
-from tests.support.queues import agrees, call_in, configured, hang_up_all, shows, told
+from tests.support.queues import MEMBER, agrees, call_in, configured, hang_up_all, shows, told
 from tests.support.stored import stored_extension
 
 CALLER, SECRET_OF_CALLER = "30001", "secret-of-30001"
@@ -36,13 +36,13 @@ async def test_calls_members_and_pauses_show_up_right_and_in_time(stormy: Pbx, w
         with stormy.phone("12343", SECOND_SIP_PASSWORD) as agent, stormy.phone(CALLER, SECRET_OF_CALLER) as caller:
             await asyncio.to_thread(agent.wait_registered)
             await shows(link, logged_in=1, available=1)
-            await ami.ask("QueuePause", Queue="demo", Interface="PJSIP/12343", Paused="true", Reason="tea")
+            await ami.ask("QueuePause", Queue="demo", Interface=MEMBER, Paused="true", Reason="tea")
             await shows(link, logged_in=1, available=0)
             await asyncio.to_thread(caller.wait_registered)
             caller.dial("*55")
             await shows(link, callers=1)
             await agrees(link, ami)
-            await ami.ask("QueuePause", Queue="demo", Interface="PJSIP/12343", Paused="false")
+            await ami.ask("QueuePause", Queue="demo", Interface=MEMBER, Paused="false")
             await asyncio.to_thread(agent.wait_for, "CALL_INCOMING")
             await shows(link, logged_in=1, available=0, callers=1)
             agent.answer()
@@ -57,12 +57,12 @@ async def test_calls_members_and_pauses_show_up_right_and_in_time(stormy: Pbx, w
             await shows(link, logged_in=1, available=1, callers=0)
             assert int((await ami.queue_summaries())["demo"]["TalkTime"]) > 0
             await agrees(link, ami)
-            await ami.ask("QueuePause", Queue="demo", Interface="PJSIP/12343", Paused="true")
+            await ami.ask("QueuePause", Queue="demo", Interface=MEMBER, Paused="true")
             caller.dial("*55")
             await shows(link, available=0, callers=1)
             caller.hangup()
             await shows(link, callers=0)
-            await ami.ask("QueuePause", Queue="demo", Interface="PJSIP/12343", Paused="false")
+            await ami.ask("QueuePause", Queue="demo", Interface=MEMBER, Paused="false")
         await shows(link, logged_in=0, available=0, callers=0)
         await agrees(link, ami)
 

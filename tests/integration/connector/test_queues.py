@@ -16,7 +16,7 @@ from tests.support.database import PASSWORD, call_server
 from tests.support.eventually import eventually
 from tests.support.links import supervising
 from tests.support.pbx import Pbx
-from tests.support.queues import IN_TIME, call_in, hang_up_all
+from tests.support.queues import IN_TIME, MEMBER, call_in, hang_up_all
 from tests.support.server import ADMIN, Server, Start
 
 SUMMARY = "/api/v1/voip/queues.getSummary"
@@ -65,9 +65,9 @@ async def test_calls_that_wait_and_who_may_take_them(stormy: Pbx, start: Start) 
             await hang_up_all(ami)
             free = {**EMPTY, "loggedin": "1", "available": "1"}
             await answers(server, SUMMARY, {"summary": [free], "success": True})
-            await ami.ask("QueuePause", Interface="PJSIP/12343", Paused="true")
+            await ami.ask("QueuePause", Interface=MEMBER, Paused="true")
             await answers(server, SUMMARY, {"summary": [{**free, "available": "0"}], "success": True})
-            await ami.ask("QueuePause", Interface="PJSIP/12343", Paused="false")
+            await ami.ask("QueuePause", Interface=MEMBER, Paused="false")
         await answers(server, SUMMARY, {"summary": [EMPTY], "success": True})
 
 
@@ -75,7 +75,7 @@ async def test_a_poll_asks_asterisk_nothing(stormy: Pbx, start: Start, monkeypat
     monkeypatch.setattr("service.ami.link.FIRST_SNAPSHOT_INTERVAL", 300.0)  # it asks for all lists again
     server = await start(stormy.settings())
     async with supervising(stormy) as ami:
-        await ami.ask("QueuePause", Interface="PJSIP/12343", Paused="false")
+        await ami.ask("QueuePause", Interface=MEMBER, Paused="false")
     await answers(server, SUMMARY, {"summary": [EMPTY], "success": True}, within=20)
     assert server.link._connection is not None
     asked_for: list[str] = []
@@ -88,7 +88,7 @@ async def test_a_poll_asks_asterisk_nothing(stormy: Pbx, start: Start, monkeypat
 
     protocol.send = watched  # type: ignore[method-assign]
     async with supervising(stormy) as ami:
-        await ami.ask("QueuePause", Interface="PJSIP/12343", Paused="false")  # from now on events are known to be heard
+        await ami.ask("QueuePause", Interface=MEMBER, Paused="false")  # from now on events are known to be heard
     await eventually(lambda: server.link._queue_sync._receives_events)
     await eventually(lambda: not server.link._queue_sync._list_due.is_set())
     lists = asked_for.count("QueueStatus")

@@ -115,3 +115,42 @@ async def test_no_two_phones_of_a_call_server_share_an_endpoint(database: TestDa
 async def test_an_extension_without_a_phone_is_no_endpoint(database: TestDatabase) -> None:
     await database.execute("insert into extensions (extension, call_server) values ('777', 'main')")
     assert "777" not in await seen(database, "ps_endpoints")
+
+
+async def lists(database: TestDatabase) -> dict[str, str]:
+    """What the dialplan dials, by number."""
+    rows = await seen(database, "ps_aors")
+    return {name: row["voicemail_extension"] for name, row in rows.items() if row["voicemail_extension"] is not None}
+
+
+async def test_asterisk_learns_all_phones_of_a_number_and_dials_no_other_name(database: TestDatabase) -> None:
+    assert await lists(database) == {"12342": "PJSIP/12342", "12343": "PJSIP/12343"}
+    await database.execute(FURTHER)
+    await database.execute(FURTHER.replace("12342.k3f9", "a+b.c"))
+    phones = "PJSIP/12342&PJSIP/12342.k3f9&PJSIP/a+b.c"
+    assert await lists(database) == {"12342": phones, "12343": "PJSIP/12343"}
+    endpoints = await seen(database, "ps_endpoints")
+    variables = {name: endpoints[name]["set_var"] for name in ("12342", "12342.k3f9", "a+b.c", "12343")}
+    assert variables == {
+        "12342": "EXTENSION=12342",
+        "12342.k3f9": "EXTENSION=12342",
+        "a+b.c": "EXTENSION=12342",
+        "12343": "EXTENSION=12343",
+    }
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update extensions set enabled = false where extension = '12342'",
+        "update users set active = false where user_id = 1795",
+        "update extensions set call_server = 'east' where extension = '12342'",
+    ],
+)
+async def test_asterisk_dials_nobody_who_is_disabled_inactive_or_elsewhere(
+    database: TestDatabase, statement: str
+) -> None:
+    await database.execute(FURTHER)
+    await database.execute("insert into call_servers (name) values ('east')")
+    await database.execute(statement)
+    assert await lists(database) == {"12343": "PJSIP/12343"}
