@@ -35,6 +35,20 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_link_to_a_heading_leads_to_it(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text())
+    assert [
+        f"{name}#{anchor}" for name, anchor in links if anchor not in anchors(page.parent / name if name else page)
+    ] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which a page's headings are linked to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE) if page.suffix == ".md" else []
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
     """A file may be named by the end of its path, `web/routes.py`; `NNNN_name.sql` is any migration."""
     named = set(re.findall(r"(?<![\w/.-])(?:[\w.-]+/)*[\w-]+\.(?:py|sql)\b", page.read_text()))
