@@ -97,6 +97,12 @@ async def test_phones_register_through_every_change_of_keys(fresh: Pbx) -> None:
             assert {each[1] for each in await stored(both)} == {key}
             assert registers(both.phone("12342", SIP_PASSWORD))
             assert not registers(both.phone("12342", "wrong"))
+    folder = both.asterisk.folder
+    logged = "".join(
+        file.read_text(errors="replace") for file in folder.rglob("*") if "log" in file.name and file.is_file()
+    )
+    assert "Asterisk Ready" in logged
+    assert [key for key in (KEY, OTHER) if key.derive("main").hex() in logged or key.key.hex() in logged] == []
 
 
 async def test_a_rotation_of_keys_that_an_asterisk_has_not_heard_of_is_refused(fresh: Pbx) -> None:
