@@ -38,7 +38,6 @@ begin
     get diagnostics forgotten = row_count;
     return forgotten;
 end $$;
-revoke all on function forget_audit(timestamptz, integer) from public;
 
 -- Changes that a role makes with SQL of its own, such as an operator in psql: one row per statement, with its first keys.
 -- The service audits its own changes with more context, so its role is left out: it is the one that may write `activity`
