@@ -88,7 +88,7 @@ begin
         left(sole ->> tg_argv[1], 400),
         coalesce(host(inet_client_addr()), 'local socket'), coalesce(number, 1),
         jsonb_strip_nulls(jsonb_build_object(
-            'statement', lower(tg_op),
+            'statement', lower(tg_op collate "C"),
             'keys', case when number > 1 then (select jsonb_agg(left(c ->> tg_argv[1], 80)) from unnest(changed) as c) end
         ))
     );
