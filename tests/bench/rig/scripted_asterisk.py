@@ -16,7 +16,9 @@ _ID = re.compile(rb"^ActionID: (\S+)", re.MULTILINE | re.IGNORECASE)
 
 
 class ScriptedAsterisk:
-    """Serves one client at a time, in a thread: lets it in, has booted, lists these devices as not in use.
+    """Lets every client in, each in a thread; has booted, and lists these devices as not in use.
+
+    What is counted, said and cut is of the newest client that wants events, which is a service's link.
 
     Of contacts it knows only the first device's: that is enough to be believed, and nothing is known of the others.
     """
@@ -26,7 +28,8 @@ class ScriptedAsterisk:
         """How often it was asked for each action."""
         self._devices = [device.encode() for device in devices]
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._client: socket.socket | None = None
+        self._clients: list[socket.socket] = []
+        self._link: socket.socket | None = None
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -41,42 +44,49 @@ class ScriptedAsterisk:
 
     def __exit__(self, *_: object) -> None:
         self._listener.close()
-        if self._client is not None:
-            self._client.close()
+        for client in self._clients:
+            client.close()
 
     def say(self, data: bytes) -> None:
-        """Send whole messages."""
-        assert self._client is not None
-        with self._writing:
-            self._client.sendall(data)
+        """Send whole messages to the link."""
+        assert self._link is not None
+        self._send(self._link, data)
 
     def cut(self) -> None:
-        """End the client's line. It may come again."""
-        assert self._client is not None
-        self._client.shutdown(socket.SHUT_RDWR)
+        """End the link. It may come again."""
+        assert self._link is not None
+        self._link.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, client: socket.socket, data: bytes) -> None:
+        with self._writing:
+            client.sendall(data)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):  # the listener is closed
             while True:
-                self._client, _ = self._listener.accept()
-                self._serve_one(self._client)
+                client, _ = self._listener.accept()
+                self._clients.append(client)
+                threading.Thread(target=self._serve_one, args=(client,), daemon=True).start()
 
     def _serve_one(self, client: socket.socket) -> None:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         rest = b""
         try:
-            self.say(b"Asterisk Call Manager/11.0.0\r\n")
+            self._send(client, b"Asterisk Call Manager/11.0.0\r\n")
             while data := client.recv(65536):
                 *actions, rest = (rest + data).split(b"\r\n\r\n")
                 for action in actions:
-                    self.say(self._answer(action))
+                    name = _name(action)
+                    if name == "login" and b"Events: off" not in action:
+                        self._link = client
+                    if client is self._link:
+                        self.asked[name] += 1
+                    self._send(client, self._answer(name, action))
         except OSError:
             pass  # one of us has closed it
 
-    def _answer(self, action: bytes) -> bytes:
-        found, id_ = _ACTION.search(action), _ID.search(action)
-        name = found[1].decode().lower() if found else ""
-        self.asked[name] += 1
+    def _answer(self, name: str, action: bytes) -> bytes:
+        id_ = _ID.search(action)
         line = b"ActionID: " + id_[1] + b"\r\n" if id_ else b""
         answer = b"Response: Success\r\n" + line
         match name:
@@ -94,6 +104,11 @@ class ScriptedAsterisk:
                 return answer + b"Ping: Pong\r\n\r\n"
             case _:
                 return answer + b"\r\n"
+
+
+def _name(action: bytes) -> str:
+    found = _ACTION.search(action)
+    return found[1].decode().lower() if found else ""
 
 
 def _listed(answer: bytes, line: bytes, items: Iterable[bytes]) -> bytes:
