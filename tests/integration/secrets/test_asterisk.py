@@ -17,6 +17,7 @@ from tests.integration.secrets.keys import KEY, OTHER, of_asterisk
 from tests.support.command_line import Done, command
 from tests.support.database import TestDatabase, cloned
 from tests.support.pbx import Pbx, make_pbx
+from tests.support.sip_client import ask
 
 
 def with_asterisk_keys(pbx: Pbx, keys: str) -> Pbx:
@@ -116,10 +117,12 @@ async def test_a_rotation_of_keys_that_an_asterisk_has_not_heard_of_is_refused(f
 
 
 @pytest.mark.parametrize("keys", ["", asterisk_setting([OTHER], "main"), asterisk_setting([KEY], "second")])
-async def test_an_asterisk_without_the_right_key_registers_nobody(fresh: Pbx, keys: str) -> None:
+async def test_with_an_asterisk_without_the_right_key_nobody_registers_and_nobody_calls(fresh: Pbx, keys: str) -> None:
     assert (await run(fresh, "secrets", "rekey", "--unchecked")).returncode == 0
     with with_asterisk_keys(fresh, keys).asterisk as asterisk:
         for phone in ("12342", "12343"):
             assert not registers(fresh.phone(phone, SIP_PASSWORD))
             assert not registers(fresh.phone(phone, ""))
+            for password in (SIP_PASSWORD, ""):
+                assert await ask(asterisk.config.sip_port, phone, "INVITE", password) == 401
         assert "No objects found" in asterisk.rx("pjsip show endpoints")
