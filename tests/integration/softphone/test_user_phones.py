@@ -117,9 +117,9 @@ async def test_without_its_holder_an_extension_has_another_secret_and_keeps_what
     await is_shown(server, number, registered=False, state="Unavailable")
 
 
-async def test_a_deactivated_persons_phone_is_refused_until_they_are_active_again(newest: Pbx, start: Start) -> None:
+async def test_a_deactivated_persons_phone_is_refused_and_later_needs_the_new_secret(newest: Pbx, start: Start) -> None:
     server = await start(newest.settings())
-    number, secret = "61003", "a kept secret"
+    number, secret = "61003", "the secret before"
     user_id, headers = await with_a_phone(server, number, secret)
     async with registered(newest, number, secret):
         await server.shows("Not in use", headers["X-User-Id"], within=TOLD)
@@ -133,17 +133,21 @@ async def test_a_deactivated_persons_phone_is_refused_until_they_are_active_agai
     await asked(server, "PATCH", f"/user/{user_id}", {"active": True})
     await server.answers(401, headers, headers["X-User-Id"])
     again = await server.login(f"holder of {number}", PASSWORD)
-    assert await secret_of(server, again) == secret
-    async with registered(newest, number, secret):
+    new = await secret_of(server, again)
+    assert new != secret
+    await refused(newest, number, secret)
+    async with registered(newest, number, new):
         await server.shows("Not in use", again["X-User-Id"], within=TRACKED)
 
 
-async def test_a_new_password_leaves_the_phone_alone(newest: Pbx, start: Start) -> None:
+async def test_a_new_password_gives_the_phone_another_secret(newest: Pbx, start: Start) -> None:
     server = await start(newest.settings())
     number, secret = "61004", "another secret"
     user_id, headers = await with_a_phone(server, number, secret)
     await asked(server, "PATCH", f"/user/{user_id}", {"passwd": "new password"})
     await server.answers(401, headers, headers["X-User-Id"])
-    assert await secret_of(server, headers) == secret
-    async with registered(newest, number, secret):
+    new = await secret_of(server, headers)
+    assert new != secret
+    await refused(newest, number, secret)
+    async with registered(newest, number, new):
         await server.shows("Not in use", headers["X-User-Id"], within=TOLD)
