@@ -32,6 +32,8 @@ DEMO_ADMIN = {"X-Auth-Token": demo_data.ADMIN_TOKEN, "X-User-Id": demo_data.ADMI
 
 UP_TIMEOUT_S = 900.0
 """The first one builds: it downloads Asterisk and the service's packages."""
+IN_PRIVATE = "has no TLS: whoever reads that network reads secrets"
+"""What `check` says of the project's own network, which is this machine's."""
 HEALED_WITHIN_S = 60.0
 
 _subnets = itertools.count(secrets.randbelow(200))
