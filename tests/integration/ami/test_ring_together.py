@@ -66,6 +66,7 @@ async def test_a_phone_that_rang_is_told_that_another_one_answered(pbx: Pbx, cal
         await told.register()
         caller.dial(PERSON)
         await rings(desk)
+        await has_state(pbx, MOBILE, "RINGING")  # before it has answered the INVITE, Asterisk 16 gives no reason
         desk.answer()
         async with asyncio.timeout(10):
             assert "Call completed elsewhere" in await told.cancelled.get()
@@ -104,6 +105,7 @@ async def test_a_phone_that_is_made_or_revoked_counts_from_the_next_call_on(pbx:
     async with ready(pbx, phones):
         caller.dial(PERSON)
         await rings(*phones)
+        await asyncio.to_thread(caller.wait_for, "CALL_RINGING")
         caller.hangup()
         await asyncio.to_thread(own.wait_for, "CALL_CLOSED")
         for phone in phones:
