@@ -32,7 +32,7 @@ EVERYTHING_ON = (
 @pytest.fixture(scope="module")
 def pbx(tmp_path_factory: pytest.TempPathFactory, template: TestDatabase, programs: Programs) -> Iterator[Pbx]:
     """An Asterisk with a key for SIP passwords, which are encrypted."""
-    database = copied(template, "logged_in_full")
+    database = copied(template, f"logged_in_full_{programs.version.split()[1].partition('.')[0]}")
     made = make_pbx(tmp_path_factory, database, programs=programs)
     keys = asterisk_setting([KEY], "main")
     made.asterisk.config = replace(made.asterisk.config, secrets_keys=keys)
