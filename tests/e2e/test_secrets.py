@@ -60,9 +60,8 @@ def test_neither_commands_nor_their_refusals_print_what_was_typed(run: Run, prog
 def test_neither_asterisk_nor_a_phone_prints_its_password(run: Run, program: Program) -> None:
     with run.phone() as phone:
         phone.wait_registered()
-    with run.phone(password="Wrong-SIP-password") as phone:
-        with pytest.raises(PhoneError, match="refused"):
-            phone.wait_registered()
+    with run.phone(password="Wrong-SIP-password") as phone, pytest.raises(PhoneError, match="refused"):
+        phone.wait_registered()
     run.shows("Unavailable", within_s=10)
     assert leaks(run, program.printed, {"wrong password": "Wrong-SIP-password"}) == []
 
