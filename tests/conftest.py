@@ -20,5 +20,6 @@ pytest_plugins = [
     "tests.support.links",
     "tests.support.server",
     "tests.support.release_before",
+    "tests.support.notifications",
     "tests.support.parallel",
 ]

@@ -16,6 +16,7 @@ from service.domain.directory import Directory
 from service.runtime import file_descriptors, garbage_collection, signals
 from service.runtime.acceptor import accept_connections
 from service.runtime.app import run_app
+from service.runtime.service_manager import ServiceManager
 from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import HeartbeatChannel
 from service.settings import Settings
@@ -42,8 +43,15 @@ class Worker:
     worker_metrics: WorkerMetrics
 
 
-async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended."""
+async def serve(
+    settings: Settings, sockets: Sockets, worker: Worker | None = None, manager: ServiceManager | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigurationError, RuntimeError when a supervised task ended.
+
+    A worker has no service manager: its parent notifies it.
+    """
+    manager = manager or ServiceManager()
+    manager.starting(settings.database_start_deadline)
     if not settings.call_servers:
         log.warning("call_servers_missing")
     file_descriptors.raise_limit()
@@ -52,6 +60,7 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         asyncio.get_running_loop().add_signal_handler(signals.RELOAD, _log_hangup)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(sockets.close)
+        await stack.enter_async_context(manager.watchdog())
         heartbeat_channel = (
             await stack.enter_async_context(HeartbeatChannel(worker.heartbeat_channel, stop.set)) if worker else None
         )
@@ -78,8 +87,10 @@ async def serve(settings: Settings, sockets: Sockets, worker: Worker | None = No
         log.info("service_started", host=settings.http_host, port=settings.http_port, loop=loop)
         if heartbeat_channel is not None:
             heartbeat_channel.ready()
+        manager.ready()
         await stop.wait()
         log.info("service_stopping")
+        manager.stopping(settings.shutdown_deadline)
         app[DRAINING].set()
     if supervisor.failed.done():
         raise RuntimeError(supervisor.failed.result())

@@ -20,6 +20,7 @@ import structlog
 
 from service.backoff import delays
 from service.runtime import signals
+from service.runtime.service_manager import ServiceManager
 from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import HEARTBEAT_INTERVAL, WorkerParameters
 from service.settings import Settings
@@ -56,7 +57,9 @@ class WorkerProcess:
 class WorkerPool:
     """Owns the workers. `run` ends on a shutdown signal; SIGHUP replaces the workers one by one."""
 
-    def __init__(self, settings: Settings, sockets: Sockets) -> None:
+    def __init__(self, settings: Settings, sockets: Sockets, manager: ServiceManager) -> None:
+        self._manager = manager
+        self._start_deadline = settings.database_start_deadline
         self._numbers = range(1, settings.workers + 1)
         self._stop_deadline = settings.shutdown_deadline + CLEANUP_DEADLINE
         self._spawning = asyncio.Lock()
@@ -75,11 +78,13 @@ class WorkerPool:
         for shutdown in signals.SHUTDOWN:
             loop.add_signal_handler(shutdown, self._stop.set)
         loop.add_signal_handler(signals.RELOAD, self._reload.set)
-        async with asyncio.TaskGroup() as tasks:
+        self._manager.starting(self._start_deadline)
+        async with self._manager.watchdog(), asyncio.TaskGroup() as tasks:
             helpers = [tasks.create_task(self._count_heartbeats()), tasks.create_task(self._reload_on_signal())]
             for number in self._numbers:
                 tasks.create_task(self._keep_running(number), name=f"worker {number}")
             await self._stop.wait()
+            self._manager.stopping(self._stop_deadline)
             for task in helpers:
                 task.cancel()
             self._first_ready.set()
@@ -157,7 +162,9 @@ class WorkerPool:
             while await asyncio.get_running_loop().sock_recv(parent_end, 64):
                 self._workers[number].missed_heartbeats = 0
                 self._ready[number].set()
-                self._first_ready.set()
+                if not self._first_ready.is_set():  # the sockets are shared: requests are answered from now on
+                    self._first_ready.set()
+                    self._manager.ready()
 
     async def _count_heartbeats(self) -> None:
         """Kill workers that miss heartbeats. Counts instead of measuring time, as all processes may freeze together."""
@@ -174,12 +181,14 @@ class WorkerPool:
             await self._reload.wait()
             self._reload.clear()
             log.info("workers_reload_started")
+            self._manager.reloading()
             for number in self._numbers:
                 if (worker := self._workers.get(number)) is not None:
                     worker.replaced = True
                     await self._stop_workers(worker, deadline=self._stop_deadline)
                     await self._ready[number].wait()
             log.info("workers_reload_finished")
+            self._manager.ready()
 
     async def _stop_all(self) -> None:
         """Stop starting workers first: they hold the sockets without answering, so clients would wait in vain."""
@@ -205,6 +214,6 @@ class WorkerPool:
                     await worker.ended.wait()
 
 
-async def run_workers(settings: Settings) -> int:
+async def run_workers(settings: Settings, manager: ServiceManager) -> int:
     """Serve with several processes, and return the exit code. Raises ConfigurationError."""
-    return await WorkerPool(settings, Sockets.open(settings)).run()
+    return await WorkerPool(settings, Sockets.open(settings), manager).run()
