@@ -53,6 +53,7 @@ class Plan:
             "HOST": ports.LOOPBACK,
             "WEBSOCKET_SCHEME": "ws",
             "WEBSOCKET_PORT": str(self.ports["websocket"]),
+            "SIP_PORT": str(self.ports["sip"]),
             "AMI_HOST": ports.LOOPBACK,
             "AMI_PORT": str(self.ports["ami"]),
             "MONITOR_SECRET": self.secrets["ami_monitor"],
@@ -63,6 +64,7 @@ class Plan:
         return {
             "CONNECTOR_HTTP_HOST": ports.LOOPBACK,
             "CONNECTOR_HTTP_PORT": str(self.http_port),
+            "CONNECTOR_PUBLIC_URL": f"http://{ports.LOOPBACK}:{self.http_port}",
             "CONNECTOR_LOG_FORMAT": "console",
             "CONNECTOR_DATABASE_URL": f"postgresql://{SERVICE_ROLE}@{server}",
             "CONNECTOR_DATABASE_PASSWORD": self.secrets["service_database"],

@@ -20,10 +20,12 @@ ServiceError
 │   ├── NotFound                no such user, extension, call server or token
 │   │   ├── NoSuchUser              no user has this name or id
 │   │   ├── NoSuchExtension         the extension does not exist, or the user has none
-│   │   └── NoSuchPhone             the phone does not exist, or is another user's
+│   │   ├── NoSuchPhone             the phone does not exist, or is another user's
+│   │   └── NoSuchLink              the set-up link or device URL is unknown, or has ended
 │   ├── Ambiguous               a word identifies several users or extensions
 │   ├── LastAdmin               the change would remove the last active admin
 │   ├── RotationUnderWay        the password before the last routine rotation is still valid
+│   ├── NoSetup                 a phone of this kind is not set up by a link
 │   ├── OwnedByAsterisk         only the Asterisk of an imported call server can make the change
 │   └── Invalid                 the value cannot be stored
 │       └── WeakSecret              a chosen SIP password is easily guessed
@@ -130,6 +132,14 @@ class NoSuchExtension(NotFound):
 
 class NoSuchPhone(NotFound):
     """The phone does not exist, or is another user's."""
+
+
+class NoSuchLink(NotFound):
+    """The set-up link or device URL is unknown, or has ended."""
+
+
+class NoSetup(Refused):
+    """A phone of this kind is not set up by a link."""
 
 
 class Ambiguous(Refused):

@@ -20,7 +20,7 @@ from service.db.users import parse_person
 from service.domain.directory import Directory
 from service.domain.directory_tables import DirectoryReread, Token
 from service.domain.extension_names import ENDPOINT_NAME, EXTENSION_NUMBER
-from service.domain.models import Extension, Phone, Profile
+from service.domain.models import Extension, Phone, PhoneSetup, Profile
 from service.errors import RowUnreadable
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,9 @@ class _StoredPhone(msgspec.Struct, frozen=True, array_like=True):
     label: str
     missing: bool
     encrypted: bool
+    kind: str
+    setup: tuple[str | None, float | None, str | None] | None
+    """The link's hash in hexadecimal digits and its expiry, and the hash of the device's URL."""
 
 
 _decode_phones = msgspec.json.Decoder(list[_StoredPhone]).decode
@@ -202,4 +205,11 @@ def _parse_extension(row: asyncpg.Record) -> Extension:
 def _make_phone(stored: _StoredPhone) -> Phone:
     if not ENDPOINT_NAME.fullmatch(stored.endpoint):
         raise RowUnreadable("the endpoint of a phone is not 1 to 80 of A-Z a-z 0-9 _ . + -")
-    return Phone(*msgspec.structs.astuple(stored))
+    values = msgspec.structs.asdict(stored)
+    values["setup"] = _make_setup(*stored.setup) if stored.setup is not None else None
+    return Phone(**values)
+
+
+def _make_setup(link: str | None, expires_at: float | None, device: str | None) -> PhoneSetup:
+    hashes = (bytes.fromhex(text) if text is not None else None for text in (link, device))
+    return PhoneSetup(next(hashes), expires_at or 0.0, next(hashes))

@@ -21,7 +21,10 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 LOCK = 0x636F6E6E
 """The advisory lock of a running `migrate` ("conn" in ASCII). The previous release uses the same."""
-WRITTEN = ("users", "tokens", "stream_tickets", "activity", "extensions", "phones", "imports")
+WRITTEN = (
+    *("users", "tokens", "stream_tickets", "activity", "imports"),
+    *("extensions", "phones", "phone_setups", "phone_activity"),
+)
 """Tables that the service reads and writes."""
 APPENDED = ("audit",)
 """Tables to which the service only adds rows, and which it reads."""

@@ -9,21 +9,17 @@ for a bounded grace period and reports since when it is stale. After that it rai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 
+from service.domain.confirmed_copy import ConfirmedCopy
 from service.domain.directory_tables import DirectoryReread, DirectoryTables, RevokedTokens, Token
-from service.domain.models import Extension, Person
+from service.domain.models import Extension, Person, Phone
 from service.domain.secret_counts import SecretCounts
 from service.domain.user_names import folded
 from service.errors import DirectoryUnavailable
 
 
-class Directory:
-    """`clock` returns monotonic seconds, `now` seconds since the epoch.
-
-    `stale_after`: seconds without a confirmation after which the directory is stale. `grace_period`: seconds for which
-    it still answers then.
-    """
+class Directory(ConfirmedCopy):
+    """The tables, with what is asked of them."""
 
     def __init__(
         self,
@@ -33,11 +29,7 @@ class Directory:
         stale_after: float = 5.0,
         grace_period: float = 60.0,
     ) -> None:
-        self._clock = clock
-        self.now = now
-        self._stale_after = stale_after
-        self._grace_period = grace_period
-        self._current_until = self._usable_until = float("-inf")
+        super().__init__(clock, now, stale_after=stale_after, grace_period=grace_period)
         self._tables = DirectoryTables()
         self._reread: DirectoryReread | None = None
         self._revoked = RevokedTokens()
@@ -105,31 +97,7 @@ class Directory:
         self.rows_left_out = rows
         self._unreadable_people = people
 
-    def confirm(self, at: float) -> None:
-        """Confirm that every commit before this moment of `clock` has been read."""
-        self._current_until = max(self._current_until, at + self._stale_after)
-        self._usable_until = self._current_until + self._grace_period
-
     # --- reading -----------------------------------------------------------------------------------------------
-
-    @property
-    def overdue(self) -> float:
-        """Seconds by which a confirmation is overdue; 0 or less while the directory is current."""
-        return self._clock() - self._current_until
-
-    @property
-    def stale_since(self) -> datetime | None:
-        """The time of the last confirmation, in UTC, if one is overdue."""
-        overdue = self._clock() - self._current_until
-        if overdue <= 0:
-            return None
-        now = datetime.fromtimestamp(self.now(), UTC)
-        return now - timedelta(seconds=min(overdue + self._stale_after, 1e9))
-
-    @property
-    def usable(self) -> bool:
-        """Whether the directory still answers."""
-        return self._clock() <= self._usable_until
 
     def token_holder(self, token_hash: bytes, *, current: bool = False) -> Person | None:
         """Return the active holder of the token; None if not known to be `current`. Raises DirectoryUnavailable."""
@@ -249,12 +217,19 @@ class Directory:
         """The phones without a SIP password that this process can read, by call server."""
         return self._tables.secret_counts
 
+    def find_setup(self, token_hash: bytes) -> tuple[Extension, Phone] | None:
+        """Return the phone whose set-up link or device URL has this hash, and its extension, if it may register.
+
+        Whether the link has expired is for the caller. Raises DirectoryUnavailable.
+        """
+        self._check()
+        number, phone_id = self._tables.setups.get(token_hash, ("", 0))
+        extension = self.extension(number)
+        phone = extension.phone(phone_id) if extension is not None else None
+        return (extension, phone) if extension is not None and phone is not None else None
+
     def _may_register(self, extension: Extension) -> bool:
         if not extension.enabled or extension.user_id is None:
             return extension.enabled
         person = self._tables.people.get(extension.user_id)
         return person is not None and person.active
-
-    def _check(self) -> None:
-        if self._clock() > self._usable_until:
-            raise DirectoryUnavailable("PostgreSQL could not be followed for too long")

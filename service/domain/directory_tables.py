@@ -8,7 +8,7 @@ snapshots: a row that was touched meanwhile keeps its value, all others take the
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from service.domain.models import Extension, Person
@@ -53,7 +53,8 @@ class DirectoryTables:
     """Tables by key, and the indexes by name, uid and assigned user."""
 
     __slots__ = (
-        "by_name", "by_uid", "extensions", "number_by_user", "numbers_by_endpoint", "people", "secret_counts", "tokens",
+        "by_name", "by_uid", "extensions", "number_by_user", "numbers_by_endpoint", "people", "secret_counts", "setups",
+        "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -65,6 +66,8 @@ class DirectoryTables:
         self.number_by_user: dict[int, str] = {}
         self.numbers_by_endpoint: dict[str, tuple[str, ...]] = {}
         """Without the endpoints that are named by their extension's number."""
+        self.setups: dict[bytes, tuple[str, int]] = {}
+        """Number and phone id by the hash of a set-up link or of a device's URL."""
         self.secret_counts = SecretCounts()
 
     def put_person(self, user_id: int, person: Person | None) -> None:
@@ -100,6 +103,11 @@ class DirectoryTables:
                 self.numbers_by_endpoint[endpoint] = others
             else:
                 del self.numbers_by_endpoint[endpoint]
+        for token_hash, _ in _setup_hashes(before):
+            if self.setups.get(token_hash, ("", 0))[0] == number:  # the phone may have moved to another number
+                del self.setups[token_hash]
+        for token_hash, phone_id in _setup_hashes(extension):
+            self.setups[token_hash] = number, phone_id
         for endpoint in _other_endpoints(extension):
             self.numbers_by_endpoint[endpoint] = (*self.numbers_by_endpoint.get(endpoint, ()), number)
         if extension is not None:
@@ -116,7 +124,7 @@ class DirectoryTables:
     def discard_batch(self, size: int) -> bool:
         """Delete up to `size` entries: freeing all at once blocks the loop. Returns whether any may be left."""
         tables = self.people, self.by_uid, self.by_name, self.tokens, self.extensions, self.number_by_user
-        for table in (*tables, self.numbers_by_endpoint):
+        for table in (*tables, self.numbers_by_endpoint, self.setups):
             while table and size > 0:
                 table.popitem()
                 size -= 1
@@ -127,6 +135,15 @@ def _other_endpoints(extension: Extension | None) -> list[str]:
     """Return the endpoints of an extension that are not named by its number."""
     phones = extension.phones if extension is not None else ()
     return [phone.endpoint for phone in phones if extension is not None and phone.endpoint != extension.number]
+
+
+def _setup_hashes(extension: Extension | None) -> Iterator[tuple[bytes, int]]:
+    """Yield the hashes with which the phones of an extension fetch their configuration, with the phone's id."""
+    for phone in extension.phones if extension is not None else ():
+        if phone.setup is not None:
+            for token_hash in (phone.setup.link_hash, phone.setup.device_hash):
+                if token_hash is not None:
+                    yield token_hash, phone.phone_id
 
 
 class DirectoryReread:

@@ -99,6 +99,18 @@ class Credentials(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneSetup:
+    """The tokens with which a phone fetches its configuration, as SHA-256."""
+
+    link_hash: bytes | None
+    """Of the set-up link, None if there is none. PostgreSQL counts how often it was fetched."""
+    link_expires_at: float
+    """The link's expiry in seconds since the epoch; 0.0 without one."""
+    device_hash: bytes | None
+    """Of the URL that the phone reads at each start, None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Phone:
     """One endpoint of an Asterisk, with an auth and an AOR of its own."""
 
@@ -114,6 +126,9 @@ class Phone:
     """Whether the last import did not find the endpoint in Asterisk."""
     encrypted: bool = False
     """Whether the SIP password is encrypted in PostgreSQL."""
+    kind: str = "other"
+    """What the phone is, see `service/domain/phone_kinds.py`; a newer release may know more kinds."""
+    setup: PhoneSetup | None = None
 
     @property
     def device(self) -> str:
@@ -156,6 +171,18 @@ class WebSocketAddress:
     host: str
     websocket_port: int
     websocket_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SipAddress:
+    """A call server's address for SIP phones."""
+
+    host: str
+    port: int
+    transport: str
+    """`udp`, `tcp` or `tls`."""
+    realm: str
+    """Of Asterisk's digest authentication."""
 
 
 def device_of(endpoint: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from service.domain.models import Credentials, WebSocketAddress
+from service.domain.models import Credentials, SipAddress, WebSocketAddress
 from service.settings import hosts
 from service.settings.fields import Host, NearHost, Port, RoleName, UrlPath, Word, read_secret_files
 
@@ -25,6 +25,13 @@ class CallServer(BaseModel):
         "wss", description="WebSocket scheme. Use `ws` only on networks where nobody can eavesdrop."
     )
     websocket_path: UrlPath = Field("/ws", description="WebSocket path.")
+
+    sip_host: Host | None = Field(None, description="Host name or address of SIP, as phones reach it. Default: `HOST`.")
+    sip_port: Port = Field(5060, description="SIP port, as phones reach it.")
+    sip_transport: Literal["udp", "tcp", "tls"] = Field("udp", description="Transport of SIP.")
+    sip_realm: Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f\x7f]{1,127}$')] = Field(
+        "asterisk", description="Realm of Asterisk's SIP authentication (`default_realm` of its `pjsip.conf`)."
+    )
 
     ami_host: NearHost = Field(description="AMI host, as this service reaches it.")
     ami_port: Port = Field(5038, description="AMI port.")
@@ -79,3 +86,8 @@ class CallServer(BaseModel):
         authority = hosts.authority(self.host, None if usual else self.websocket_port)
         url = f"{self.websocket_scheme}://{authority}{self.websocket_path}"
         return WebSocketAddress(name, self.host, self.websocket_port, url)
+
+    @property
+    def sip_address(self) -> SipAddress:
+        """The address of SIP for phones."""
+        return SipAddress(self.sip_host or self.host, self.sip_port, self.sip_transport, self.sip_realm)

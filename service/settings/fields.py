@@ -16,6 +16,7 @@ RoleName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Host = Annotated[str, AfterValidator(hosts.host)]
 NearHost = Annotated[str, AfterValidator(hosts.near_host)]
 Origin = Annotated[str, AfterValidator(hosts.origin)]
+PublicUrl = Annotated[str, AfterValidator(hosts.public_url)]
 UrlPath = Annotated[str, AfterValidator(hosts.url_path)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
 

@@ -11,6 +11,7 @@ _NO_ORIGIN = (
     "is no origin: write each as a browser sends it, such as https://phone.example.com or http://localhost:3000, in "
     "small letters, without a path, without the scheme's own port; * is none"
 )
+_NO_PUBLIC_URL = "is no URL such as https://phone.example.com or https://example.com/phones, without a query"
 _MAX_NAME_LENGTH = 253
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
@@ -71,6 +72,32 @@ def origin(text: str) -> str:
     if not _SCHEME.fullmatch(parts.scheme) or usual or text != f"{parts.scheme}://{authority(named.lower(), port)}":
         raise ValueError(_NO_ORIGIN)
     return text
+
+
+def public_url(text: str) -> str:
+    """Validate a URL that links begin with, and return it without a slash at its end. Links hold secrets.
+
+    Raises ValueError, without the text.
+    """
+    base, slash, path = text.partition("://")[2].partition("/")
+    scheme = text.partition("://")[0]
+    try:
+        named = origin(f"{scheme}://{base}")
+        url_path(slash + path or "/")
+    except ValueError:
+        raise ValueError(_NO_PUBLIC_URL) from None
+    if "?" in path or scheme not in _WEB_PORTS:
+        raise ValueError(_NO_PUBLIC_URL)
+    if scheme == "http" and not _is_loopback(urlsplit(named).hostname or ""):
+        raise ValueError("links hold secrets: the scheme is https, except for localhost, 127.0.0.1 and [::1]")
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _ipv6(text: str) -> None:

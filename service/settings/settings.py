@@ -25,7 +25,7 @@ from service.domain.secret_keys import MasterKey
 from service.errors import ConfigurationError
 from service.settings import database_url
 from service.settings.call_server import CallServer
-from service.settings.fields import NearHost, Network, Origin, Port, Seconds, read_secret_files
+from service.settings.fields import NearHost, Network, Origin, Port, PublicUrl, Seconds, read_secret_files
 
 PREFIX = "CONNECTOR_"
 JWT_SECRET_BYTES = 32
@@ -44,6 +44,11 @@ class Settings(BaseSettings):
 
     http_host: NearHost = Field("127.0.0.1", description="Listen address.")
     http_port: Port = Field(8080, description="Listen port.")
+    public_url: PublicUrl | None = Field(
+        None,
+        description="URL under which clients reach this service, such as `https://phone.example.com`; `http` only on "
+        "loopback. Set-up links of phones begin with it. Default: no set-up links.",
+    )
     published_on: list[str] = Field(
         [],
         description="JSON list of addresses on which a container's ports are published. It guards the demo.",
@@ -89,6 +94,9 @@ class Settings(BaseSettings):
         ge=0,
         le=31 * 86_400,
         description="Time that a SIP password stays valid after a routine rotation, in seconds.",
+    )
+    phones_per_person: int = Field(
+        8, ge=1, le=100, description="Maximum phones of an extension, its own phone included."
     )
     directory_grace: Seconds = Field(
         60.0, description="Time that polls are answered from memory while PostgreSQL is unreachable, in seconds."

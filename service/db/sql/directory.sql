@@ -20,9 +20,13 @@ select
     (
         select json_agg(json_build_array(
             p.phone_id, p.endpoint, p.auth_username, opened_secret(p.secret, p.sealed, p.sealed_with, p.call_server),
-            p.profile, p.label, p.missing_since is not null, p.sealed is not null
+            p.profile, p.label, p.missing_since is not null, p.sealed is not null, p.kind,
+            case when s.link_hash is not null or s.device_hash is not null then json_build_array(
+                encode(s.link_hash, 'hex'), extract(epoch from s.link_expires_at)::float8, encode(s.device_hash, 'hex')
+            ) end
         ) order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id)
         from phones as p
+        left join phone_setups as s using (phone_id)
         where p.extension = e.extension
     )::text as phones
 from extensions as e
@@ -33,9 +37,13 @@ select
     (
         select json_agg(json_build_array(
             p.phone_id, p.endpoint, p.auth_username, opened_secret(p.secret, p.sealed, p.sealed_with, p.call_server),
-            p.profile, p.label, p.missing_since is not null, p.sealed is not null
+            p.profile, p.label, p.missing_since is not null, p.sealed is not null, p.kind,
+            case when s.link_hash is not null or s.device_hash is not null then json_build_array(
+                encode(s.link_hash, 'hex'), extract(epoch from s.link_expires_at)::float8, encode(s.device_hash, 'hex')
+            ) end
         ) order by p.endpoint <> coalesce(e.local_number, e.extension), p.phone_id)
         from phones as p
+        left join phone_setups as s using (phone_id)
         where p.extension = e.extension
     )::text as phones
 from extensions as e
