@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.support.pbx",
     "tests.support.existing.pbx",
     "tests.support.fail2ban",
+    "tests.support.prometheus",
     "tests.support.standby",
     "tests.support.links",
     "tests.support.server",

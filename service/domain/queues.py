@@ -101,6 +101,11 @@ class Queues:
     def __len__(self) -> int:
         return len(self._averages)
 
+    @property
+    def waiting(self) -> int:
+        """Number of waiting callers."""
+        return len(self._callers)
+
     # --- writing: the link -------------------------------------------------------------------------------------
 
     def begin_snapshot(self) -> None:

@@ -34,6 +34,7 @@ from service.errors import ConfigurationError
 from service.runtime.audit_trail import AuditTrail
 from service.runtime.automatic_import import automatic_imports
 from service.runtime.extension_assigner import ExtensionAssigner
+from service.runtime.loop_watch import LoopWatch
 from service.runtime.presence_composer import PresenceComposer
 from service.runtime.secret_filler import SecretFiller
 from service.runtime.task_supervisor import Supervisor
@@ -45,6 +46,8 @@ from service.web.http.disclosures import DISCLOSURES, Disclosures
 from service.web.http.rate_limit import RATE_LIMIT, RateLimit
 from service.web.http.refusals import REFUSALS
 from service.web.openapi.page import DESCRIPTION, Description
+from service.web.ops.duration_metrics import LoopLagCollector
+from service.web.ops.extension_metrics import ExtensionCollector
 from service.web.ops.metrics import METRICS, Metrics, StateCollector
 from service.web.presence.presence_audit import PRESENCE_CHANGES
 from service.web.presence.rocketchat import ROCKETCHAT_USERS, rocketchat_users
@@ -52,7 +55,15 @@ from service.web.presence.snapshot_cache import SNAPSHOT_CACHE, SnapshotCache
 from service.web.presence.sse.events import STREAM_EVENTS, StreamEvents
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER, StreamScheduler
 from service.web.server.connection_limit import CONNECTION_LIMIT, ConnectionLimit
-from service.web.server.dispatcher import COUNT_RESPONSE, DRAINING, OUTAGE, PLAIN_HANDLERS, SYNC_HANDLERS, Outage
+from service.web.server.dispatcher import (
+    COUNT_RESPONSE,
+    DRAINING,
+    OBSERVE_DURATION,
+    OUTAGE,
+    PLAIN_HANDLERS,
+    SYNC_HANDLERS,
+    Outage,
+)
 from service.web.server.write_backlog import WRITE_BACKLOG, WriteBacklog
 from service.web.softphone.registration_cache import REGISTRATION_CACHE, RegistrationCache
 
@@ -83,6 +94,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         directory = Directory(uptime, time, grace_period=settings.directory_grace)
         composer = PresenceComposer(directory)
         composer.follow(links)
+        loop_watch = LoopWatch()
         unknown = UnknownCallServers(links)
         assigner = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
         owners, credential_watch = CredentialOwners(settings.credential_owners), CredentialWatch(directory)
@@ -141,13 +153,22 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[CONNECTION_LIMIT] = ConnectionLimit(settings.trusted_proxies)
         app[METRICS] = Metrics(
             StateCollector(
-                links, logins, directory, database.login.write_access, app[STREAM_SCHEDULER], composer.watch, unknown
+                links,
+                logins,
+                directory,
+                database.login.write_access,
+                app[STREAM_SCHEDULER],
+                composer.watch,
+                unknown,
+                trail.refusals,
             ),
             app[app_keys.IMPORTS],
             presence_connections,
             trail.batches,
+            (ExtensionCollector(composer.counts, links), LoopLagCollector(loop_watch.lag)),
         )
         app[COUNT_RESPONSE] = app[METRICS].count_response
+        app[OBSERVE_DURATION] = app[METRICS].observe_duration
         families = routes.families(with_metrics=settings.metrics_port is None)
         app[DESCRIPTION] = Description(families)
         app.add_routes(routes.public(families))
@@ -162,6 +183,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         for name, automatic in imports.items():
             supervisor.start(f"import {name}", automatic.run())
         supervisor.start("presence", composer.run())
+        supervisor.start("loop watch", loop_watch.run())
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
         supervisor.start("audit", trail.run())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from service.ami.link import Link
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
+from service.domain.presence.extension_counts import ExtensionCounts
 from service.domain.presence.feed import PresenceFeed
 from service.domain.presence.item import CallServerView, Item, compose_item
 from service.domain.session_watch import SessionWatch
@@ -29,6 +30,8 @@ class PresenceComposer:
         call_soon = asyncio.get_running_loop().call_soon
         self.watch = SessionWatch(directory, call_soon)
         self.feed = PresenceFeed(self._compose, call_soon, self._check_links)
+        self.counts = ExtensionCounts()
+        self.feed.observers.append(self.counts.replace)
 
     def follow(self, links: Mapping[str, Link]) -> None:
         """Follow these links."""

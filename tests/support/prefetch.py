@@ -12,7 +12,7 @@ from local.chromium import ChromiumError
 from local.debian import PackageError
 from local.node import NodeError
 from local.postgres_binaries import PostgresError
-from tests.support import fail2ban
+from tests.support import fail2ban, prometheus
 from tests.support.command_line import ROOT
 from tests.support.existing.pbx import programs_with_chan_sip
 from tests.support.pbx import TESTED
@@ -43,6 +43,7 @@ def prefetch(arguments: Iterable[str]) -> None:
             programs_with_chan_sip()
         if "integration" in suites:
             fail2ban.extracted()
+            prometheus.extracted()
         if "e2e" in suites:
             chromium.find()
             node.modules(ROOT / "tests/e2e/browser")

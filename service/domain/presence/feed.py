@@ -48,6 +48,8 @@ class PresenceFeed:
         self._touched: set[str] = set()
         self._trackers: list[tuple[set[str], bool]] = []
         self._watchers: dict[str, set[Callable[[], None]]] = {}
+        self.observers: list[Callable[[Item | None, Item | None], None]] = []
+        """Called with the old and the new item of each change, None if there is none. They must not wait."""
         self.last_owner_change = 0
         """The number of the newest change of an owner."""
         self._scheduled = False
@@ -117,6 +119,8 @@ class PresenceFeed:
             del self._items[extension]
         version = self._numbers.record(extension, created=old is None, deleted=new is None)
         self._track(extension, only_round_trip=False)
+        for observe in self.observers:
+            observe(old, new)
         owner_changed = _owner(old) != _owner(new)
         if owner_changed:
             self.last_owner_change = version

@@ -28,6 +28,8 @@ class Refusals:
         self._tokens = tokens
         self._login_lines = login_lines
         self._token_lines = token_lines
+        self.tokens = 0
+        """Number of tokens refused."""
 
     def note_login(self, address: str, request_id: str | None, person: Person | None) -> None:
         """A login from this address was refused or throttled. `person`: whose, if the name is somebody's."""
@@ -41,6 +43,7 @@ class Refusals:
 
     def note_token(self, address: str, request_id: str | None) -> None:
         """A token from this address was refused: it is unknown, expired, revoked, or another user's."""
+        self.tokens += 1
         if self._token_lines.admits(address):
             log.info("token_refused", address=address, request_id=request_id)
         key = prefix(address)

@@ -19,12 +19,15 @@ from service.domain.imports.status import ImportStatus
 from service.domain.session_watch import SessionWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.web.auth.login_throttle import LoginThrottle
+from service.web.http.refusals import Refusals
 from service.web.ops.audit_metrics import AuditCollector
+from service.web.ops.duration_metrics import RequestDurations
 from service.web.ops.import_metrics import ImportCollector
 from service.web.ops.presence_metrics import PresenceCollector
 from service.web.ops.worker_metrics import WorkerMetrics
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"))
+ERRORS = (500, 503)
 
 
 class StateCollector(Collector):
@@ -39,7 +42,9 @@ class StateCollector(Collector):
         streams: Sized,
         session_watch: SessionWatch,
         unknown_call_servers: UnknownCallServers,
+        refusals: Refusals,
     ) -> None:
+        self._refusals = refusals
         self._unknown_call_servers = unknown_call_servers
         self._directory = directory
         self._write_access = write_access
@@ -89,6 +94,7 @@ class StateCollector(Collector):
                 phones.add_metric((call_server,), numbers[call_server])
             yield phones
         yield CounterMetricFamily("connector_logins_refused", "Logins refused.", value=self._logins.refused)
+        yield CounterMetricFamily("connector_tokens_refused", "Tokens refused.", value=self._refusals.tokens)
         freshness = GaugeMetricFamily(
             "connector_link_freshness",
             "1 for what the link to a call server is.",
@@ -101,6 +107,7 @@ class StateCollector(Collector):
                 ("devices", "Devices in the live map."),
                 ("untracked", "Devices that Asterisk does not track."),
                 ("queues", "Queues that are known; -1 while they are not known."),
+                ("queue_callers", "Calls that wait in queues; -1 while they are not known."),
                 ("refused_accounts", "AMI accounts that are refused, or may not do what they are for."),
                 ("last_pong_timestamp_seconds", "When Asterisk last proved itself."),
             )
@@ -126,6 +133,7 @@ class StateCollector(Collector):
             gauges["devices"].add_metric((name,), len(link.states))
             gauges["untracked"].add_metric((name,), len(link.tracker.untracked()))
             gauges["queues"].add_metric((name,), len(link.queues) if link.queues is not None else -1)
+            gauges["queue_callers"].add_metric((name,), link.queues.waiting if link.queues is not None else -1)
             gauges["refused_accounts"].add_metric((name,), int(link.facts.refused) + len(link.account_checks.refused))
             gauges["last_pong_timestamp_seconds"].add_metric((name,), link.facts.last_pong or 0)
             differences.add_metric((name,), link.hint_comparison.differences)
@@ -155,6 +163,15 @@ class ResponseCounter(Collector):
         for (route, method, status), count in self._counts.items():
             requests.add_metric((route, method, str(status)), count)
         yield requests
+        yield self._errors()
+
+    def _errors(self) -> Metric:
+        """A series that begins with the first error hides it from `increase`, so these begin with 0."""
+        errors = CounterMetricFamily("connector_errors", "Requests answered with an error of ours.", labels=("status",))
+        for error in ERRORS:
+            count = sum(count for (_, _, status), count in self._counts.items() if status == error)
+            errors.add_metric((str(error),), count)
+        return errors
 
 
 class Metrics:
@@ -165,13 +182,19 @@ class Metrics:
         parts: StateCollector,
         imports: Mapping[str, ImportStatus],
         presence_connections: Mapping[str, KeptConnection],
-        audit: Sequence[AuditBatches] = (),
+        audit: Sequence[AuditBatches],
+        others: Sequence[Collector],
     ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(parts)
         self.registry.register(ImportCollector(imports))
         self.registry.register(PresenceCollector(presence_connections))
         self.registry.register(AuditCollector(audit))
+        for collector in others:
+            self.registry.register(collector)
+        self._durations = RequestDurations()
+        self.registry.register(self._durations)
+        self.observe_duration = self._durations.observe
         self._responses = ResponseCounter()
         self.registry.register(self._responses)
         self.count_response = self._responses.count

@@ -71,6 +71,8 @@ PLAIN_HANDLERS: web.AppKey[Mapping[tuple[str, str], PlainHandler]] = web.AppKey(
 """The handlers of plain requests that wait, by method and path."""
 COUNT_RESPONSE: web.AppKey[Callable[[str, str, int], None]] = web.AppKey("count_response")
 """Called with the route, the method and the status of each response."""
+OBSERVE_DURATION: web.AppKey[Callable[[str, float], None]] = web.AppKey("observe_duration")
+"""Called with the route of each response that was waited for, and the seconds that it took."""
 DRAINING = web.AppKey("draining", asyncio.Event)
 """Set while the process drains: every response closes its connection then, so that clients reconnect elsewhere."""
 
@@ -82,6 +84,7 @@ class Dispatcher:
         self._app = app
         self._parts = cast(Parts, dict(app.items()))
         self._count = app[COUNT_RESPONSE]
+        self._observe_duration = app[OBSERVE_DURATION]
         self._draining = app[DRAINING]
         self._paths = PathTable(app, app.get(SYNC_HANDLERS, {}), app.get(PLAIN_HANDLERS, {}))
         self._new_id = _random_ids().__next__
@@ -115,6 +118,7 @@ class Dispatcher:
 
     async def answer_plain_later(self, request: PlainRequest, handler: PlainHandler) -> PrebuiltResponse:
         """The response of a call that waits."""
+        began = monotonic()
         request_id = request.request_id = self._request_id_of(request)
         try:
             answer = await handler(request)
@@ -123,6 +127,7 @@ class Dispatcher:
         except Exception as error:
             answer = self._error_response(request, error, request_id)
         self._count(request.route.label, "GET", answer.status)
+        self._observe_duration(request.route.label, monotonic() - began)
         _add_headers(request, answer, request_id)
         if self._draining.is_set():
             answer.force_close()
@@ -130,6 +135,7 @@ class Dispatcher:
 
     async def answer(self, request: Request) -> web.StreamResponse:
         """The response, with errors in their family's format. Counts it and adds the request id."""
+        began = monotonic()
         request_id = self._request_id_of(request)
         found = self._paths.find(request)
         if found is None:
@@ -154,6 +160,7 @@ class Dispatcher:
         if header_error is not None:
             answer.force_close()  # the rest of the body must not count as a request
         self._count(found.label, request.method, answer.status)
+        self._observe_duration(found.label, monotonic() - began)
         if not answer.prepared:
             if isinstance(answer, web.StreamResponse):
                 answer.headers[hdrs.SERVER] = SERVER  # aiohttp's names versions

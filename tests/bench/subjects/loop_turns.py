@@ -46,6 +46,7 @@ def run(rig: Rig) -> list[Row]:
                 held.setdefault(what, []).append(_settled(on))
             held.setdefault("the line to Asterisk is cut, and back", []).append(_cut(on))
             held.setdefault("presence of all is polled, at rest", []).append(_polled(on))
+            held.setdefault("metrics are scraped, at rest", []).append(_scraped(on))
     return [Row(what, [seconds * 1000 for seconds in taken], "ms", GOAL) for what, taken in held.items()]
 
 
@@ -63,6 +64,14 @@ def _polled(on: Stage) -> float:
     for _ in range(3):
         ask_for_everything(on)
     return _settled(on)
+
+
+def _scraped(on: Stage) -> float:
+    on.held()
+    for _ in range(3):
+        with urllib.request.urlopen(f"{on.service.url}/metrics", timeout=SETTLED) as answer:  # noqa: S310 - our own server
+            answer.read()
+    return on.held()
 
 
 def _settled(on: Stage) -> float:
