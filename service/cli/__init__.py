@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from service import __version__, logs, settings
-from service.cli import audit, extension, secrets, token, user
+from service.cli import audit, extension, secrets, setup, token, user
 from service.cli.common import EPILOG, JSON_HELP, Command, add_command
 from service.cli.output import Json, Text
 from service.domain.models import DeviceState
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
                 help="fail if a call server has fewer PJSIP endpoints; NAME may be left out if there is only one",
             )
     _add_status(commands)
-    for module in (user, extension, token, secrets, audit):
+    for module in (setup, user, extension, token, secrets, audit):
         module.add_to(commands)
     commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed
     commands.choices["worker"].add_argument("parameters")

@@ -23,11 +23,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from service.domain.models import Credentials, WebSocketAddress
 from service.domain.secret_keys import MasterKey
 from service.errors import ConfigurationError
-from service.settings import database_url
+from service.settings import database_url, files
 from service.settings.call_server import CallServer
 from service.settings.fields import NearHost, Network, Origin, Port, PublicUrl, Seconds, read_secret_files
 
-PREFIX = "CONNECTOR_"
+PREFIX = files.PREFIX
 JWT_SECRET_BYTES = 32
 
 
@@ -206,7 +206,12 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Load the settings from the environment. Raises ConfigurationError with a line per mistake and without secrets."""
+    """Load the settings from the environment. Raises ConfigurationError with a line per mistake and without secrets.
+
+    systemd's credentials become variables of this process, which its workers inherit.
+    """
+    for name, path in files.credentials(os.environ).items():
+        os.environ.setdefault(name, path)
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     mistakes = [
         f"  {name}: there is no such setting"
