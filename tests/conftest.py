@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.support.fail2ban",
     "tests.support.prometheus",
     "tests.support.standby",
+    "tests.support.linphone",
     "tests.support.links",
     "tests.support.server",
     "tests.support.release_before",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from local import asterisk_programs, chromium, node, postgres_binaries
+from local import asterisk_programs, chromium, linphone, node, postgres_binaries
 from local.asterisk_programs import AsteriskError
 from local.chromium import ChromiumError
 from local.debian import PackageError
@@ -15,6 +15,7 @@ from local.postgres_binaries import PostgresError
 from tests.support import fail2ban, prometheus
 from tests.support.command_line import ROOT
 from tests.support.existing.pbx import programs_with_chan_sip
+from tests.support.linphone import CARRIED
 from tests.support.pbx import TESTED
 
 SUITES = ("unit", "integration", "e2e", "clients", "compose")
@@ -44,6 +45,8 @@ def prefetch(arguments: Iterable[str]) -> None:
         if "integration" in suites:
             fail2ban.extracted()
             prometheus.extracted()
+            if CARRIED:
+                linphone.packages_root()
         if "e2e" in suites:
             chromium.find()
             node.modules(ROOT / "tests/e2e/browser")
