@@ -29,6 +29,17 @@ class SipAccount:
     realm: str
     """Realm of SIP authentication."""
 
+    @property
+    def authority(self) -> str:
+        """Host and port, an IPv6 address in brackets."""
+        bare = self.host.strip("[]")
+        return f"[{bare}]:{self.port}" if ":" in bare else f"{bare}:{self.port}"
+
+    @property
+    def shown_name(self) -> str:
+        """The display name on one line; the endpoint for a name of which nothing is left."""
+        return plain_name(self.display_name) or self.endpoint
+
 
 def plain_name(text: str, most: int = 80) -> str:
     """Return a name on one line, for XML, JSON and SIP headers: without what they forbid, at most so many characters.
