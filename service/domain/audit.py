@@ -61,7 +61,7 @@ class ActorKind(enum.StrEnum):
     DATABASE = "database"
     """A PostgreSQL role that changed a table with SQL of its own."""
     UNKNOWN = "unknown"
-    """Somebody who was refused."""
+    """Somebody who was refused, or who holds the set-up link or the device URL of a phone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,12 +59,12 @@ from service.web.server.dispatcher import (
     COUNT_RESPONSE,
     DRAINING,
     OBSERVE_DURATION,
-    OUTAGE,
     PLAIN_HANDLERS,
     SYNC_HANDLERS,
-    Outage,
 )
+from service.web.server.outage import OUTAGE, Outage
 from service.web.server.write_backlog import WRITE_BACKLOG, WriteBacklog
+from service.web.setup.guesses import GUESSES, Guesses
 from service.web.softphone.registration_cache import REGISTRATION_CACHE, RegistrationCache
 
 log = structlog.get_logger(__name__)
@@ -141,6 +141,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[DISCLOSURES] = Disclosures(trail.disclosures, addresses)
         app[PRESENCE_CHANGES] = trail.presence_changes
         app[RATE_LIMIT] = RateLimit(settings.requests_per_minute)
+        app[GUESSES] = Guesses()
         app[app_keys.TAG_KEY] = await tag_key(database)
         app[app_keys.STREAM_TICKETS] = StreamTickets(database, app[app_keys.TAG_KEY])
         app[REGISTRATION_CACHE] = RegistrationCache(settings, links, directory, app[app_keys.TAG_KEY])

@@ -24,6 +24,7 @@ from service.web.ops import health, status
 from service.web.phones import rotate
 from service.web.presence import poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
+from service.web.setup.routes import ROUTES as SETUP_ROUTES
 from service.web.softphone import registration
 from service.web.users import admin, get, listing
 
@@ -60,8 +61,8 @@ def families(*, with_metrics: bool) -> dict[str, tuple[Operation, ...]]:
 
 
 def public(families: Mapping[str, Iterable[Operation]]) -> list[web.RouteDef]:
-    """The routes of the port for clients."""
-    return [operation.route() for family in families.values() for operation in family]
+    """The routes of the port for clients, with those under `/p/`, which the description leaves out."""
+    return [*(operation.route() for family in families.values() for operation in family), *SETUP_ROUTES]
 
 
 def sync_handlers(families: Mapping[str, Iterable[Operation]]) -> dict[tuple[str, str], SyncHandler]:

@@ -48,6 +48,11 @@ class ClientAddresses:
                 self._sources[peer, forwarded] = source
         return source
 
+    def trusts(self, peer: str) -> bool:
+        """Whether this peer is a trusted proxy."""
+        address = address_of(peer)
+        return address is not None and any(address in network for network in self._trusted)
+
     def _find(self, peer: str, forwarded: str) -> str:
         hops = [hop for hop in forwarded.split(",") if hop.strip(" \t")]
         nearest = address_of(peer)

@@ -1,11 +1,11 @@
-"""Turns errors into responses, by the family of the path: `/api/v1`, `/user` or all others."""
+"""Turns errors into responses, by the family of the path: `/api/v1`, `/user`, `/p` or all others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from service.errors import Ambiguous, Unavailable
+from service.errors import Ambiguous, NotFound, Unavailable
 from service.web.http.api_v1_errors import connector, rocketchat
 from service.web.http.common_errors import StatusAndBody, common_error, failure
 from service.web.http.errors import (
@@ -21,6 +21,7 @@ from service.web.http.errors import (
     WrongMethod,
 )
 from service.web.http.prebuilt_response import PrebuiltResponse, prebuilt_json
+from service.web.http.setup_paths import PREFIX, SETUP_HEADERS
 from service.web.http.user_errors import user
 
 Family = Callable[[Exception], StatusAndBody]
@@ -30,8 +31,8 @@ Family = Callable[[Exception], StatusAndBody]
 def error_response(family: Family, error: Exception) -> PrebuiltResponse:
     """The response to an error: status and body by the family's table, headers by the same rules for all."""
     status, body = family(error)
-    headers = {"Cache-Control": "no-store"}
-    if isinstance(error, WrongMethod):
+    headers = SETUP_HEADERS.copy() if family is setup else {"Cache-Control": "no-store"}
+    if isinstance(error, WrongMethod) and family is not setup:
         headers["Allow"] = error.allow
     elif isinstance(error, TooManyRequests):
         headers["Retry-After"] = str(error.seconds)
@@ -40,8 +41,11 @@ def error_response(family: Family, error: Exception) -> PrebuiltResponse:
     elif isinstance(error, BodyEncoded):
         headers["Accept-Encoding"] = "identity"  # RFC 9110: name the accepted coding
     response = prebuilt_json(body, headers, status)
+    response.cross_origin = family is not setup
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         response.force_close()  # the rest of the body must not count as a request
+    elif family is setup and isinstance(error, TooManyRequests):
+        response.force_close()  # a further guess costs a connection
     return response
 
 
@@ -52,7 +56,20 @@ def family_of(raw_path: str, *, as_rocketchat: bool = False) -> Family:
             return rocketchat if as_rocketchat else connector
         case ["user" | "auth", *_] | ["v1", "user" | "auth", *_]:
             return user
+        case [first, *_] if first == PREFIX[1:]:
+            return setup
     return plain
+
+
+def setup(error: Exception) -> StatusAndBody:
+    """Set-up links and device URLs. All refusals are one, whatever the token, the path or the method."""
+    match error:
+        case NotFound() | RouteNotFound() | WrongMethod():
+            return 404, failure("Not found")
+        case TooManyRequests():
+            return 429, failure("Too many requests")
+        case _:
+            return plain(error)
 
 
 def plain(error: Exception) -> StatusAndBody:

@@ -42,6 +42,8 @@ class PrebuiltResponse(msgspec.Struct, gc=False):
     body: bytes = b""
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     keep_alive: bool = True
+    cross_origin: bool = True
+    """Whether a page of another origin may be allowed to read it: EXPOSE_HEADERS is left out otherwise."""
     repeated: RepeatedPoll | None = None
     """How the same request is answered when it comes again; None if by its handler."""
     prepared: ClassVar[bool] = False
@@ -73,7 +75,13 @@ class PrebuiltResponse(msgspec.Struct, gc=False):
             added += f"{name}: {value}\r\n"
         body = b"" if method == "HEAD" else self.body
         return b"".join(
-            (_first_lines(version, self.status), added.encode(), self.head, _final_headers(int(time())), body)
+            (
+                _first_lines(version, self.status, self.cross_origin),
+                added.encode(),
+                self.head,
+                _final_headers(int(time())),
+                body,
+            )
         )
 
 
@@ -86,15 +94,15 @@ def prebuilt_json(answer: object, headers: Mapping[str, str] = NO_STORE, status:
 def render_repeated(answer: Answer, request_id: str, added: bytes) -> bytes:
     """The response to a repeated poll, as `PrebuiltResponse.render_for` makes it. `added`: further header lines."""
     status, head, body = answer
-    first = _first_lines(HttpVersion11, status)
+    first = _first_lines(HttpVersion11, status, True)
     id_line = f"X-Request-Id: {request_id}\r\n".encode()
     return b"".join((first, id_line, added, head, _final_headers(int(time())), body))
 
 
 @lru_cache(maxsize=100)
-def _first_lines(version: HttpVersion, status: int) -> bytes:
-    status_line = f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n"
-    return f"{status_line}{EXPOSE_HEADERS}: {EXPOSED_HEADERS}\r\n".encode()
+def _first_lines(version: HttpVersion, status: int, cross_origin: bool) -> bytes:
+    exposed = f"{EXPOSE_HEADERS}: {EXPOSED_HEADERS}\r\n" if cross_origin else ""
+    return f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n{exposed}".encode()
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,6 @@ which finds plain paths in a table (`path_table.py`). A synchronous handler need
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +29,9 @@ from service.web.http.handler_types import PlainHandler, SyncHandler
 from service.web.http.polled_request import ORIGIN, REQUEST_ID, Parts, PolledRequest
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
 from service.web.http.refusals import REFUSALS
+from service.web.http.setup_paths import SETUP_HEADERS, is_setup_path, loggable_path
 from service.web.server import plain_request
+from service.web.server.outage import OUTAGE
 from service.web.server.path_table import NO_ROUTE, PathTable
 from service.web.server.plain_request import PlainRequest
 from service.web.server.prebuilt_sender import PrebuiltSender
@@ -42,25 +43,7 @@ log = structlog.get_logger(__name__)
 
 X_REQUEST_ID, EXPECT = istr("X-Request-Id"), istr("Expect")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-OUTAGE_ENDS = 10.0
-"""Seconds without a failure after which the next one starts a new outage."""
 
-
-class Outage:
-    """Logs requests that got a 503: the first of an outage at warning, repeats at debug."""
-
-    def __init__(self) -> None:
-        self._last = float("-inf")
-
-    def report(self, error: Unavailable, request_id: str, path: str) -> None:
-        """Log one such request."""
-        now = monotonic()
-        level = logging.WARNING if now - self._last > OUTAGE_ENDS else logging.DEBUG
-        self._last = now
-        log.log(level, "service_unavailable", error=str(error), request_id=request_id, path=path)
-
-
-OUTAGE = web.AppKey("outage", Outage)
 SYNC_HANDLERS: web.AppKey[Mapping[tuple[str, str], SyncHandler]] = web.AppKey(
     "sync_handlers", Mapping[tuple[str, str], SyncHandler]
 )
@@ -110,7 +93,7 @@ class Dispatcher:
             if self._write_backlog.full and answer is not None:
                 self._require_room(answer)
         except Exception as error:
-            answer = self._error_response(request, error, request_id)
+            answer = self._error_response(request, error, request_id, request.route.label)
         if answer is not None:
             self._count(request.route.label, "GET", answer.status)
             _add_headers(request, answer, request_id)
@@ -125,7 +108,7 @@ class Dispatcher:
             if self._write_backlog.full:
                 self._require_room(answer)
         except Exception as error:
-            answer = self._error_response(request, error, request_id)
+            answer = self._error_response(request, error, request_id, request.route.label)
         self._count(request.route.label, "GET", answer.status)
         self._observe_duration(request.route.label, monotonic() - began)
         _add_headers(request, answer, request_id)
@@ -154,9 +137,10 @@ class Dispatcher:
         except Exception as error:
             if request.writer.output_size > 0:  # a second head would be read as part of the first response
                 if not _is_client_gone(request, error):
-                    log.error("response_aborted", request_id=request_id, path=request.path, exc_info=error)
+                    path = loggable_path(request.path, request.rel_url.raw_path, found.label)
+                    log.error("response_aborted", request_id=request_id, path=path, exc_info=error)
                 raise
-            answer = self._response_to_error(request, error, request_id)
+            answer = self._response_to_error(request, error, request_id, found.label)
         if header_error is not None:
             answer.force_close()  # the rest of the body must not count as a request
         self._count(found.label, request.method, answer.status)
@@ -205,29 +189,39 @@ class Dispatcher:
         if size > LARGE and not answer.prepared:
             self._write_backlog.require_room()
 
-    def _response_to_error(self, request: web.Request, error: Exception, request_id: str) -> PrebuiltResponse:
+    def _response_to_error(
+        self, request: web.Request, error: Exception, request_id: str, label: str
+    ) -> PrebuiltResponse:
         """The response to an error, which may be a preflight's method or a client's absence."""
         if _is_client_gone(request, error):
             error = BadArgument("the request broke off")
-        return cors.preflight(request, error) or self._error_response(request, _as_request_error(error), request_id)
+        if not is_setup_path(request.rel_url.raw_path) and (preflight := cors.preflight(request, error)) is not None:
+            return preflight
+        return self._error_response(request, _as_request_error(error), request_id, label)
 
-    def _error_response(self, request: PolledRequest, error: Exception, request_id: str) -> PrebuiltResponse:
+    def _error_response(
+        self, request: PolledRequest, error: Exception, request_id: str, label: str
+    ) -> PrebuiltResponse:
         """The response to an error. Only a bug is logged with its traceback."""
         raw_path = request.rel_url.raw_path
+        path = loggable_path(request.path, raw_path, label)
         if not isinstance(error, RequestError | ServiceError | web.HTTPException):
-            log.error("internal_error", request_id=request_id, path=request.path, exc_info=error)
+            log.error("internal_error", request_id=request_id, path=path, exc_info=error)
             return error_response(family_of(raw_path), RuntimeError())
         if isinstance(error, TokenWrong):
             self._app[REFUSALS].note_token(self._app[CLIENT_ADDRESSES].of(request), request_id)
         if isinstance(error, Unavailable):
-            self._app[OUTAGE].report(error, request_id, request.path)
+            self._app[OUTAGE].report(error, request_id, path)
         return error_response(family_of(raw_path, as_rocketchat=self._app[SETTINGS].rocketchat_errors), error)
 
 
 def _add_headers(request: PolledRequest, answer: web.StreamResponse | PrebuiltResponse, request_id: str) -> None:
     """Add the headers that depend on the request, whatever it asked for."""
     answer.headers[X_REQUEST_ID] = request_id
-    if origin := request.headers.get(ORIGIN):
+    if is_setup_path(request.rel_url.raw_path):
+        if isinstance(answer, web.StreamResponse):  # a prebuilt one is an error, and has them
+            answer.headers.update(SETUP_HEADERS)
+    elif origin := request.headers.get(ORIGIN):
         cors.allow(request, answer, origin)
 
 

@@ -1,0 +1,1 @@
+"""What phones and their owners open under `/p/`, by a set-up link or a device URL."""
