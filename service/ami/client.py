@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from time import time
 
 from panoramisk.message import Message
 
@@ -22,7 +23,7 @@ from service.ami.queue_parsing import LIST_EVENTS, parse_list
 from service.domain.custom_presence import PROVIDER, Presence
 from service.domain.extension_hints import HintList
 from service.domain.models import DeviceState
-from service.domain.queues import QueueSnapshot
+from service.domain.queue_entries import QueueSnapshot
 from service.errors import CallServerUnavailable
 
 LOGIN_DEADLINE = 5.0
@@ -111,7 +112,7 @@ class AmiClient:
         """All queues. Raises CallServerUnavailable if `app_queue` is not loaded."""
         action = EventListAction("QueueStatus", LIST_EVENTS)
         await self._send_permitted(action, LIST_DEADLINE)
-        return parse_list(action.items_collected)
+        return parse_list(action.items_collected, time())
 
     async def variable(self, expression: str) -> str:
         """The value of a global variable or dialplan function, from `Getvar`."""

@@ -29,6 +29,9 @@ from service.domain.models import PJSIP, DeviceState, Extension, Reading, device
 from service.domain.queues import Queues
 from service.domain.status.facts import LinkFailure
 
+_KNOWN = Reading(DeviceState.UNKNOWN)
+"""A live reading."""
+
 
 @dataclass(slots=True)
 class LinkFacts:
@@ -117,6 +120,11 @@ class LinkEvents:
         """The current queues; None if unknown or possibly outdated."""
         queues = self._queue_sync.queues
         return queues if queues.known and self.states.current else None
+
+    @property
+    def queues_reading(self) -> Reading:
+        """A reading that is live if the queues are known, else with the reason why not."""
+        return self.states.read(QUEUE_DEVICE_PREFIX) if self.queues is None else _KNOWN
 
     def queues_of(self, extension: Extension) -> tuple[str, ...]:
         """The names of the queues that an extension is a member of; empty if unknown."""

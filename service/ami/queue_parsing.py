@@ -11,7 +11,7 @@ from panoramisk.message import Message
 
 from service.ami.actions import NUMBER, header_text
 from service.domain.models import DeviceState
-from service.domain.queues import Averages, Member, QueueSnapshot
+from service.domain.queue_entries import Averages, Caller, Member, QueueSnapshot
 
 LIST_EVENTS = ("QueueParams", "QueueMember", "QueueEntry")
 """The events of a `QueueStatus` list: a queue, one of its members, a call that waits in it."""
@@ -19,18 +19,24 @@ LIST_EVENTS = ("QueueParams", "QueueMember", "QueueEntry")
 _STATES = {str(number): state for number, state in enumerate(DeviceState)}
 
 
-def parse_list(messages: Iterable[Message]) -> QueueSnapshot:
-    """Parse the items of a `QueueStatus` list."""
+_MAX_DIGITS = 11
+_WITHHELD = ("", "<unknown>")
+"""A caller's number that Asterisk does not know."""
+
+
+def parse_list(messages: Iterable[Message], now: float) -> QueueSnapshot:
+    """Parse the items of a `QueueStatus` list. `now`: seconds since the epoch."""
     listed = QueueSnapshot({}, {}, {})
     for message in messages:
         queue = header_text(message, "Queue")
         if message.event == "QueueParams":
-            listed.averages[queue] = Averages(_parse_seconds(message, "Holdtime"), _parse_seconds(message, "TalkTime"))
+            listed.averages[queue] = Averages(parse_number(message, "Holdtime"), parse_number(message, "TalkTime"))
         elif message.event == "QueueMember":
             member = parse_member(message, header_text(message, "Location"))
             listed.members[queue, member.interface] = member
         elif message.event == "QueueEntry":
-            listed.callers[queue, header_text(message, "Uniqueid")] = True
+            waits = parse_number(message, "Wait")
+            listed.callers[queue, header_text(message, "Uniqueid")] = parse_caller(message, max(0.0, now - waits))
     return listed
 
 
@@ -41,9 +47,23 @@ def parse_member(message: Message, interface: str) -> Member:
         state_of=header_text(message, "StateInterface") or interface,
         state=_STATES.get(header_text(message, "Status"), DeviceState.UNKNOWN),
         paused=header_text(message, "Paused") == "1",
+        name=header_text(message, "MemberName") or header_text(message, "Name") or interface,
+        paused_reason=header_text(message, "PausedReason"),
+        paused_at=parse_number(message, "LastPause"),
+        penalty=parse_number(message, "Penalty"),
+        in_call=header_text(message, "InCall") == "1",
+        calls_taken=parse_number(message, "CallsTaken"),
+        last_call_at=parse_number(message, "LastCall"),
     )
 
 
-def _parse_seconds(message: Message, header: str) -> int:
+def parse_caller(message: Message, waiting_since: float) -> Caller:
+    """Parse a caller from the list or an event."""
+    number = header_text(message, "CallerIDNum")
+    return Caller(parse_number(message, "Position"), waiting_since, None if number in _WITHHELD else number)
+
+
+def parse_number(message: Message, header: str) -> int:
+    """Parse a whole number; 0 for anything else, and for what no counter or time of Asterisk reaches."""
     value = header_text(message, header)
-    return int(value) if NUMBER.fullmatch(value) else 0
+    return int(value) if NUMBER.fullmatch(value) and len(value) <= _MAX_DIGITS else 0

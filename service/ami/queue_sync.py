@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from time import monotonic
+from time import monotonic, time
 
 import structlog
 from panoramisk.message import Message
 
 from service.ami.actions import header_text
 from service.ami.client import AmiClient
-from service.ami.queue_parsing import parse_member
+from service.ami.queue_parsing import parse_caller, parse_member
 from service.domain.queues import Queues
 from service.errors import CallServerUnavailable
 
@@ -34,8 +34,8 @@ RETRY_DELAY = 30.0
 """Seconds until the list is retried after a failure: `app_queue` may have been loaded."""
 QUEUE_DEVICE_PREFIX = "Queue:"
 """Prefix of the device names that `app_queue` provides."""
-MEMBER_EVENTS = ("QueueMemberAdded", "QueueMemberStatus", "QueueMemberPause")
-"""The events that may change a published member; changes of penalty and ringinuse are not published."""
+MEMBER_EVENTS = ("QueueMemberAdded", "QueueMemberStatus", "QueueMemberPause", "QueueMemberPenalty")
+"""The events that may change a published member; a change of ringinuse is not published."""
 
 
 class QueueSync:
@@ -73,7 +73,7 @@ class QueueSync:
         elif name == "QueueMemberRemoved":
             self.queues.member_gone(queue, header_text(message, "Interface"))
         elif name == "QueueCallerJoin":
-            self.queues.caller_joined(queue, header_text(message, "Uniqueid"))
+            self.queues.caller_joined(queue, header_text(message, "Uniqueid"), parse_caller(message, time()))
         elif name == "QueueCallerLeave":
             self.queues.caller_left(queue, header_text(message, "Uniqueid"))
             self.request_list()  # the average waiting time may have changed

@@ -43,6 +43,8 @@ class DeviceMapping:
         self._devices: dict[str, tuple[str, ...]] = {}  # by number; empty where hints disagree
         self._numbers: _Index = {}  # by device
         self._by_local_number: dict[str, str] = {}
+        self.version = 0
+        """Grows whenever an extension, its holder or its devices may have changed."""
         self._presence_ids: dict[str, str] = {}  # by number, where a hint names another than the local number
         self._by_presence_id: _Index = {}
 
@@ -50,6 +52,7 @@ class DeviceMapping:
 
     def follow(self, wanted: Iterable[Extension], unwanted: Iterable[str]) -> MappingChange:
         """Set the `wanted` extensions and remove the `unwanted` numbers."""
+        self.version += 1
         before: set[str] = set()
         after: set[str] = set()
         for number in unwanted:

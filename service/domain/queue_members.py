@@ -6,7 +6,9 @@ A member counts for an extension by one of its devices, or by its number: `Local
 
 from __future__ import annotations
 
+from service.domain.device_mapping import DeviceMapping
 from service.domain.hints import normalise_device
+from service.domain.queue_entries import Member
 
 _LOCAL = "Local/"
 _HINT = "hint:"
@@ -26,3 +28,17 @@ def number_of(interface: str) -> str | None:
         return None
     number, at, context = name.partition("@")
     return number if at and context and number else None
+
+
+def extension_of(member: Member, mapping: DeviceMapping) -> str | None:
+    """Return the extension that a member stands for; None if there is none, or if its device is shared by several."""
+    interfaces = dict.fromkeys((member.interface, member.state_of))
+    for interface in interfaces:
+        local_number = number_of(interface)
+        if local_number is not None and (number := mapping.number_of(local_number)) is not None:
+            return number
+    for interface in interfaces:
+        numbers = mapping.numbers_of(normalise_device(interface))
+        if len(numbers) == 1:
+            return next(iter(numbers))
+    return None

@@ -5,77 +5,19 @@ concurrent queue events win over the list. Members and callers are kept by name,
 duplicate event cannot make a number permanently wrong.
 
 No event reports the averages. They come from the list, which the link requests again soon after a call has left a queue
-or ended. Values that no event reports and no response shows are not kept: a member's calls taken, a caller's position.
+or ended. No event reports the positions of those behind either: their order follows from the positions last told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from service.domain.hints import normalise_device
-from service.domain.models import DeviceState
+from service.domain.queue_entries import Averages, Caller, InQueue, Member, QueueContents, QueueSnapshot, Summary
 from service.domain.queue_members import number_of
 from service.domain.snapshot_map import SnapshotMap
-
-LOGGED_OUT_STATES = frozenset({DeviceState.UNAVAILABLE, DeviceState.INVALID})
-FREE_STATES = frozenset({DeviceState.NOT_INUSE, DeviceState.UNKNOWN})
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member of a queue. `state` is the queue's own view of the device `state_of`."""
-
-    interface: str
-    """The interface that the queue calls, such as `PJSIP/12342` or `Local/12342@agents`; unique within a queue."""
-    state_of: str
-    """The device whose state counts: the interface, unless the queue's configuration names another."""
-    state: DeviceState
-    paused: bool
-
-    @property
-    def logged_in(self) -> bool:
-        """As Asterisk's `QueueSummary` counts it."""
-        return self.state not in LOGGED_OUT_STATES
-
-    @property
-    def available(self) -> bool:
-        """As Asterisk's `QueueSummary` counts it."""
-        return self.state in FREE_STATES and not self.paused
-
-
-@dataclass(frozen=True, slots=True)
-class Averages:
-    """Average times in seconds, rounded by Asterisk."""
-
-    hold: int
-    talk: int
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A queue's numbers of members and callers."""
-
-    name: str
-    logged_in: int
-    available: int
-    callers: int
-    averages: Averages
-
-
-InQueue = tuple[str, str]
-"""A queue's name, and a member's interface or a caller's unique id."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSnapshot:
-    """The content of one `QueueStatus` list."""
-
-    averages: dict[str, Averages]
-    """By queue; every queue has an entry."""
-    members: dict[InQueue, Member]
-    callers: dict[InQueue, bool]
-    """The values are always True."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +34,10 @@ class Queues:
     def __init__(self) -> None:
         self._averages: dict[str, Averages] = {}
         self._members = SnapshotMap[InQueue, Member]()
-        self._callers = SnapshotMap[InQueue, bool]()
-        self._queues_by_member: _MemberIndex | None = None  # computed on demand, as the summaries are
-        self._summaries: dict[str, Summary] | None = None
+        self._callers = SnapshotMap[InQueue, Caller]()
+        self._queues_by_member: _MemberIndex | None = None  # computed on demand, as the contents are
+        self._contents: dict[str, QueueContents] | None = None
+        self._unchanged: dict[str, QueueContents] = {}
         self.known = False
         """Whether a list was read on this link; the link knows whether it is current."""
 
@@ -117,8 +60,8 @@ class Queues:
         """End a snapshot: the list's end, and the Pong that closes its window, have been read."""
         self._averages = dict(snapshot.averages)
         self._members.end_snapshot(snapshot.members)
-        self._callers.end_snapshot(snapshot.callers)
-        self._queues_by_member = self._summaries = None
+        self._callers.end_snapshot({key: self._known_since(key, caller) for key, caller in snapshot.callers.items()})
+        self._queues_by_member = self._contents = None
         self.known = True
 
     def member(self, queue: str, member: Member) -> None:
@@ -127,30 +70,47 @@ class Queues:
         before = self._members.get(key)
         if before is None or before.state_of != member.state_of:
             self._queues_by_member = None
-        self._summaries = None
+        self._contents = None
         self._members.apply(key, member)
 
     def member_gone(self, queue: str, interface: str) -> None:
         """Remove a member."""
-        self._queues_by_member = self._summaries = None
+        self._queues_by_member = self._contents = None
         self._members.apply((queue, interface), None)
 
-    def caller_joined(self, queue: str, unique_id: str) -> None:
-        """Add a waiting caller."""
-        self._summaries = None
-        self._callers.apply((queue, unique_id), True)
+    def caller_joined(self, queue: str, unique_id: str, caller: Caller) -> None:
+        """Add a waiting caller. Those at its position and behind move back."""
+        self._contents = None
+        key = queue, unique_id
+        if key not in self._callers:
+            self._move(queue, caller.position, by=1)
+        self._callers.apply(key, self._known_since(key, caller))
 
     def caller_left(self, queue: str, unique_id: str) -> None:
-        """Remove a caller that was answered, hung up or left the queue."""
-        self._summaries = None
+        """Remove a caller that was answered, hung up or left the queue. Those behind move up."""
+        self._contents = None
+        caller = self._callers.get((queue, unique_id))
         self._callers.apply((queue, unique_id), None)
+        if caller is not None:
+            self._move(queue, caller.position + 1, by=-1)
+
+    def _move(self, queue: str, position: int, by: int) -> None:
+        """Move the callers of a queue from this position on."""
+        for key, caller in list(self._callers.items()):
+            if key[0] == queue and caller.position >= position:
+                self._callers.apply(key, replace(caller, position=caller.position + by))
+
+    def _known_since(self, key: InQueue, caller: Caller) -> Caller:
+        """Keep the time since which a caller is known to wait: lists tell it in whole seconds."""
+        known = self._callers.get(key)
+        return caller if known is None else replace(caller, waiting_since=known.waiting_since)
 
     def lost(self) -> None:
         """Forget everything: the link is lost, or the list is unavailable."""
         self._averages.clear()
         self._members.lost()
         self._callers.lost()
-        self._queues_by_member = self._summaries = None
+        self._queues_by_member = self._contents = None
         self.known = False
 
     # --- reading -----------------------------------------------------------------------------------------------
@@ -170,13 +130,20 @@ class Queues:
             for key, member in members.items()
             if key in snapshot.members
         )
-        return changed or dict(self._callers.items()) != dict(snapshot.callers)
+        return changed or set(self._callers) != set(snapshot.callers)
+
+    def contents(self) -> Mapping[str, QueueContents]:
+        """Return all queues with their members and callers, sorted by name. An unchanged queue keeps its object."""
+        if self._contents is None:
+            self._contents = self._unchanged = {
+                name: before if (before := self._unchanged.get(name)) is not None and before == contents else contents
+                for name, contents in self._collect().items()
+            }
+        return self._contents
 
     def summaries(self) -> Mapping[str, Summary]:
         """Return the summaries of all queues, sorted by name."""
-        if self._summaries is None:
-            self._summaries = self._summarise()
-        return self._summaries
+        return {name: contents.summary for name, contents in self.contents().items()}
 
     def of_extension(self, number: str, devices: Iterable[str]) -> Set[str]:
         """Return the names of the queues with an extension as a member: by its number or by one of its devices.
@@ -200,22 +167,22 @@ class Queues:
                         index.by_number.setdefault(number, set()).add(queue)
         return index
 
-    def _summarise(self) -> dict[str, Summary]:
+    def _collect(self) -> dict[str, QueueContents]:
         members: dict[str, list[Member]] = {queue: [] for queue in sorted(self._averages)}
-        callers = dict.fromkeys(members, 0)
+        callers: dict[str, list[Caller]] = {queue: [] for queue in members}
         for (queue, _), member in self._members.items():
             if queue in members:
                 members[queue].append(member)
-        for queue, _ in self._callers:
+        for (queue, _), caller in self._callers.items():
             if queue in callers:
-                callers[queue] += 1
-        return {
-            queue: Summary(
-                queue,
-                sum(member.logged_in for member in called),
-                sum(member.available for member in called),
-                callers[queue],
-                self._averages[queue],
-            )
-            for queue, called in members.items()
-        }
+                callers[queue].append(caller)
+        return {queue: self._contents_of(queue, called, callers[queue]) for queue, called in members.items()}
+
+    def _contents_of(self, queue: str, members: list[Member], callers: list[Caller]) -> QueueContents:
+        logged_in = sum(member.logged_in for member in members)
+        available = sum(member.available for member in members)
+        return QueueContents(
+            Summary(queue, logged_in, available, len(callers), self._averages[queue]),
+            tuple(sorted(members, key=attrgetter("interface"))),
+            tuple(sorted(callers, key=attrgetter("position", "waiting_since"))),
+        )

@@ -54,6 +54,7 @@ from service.web.presence.rocketchat import ROCKETCHAT_USERS, rocketchat_users
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE, SnapshotCache
 from service.web.presence.sse.events import STREAM_EVENTS, StreamEvents
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER, StreamScheduler
+from service.web.queues.rendering import QUEUE_RENDERING, QueueRendering
 from service.web.server.connection_limit import CONNECTION_LIMIT, ConnectionLimit
 from service.web.server.dispatcher import (
     COUNT_RESPONSE,
@@ -145,6 +146,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.TAG_KEY] = await tag_key(database)
         app[app_keys.STREAM_TICKETS] = StreamTickets(database, app[app_keys.TAG_KEY])
         app[REGISTRATION_CACHE] = RegistrationCache(settings, links, directory, app[app_keys.TAG_KEY])
+        app[QUEUE_RENDERING] = QueueRendering(links, directory, app[app_keys.TAG_KEY])
         app[SNAPSHOT_CACHE] = SnapshotCache(composer.feed, app[app_keys.TAG_KEY])
         app[ROCKETCHAT_USERS] = rocketchat_users(composer.feed)
         app[STREAM_EVENTS] = StreamEvents(app[SNAPSHOT_CACHE])

@@ -24,6 +24,7 @@ from service.web.ops import health, status
 from service.web.phones import rotate
 from service.web.presence import poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
+from service.web.queues import listing as queue_listing
 from service.web.setup.routes import ROUTES as SETUP_ROUTES
 from service.web.softphone import registration
 from service.web.users import admin, get, listing
@@ -45,7 +46,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
         *available_agents.OPERATIONS,
     ),
     "Phones": rotate.OPERATIONS,
-    "Queues": (*queues.OPERATIONS, *connection_checks.OPERATIONS),
+    "Queues": (*queue_listing.OPERATIONS, *queues.OPERATIONS, *connection_checks.OPERATIONS),
     "Login": login_calls.OPERATIONS,
     "Presence": (*endpoint.OPERATIONS, *poll.OPERATIONS, *set_own.OPERATIONS, *rocketchat.OPERATIONS),
     "Audit": audit_listing.OPERATIONS,

@@ -17,8 +17,9 @@ from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import FRESHNESS_HEADERS, read_state, state_names, success_response
+from service.web.connector.responses import read_state, state_names, success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument
+from service.web.http.headers import FRESHNESS_HEADERS
 from service.web.http.paging import Paging
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import QueryOrJson

@@ -14,10 +14,11 @@ from service.slices import map_in_slices
 from service.web.app_keys import DIRECTORY, SETTINGS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import FRESHNESS_HEADERS, read_state, state_names, success_response
+from service.web.connector.responses import read_state, state_names, success_response
 from service.web.http.disclosures import DISCLOSURES
 from service.web.http.errors import ExtensionNotFound
 from service.web.http.extension_query import EXTENSION, ONE_EXTENSION_ERRORS
+from service.web.http.headers import FRESHNESS_HEADERS
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/connector"

@@ -14,21 +14,20 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from service.ami.link import Link
-from service.domain.models import DeviceState, Extension, Reading, device_of
+from service.domain.models import Extension, device_of
 from service.domain.permissions import Permission, has
-from service.domain.queues import Summary
+from service.domain.queue_entries import Summary
 from service.errors import QueuesNotKnown
 from service.web.app_keys import DIRECTORY, LINKS
 from service.web.auth.authentication import require_caller
 from service.web.auth.permissions import require_permission
-from service.web.connector.responses import FRESHNESS_HEADERS, success_response
+from service.web.connector.responses import success_response
 from service.web.http.errors import BODY_ERRORS, BadArgument, NotPermitted
 from service.web.http.extension_query import EXTENSION
+from service.web.http.headers import FRESHNESS_HEADERS
 from service.web.openapi.operation import Operation, Yes
 
 PATH = "/api/v1/voip/queues"
-_LIVE_READING = Reading(DeviceState.UNKNOWN)
 
 
 class QueueSummary(msgspec.Struct, frozen=True):
@@ -82,7 +81,7 @@ async def get_summary(request: web.Request) -> web.Response:
         for name, queues in known.items()
         for summary in queues.summaries().values()
     ]
-    return success_response(request, QueueSummaries(items), [_reading(link) for link in links.values()])
+    return success_response(request, QueueSummaries(items), [link.queues_reading for link in links.values()])
 
 
 async def get_queued_calls(request: web.Request) -> web.Response:
@@ -136,11 +135,6 @@ def _memberships(request: web.Request, name: str, extension: Extension | None) -
         raise QueuesNotKnown
     summaries = link.queues.summaries()
     return [summaries[queue] for queue in link.queues_of(extension)]
-
-
-def _reading(link: Link) -> Reading:
-    """The reading of a call server's queues: live if they are known, else with the reason why not."""
-    return _LIVE_READING if link.queues is not None else link.states.read("Queue:")
 
 
 def _render(summary: Summary, call_server: str | UnsetType = UNSET) -> QueueSummary:

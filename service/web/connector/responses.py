@@ -14,8 +14,6 @@ from service.web.app_keys import DIRECTORY, LINKS, SETTINGS
 from service.web.http.errors import encode
 from service.web.http.headers import EXPOSED_HEADERS, not_live_headers
 
-FRESHNESS_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since")
-"""The headers of a response with states."""
 _NO_LINK_READING = Reading(DeviceState.UNKNOWN, NotLive.DISCONNECTED)
 
 

@@ -20,6 +20,9 @@ EXPOSED_HEADERS = ", ".join(
 )
 """The headers that a page of another origin may read."""
 
+FRESHNESS_HEADERS = ("X-State-Live", "X-State-Reason", "X-State-Since", "X-Directory-Stale-Since")
+"""The headers of a response with states."""
+
 
 def not_live_headers(reading: Reading) -> dict[str, str]:
     """The headers with the reason why a state is not live; none if it is."""

@@ -81,6 +81,7 @@ EXCHANGES: Mapping[str, Exchange] = {
     "getOmnichannelAgentsAvailable": Exchange(arguments={"text": "a"}),
     "postOmnichannelAgentExtension": Exchange(body={"username": "agent2", "extension": "12343"}),
     "postPhonesByIdRotate": Exchange(who="agent", arguments={"id": "1"}, body={"overlap": 3600}),
+    "getQueues": Exchange(),
     "getVoipQueuesGetSummary": Exchange(),
     "getVoipQueuesGetQueuedCallsForThisExtension": Exchange(arguments=NUMBER),
     "getVoipQueuesGetMembershipSubscription": Exchange(arguments=NUMBER),

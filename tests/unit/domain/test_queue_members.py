@@ -7,8 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from service.domain.models import DeviceState
+from service.domain.queue_entries import Averages, Member, QueueSnapshot
 from service.domain.queue_members import number_of
-from service.domain.queues import Averages, Member, Queues, QueueSnapshot
+from service.domain.queues import Queues
 
 NUMBER = st.from_regex("[A-Za-z0-9_-]{1,40}", fullmatch=True)
 CONTEXT = st.from_regex("[A-Za-z0-9_.-]{1,20}", fullmatch=True)

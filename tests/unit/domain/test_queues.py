@@ -13,7 +13,8 @@ from panoramisk.message import Message
 from service.ami import queue_parsing
 from service.ami.queue_sync import QueueSync
 from service.domain.models import DeviceState
-from service.domain.queues import Averages, Member, Queues, QueueSnapshot
+from service.domain.queue_entries import Averages, Caller, Member, QueueSnapshot
+from service.domain.queues import Queues
 
 NOWHERE = Averages(0, 0)
 
@@ -29,7 +30,7 @@ def known(*members: tuple[str, Member], callers: tuple[tuple[str, str], ...] = (
     queues.begin_snapshot()
     queues.end_snapshot(
         QueueSnapshot(
-            averages, {(queue, each.interface): each for queue, each in members}, dict.fromkeys(callers, True)
+            averages, {(queue, each.interface): each for queue, each in members}, dict.fromkeys(callers, Caller())
         )
     )
     return queues
@@ -79,18 +80,70 @@ def test_members_come_and_go_by_events() -> None:
 def test_a_call_waits_once_however_often_it_is_told() -> None:
     queues = known(callers=(("sales", "1.1"),))
     for _ in range(2):
-        queues.caller_joined("sales", "1.1")
-        queues.caller_joined("sales", "1.2")
+        queues.caller_joined("sales", "1.1", Caller(1))
+        queues.caller_joined("sales", "1.2", Caller(2))
     assert [each.callers for each in queues.summaries().values()] == [2]
     for _ in range(2):
         queues.caller_left("sales", "1.1")
     assert [each.callers for each in queues.summaries().values()] == [1]
 
 
+def waiting(queues: Queues) -> list[str | None]:
+    """Who waits in the queue, the next one first."""
+    return [caller.caller_id for caller in queues.contents()["sales"].callers]
+
+
+def test_callers_are_in_the_order_in_which_they_are_answered() -> None:
+    queues = known()
+    for position, name in enumerate("abcd", 1):
+        queues.caller_joined("sales", name, Caller(position, float(position), name))
+    queues.caller_left("sales", "b")
+    queues.caller_joined("sales", "e", Caller(4, 5.0, "e"))
+    assert waiting(queues) == ["a", "c", "d", "e"]
+    queues.caller_joined("sales", "urgent", Caller(1, 6.0, "urgent"))
+    queues.caller_joined("sales", "second", Caller(2, 7.0, "second"))
+    assert waiting(queues) == ["urgent", "second", "a", "c", "d", "e"]
+    for _ in range(2):
+        queues.caller_left("sales", "a")
+    assert waiting(queues) == ["urgent", "second", "c", "d", "e"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["join", "leave"]), st.integers(0, 9)), max_size=60))
+def test_the_order_is_asterisks_whoever_joins_and_leaves(steps: list[tuple[str, int]]) -> None:
+    """The model is Asterisk's list: it tells a position when somebody joins, and nothing of those who move."""
+    queues, model = known(), list[str]()
+    for number, (step, place) in enumerate(steps):
+        if step == "join":
+            position = min(place, len(model)) + 1
+            model.insert(position - 1, str(number))
+            queues.caller_joined("sales", str(number), Caller(position, float(number), str(number)))
+        elif model:
+            queues.caller_left("sales", model.pop(place % len(model)))
+        assert waiting(queues) == model
+
+
+def test_the_time_since_which_somebody_waits_stays_the_one_first_told() -> None:
+    queues = known()
+    queues.caller_joined("sales", "1.1", Caller(1, 100.25, "a"))
+    queues.begin_snapshot()
+    queues.end_snapshot(QueueSnapshot({"sales": NOWHERE}, {}, {("sales", "1.1"): Caller(1, 100.9, "a")}))
+    assert [caller.waiting_since for caller in queues.contents()["sales"].callers] == [100.25]
+
+
+def test_a_queue_that_did_not_change_keeps_its_object() -> None:
+    queues = known(("sales", member("PJSIP/1")), ("support", member("PJSIP/2")))
+    before = queues.contents()
+    queues.member("sales", member("PJSIP/1", paused=True))
+    after = queues.contents()
+    assert after["support"] is before["support"]
+    assert after["sales"] is not before["sales"]
+
+
 def test_what_is_told_of_a_queue_that_is_not_listed_is_no_queue() -> None:
     queues = known(("sales", member("PJSIP/1")))
     queues.member("new", member("PJSIP/1"))
-    queues.caller_joined("new", "1.1")
+    queues.caller_joined("new", "1.1", Caller(1))
     assert [each.name for each in queues.summaries().values()] == ["sales"]
     assert of_device(queues, "PJSIP/1") == {"sales"}
 
@@ -104,27 +157,45 @@ def test_without_a_line_nothing_is_known() -> None:
 
 
 def test_a_list_is_read_as_asterisk_writes_it() -> None:
-    listed = queue_parsing.parse_list(
-        Message(headers)
-        for headers in (
-            {"Event": "QueueParams", "Queue": "sales", "Holdtime": "7", "TalkTime": "61", "Completed": "3"},
-            {"Event": "QueueMember", "Queue": "sales", "Name": "mona", "Location": "Local/1@x", "Status": "8",
-             "StateInterface": "PJSIP/1", "Paused": "1"},
-            {"Event": "QueueMember", "Queue": "sales", "Location": "PJSIP/2", "Status": "99", "Paused": "0"},
-            {"Event": "QueueEntry", "Queue": "sales", "Uniqueid": "1795311661.0", "Position": "1"},
-        )
+    told = (
+        {"Event": "QueueParams", "Queue": "sales", "Holdtime": "7", "TalkTime": "61", "Completed": "3"},
+        {"Event": "QueueMember", "Queue": "sales", "Name": "mona", "Location": "Local/1@x", "Status": "8",
+         "StateInterface": "PJSIP/1", "Paused": "1", "PausedReason": "tea", "LastPause": "900", "Penalty": "2",
+         "CallsTaken": "7", "LastCall": "800", "InCall": "1"},
+        {"Event": "QueueMember", "Queue": "sales", "Location": "PJSIP/2", "Status": "99", "Paused": "0"},
+        {"Event": "QueueEntry", "Queue": "sales", "Uniqueid": "1795311661.0", "Position": "1", "Wait": "10",
+         "CallerIDNum": "0301234"},
+        {"Event": "QueueEntry", "Queue": "sales", "Uniqueid": "1795311662.0", "Position": "2", "Wait": "9",
+         "CallerIDNum": "<unknown>"},
     )  # fmt: skip
+    listed = queue_parsing.parse_list(map(Message, told), 1000.5)
     assert listed.averages == {"sales": Averages(7, 61)}
     assert listed.members == {
-        ("sales", "Local/1@x"): Member("Local/1@x", "PJSIP/1", DeviceState.ONHOLD, paused=True),
-        ("sales", "PJSIP/2"): Member("PJSIP/2", "PJSIP/2", DeviceState.UNKNOWN, paused=False),
+        ("sales", "Local/1@x"): Member(
+            "Local/1@x",
+            "PJSIP/1",
+            DeviceState.ONHOLD,
+            paused=True,
+            name="mona",
+            paused_reason="tea",
+            paused_at=900,
+            penalty=2,
+            in_call=True,
+            calls_taken=7,
+            last_call_at=800,
+        ),
+        ("sales", "PJSIP/2"): Member("PJSIP/2", "PJSIP/2", DeviceState.UNKNOWN, paused=False, name="PJSIP/2"),
     }
-    assert listed.callers == {("sales", "1795311661.0"): True}
+    assert listed.callers == {
+        ("sales", "1795311661.0"): Caller(1, 990.5, "0301234"),
+        ("sales", "1795311662.0"): Caller(2, 991.5, None),
+    }
 
 
 HEADERS = st.sampled_from(
-    ["Queue", "Location", "Interface", "StateInterface", "Status", "Paused", "Uniqueid", "Holdtime", "TalkTime"]
-)
+    ["Position", "Wait", "CallerIDNum", "LastPause", "LastCall", "CallsTaken", "Penalty", "InCall", "PausedReason",
+     "Queue", "Location", "Interface", "StateInterface", "Status", "Paused", "Uniqueid", "Holdtime", "TalkTime"]
+)  # fmt: skip
 VALUES = st.one_of(st.text(max_size=20), st.just("9" * 5000), st.just("٣"), st.lists(st.text(max_size=3), max_size=2))
 NAMES = st.sampled_from(
     ["QueueParams", "QueueMember", "QueueEntry", "QueueMemberStatus", "QueueMemberAdded", "QueueMemberRemoved",
@@ -141,7 +212,7 @@ def test_no_message_breaks_it(told: list[tuple[str, dict[str, object]]]) -> None
         follower.queues.begin_snapshot()
         for message in messages:
             follower.on_event(message.event, message)
-        follower.queues.end_snapshot(queue_parsing.parse_list(messages))
+        follower.queues.end_snapshot(queue_parsing.parse_list(messages, 1000.0))
         for summary in follower.queues.summaries().values():
             assert 0 <= summary.available <= summary.logged_in
 
