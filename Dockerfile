@@ -37,7 +37,7 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 # The shell's own TCP client: a Python process for each check would take ten times as long.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=40s --retries=3 CMD ["bash", "-c", "\
-    exec 3<>/dev/tcp/127.0.0.1/${CONNECTOR_HTTP_PORT:-8080} && printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3 \
+    exec 3<>/dev/tcp/127.0.0.1/${CONNECTOR_METRICS_PORT:-${CONNECTOR_HTTP_PORT:-8080}} && printf 'GET /livez HTTP/1.0\\r\\n\\r\\n' >&3 \
     && read -r -t 4 _ status _ <&3 && [ \"$status\" = 200 ]"]
 ENTRYPOINT ["python", "-m", "service"]
 CMD ["serve"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from time import time
 
 from service.ami.diagnostics import checks as asterisk
 from service.cli.common import open_database
@@ -14,9 +15,11 @@ from service.domain.checked_extension import CheckedExtension
 from service.domain.models import Finding
 from service.errors import Invalid, ServiceError
 from service.settings import Settings
+from service.web.server.certificate import CertificateUnusable, load_valid
 
 MAX_DETAILS = 20
 """Extensions per call server that are shown individually without `--all`."""
+RENEW = "renew it: the service reads CONNECTOR_TLS_CERTIFICATE_FILE and CONNECTOR_TLS_KEY_FILE again when they change"
 
 
 async def run(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -24,6 +27,7 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
     expected = parse_expected(arguments.expect_endpoints, settings.call_servers)
     findings = [finding async for finding in store.check(settings, open_database(settings, any_schema=True))]
     stored = await _extensions(settings)
+    findings += check_certificate(settings, time())
     findings += _call_servers(settings, stored)
     for name, server in settings.call_servers.items():
         options = asterisk.CheckOptions(arguments.watch, expected.get(name))
@@ -63,6 +67,21 @@ def shown(findings: Iterable[Finding]) -> Iterator[Finding]:
     for part, count in details.items():
         if count > MAX_DETAILS:
             yield Finding(part, f"{count - MAX_DETAILS} more like these", "see them with --all")
+
+
+def check_certificate(settings: Settings, now: float) -> Iterator[Finding]:
+    """Check the files of the HTTPS port's certificate; no finding without TLS."""
+    if settings.tls_certificate_file is None:
+        return
+    try:
+        certificate = load_valid(settings.tls_certificate_file, settings.tls_key_file, now)
+    except CertificateUnusable as error:
+        yield Finding("tls", str(error), RENEW)
+        return
+    what = f"certificate for {', '.join(certificate.names) or 'no name'}, expires at {certificate.expires_at}"
+    yield Finding("tls", what, RENEW if certificate.is_due(now) else None)
+    if not certificate.names:
+        yield Finding("tls", "the certificate names no host, so clients refuse it", "give it a subjectAltName")
 
 
 def _call_servers(settings: Settings, stored: Mapping[str, list[CheckedExtension]]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import http.client
 import socket
+import ssl
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -38,12 +39,13 @@ class ServiceClient:
     def __init__(self, settings: Settings) -> None:
         self._port = settings.http_port if settings.metrics_port is None else settings.metrics_port
         self._host = settings.http_host
+        self._tls = settings.tls_certificate_file is not None and settings.metrics_port is None
         self._connection: http.client.HTTPConnection | None = None
 
     @property
     def url(self) -> str:
         """The address of the service, for messages."""
-        return f"http://{authority(self._host, self._port)}"
+        return f"{'https' if self._tls else 'http'}://{authority(self._host, self._port)}"
 
     async def get(self, path: str, **query: object) -> dict[str, Any]:
         """The JSON object at a path. Raises NoAnswer, NoSuchExtension, Ambiguous."""
@@ -76,9 +78,7 @@ class ServiceClient:
     def _connect(self) -> http.client.HTTPConnection:
         failure: OSError | None = None
         for host, source in self._addresses():
-            connection = http.client.HTTPConnection(
-                host, self._port, timeout=CONNECT_DEADLINE, source_address=(source, 0)
-            )
+            connection = self._connection_to(host, source)
             try:
                 connection.connect()
             except OSError as error:
@@ -87,6 +87,16 @@ class ServiceClient:
             connection.sock.settimeout(ANSWER_DEADLINE)
             return connection
         raise failure or OSError(f"{self._host} has no address")
+
+    def _connection_to(self, host: str, source: str) -> http.client.HTTPConnection:
+        """A connection that is not open yet."""
+        options: dict[str, Any] = {"timeout": CONNECT_DEADLINE, "source_address": (source, 0)}
+        if not self._tls:
+            return http.client.HTTPConnection(host, self._port, **options)
+        context = ssl.create_default_context()
+        context.check_hostname = False  # the certificate is for the name that clients know, and no secret is sent
+        context.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection(host, self._port, context=context, **options)
 
     def _addresses(self) -> Iterator[tuple[str, str]]:
         """The service's addresses, each with the loopback address to connect from."""

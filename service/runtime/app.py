@@ -33,6 +33,7 @@ from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
 from service.runtime.audit_trail import AuditTrail
 from service.runtime.automatic_import import automatic_imports
+from service.runtime.certificate_watch import CERTIFICATE_WATCH, CertificateWatch
 from service.runtime.extension_assigner import ExtensionAssigner
 from service.runtime.loop_watch import LoopWatch
 from service.runtime.presence_composer import PresenceComposer
@@ -46,6 +47,7 @@ from service.web.http.disclosures import DISCLOSURES, Disclosures
 from service.web.http.rate_limit import RATE_LIMIT, RateLimit
 from service.web.http.refusals import REFUSALS
 from service.web.openapi.page import DESCRIPTION, Description
+from service.web.ops.certificate_metrics import CertificateCollector
 from service.web.ops.duration_metrics import LoopLagCollector
 from service.web.ops.extension_metrics import ExtensionCollector
 from service.web.ops.metrics import METRICS, Metrics, StateCollector
@@ -55,6 +57,7 @@ from service.web.presence.snapshot_cache import SNAPSHOT_CACHE, SnapshotCache
 from service.web.presence.sse.events import STREAM_EVENTS, StreamEvents
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER, StreamScheduler
 from service.web.queues.rendering import QUEUE_RENDERING, QueueRendering
+from service.web.server.certificate import SERVED_CERTIFICATE, ServedCertificate
 from service.web.server.connection_limit import CONNECTION_LIMIT, ConnectionLimit
 from service.web.server.dispatcher import (
     COUNT_RESPONSE,
@@ -170,6 +173,9 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             trail.batches,
             (ExtensionCollector(composer.counts, links), LoopLagCollector(loop_watch.lag)),
         )
+        if (certificate := ServedCertificate.of(settings)) is not None:
+            app[SERVED_CERTIFICATE], app[CERTIFICATE_WATCH] = certificate, CertificateWatch(certificate)
+            app[METRICS].registry.register(CertificateCollector(certificate))
         app[COUNT_RESPONSE] = app[METRICS].count_response
         app[OBSERVE_DURATION] = app[METRICS].observe_duration
         families = routes.families(with_metrics=settings.metrics_port is None)
@@ -191,6 +197,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor.start("activity", activity.run())
         supervisor.start("audit", trail.run())
         supervisor.start("SIP passwords", filler.run())
+        if certificate is not None:
+            supervisor.start("certificate", app[CERTIFICATE_WATCH].run())
         supervisor.start("write access", watch_write_access(database.login))
         await _wait_until_loaded(changes, supervisor, settings.database_start_deadline)
         yield app, supervisor

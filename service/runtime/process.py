@@ -16,6 +16,7 @@ from service.domain.directory import Directory
 from service.runtime import file_descriptors, garbage_collection, signals
 from service.runtime.acceptor import accept_connections
 from service.runtime.app import run_app
+from service.runtime.certificate_watch import CERTIFICATE_WATCH, CertificateWatch
 from service.runtime.service_manager import ServiceManager
 from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import HeartbeatChannel
@@ -23,9 +24,11 @@ from service.settings import Settings
 from service.web import app_keys, routes
 from service.web.ops.metrics import METRICS
 from service.web.ops.worker_metrics import WorkerMetrics
+from service.web.server.certificate import SERVED_CERTIFICATE
 from service.web.server.connection_limit import CONNECTION_LIMIT, MIN_CONNECTIONS
 from service.web.server.dispatcher import DRAINING, PLAIN_HANDLERS, SYNC_HANDLERS
 from service.web.server.runner import HttpRunner
+from service.web.server.tls_handshake import TlsServer
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +71,8 @@ async def serve(
             app, supervisor = await stack.enter_async_context(run_app(settings))
         if stop.requested:
             return
+        if worker is None and CERTIFICATE_WATCH in app:
+            asyncio.get_running_loop().add_signal_handler(signals.RELOAD, _reload_certificate, app[CERTIFICATE_WATCH])
         demo = await stack.enter_async_context(_demo_guard(app[app_keys.DIRECTORY], settings, sockets, stop))
         garbage_collection.freeze_startup_objects()
         connections = app[CONNECTION_LIMIT]
@@ -80,7 +85,7 @@ async def serve(
             await stack.enter_async_context(worker.worker_metrics.serving(app[METRICS].registry))
         if sockets.operators:
             operators = _operators_app(app)
-            await stack.enter_async_context(_serve_app(operators, sockets.operators, settings, linger=0))
+            await stack.enter_async_context(_serve_app(operators, sockets.operators, settings, linger=0, tls=False))
         linger = min(LINGER, settings.shutdown_deadline / 2)
         await stack.enter_async_context(_serve_app(app, sockets.public, settings, linger=linger))
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
@@ -96,6 +101,11 @@ async def serve(
         raise RuntimeError(supervisor.failed.result())
     if demo is not None and demo.done() and not demo.cancelled():
         raise demo_exposure.exposure_error(demo.result())
+
+
+def _reload_certificate(watch: CertificateWatch) -> None:
+    watch.reload_now()
+    _log_hangup()
 
 
 def _log_hangup() -> None:
@@ -184,19 +194,24 @@ def _operators_app(app: web.Application) -> web.Application:
 
 @contextlib.asynccontextmanager
 async def _serve_app(
-    app: web.Application, sockets: Sequence[socket.socket], settings: Settings, *, linger: float
+    app: web.Application, sockets: Sequence[socket.socket], settings: Settings, *, linger: float, tls: bool = True
 ) -> AsyncIterator[None]:
     """Serve on these sockets until the block ends. In-flight requests then still get their responses."""
     shutdown_timeout = (settings.shutdown_deadline - linger) / 2  # aiohttp waits up to twice this timeout
     runner = HttpRunner(app, shutdown_timeout=shutdown_timeout)
     await runner.setup()
-    assert runner.server is not None
+    server = runner.server
+    assert server is not None
+    limit, certificate = app[CONNECTION_LIMIT], app.get(SERVED_CERTIFICATE) if tls else None
+    tls_server = None if certificate is None else TlsServer(certificate, limit, server)
     try:
-        async with accept_connections(sockets, runner.server, app[CONNECTION_LIMIT]):
+        async with accept_connections(sockets, tls_server or server, limit):
             yield
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger):
-                while runner.server.connections:  # noqa: ASYNC110 - aiohttp has no event for it
+                while server.connections or (tls_server is not None and tls_server.under_way):  # noqa: ASYNC110 - no event
                     await asyncio.sleep(0.02)
     finally:
+        if tls_server is not None:
+            tls_server.end_handshakes()
         await runner.cleanup()

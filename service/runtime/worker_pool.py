@@ -25,6 +25,7 @@ from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import HEARTBEAT_INTERVAL, WorkerParameters
 from service.settings import Settings
 from service.web.ops.worker_metrics import create_metrics_socket
+from service.web.server.certificate import find_problem
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ class WorkerPool:
     def __init__(self, settings: Settings, sockets: Sockets, manager: ServiceManager) -> None:
         self._manager = manager
         self._start_deadline = settings.database_start_deadline
+        self._settings = settings
         self._numbers = range(1, settings.workers + 1)
         self._stop_deadline = settings.shutdown_deadline + CLEANUP_DEADLINE
         self._spawning = asyncio.Lock()
@@ -180,8 +182,12 @@ class WorkerPool:
         while True:
             await self._reload.wait()
             self._reload.clear()
-            log.info("workers_reload_started")
             self._manager.reloading()
+            if (problem := await asyncio.to_thread(find_problem, self._settings)) is not None:
+                log.error("workers_reload_refused", error=problem)  # a new worker could not start
+                self._manager.ready()
+                continue
+            log.info("workers_reload_started")
             for number in self._numbers:
                 if (worker := self._workers.get(number)) is not None:
                     worker.replaced = True

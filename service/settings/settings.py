@@ -58,6 +58,12 @@ class Settings(BaseSettings):
         None,
         description="Separate port for `/metrics`, `/status` and the details of `/readyz`, without authentication.",
     )
+    tls_certificate_file: Path | None = Field(
+        None, description="Certificate and its chain, PEM. With it the port speaks HTTPS instead of HTTP."
+    )
+    tls_key_file: Path | None = Field(
+        None, description="Key of the certificate, PEM, without a passphrase. Default: the certificate's file holds it."
+    )
     workers: int = Field(1, ge=1, le=64, description="Number of worker processes.")
     trusted_proxies: list[Network] = Field(
         [], description="JSON list of proxy networks whose `X-Forwarded-For` is trusted."
@@ -153,6 +159,12 @@ class Settings(BaseSettings):
     def _jwt(self) -> Self:
         if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < JWT_SECRET_BYTES:
             raise ValueError(f"jwt_secret has less than {JWT_SECRET_BYTES} bytes: HS256 would be weak")
+        return self
+
+    @model_validator(mode="after")
+    def _tls(self) -> Self:
+        if self.tls_key_file is not None and self.tls_certificate_file is None:
+            raise ValueError("tls_key_file is given without tls_certificate_file")
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -33,9 +34,11 @@ def request(target: str, *headers: str, method: str = "GET", body: bytes = b"") 
 
 
 @contextlib.asynccontextmanager
-async def line_to(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A TCP connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def line_to(
+    port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A TCP connection, or a TLS connection as a client with this context makes it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     try:
         yield reader, writer
     finally:
@@ -52,9 +55,11 @@ async def answer_on(reader: asyncio.StreamReader, *, bodiless: bool = False, wit
         return RawAnswer(int(first.split()[1]), headers, await reader.readexactly(size))
 
 
-async def raw(port: int, data: bytes, *, bodiless: bool = False, within: float = 15.0) -> RawAnswer:
+async def raw(
+    port: int, data: bytes, *, bodiless: bool = False, within: float = 15.0, tls: ssl.SSLContext | None = None
+) -> RawAnswer:
     """Send bytes on a connection of their own and read one answer."""
-    async with line_to(port) as (reader, writer):
+    async with line_to(port, tls) as (reader, writer):
         writer.write(data)
         return await answer_on(reader, bodiless=bodiless, within=within)
 

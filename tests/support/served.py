@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections import Counter
@@ -35,6 +36,10 @@ class Served:
     process: subprocess.Popen[bytes]
     port: int
     log_file: Path
+    tls: ssl.SSLContext | None = None
+    """What clients trust, if the port speaks HTTPS."""
+    metrics_port: int | None = None
+    """The port of the metrics, if they have one of their own. It speaks HTTP."""
 
     @property
     def log(self) -> str:
@@ -46,16 +51,18 @@ class Served:
 
     async def poll(self) -> int:
         """The status of a poll on a connection of its own."""
-        return (await raw(self.port, POLL)).status
+        return (await raw(self.port, POLL, tls=self.tls)).status
 
     async def ask(self, data: bytes) -> RawAnswer:
-        return await raw(self.port, data)
+        return await raw(self.port, data, tls=self.tls)
 
     async def get(self, target: str, *headers: str) -> RawAnswer:
-        return await raw(self.port, request(target, *headers))
+        return await raw(self.port, request(target, *headers), tls=self.tls)
 
     async def metrics(self) -> str:
-        return (await self.get("/metrics")).body.decode()
+        if self.metrics_port is None:
+            return (await self.get("/metrics")).body.decode()
+        return (await raw(self.metrics_port, request("/metrics"))).body.decode()
 
     async def answers(self, within: float = STARTED) -> None:
         """Wait until it answers."""
@@ -131,6 +138,7 @@ class Clients:
     port: int
     statuses: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
     refused: int = 0
     """Connections that nobody took: the socket is closed."""
 
@@ -155,7 +163,7 @@ class Clients:
             asked = 0
             connected = False
             try:
-                async with line_to(self.port) as (reader, writer):
+                async with line_to(self.port, self.tls) as (reader, writer):
                     connected, last = True, False
                     while not last:
                         writer.write(POLL)
