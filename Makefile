@@ -14,10 +14,10 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
 # The lowest version of each dependency of the service; the newest of the tools that test it.
 LOWEST_RUNTIME := $(VENV)/requirements-lowest-runtime.lock
 
-NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py)
+NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py) tests/packaging/test_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev phone cli clean-run check test test-lowest nightly examples lint format hooks bench release image lock
+.PHONY: help run dev phone cli clean-run check test test-lowest nightly examples lint format hooks bench release deb image lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,10 @@ bench: ## Run the benchmarks, each beside its baseline (ARGS="polls link"; all t
 release: ## Release the version in service/__init__.py: changelog, tag, dist/ (DRY_RUN=1 to rehearse)
 	@$(DEV)
 	@$(BIN)/python -m local.release $(if $(DRY_RUN),--dry-run)
+
+deb: ## Build a package for this machine's Debian release in dist/ (REVISION=1)
+	@$(DEV)
+	@$(BIN)/python -m local.deb $(if $(REVISION),--revision $(REVISION))
 
 image: ## Build the service's image with OCI labels (SOURCE_URL=https://...)
 	@$(PYTHON) -m local.image

@@ -93,6 +93,8 @@ async def _connect(superuser: str, folder: str, port: int) -> asyncpg.Connection
                 port=port,
                 user=superuser,
                 database="postgres",
+                password="",  # neither this nor TLS is looked for in files of root's home, which that user cannot enter
+                ssl=False,
                 timeout=CONNECT_DEADLINE,
                 command_timeout=STATEMENT_DEADLINE,
                 server_settings={"application_name": "asterisk-connector setup"},

@@ -12,7 +12,7 @@ from local import ports
 from tests.support.pbx import TESTED
 from tests.support.prefetch import prefetch
 
-WHOLE = ("tests/e2e/", "tests/compose/")
+WHOLE = ("tests/e2e/", "tests/compose/", "tests/packaging/")
 """Folders whose tests share what takes longest to start: one process runs all of them."""
 LONG = (
     "tests/integration/runtime/test_workers.py",

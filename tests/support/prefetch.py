@@ -18,7 +18,7 @@ from tests.support.existing.pbx import programs_with_chan_sip
 from tests.support.linphone import CARRIED
 from tests.support.pbx import TESTED
 
-SUITES = ("unit", "integration", "e2e", "clients", "compose")
+SUITES = ("unit", "integration", "e2e", "clients", "compose", "packaging")
 
 
 def suites_of(arguments: Iterable[str]) -> set[str]:
