@@ -100,6 +100,8 @@ class ScriptedAsterisk:
                 return answer + b"Value: NonQualified\r\n\r\n"
             case _ if name.endswith("list") or name == "queuestatus":
                 return _listed(answer, line, ())
+            case "listcommands":  # both accounts log in with the same answer: `call` is what `presence` is checked for
+                return answer + b"Originate: Originate a call.  (Priv: call,all)\r\n\r\n"
             case "ping":
                 return answer + b"Ping: Pong\r\n\r\n"
             case _:
