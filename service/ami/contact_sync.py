@@ -170,7 +170,7 @@ class ContactSync:
             for endpoint in endpoints:
                 self._contacts.begin_reading(endpoint)  # events from here on take precedence over the list
         listed, proven = await list_contacts(connection)
-        present, absent = requested & listed.keys(), requested - listed.keys()
+        present, absent = requested.intersection(listed), requested.difference(listed)
         if proven:
             await self._finish_without_contact(absent)
         else:

@@ -36,12 +36,14 @@ import structlog
 from service.ami.accounts import Account
 from service.ami.client import AmiClient
 from service.ami.connection import NullEvents, connect
+from service.ami.event_waits import is_set_within
 from service.ami.limited_warnings import LimitedWarnings
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates, Freshness
 from service.domain.models import PJSIP, DeviceState
 from service.domain.status.facts import DeviceTrouble, Trouble
 from service.errors import CallServerUnavailable, Invalid
+from service.slices import SLICE, in_slices
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +78,9 @@ class EndpointTracker:
         self._reread = reread
         self._sync = sync
         self._wanted: set[str] = set()
+        self._without_contacts: set[str] = set()  # the wanted devices that are no endpoints
+        self._untracked: set[str] = set()  # as of this version of the states' devices
+        self._untracked_version = -1
         self._in_progress: dict[str, asyncio.Event] = {}  # the event is set when a contact of the device changes
         self._queue: deque[str] = deque()
         self._possibly_stale: set[str] = set()  # UNAVAILABLE may be left over from a boot
@@ -90,10 +95,14 @@ class EndpointTracker:
             self._reloaded_at.pop(removed, None)
             self._warnings.clear(removed)
             self._troubles.pop(removed, None)
+        without_contacts = {device for device in wanted if not device.startswith(PJSIP)}
         self._wanted |= wanted
         self._wanted -= unwanted
+        self._untracked_version = -1
+        self._without_contacts |= without_contacts
+        self._without_contacts -= unwanted
         if self._states.freshness is Freshness.LIVE:
-            self._track_without_contacts(wanted)
+            self._track_all(without_contacts)
 
     def track_if_unknown(self, device: str) -> None:
         """Queue the device if its state is unknown. Call it for an endpoint once its contacts were read."""
@@ -113,32 +122,37 @@ class EndpointTracker:
             self._queue.appendleft(device)
             self._wake.set()
 
-    def untracked(self) -> list[str]:
+    def untracked(self) -> Set[str]:
         """The wanted devices whose state is unknown."""
-        return [device for device in self._wanted if device not in self._states]
+        if self._states.freshness is not Freshness.LIVE:
+            return self._wanted
+        if self._untracked_version != self._states.devices_version:
+            self._untracked_version = self._states.devices_version
+            self._untracked = self._states.unknown_of(self._wanted)
+        return self._untracked
 
     def trouble_of(self, device: str) -> DeviceTrouble | None:
         """Why the last attempt did not make the device's state known; None if it is known, or not yet attempted."""
         return self._troubles.get(device) if device not in self._states else None
 
-    def on_snapshot(self, *, first: bool) -> None:
-        """Queue the untracked devices. After a connection's `first` snapshot endpoints wait for their contacts.
+    def on_first_snapshot(self) -> None:
+        """Queue the untracked devices. Endpoints wait for their contacts.
 
-        Asterisk may have just booted then. It reports a registered phone as UNAVAILABLE until the next qualify, so
-        these endpoints are qualified too.
+        Asterisk may have just booted. It reports a registered phone as UNAVAILABLE until the next qualify, so these
+        endpoints are qualified too.
         """
-        if first:
-            self._possibly_stale = {device for device in self._wanted if device.startswith(PJSIP)}
-            self._track_without_contacts(self._wanted - self._possibly_stale)
-            self._wake.set()
-        else:
-            for device in self.untracked():
-                self.track_if_unknown(device)
+        self._possibly_stale = self._wanted - self._without_contacts
+        self._track_all(self._without_contacts)
+        self._wake.set()
 
-    def _track_without_contacts(self, devices: Iterable[str]) -> None:
+    async def on_routine_snapshot(self) -> None:
+        """Queue the untracked devices."""
+        async for devices in in_slices(tuple(self._wanted), SLICE):
+            self._track_all(device for device in devices if device not in self._states)
+
+    def _track_all(self, devices: Iterable[str]) -> None:
         for device in devices:
-            if not device.startswith(PJSIP):
-                self.track_if_unknown(device)
+            self.track_if_unknown(device)
 
     def _is_due(self, device: str) -> bool:
         if device not in self._wanted or device in self._in_progress:
@@ -180,15 +194,16 @@ class EndpointTracker:
             if self._contacts_of(device) != () and not self._is_unreachable(device):
                 async with slots:
                     await connection.qualify(device[len(PJSIP) :])
-                if await _is_set_within(QUALIFY_WAIT, changed):
+                if await is_set_within(QUALIFY_WAIT, changed):
                     return
             if device not in self._states:
                 async with slots:
                     await self._read_state(connection, device, changed)
             if device not in self._states:
-                await _is_set_within(RETRY_DELAY, changed)
+                await is_set_within(RETRY_DELAY, changed)
         except Invalid:  # not a name that AMI can transmit; it stays untracked
             self._wanted -= {device}
+            self._untracked_version = -1
         except CallServerUnavailable as error:
             if connection.why_ended is not None:
                 raise
@@ -243,11 +258,3 @@ class EndpointTracker:
             async with connect(self._sync, NullEvents()) as sync:
                 await sync.command(f"pjsip reload qualify endpoint {endpoint}")
             await connection.qualify(endpoint)
-
-
-async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

@@ -17,6 +17,7 @@ from service.ami.accounts import Account
 from service.ami.client import ActionNotPermitted, AmiClient
 from service.ami.connection import NullEvents, connect
 from service.ami.diagnostics.privileges import check_write_class
+from service.ami.event_waits import is_set_within
 from service.ami.link_failures import classify_failure, is_refusal
 from service.ami.protocol import NoAnswer
 from service.backoff import delays
@@ -161,7 +162,7 @@ class KeptConnection(NullEvents):
             while True:
                 self._wake.clear()
                 await client.ping(self._deadline)
-                await self._wait_for_wake(self._deadline / 4)
+                await is_set_within(self._deadline / 4, self._wake)
 
     def _open(self, client: AmiClient) -> None:
         self._client = client
@@ -206,15 +207,8 @@ class KeptConnection(NullEvents):
             return
         self._wake.clear()
         if not self._waiting:
-            await self._wait_for_wake(delay)
+            await is_set_within(delay, self._wake)
         await asyncio.sleep(max(0.0, self._attempt_began + MIN_ATTEMPT_INTERVAL - self._clock()))
-
-    async def _wait_for_wake(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
 
     def on_connection_lost(self, why: str) -> None:
         """Notice at once that the connection has ended."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 from panoramisk.message import Message
@@ -18,12 +18,15 @@ from service.ami.accounts import Account
 from service.ami.boot_check import is_up_longer_than
 from service.ami.client import ActionNotPermitted, AmiClient
 from service.ami.connection import connect
+from service.ami.event_waits import is_set_within
 from service.ami.events import LinkEvents
 from service.ami.link_failures import classify_failure, failure_to_report, is_refusal
 from service.backoff import delays
 from service.clock import uptime
 from service.domain.device_states import Freshness
+from service.domain.models import DeviceState
 from service.errors import CallServerUnavailable
+from service.slices import in_slices
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +34,8 @@ MAX_BOOT_TIME = 120.0
 """Seconds that a boot may take. An account without read class `system` never receives FullyBooted."""
 REFUSED_DELAY = 30.0
 """Minimum delay of a reconnect after a refusal, in seconds: only an operator can fix it."""
+MERGE_SLICE = 2_000
+"""Devices whose states are merged in one turn of the loop, which takes a millisecond or two."""
 SNAPSHOT_INTERVAL = 300.0
 """Seconds between two routine snapshots."""
 FIRST_SNAPSHOT_INTERVAL = 5.0
@@ -135,7 +140,7 @@ class Link(LinkEvents):
                     "or its eventfilter leaves the event out"
                 )
             if not self._snapshot_due or not self._booted:
-                await self._wait_for_wake(self._deadline / 4)
+                await is_set_within(self._deadline / 4, self._wake)
 
     async def _resynchronise(self, connection: AmiClient) -> None:
         """Take a snapshot of all states, by the rule of `service.domain.device_states`."""
@@ -149,23 +154,37 @@ class Link(LinkEvents):
         snapshot = await connection.device_states()
         presences = await connection.presences()
         await self._ping(connection)
-        self.states.end_snapshot(snapshot)
+        if first:
+            self.states.end_snapshot(snapshot)
+        else:
+            await self._merge(snapshot, connection)
+            self.states.end_snapshot()
         self.presences.end_snapshot(presences)
         self.changed(None)
         self.facts.resynchronisations += 1
         self.facts.last_resynchronisation = time.time()
-        self.tracker.on_snapshot(first=first)
         self._queue_sync.request_list()
         self.hint_comparison.on_snapshot()
         if not first:
             self._contact_sync.request_comparison()
+            await self.tracker.on_routine_snapshot()
         else:
+            self.tracker.on_first_snapshot()
             self.facts.why_ended, self.facts.refused = None, False
             self.facts.failure = self.facts.remedy = None
             self._contact_sync.on_first_snapshot()
             self.account_checks.on_link_live()
             self._snapshot_interval = FIRST_SNAPSHOT_INTERVAL
             self._log.info("ami_link_live", devices=len(self.states))
+
+    async def _merge(self, snapshot: Mapping[str, DeviceState], connection: AmiClient) -> None:
+        """Merge a routine snapshot in slices: the link is live, and others go on meanwhile."""
+        for devices in (snapshot, self.states.devices()):
+            async for some in in_slices(devices, MERGE_SLICE):
+                if connection.why_ended is not None:
+                    raise CallServerUnavailable(connection.why_ended)
+                for device in self.states.merge_snapshot(some, snapshot):
+                    self._touch_device(device)
 
     def _on_contact_status(self, endpoint: str, message: Message) -> None:
         if not self.receives_changes:  # a phone came or went, so a state should have changed
@@ -188,10 +207,3 @@ class Link(LinkEvents):
         await connection.ping(self._deadline)
         self.states.confirm(sent_at)
         self.facts.last_pong = time.time()
-
-    async def _wait_for_wake(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass

@@ -30,6 +30,10 @@ class Contact:
     """Expiry of the registration unless it is renewed."""
 
 
+_NO_CONTACTS: dict[str, Contact] = {}
+"""Shared and never changed: 100,000 endpoints may have none, and the garbage collector counts every new dict."""
+
+
 @dataclass(frozen=True, slots=True)
 class _StatusEvent:
     """A `ContactStatus` event."""
@@ -52,7 +56,8 @@ class Contacts:
     def __init__(self) -> None:
         self._known: dict[str, dict[str, Contact]] = {}
         self._doubted: set[str] = set()
-        self._reading: dict[str, dict[str, _StatusEvent]] = {}  # events of endpoints that are being read
+        self._reading: set[str] = set()
+        self._events: dict[str, dict[str, _StatusEvent]] = {}  # of endpoints that are being read
 
     def __len__(self) -> int:
         return sum(map(len, self._known.values()))
@@ -64,24 +69,29 @@ class Contacts:
 
     def begin_reading(self, endpoint: str) -> None:
         """Begin to read an endpoint's contacts."""
-        self._reading[endpoint] = {}
+        self._reading.add(endpoint)
+        self._events.pop(endpoint, None)
 
     def end_reading(self, endpoint: str, contacts: Iterable[Contact] | None) -> None:
         """Set the contacts that were read; None if reading failed. Events that came meanwhile win."""
-        events = self._reading.pop(endpoint, {})
+        self._reading.discard(endpoint)
+        events = self._events.pop(endpoint, {})
         if contacts is None:
             return
-        read = self._known[endpoint] = {contact.uri: contact for contact in contacts}
+        read = {contact.uri: contact for contact in contacts}
         for uri, event in events.items():
             event.apply_to(read, uri)
+        self._known[endpoint] = read or _NO_CONTACTS
 
     def apply(self, endpoint: str, uri: str, status: str, round_trip_us: int | None) -> bool:
         """Apply a `ContactStatus` event. Returns whether the contact is new, so that its details must be read."""
         event = _StatusEvent(status, round_trip_us)
         if endpoint in self._reading:
-            self._reading[endpoint][uri] = event
+            self._events.setdefault(endpoint, {})[uri] = event
         contacts = self._known.get(endpoint)
         new = status != "Removed" and (contacts is None or uri not in contacts)
+        if contacts is _NO_CONTACTS:
+            contacts = self._known[endpoint] = {}
         if contacts is not None:
             event.apply_to(contacts, uri)
         return new
@@ -104,6 +114,7 @@ class Contacts:
         self._known.clear()
         self._doubted.clear()
         self._reading.clear()
+        self._events.clear()
 
     # --- reading -----------------------------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ The snapshot rule ----------------- Only two things are known about the order of
 events around it. The list is at least as new as every event read before it was requested. An event read after that may
 be older or newer than the list. The answer to a `Ping` that is sent after the list's end follows the events that are
 queued at the AMI. So between `begin_snapshot` and `end_snapshot` the touched devices are recorded. At the end they keep
-the event's value, all others take the snapshot's, and a device in neither becomes unknown. Measured on 200,000 random
-interleavings: overwriting events with the snapshot ended wrong 50,759 times, only adding from it 69,481 times, this
-rule never.
+the event's value, all others take the snapshot's, and a device in neither becomes unknown. A live link merges the
+snapshot in slices after the Pong, and records until the last one. Measured on 200,000 random interleavings: overwriting
+events with the snapshot ended wrong 50,759 times, only adding from it 69,481 times, this rule never.
 
 Asterisk fills the list before it queues the event. So on a loaded machine an event whose change is already in the list
 may follow even the Pong, by milliseconds (measured: 105 events in one series of 60 storms, none in four others). The
@@ -23,7 +23,7 @@ it until the first sign of a phone, see `service.ami.endpoint_tracker`.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, ItemsView, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from service.domain.models import DeviceState, NotLive, Reading
@@ -64,6 +64,8 @@ class DeviceStates:
         self._touched: set[str] | None = None
         self._corrected: set[str] = set()
         self._confirmed_at = float("-inf")
+        self.devices_version = 0
+        """Grows when a device becomes known or unknown."""
         self.freshness = Freshness.DISCONNECTED
         self.since = datetime.now(UTC)
         """Time of the last change of `freshness`."""
@@ -84,8 +86,16 @@ class DeviceStates:
         """Return the state that a snapshot or an event gave a device; None if there is none, or it is assumed."""
         return None if device in self._assumed else self._states.get(device)
 
+    def devices(self) -> list[str]:
+        """Return all known devices."""
+        return list(self._states)
+
     def __contains__(self, device: str) -> bool:
         return device in self._states
+
+    def unknown_of(self, devices: set[str]) -> set[str]:
+        """Return those of the devices that have no state."""
+        return devices.difference(self._states)
 
     # --- writing: the link -------------------------------------------------------------------------------------
 
@@ -101,20 +111,47 @@ class DeviceStates:
         """Begin a snapshot, which is about to be requested. A live link stays live, as its events continue."""
         self._touched = set()
 
-    def end_snapshot(self, snapshot: Mapping[str, DeviceState]) -> None:
-        """End a snapshot: its end, and the Pong that closes its window, have been read. The link is live now."""
+    def merge_snapshot(self, devices: Iterable[str], snapshot: Mapping[str, DeviceState]) -> list[str]:
+        """Give these devices their state in the snapshot, and return those that had another one.
+
+        The snapshot's end, and the Pong that closes its window, have been read. Until `end_snapshot` events are
+        recorded, so that a live link can merge the listed devices and the known ones in slices.
+        """
+        assert self._touched is not None, "a snapshot is merged that never began"
+        differing = []
+        for device in devices:
+            before, after = self._states.get(device), snapshot.get(device)
+            if device in self._touched or (after is None and device in self._assumed):
+                continue
+            self._assumed.discard(device)
+            if after is not before:
+                self._set(device, after)
+                differing.append(device)
+                if before is not None and (after or DeviceState.UNKNOWN) is not before:
+                    self._corrected.add(device)
+        return differing
+
+    def end_snapshot(self, snapshot: Mapping[str, DeviceState] | None = None) -> None:
+        """End a snapshot. None: it is merged. The link is live now."""
         assert self._touched is not None, "a snapshot ended that never began"
-        states = dict(snapshot)
-        self._assumed.difference_update(states)
-        for device in self._touched | self._assumed:
-            states[device] = self._states[device]
-        if self.freshness is Freshness.LIVE:
-            known = self._states.items()
-            self._corrected |= {
-                device for device, state in known if states.get(device, DeviceState.UNKNOWN) is not state
-            }
-        self._states, self._touched = states, None
+        if snapshot is not None and self.freshness is Freshness.LIVE:
+            self.merge_snapshot(snapshot.keys() | self._states.keys(), snapshot)
+        elif snapshot is not None:
+            kept = {device: self._states[device] for device in self._touched | self._assumed - snapshot.keys()}
+            self._states = {**snapshot, **kept}
+            self._assumed -= snapshot.keys()
+            self.devices_version += 1
+        self._touched = None
         self._become(Freshness.LIVE)
+
+    def _set(self, device: str, state: DeviceState | None) -> None:
+        if state is None:
+            del self._states[device]
+            self.devices_version += 1
+            return
+        if device not in self._states:
+            self.devices_version += 1
+        self._states[device] = state
 
     @property
     def differed(self) -> bool:
@@ -131,7 +168,7 @@ class DeviceStates:
 
     def apply(self, device: str, state: DeviceState) -> None:
         """Apply a `DeviceStateChange` event. Call this in the order in which events are read."""
-        self._states[device] = state
+        self._set(device, state)
         self._assumed.discard(device)
         self._corrected.discard(device)
         if self._touched is not None:
@@ -141,7 +178,7 @@ class DeviceStates:
     def assume(self, device: str, state: DeviceState) -> None:
         """Set the queried state of a device that Asterisk does not track. States from snapshots and events win."""
         if device not in self._states:
-            self._states[device] = state
+            self._set(device, state)
             self._assumed.add(device)
             self._changed(device)
 
@@ -149,7 +186,7 @@ class DeviceStates:
         """Discard an assumed state, as a phone has appeared. Returns whether the device must be queried."""
         if device in self._assumed:
             self._assumed.discard(device)
-            del self._states[device]
+            self._set(device, None)
             self._changed(device)
         return device not in self._states
 
@@ -160,6 +197,7 @@ class DeviceStates:
     def lost(self) -> None:
         """Forget everything: the link is lost."""
         self._states.clear()
+        self.devices_version += 1
         self._assumed.clear()
         self._corrected.clear()
         self._touched = None

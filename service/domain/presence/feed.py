@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from service.domain.presence.call_server_index import CallServerIndex
 from service.domain.presence.change_numbers import ChangeNumbers
 from service.domain.presence.item import Item
 from service.domain.presence.subscription import FullSubscription, Subscription
@@ -44,6 +45,7 @@ class PresenceFeed:
         self._touch_expired = touch_expired
         self._instance = secrets.token_hex(6)
         self._items: dict[str, Item] = {}
+        self._by_call_server = CallServerIndex()
         self._numbers = ChangeNumbers(self._items)
         self._touched: set[str] = set()
         self._trackers: list[tuple[set[str], bool]] = []
@@ -76,7 +78,7 @@ class PresenceFeed:
 
     def touch_call_server(self, call_server: str) -> None:
         """Mark all extensions of a call server."""
-        self.touch([number for number, item in self._items.items() if item.call_server == call_server])
+        self.touch(self._by_call_server.of(call_server))
 
     def _compose_slice(self) -> None:
         """Compose a slice of the touched extensions, and schedule the next slice."""
@@ -117,6 +119,7 @@ class PresenceFeed:
             self._items[extension] = new
         else:
             del self._items[extension]
+        self._by_call_server.move(extension, old.call_server if old else None, new.call_server if new else None)
         version = self._numbers.record(extension, created=old is None, deleted=new is None)
         self._track(extension, only_round_trip=False)
         for observe in self.observers:

@@ -66,7 +66,7 @@ async def test_a_new_phone_that_answers_no_options_is_unavailable_until_it_does(
             await phone.register()
             await eventually(lambda: getattr(contact(link, number), "reachable", None) is False, NOTICED)
             await eventually(lambda: reads(link, number, DeviceState.UNAVAILABLE))
-            assert link.tracker.untracked() == []
+            assert not link.tracker.untracked()
             phone.answers = True
             await eventually(lambda: reads(link, number, DeviceState.NOT_INUSE), NOTICED)
             phone.answers = False

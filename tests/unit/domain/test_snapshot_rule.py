@@ -9,7 +9,7 @@ answers a Ping, Asterisk writes everything that was queued. A device that goes l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -34,6 +34,7 @@ class Interleavings(AmiWire):
     def __init__(self) -> None:
         super().__init__()
         self.snapshot: dict[str, DeviceState] | None = None
+        self.merging: deque[str] | None = None
         self.asked = self.stale = False
         self.map = self.kind(lambda: 0.0, 1e9)
         self._connect()
@@ -42,7 +43,7 @@ class Interleavings(AmiWire):
         """A new connection: boot is over, so FullyBooted comes at once and a snapshot is due."""
         self.queue.clear()
         self.wire.clear()
-        self.listing = self.snapshot = None
+        self.listing = self.snapshot = self.merging = None
         self.asked, self.stale = False, True
         self.map.synchronising()
 
@@ -77,9 +78,10 @@ class Interleavings(AmiWire):
                     self.stale = True
                 case "pong":
                     assert self.snapshot is not None
-                    self.map.end_snapshot(self.snapshot)
-                    self.snapshot, self.asked = None, False
-                    self.map.confirm(0)
+                    if self.map.freshness is Freshness.LIVE:
+                        self.merging = deque([*self.snapshot, *self.map.devices()])
+                    else:
+                        self._end_snapshot(self.snapshot)
                 case ("list end", snapshot):
                     self.snapshot = snapshot
                     self.wire.extend(self.queue)  # it asks for a Pong now; all that is queued comes before it
@@ -87,6 +89,21 @@ class Interleavings(AmiWire):
                     self.wire.append(PONG)
                 case (device, state):
                     self.map.apply(device, state)
+
+    @precondition(lambda self: self.merging is not None)
+    @rule(many=st.integers(1, 3))
+    def the_link_merges_a_slice(self, many: int) -> None:
+        assert self.merging is not None
+        assert self.snapshot is not None
+        slice_ = [self.merging.popleft() for _ in range(min(many, len(self.merging)))]
+        self.map.merge_snapshot(slice_, self.snapshot)
+        if not self.merging:
+            self._end_snapshot(None)
+
+    def _end_snapshot(self, snapshot: dict[str, DeviceState] | None) -> None:
+        self.map.end_snapshot(snapshot)
+        self.snapshot, self.asked, self.merging = None, False, None
+        self.map.confirm(0)
 
     @rule()
     def the_line_is_cut_and_made_again(self) -> None:
@@ -98,8 +115,10 @@ class Interleavings(AmiWire):
 
     @rule()
     def once_all_is_read_the_map_is_the_truth(self) -> None:
-        while self.wire or self.queue or self.listing is not None or self.stale:
-            if self.wire:
+        while self.wire or self.queue or self.listing is not None or self.stale or self.merging is not None:
+            if self.merging is not None:
+                self.the_link_merges_a_slice(1)
+            elif self.wire:
                 self.the_link_reads(1)
             elif self.listing is not None:
                 self.some_of_the_list_is_written(1)
@@ -114,7 +133,11 @@ class Interleavings(AmiWire):
 class Overwriting(DeviceStates):
     """Naive: the snapshot is written over whatever events said meanwhile."""
 
-    def end_snapshot(self, snapshot: Mapping[str, DeviceState]) -> None:
+    def merge_snapshot(self, devices: Iterable[str], snapshot: Mapping[str, DeviceState]) -> list[str]:
+        self._touched = set()
+        return super().merge_snapshot(devices, snapshot)
+
+    def end_snapshot(self, snapshot: Mapping[str, DeviceState] | None = None) -> None:
         self._touched = set()
         super().end_snapshot(snapshot)
 
@@ -122,17 +145,15 @@ class Overwriting(DeviceStates):
 class Merging(DeviceStates):
     """Naive: the snapshot only adds and changes; nothing ever goes."""
 
-    def end_snapshot(self, snapshot: Mapping[str, DeviceState]) -> None:
-        touched = self._touched or set()
-        kept = {device: state for device, state in self._states.items() if device in touched}
-        super().end_snapshot({**self._states, **snapshot, **kept})
+    def merge_snapshot(self, devices: Iterable[str], snapshot: Mapping[str, DeviceState]) -> list[str]:
+        return super().merge_snapshot([device for device in devices if device in snapshot], snapshot)
 
 
 class Adding(DeviceStates):
     """Naive: what is known already is taken for newer."""
 
-    def end_snapshot(self, snapshot: Mapping[str, DeviceState]) -> None:
-        super().end_snapshot({**snapshot, **self._states})
+    def merge_snapshot(self, devices: Iterable[str], snapshot: Mapping[str, DeviceState]) -> list[str]:
+        return super().merge_snapshot([device for device in devices if device not in self], snapshot)
 
 
 def interleaved(kind: type[DeviceStates], **values: Any) -> None:
