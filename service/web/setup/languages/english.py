@@ -106,5 +106,5 @@ ENGLISH = Texts(
     refused_well="If your phone shows that it is registered, it is set up, and you need no link.",
     refused_new="Otherwise ask whoever gave you this link for a new one.",
     unavailable="Not available at the moment",
-    unavailable_why="Your link has not been used. Try again in a minute.",
+    unavailable_why="Try again in a minute. If the link does not work then, ask whoever gave it to you for a new one.",
 )

@@ -117,5 +117,6 @@ GERMAN = Texts(
     "Link.",
     refused_new="Bitten Sie sonst um einen neuen Link, wo Sie diesen bekommen haben.",
     unavailable="Zurzeit nicht verfügbar",
-    unavailable_why="Ihr Link wurde nicht verbraucht. Versuchen Sie es in einer Minute noch einmal.",
+    unavailable_why="Versuchen Sie es in einer Minute noch einmal. Wenn der Link dann nicht "
+    "funktioniert, bitten Sie um einen neuen.",
 )
