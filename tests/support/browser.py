@@ -94,6 +94,10 @@ class Page:
         """Have the user prefer a `light` or a `dark` page."""
         await self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
+    async def read_in(self, language: str) -> None:
+        """Have the user read pages in this language."""
+        await self._call("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
+
     async def press(self, key: str) -> None:
         """Press a key such as `Tab`, or `Enter`, on the real keyboard's way."""
         text, code = {"Tab": ("", 9), "Enter": ("\r", 13)}[key]
