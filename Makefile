@@ -17,7 +17,7 @@ LOWEST_RUNTIME := $(VENV)/requirements-lowest-runtime.lock
 NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py) tests/packaging/test_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev phone cli clean-run check test test-lowest nightly examples lint format hooks bench release deb image lock
+.PHONY: help run dev phone cli clean-run check test test-lowest nightly examples collection lint format hooks bench release deb image lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ nightly: ## Run the tests that `make test` shortens in full, and record the resu
 examples: ## Record the examples of the OpenAPI document from a real service
 	@$(DEV)
 	@WRITE_EXAMPLES=1 $(BIN)/python -m pytest tests/integration/openapi/test_examples.py
+
+collection: ## Write all calls of the API as a collection for Bruno, a desktop client (COLLECTION=dist/bruno)
+	@$(DEV)
+	@$(BIN)/python -m tests.support.bruno_collection $(or $(COLLECTION),dist/bruno)
 
 lint: ## Run ruff, mypy --strict and import-linter
 	@$(DEV)
