@@ -15,11 +15,14 @@ from service.cli.status_rows import (
     COLUMNS,
     CONTACT_COLUMNS,
     DEVICE_COLUMNS,
+    HISTORY_COLUMNS,
     Json,
     contact_row,
     device_row,
     directory_lines,
     extension_row,
+    history_rows,
+    history_sentence,
     summary,
     without_live,
 )
@@ -121,6 +124,11 @@ async def _show_one(service: ServiceClient, settings: Settings, arguments: argpa
     if contacts := [contact_row(device, each) for device in details["devices"] for each in device["contacts"] or ()]:
         print()
         arguments.out.table(contacts, CONTACT_COLUMNS)
+    if (history := details["history"]) is not None:
+        print()
+        arguments.out.line(history_sentence(history))
+        if rows := history_rows(history):
+            arguments.out.table(rows, HISTORY_COLUMNS)
     for line in directory_lines(details):
         arguments.out.line(line)
 
@@ -145,5 +153,5 @@ async def _show_stored(settings: Settings, arguments: argparse.Namespace) -> Non
         raise Ambiguous(f"{name} is an endpoint of several extensions: {', '.join(row['extension'] for row in stored)}")
     else:
         (row,) = stored
-        unknown = dict.fromkeys(("directory", "reason", "devices", "queues"))
+        unknown = dict.fromkeys(("directory", "reason", "devices", "queues", "history"))
         arguments.out.record({**unknown, "extension": without_live(row), "localNumber": row["local_number"]})

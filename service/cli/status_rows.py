@@ -14,6 +14,7 @@ COLUMNS = (
     *("extension", "user", "call server", "state", "live", "since", "devices", "address", "client", "presence", "why"),
 )
 DEVICE_COLUMNS = ("device", "state", "live", "counted", "registrations", "label", "auth username", "missing")
+HISTORY_COLUMNS = ("at", "registration", "until")
 CONTACT_COLUMNS = ("registered as", "address", "client", "expires", "answers", "round trip")
 _LIVE_FIELDS = (
     *("state", "live", "reason", "since", "registered", "reachable", "address", "userAgent", "presence", "message"),
@@ -101,6 +102,31 @@ def contact_row(device: Json, contact: Json) -> dict[str, Any]:
         "answers": contact["reachable"],
         "round trip": None if round_trip is None else f"{round_trip:.1f} ms",
     }
+
+
+def history_rows(history: Json) -> list[dict[str, Any]]:
+    """Return the rows of transitions and of times without observation; their columns are HISTORY_COLUMNS."""
+    names = {True: "registered", False: "lost", None: "unknown"}
+    rows = [
+        {
+            "at": _seconds(change["at"]),
+            "registration": names[change["registered"]] if change["exact"] else f"found {names[change['registered']]}",
+            "until": None,
+        }
+        for change in history["changes"]
+    ]
+    rows += [
+        {"at": _seconds(span["since"]), "registration": "not observed", "until": _seconds(span["until"])}
+        for span in history["notObserved"]
+    ]
+    return sorted(rows, key=lambda row: str(row["at"]))
+
+
+def history_sentence(history: Json) -> str:
+    """Return the sentence about losses of the last day."""
+    flapping = " It is flapping: five losses within an hour." if history["flapping"] else ""
+    losses = "no loss" if not history["losses"] else f"{history['losses']} losses"
+    return f"Registration in the last day: {losses if history['losses'] != 1 else 'one loss'}.{flapping}"
 
 
 def without_live(stored: Json) -> dict[str, Any]:

@@ -24,6 +24,7 @@ LOCK = 0x636F6E6E
 WRITTEN = (
     *("users", "tokens", "stream_tickets", "activity", "imports"),
     *("extensions", "phones", "phone_setups", "phone_activity"),
+    *("registration_writers", "registration_observations", "registration_changes", "registration_overflows"),
 )
 """Tables that the service reads and writes."""
 APPENDED = ("audit",)

@@ -207,6 +207,11 @@ class DeviceStates:
     # --- reading -----------------------------------------------------------------------------------------------
 
     @property
+    def confirmed_at(self) -> float:
+        """The moment of `clock` up to which everything that Asterisk sent has been read."""
+        return self._confirmed_at
+
+    @property
     def silent_in(self) -> float:
         """Seconds until the link counts as silent without another confirmation; negative if it is silent."""
         return self._confirmed_at + self._deadline - self._clock()

@@ -37,6 +37,7 @@ from service.runtime.certificate_watch import CERTIFICATE_WATCH, CertificateWatc
 from service.runtime.extension_assigner import ExtensionAssigner
 from service.runtime.loop_watch import LoopWatch
 from service.runtime.presence_composer import PresenceComposer
+from service.runtime.registration_history import RegistrationHistory
 from service.runtime.secret_filler import SecretFiller
 from service.runtime.task_supervisor import Supervisor
 from service.settings import Settings
@@ -50,6 +51,7 @@ from service.web.openapi.page import DESCRIPTION, Description
 from service.web.ops.certificate_metrics import CertificateCollector
 from service.web.ops.duration_metrics import LoopLagCollector
 from service.web.ops.extension_metrics import ExtensionCollector
+from service.web.ops.history_metrics import HistoryCollector
 from service.web.ops.metrics import METRICS, Metrics, StateCollector
 from service.web.presence.presence_audit import PRESENCE_CHANGES
 from service.web.presence.rocketchat import ROCKETCHAT_USERS, rocketchat_users
@@ -99,6 +101,10 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         composer = PresenceComposer(directory)
         composer.follow(links)
         loop_watch = LoopWatch()
+        history = RegistrationHistory(database, links)
+        stack.push_async_callback(history.flush)
+        composer.feed.observers.append(history.observe)
+        composer.link_observers.append(history.link_changed)
         unknown = UnknownCallServers(links)
         assigner = ExtensionAssigner(directory, links, asyncio.get_running_loop().call_soon, unknown.update)
         owners, credential_watch = CredentialOwners(settings.credential_owners), CredentialWatch(directory)
@@ -134,6 +140,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.DIRECTORY] = directory
         app[app_keys.CREDENTIAL_WATCH] = credential_watch
         app[app_keys.PRESENCE_FEED] = composer.feed
+        app[app_keys.FLAPPING] = history.flapping
         app[app_keys.SESSION_WATCH] = composer.watch
         app[STREAM_SCHEDULER] = StreamScheduler()
         app[app_keys.STREAM_QUOTA] = HeldRequestQuota(settings.streams_per_person, settings.held_answers)
@@ -171,7 +178,11 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             app[app_keys.IMPORTS],
             presence_connections,
             trail.batches,
-            (ExtensionCollector(composer.counts, links), LoopLagCollector(loop_watch.lag)),
+            (
+                ExtensionCollector(composer.counts, links),
+                HistoryCollector(history.recorders, history.writes, history.flapping),
+                LoopLagCollector(loop_watch.lag),
+            ),
         )
         if (certificate := ServedCertificate.of(settings)) is not None:
             app[SERVED_CERTIFICATE], app[CERTIFICATE_WATCH] = certificate, CertificateWatch(certificate)
@@ -193,6 +204,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             supervisor.start(f"import {name}", automatic.run())
         supervisor.start("presence", composer.run())
         supervisor.start("loop watch", loop_watch.run())
+        supervisor.start("registration history", history.run())
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
         supervisor.start("audit", trail.run())

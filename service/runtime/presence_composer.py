@@ -32,6 +32,8 @@ class PresenceComposer:
         self.feed = PresenceFeed(self._compose, call_soon, self._check_links)
         self.counts = ExtensionCounts()
         self.feed.observers.append(self.counts.replace)
+        self.link_observers: list[Callable[[str, bool], None]] = []
+        """Called when a call server's link becomes current, and when it no longer is. They must not wait."""
 
     def follow(self, links: Mapping[str, Link]) -> None:
         """Follow these links."""
@@ -94,6 +96,8 @@ class PresenceComposer:
         current = self._links[call_server].states.current
         if self._current.get(call_server) is not current:
             self._current[call_server] = current
+            for observe in self.link_observers:
+                observe(call_server, current)
             self.feed.link_changed(call_server, current)
 
     def _compose(self, number: str) -> Item | None:

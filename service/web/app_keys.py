@@ -15,6 +15,7 @@ from service.db.user_loader import UserLoader
 from service.domain.credential_owners import CredentialOwners
 from service.domain.credential_watch import CredentialWatch
 from service.domain.directory import Directory
+from service.domain.flapping import Flapping
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.imports.status import ImportStatus
 from service.domain.presence.feed import PresenceFeed
@@ -34,6 +35,7 @@ ACTIVITY = web.AppKey("activity", Activity)
 HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)
 CREDENTIAL_WATCH = web.AppKey("credential_watch", CredentialWatch)
+FLAPPING = web.AppKey("flapping", Flapping)
 PRESENCE_FEED = web.AppKey("presence_feed", PresenceFeed)
 SESSION_WATCH = web.AppKey("session_watch", SessionWatch)
 STREAM_QUOTA = web.AppKey("stream_quota", HeldRequestQuota)

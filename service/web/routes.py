@@ -22,7 +22,7 @@ from service.web.openapi import page
 from service.web.openapi.operation import Operation
 from service.web.ops import health, status
 from service.web.phones import rotate
-from service.web.presence import poll, rocketchat, set_own
+from service.web.presence import history, poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
 from service.web.queues import listing as queue_listing
 from service.web.setup.routes import ROUTES as SETUP_ROUTES
@@ -48,7 +48,13 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     "Phones": rotate.OPERATIONS,
     "Queues": (*queue_listing.OPERATIONS, *queues.OPERATIONS, *connection_checks.OPERATIONS),
     "Login": login_calls.OPERATIONS,
-    "Presence": (*endpoint.OPERATIONS, *poll.OPERATIONS, *set_own.OPERATIONS, *rocketchat.OPERATIONS),
+    "Presence": (
+        *endpoint.OPERATIONS,
+        *poll.OPERATIONS,
+        *history.OPERATIONS,
+        *set_own.OPERATIONS,
+        *rocketchat.OPERATIONS,
+    ),
     "Audit": audit_listing.OPERATIONS,
     "Users": _prefixed_last(*listing.OPERATIONS, *get.OPERATIONS, *admin.OPERATIONS),
 }

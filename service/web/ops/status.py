@@ -30,6 +30,7 @@ from service.web.ops.status_facts import (
     presence_connection_status,
     reason_status,
 )
+from service.web.ops.status_history import registration_status
 from service.web.ops.status_schemas import (
     CallServerStatus,
     ExtensionStatus,
@@ -107,6 +108,7 @@ async def details(request: web.Request) -> web.Response:
             extension.local_number,
             device_statuses(app, extension),
             list(link.queues_of(extension)) if link is not None and queues else None,
+            await registration_status(app, extension),
         )
     )
 

@@ -170,6 +170,30 @@ class DeviceStatus(msgspec.Struct, frozen=True, rename="camel"):
     """Null if unknown, and for a device that is no PJSIP endpoint."""
 
 
+class StatusChange(msgspec.Struct, frozen=True):
+    """A transition; see the registration history of presence."""
+
+    at: Moment
+    registered: bool | None
+    exact: bool
+
+
+class StatusTime(msgspec.Struct, frozen=True):
+    """A time in which nothing was observed."""
+
+    since: Moment
+    until: Moment
+
+
+class RegistrationStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """The registration history of the last day; of its transitions the newest twenty, oldest first."""
+
+    losses: Number
+    flapping: bool
+    changes: list[StatusChange]
+    not_observed: list[StatusTime]
+
+
 class StatusDetails(msgspec.Struct, frozen=True, rename="camel"):
     """All that is known of one extension."""
 
@@ -181,3 +205,5 @@ class StatusDetails(msgspec.Struct, frozen=True, rename="camel"):
     devices: list[DeviceStatus]
     queues: list[str] | None
     """Queues that it is a member of; null if unknown."""
+    history: RegistrationStatus | None
+    """Null while PostgreSQL is unreachable."""

@@ -33,7 +33,7 @@ VARYING: Mapping[str, Json] = {
     "ticket": "mB3xQ8vT2nR6kW9jY5cZ1pL7dF4gH0sA-uEiOoKtVbN",
     "cursor": "q7JmXc2dRk0.42",
     "passwd": "$2b$12$Q9vT3xWk7RzYb1LmN5pJceXhUo0sGd8KfAiCwEuZtB2yVnMqHrSla",
-    **dict.fromkeys(("asOf", "since", "expiresAt", "formerValidUntil"), f"{MOMENT}.000Z"),
+    **dict.fromkeys(("asOf", "since", "until", "expiresAt", "formerValidUntil"), f"{MOMENT}.000Z"),
     "userAgent": "Example phone 1.0",
     **dict.fromkeys(("expired", "last_seen", "last_login_time", "create_time"), f"{MOMENT}.000000+00:00"),
     "login_ip": "192.0.2.17",
@@ -45,7 +45,12 @@ VARYING: Mapping[str, Json] = {
 }
 """By key: what stands for a value of one's own, where there is one."""
 
-OF_THE_MOMENT: Mapping[str, Json] = {"roundTripMs": 1.25, "is_online": 1}
+OF_THE_MOMENT: Mapping[str, Json] = {
+    "roundTripMs": 1.25,
+    "is_online": 1,
+    "changes": [{"at": f"{MOMENT}.000Z", "registered": True, "exact": True}],
+    "notObserved": [{"since": "2026-11-22T08:00:00.000Z", "until": "2026-11-22T08:00:04.000Z"}],
+}
 """The same, whatever it is, also null: it depends on the moment."""
 
 
@@ -96,6 +101,7 @@ EXCHANGES: Mapping[str, Exchange] = {
     "putPresence": Exchange(
         who="agent", body={"presence": "dnd", "message": "back at 1"}, done=lambda item: item.presence == "dnd"
     ),
+    "getPresenceByExtensionHistory": Exchange(arguments=NUMBER),
     "getPresenceStream": Exchange(arguments=NUMBER, excerpt=lambda text: as_example_events(text)),
     "postPresenceStreamTicket": Exchange(),
     "getUsersGetPresence": Exchange(arguments=NAME),
@@ -181,13 +187,13 @@ async def headers_of(server: Server, who: str) -> dict[str, str]:
 
 def as_example(value: Json, key: str = "") -> Json:
     """JSON with what varies replaced."""
+    if key in OF_THE_MOMENT:
+        return OF_THE_MOMENT[key]
     if isinstance(value, dict):
         entry = {"id": 4711} if "requestId" in value else {}  # of the audit trail
         return {name: as_example(each, name) for name, each in (value | entry).items()}
     if isinstance(value, list):
         return [as_example(each) for each in value]
-    if key in OF_THE_MOMENT:
-        return OF_THE_MOMENT[key]
     if key == "address" and value is not None and "@" not in value:
         return "192.0.2.44:5060" if ":" in value else "192.0.2.17"  # a phone's, or a client's; not that of an e-mail
     return VARYING[key] if key in VARYING and value is not None else value
