@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
                 help="fail if a call server has fewer PJSIP endpoints; NAME may be left out if there is only one",
             )
     _add_status(commands)
+    _add_backup(commands)
     for module in (setup, user, extension, token, secrets, audit):
         module.add_to(commands)
     commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed
@@ -91,6 +92,22 @@ def _add_status(commands: Any) -> None:
         help="only this state, such as 'not in use'",
     )
     command.add_argument("--not-live", action="store_true", help="only extensions whose state is not live")
+
+
+def _add_backup(commands: Any) -> None:
+    owner = "It connects as the database's owner, and runs PostgreSQL's own programs."
+    more = f"{owner} The key of encrypted SIP passwords is not in the file. A backup never replaces another file."
+    command = add_command(commands, "backup", "copy the whole database into one file", _in("backup"), more)
+    command.add_argument("path", metavar="FILE", help="new file, or a folder: the file then has the time in its name")
+    more = f"{owner} It checks the file and the database before it changes anything, and runs `migrate` at the end."
+    command = add_command(commands, "restore", "bring a backup into an empty database", _in("restore"), more)
+    command.add_argument("file", metavar="FILE", help="file that `backup` made")
+    command.add_argument("--check", action="store_true", help="check the file and the database only, change nothing")
+    command.add_argument(
+        "--without-key",
+        action="store_true",
+        help="restore SIP passwords that no key at hand opens: their phones register only after a rotation",
+    )
 
 
 def _seconds(text: str) -> float:

@@ -37,7 +37,7 @@ SCRAM_ROUNDS = 4096
 
 def validate(settings: Settings) -> None:
     """Check the roles and passwords of the settings before any change. Raises ConfigurationError."""
-    service, owner = _service_role(settings), _parse_role(settings.owner_database_url)
+    service, owner = service_role(settings), _parse_role(settings.owner_database_url)
     if not service or service == owner:
         raise ConfigurationError("CONNECTOR_DATABASE_URL must name a role of its own, not the owner")
     _check_password(settings.database_password)
@@ -50,7 +50,7 @@ def validate(settings: Settings) -> None:
 def passwords(settings: Settings) -> dict[str, SecretStr | None]:
     """Map the roles that log in to their passwords in the settings."""
     roles = {server.database_role: server.database_password for server in settings.call_servers.values()}
-    return {_service_role(settings): settings.database_password} | {role: roles[role] for role in roles if role}
+    return {service_role(settings): settings.database_password} | {role: roles[role] for role in roles if role}
 
 
 async def roles_with_current_password(
@@ -78,7 +78,7 @@ async def _can_log_in(url: str, role: str, password: SecretStr) -> bool:
 async def ensure(connection: asyncpg.Connection, settings: Settings, unchanged: frozenset[str] = frozenset()) -> None:
     """Create or correct all roles and grants, in the caller's transaction. `unchanged` roles keep their password."""
     database = await connection.fetchval("select current_database()")
-    service = _service_role(settings)
+    service = service_role(settings)
     if await connection.fetchval("select has_database_privilege('public', current_database(), 'connect, temporary')"):
         await _run(connection, "revoke all on database %I from public", database)
     if await connection.fetchval("select has_schema_privilege('public', 'public', 'create')"):
@@ -168,7 +168,8 @@ async def _run(connection: asyncpg.Connection, statement: str, *names: Any) -> N
     await connection.execute(statement)
 
 
-def _service_role(settings: Settings) -> str:
+def service_role(settings: Settings) -> str:
+    """Return the role of the service."""
     return _parse_role(settings.database_url)
 
 

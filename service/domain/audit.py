@@ -45,6 +45,8 @@ class Action(enum.StrEnum):
     USER_NETWORKS = "user.networks"
     PRESENCE_SET = "presence.set"
     SECRETS_REKEYED = "secrets.rekeyed"
+    BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"
     DEMO_LOADED = "demo.loaded"
     AUDIT_PRUNED = "audit.pruned"
 

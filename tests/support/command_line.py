@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from local.postgres_binaries import find_binaries
 from service import logs
 from service.cli import main
 from tests.support.database import ASTERISK, OWNER, PASSWORD, SERVICE, TestDatabase
@@ -36,6 +37,11 @@ def environment(database: TestDatabase, **values: str) -> dict[str, str]:
         **values,
     }
     return {f"CONNECTOR_{name}": value for name, value in settings.items() if value}
+
+
+def with_programs(database: TestDatabase) -> dict[str, str]:
+    """The PATH on which a command finds PostgreSQL's programs."""
+    return {"PATH": f"{find_binaries(database.server._cluster)}:{os.environ['PATH']}"}
 
 
 def process_environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ import pytest
 
 from service import logs
 from service.cli import main, parser
-from tests.support.command_line import environment
+from tests.support.command_line import environment, with_programs
 from tests.support.database import TestDatabase, cloned
 from tests.support.imported import PBX
 
@@ -43,8 +43,8 @@ class Case:
 
 
 GROUPS = ("user", "extension", "token", "audit", "secrets")
-NOT_HERE = {"serve", "worker", "check", "status"}
-"""Commands that change nothing, and the service itself."""
+NOT_HERE = {"serve", "worker", "check", "status", "setup", "restore"}
+"""The service itself, commands that change nothing, and those that need a database which is empty or not there yet."""
 CASES = (
     Case("migrate"),
     Case("demo"),  # which is there: a repetition changes nothing
@@ -74,6 +74,7 @@ CASES = (
     Case("secrets key main"),
     Case("secrets rekey --call-server main --unchecked", ("secrets.rekeyed",)),
     Case("secrets status"),
+    Case("backup FOLDER", ("backup.made",)),
     Case("user delete grace", ("user.deleted",)),
     Case("audit list"),
     Case("audit prune --keep-days 30", ("audit.pruned",)),
@@ -97,6 +98,7 @@ def run(template: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> Ite
     patch = pytest.MonkeyPatch()
     with cloned(template) as database, patch.context() as patched:
         variables = environment(database, SECRETS_KEY=KEY, **PBX)
+        patched.setenv("PATH", with_programs(database)["PATH"])
         yield _run_all(database, variables, file, patched)
 
 
@@ -109,7 +111,9 @@ def _run_all(database: TestDatabase, variables: dict[str, str], file: Path, patc
         newest = asyncio.run(database.rows("select coalesce(max(audit_id), 0) as id from audit"))[0]["id"]
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{case.given}\n".encode())))
         with redirect_stdout(io.StringIO()) as printed, redirect_stderr(printed):
-            code = main([str(file) if word == "FILE" else word for word in case.words.split()])
+            code = main(
+                [{"FILE": str(file), "FOLDER": str(file.parent)}.get(word, word) for word in case.words.split()]
+            )
         assert code == 0, (case.words, printed.getvalue())
         made.printed.append(printed.getvalue())
         made.rows.append(asyncio.run(database.rows("select * from audit where audit_id > $1 order by 1", newest)))
