@@ -31,7 +31,7 @@ class Pbx:
         names = ("ami_port", "monitor_username", "monitor_secret", "host", "websocket_port", "websocket_scheme")
         config = self.asterisk.config
         server = {"ami_port": config.ami_port, "monitor_secret": config.monitor_secret}
-        server |= {"presence_secret": config.presence_secret}
+        server |= {"presence_secret": config.presence_secret, "sip_port": config.sip_port}
         server |= {name: values.pop(name) for name in names if name in values}
         return self.database.settings(call_servers={"main": call_server(**server)}, **values)
 

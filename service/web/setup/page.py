@@ -44,14 +44,18 @@ class Disclosed:
     """Text to copy."""
 
 
-def setup_page(texts: Texts, phone: Visited, *, token: str, url: str, qr: str, now: float, expires_at: float) -> str:
+def setup_page(
+    texts: Texts, phone: Visited, *, token: str, url: str, qr: str, now: float, expires_at: float, live: bool
+) -> str:
     """Return the page of a set-up link, which shows no secret.
 
-    `url` is what the phone fetches, `qr` an SVG of it; a kind that fetches nothing ignores both.
+    `url` is what the phone fetches, `qr` an SVG of it; a kind that fetches nothing ignores both. `live`: whether the
+    phone's call server answers this service.
     """
     left = joined(
         element("p", *_phone(texts, phone)),
         element("p", texts.valid.format(**_until(now, expires_at)), class_="note"),
+        *(() if live else (element("p", texts.not_live, class_="note"),)),
     )
     ways = _fetched(texts, phone, url, qr) if phone.kind.set_up is SetUp.FETCHES else _hidden(texts, phone, token)
     trouble = joined(element("h2", texts.trouble), _list("ul", texts.trouble_steps))

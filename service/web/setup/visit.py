@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from service.db import phone_setups
 from service.db.phone_setups import Fetched
+from service.domain.device_states import Freshness
 from service.domain.phone_kinds import PHONE_KINDS, PhoneKind, SetUp
 from service.domain.provisioning.account import SipAccount
 from service.domain.provisioning.browser_phone import browser_phone_json
@@ -15,7 +16,8 @@ from service.domain.provisioning.gswave import gswave_xml
 from service.domain.provisioning.typed_account import typed_account
 from service.domain.qr_code import qr_svg
 from service.errors import NoSuchLink, Unavailable
-from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, DIRECTORY
+from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, DIRECTORY, LINKS
+from service.web.http.errors import TooManyRequests
 from service.web.http.extension_refresh import refresh_extensions
 from service.web.http.request_id import request_id_of
 from service.web.server.outage import OUTAGE
@@ -48,6 +50,7 @@ async def visit(request: web.Request, texts: Texts) -> str:
     opened = open_link(request)
     kind = _kind_of(request, opened)
     assert opened.phone.setup is not None
+    link = request.app[LINKS].get(opened.extension.call_server)
     url = f"{opened.public_url}/p/{opened.token}/linphone.xml"
     return setup_page(
         texts,
@@ -57,6 +60,7 @@ async def visit(request: web.Request, texts: Texts) -> str:
         qr=qr_svg(url) if kind.set_up is SetUp.FETCHES else "",
         now=request.app[DIRECTORY].now(),
         expires_at=opened.phone.setup.link_expires_at,
+        live=link is not None and link.states.freshness is Freshness.LIVE,
     )
 
 
@@ -106,7 +110,13 @@ def _answer(path: str, make: Maker) -> Callable[[web.Request], Awaitable[web.Res
             request.app[OUTAGE].report(error, request_id_of(request) or "", path)
             headers[hdrs.RETRY_AFTER] = str(error.retry_after)
             status, page = 503, unavailable_page(texts)
-        return web.Response(text=page, status=status, content_type="text/html", charset="utf-8", headers=headers)
+        except TooManyRequests as error:
+            headers[hdrs.RETRY_AFTER] = str(error.seconds)
+            status, page = 429, unavailable_page(texts)
+        answer = web.Response(text=page, status=status, content_type="text/html", charset="utf-8", headers=headers)
+        if status == 429:
+            answer.force_close()  # as for all that is under this path: a further guess costs a connection
+        return answer
 
     return handler
 

@@ -12,6 +12,7 @@ import pytest
 
 from service.domain.phone_kinds import PHONE_KINDS, SetUp
 from service.domain.setup_tokens import new_setup_token
+from service.web.setup.guesses import GUESSES_PER_MINUTE
 from service.web.setup.page import style_digest
 from tests.integration.setup.support import (
     ENDPOINT,
@@ -95,7 +96,9 @@ async def test_linphones_page_leads_to_its_configuration_and_has_no_button(
     database: TestDatabase, server: Server
 ) -> None:
     token = await new_link(server, await add_phone(database))
-    page = (await visit(server, token)).body.decode()
+    answer = await visit(server, token)
+    page = answer.body.decode()
+    assert "The telephone system does not answer" in texts(answer), "this server's Asterisk is away"
     url = f"{PUBLIC_URL}/p/{token}/linphone.xml"
     assert f'href="linphone-config:{url}"' in page
     assert "<form" not in page
@@ -199,6 +202,19 @@ async def test_without_postgresql_a_page_says_so(database: TestDatabase, server:
     assert (refused.status, refused.headers["retry-after"].isdigit()) == (503, True)
     assert "Not available at the moment" in texts(refused)
     assert (await visit(server, token)).status == 200, "from memory"
+
+
+async def test_too_many_wrong_links_get_a_page_too_and_a_right_one_its_own(
+    database: TestDatabase, server: Server
+) -> None:
+    token = await new_link(server, await add_phone(database, kind="desk"))
+    for _ in range(GUESSES_PER_MINUTE):
+        assert (await visit(server, new_setup_token())).status == 404
+    refused = await visit(server, new_setup_token(), GERMAN)
+    assert (refused.status, refused.headers["connection"]) == (429, "close")
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert "Zurzeit nicht verfügbar" in texts(refused)
+    assert (await visit(server, token)).status == (await press(server, token)).status == 200
 
 
 async def test_no_log_line_holds_the_link_or_what_it_showed(

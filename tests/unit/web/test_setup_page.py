@@ -65,15 +65,15 @@ def visited(kind: str, label: str = "Mobile") -> Visited:
     return Visited(PHONE_KINDS[kind], label, "12342")
 
 
-def shown(texts: Texts, kind: str, label: str = "Mobile", left: float = 599.0) -> str:
-    return setup_page(texts, visited(kind, label), token=TOKEN, url=URL, qr=QR, now=0.0, expires_at=left)
+def shown(texts: Texts, kind: str, label: str = "Mobile", left: float = 599.0, *, live: bool = True) -> str:
+    return setup_page(texts, visited(kind, label), token=TOKEN, url=URL, qr=QR, now=0.0, expires_at=left, live=live)
 
 
 def every_page(texts: Texts) -> list[str]:
     secret = Disclosed(dict.fromkeys(Field, "value"), QR, "text")
     names = [name for name, kind in PHONE_KINDS.items() if kind.set_up]
     return [
-        *(shown(texts, name) for name in names),
+        *(shown(texts, name, live=live) for name in names for live in (True, False)),
         *(secret_page(texts, visited(name), secret) for name in names),
         refusal_page(texts),
         unavailable_page(texts),
@@ -135,6 +135,13 @@ def escaped(text: str) -> str:
 def test_a_page_says_how_long_its_link_is_valid(texts: Texts, left: float, minutes: int) -> None:
     said = "".join(Read(shown(texts, "desk", left=left)).texts)
     assert re.search(rf"\b{minutes} min\b.* \d\d:\d\d UTC", said)
+
+
+@languages
+@kinds
+def test_a_page_says_that_the_call_server_does_not_answer(texts: Texts, kind: str) -> None:
+    assert texts.not_live in shown(texts, kind, live=False)
+    assert texts.not_live not in shown(texts, kind)
 
 
 def test_an_attribute_is_escaped_too() -> None:

@@ -12,6 +12,7 @@ ENGLISH = Texts(
     title="Set up {kind}",
     phone="Phone “{label}” of extension {extension}",
     valid="This link is valid for about {minutes} min, until {time} UTC.",
+    not_live="The telephone system does not answer at the moment. If your phone does not register, wait some minutes.",
     kinds={
         "linphone": KindTexts(
             steps=(

@@ -12,6 +12,8 @@ GERMAN = Texts(
     title="{kind} einrichten",
     phone="Telefon „{label}“ der Nebenstelle {extension}",
     valid="Dieser Link gilt noch etwa {minutes} min, bis {time} UTC.",
+    not_live="Die Telefonanlage antwortet zurzeit nicht. Wenn Ihr Telefon sich nicht registriert, warten Sie einige "
+    "Minuten.",
     kinds={
         "linphone": KindTexts(
             steps=(

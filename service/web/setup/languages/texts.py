@@ -32,6 +32,8 @@ class Texts:
     """`{label}` and `{extension}`."""
     valid: str
     """`{minutes}`, and `{time}` as hours and minutes."""
+    not_live: str
+    """The call server does not answer."""
     kinds: Mapping[str, KindTexts]
     """By the name of the kind."""
     kind_titles: Mapping[str, str]
