@@ -77,6 +77,7 @@ class ChangeListener:
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
         self._heartbeat = Heartbeat(CHANNEL)
         self._confirmed_at: float | None = None
+        self._read_until = self._doubted_at = float("-inf")
         self._away = False
         self._reconnect_delays = delays(*RECONNECT_DELAYS)
         self._warned_at = float("-inf")
@@ -84,6 +85,11 @@ class ChangeListener:
         """Set once everything has been read for the first time."""
         self.last_error = ""
         """Why changes could not be followed the last time."""
+
+    @property
+    def current(self) -> bool:
+        """Whether everything has been read since the connection was lost, or a `refresh` failed, the last time."""
+        return self._read_until >= self._doubted_at
 
     async def refresh(self, hint: str, within: float) -> bool:
         """Queue a re-read and wait for it; False if not done within `within` seconds."""
@@ -96,6 +102,7 @@ class ChangeListener:
             async with asyncio.timeout(within):
                 await done
         except TimeoutError:
+            self._doubted_at = self._clock()
             return False
         return True
 
@@ -114,6 +121,7 @@ class ChangeListener:
                 await self._session()
             except* DatabaseUnavailable as failures:
                 self.last_error = str(failures.exceptions[0])
+            self._doubted_at = self._clock()
             level = logging.DEBUG if self._away else logging.WARNING
             log.log(level, "change_listener_down", error=self.last_error)
             self._away = True
@@ -209,6 +217,7 @@ class ChangeListener:
 
     def _confirm(self, confirmed_at: float | None, waiting: Iterable[asyncio.Future[None]]) -> None:
         if confirmed_at is not None:
+            self._read_until = max(self._read_until, confirmed_at)
             self._reader.confirm(confirmed_at)
             self._barrier.confirm(confirmed_at)
         _resolve(waiting)

@@ -20,7 +20,7 @@ from service.domain.networks import is_loopback
 from service.domain.setup_tokens import hash_setup_token
 from service.errors import CallServerUnavailable, DirectoryUnavailable, NoSuchLink
 from service.settings import CallServer
-from service.web.app_keys import CREDENTIAL_OWNERS, DIRECTORY, SETTINGS
+from service.web.app_keys import CHANGE_LISTENER, CREDENTIAL_OWNERS, DIRECTORY, SETTINGS
 from service.web.http.client_address import CLIENT_ADDRESSES
 from service.web.http.params import Path
 from service.web.http.request_id import request_id_of
@@ -90,7 +90,8 @@ def _open(request: web.Request, token: str, valid_hash: Callable[[PhoneSetup], b
     directory = app[DIRECTORY]
     found = directory.find_setup(token_hash)
     if found is None:
-        if directory.stale_since is not None:  # another process may have made it meanwhile
+        # Another process may have made it meanwhile; or this one, when PostgreSQL went away before it was read back.
+        if directory.stale_since is not None or not app[CHANGE_LISTENER].current:
             raise DirectoryUnavailable("the directory is not current, so an unknown link may be a new one")
         raise refuse_link(request)
     extension, phone = found
