@@ -31,9 +31,12 @@ FILES = {
     "LICENSE": f"{DOCUMENTS}/copyright",
     "CHANGELOG.md": f"{DOCUMENTS}/CHANGELOG.md",
     "README.md": f"{DOCUMENTS}/README.md",
-    "docs/operations.md": f"{DOCUMENTS}/operations.md",
-    "asterisk": f"{DOCUMENTS}/examples/asterisk",
-    "deploy/fail2ban": f"{DOCUMENTS}/examples/fail2ban",
+    # Where the pages' links between them lead.
+    "docs": f"{DOCUMENTS}/docs",
+    "asterisk": f"{DOCUMENTS}/asterisk",
+    "deploy/fail2ban": f"{DOCUMENTS}/deploy/fail2ban",
+    "deploy/grafana": f"{DOCUMENTS}/deploy/grafana",
+    "deploy/prometheus": f"{DOCUMENTS}/deploy/prometheus",
 }
 SCRIPTS = ("postinst", "prerm", "postrm")
 MODES = {"usr/bin/asterisk-connector": 0o755, "etc/asterisk-connector/connector.env": 0o640}

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from local import bootstrap
 from local.bootstrap import PROJECT
 from service import __version__
 
@@ -156,6 +157,28 @@ def test_the_wheel_has_metadata_licence_console_script_and_migrations(rehearsed:
     migrations = {str(path.relative_to(PROJECT)) for path in (PROJECT / "service/db/migrations").rglob("*.sql")}
     assert migrations
     assert migrations <= set(names)
+
+
+def test_the_installed_wheel_is_a_command(rehearsed: Repository, tmp_path: Path) -> None:
+    """As pipx does it. The libraries are those of this environment, so that nothing is downloaded."""
+    wheel = next((rehearsed.folder / "dist").glob("*.whl"))
+    bootstrap.pip("install", "--quiet", "--no-deps", "--target", str(tmp_path / "installed"), str(wheel))
+    variables = environment() | {"PYTHONPATH": str(tmp_path / "installed"), "PYTHONSAFEPATH": "1"}
+    for argument, told in (
+        ("--version", f"asterisk-connector {__version__}\n"),
+        ("--help", "usage: asterisk-connector "),
+    ):
+        program = tmp_path / "installed/bin/asterisk-connector"
+        done = subprocess.run(
+            [program, argument],
+            cwd=tmp_path,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
+        assert done.stdout.startswith(told)
 
 
 def test_the_source_distribution_has_the_dated_changelog(rehearsed: Repository) -> None:

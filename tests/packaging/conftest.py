@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,20 @@ import pytest
 
 from local.deb import make_package
 from tests.packaging.machine import Machine, booted, forwarded, made_root
+from tests.support.command_line import ROOT
 from tests.support.database import TestDatabase
 from tests.support.pbx import Pbx, make_pbx
 
 ENVIRONMENT = "/etc/asterisk-connector/connector.env"
 AMI_PORT = 5038
+
+
+def documented(language: str) -> list[str]:
+    """The lines of the block in this language that the documentation of the package has."""
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    section = page.partition("## With the Debian package")[2].partition("\n## ")[0]
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return str(block).splitlines()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,14 +69,18 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture(scope="package")
 def installed(machine: Machine, package: Path, asterisk: Pbx) -> Iterator[Machine]:
-    """The three commands of an operator: install, edit, start."""
+    """The three documented commands of an operator: install, edit, start. The editor's work is done here."""
+    install, edit, start = documented("sh")
+    assert edit.partition("#")[0].split() == ["editor", ENVIRONMENT]
+    machine.path("/etc/apt/apt.conf.d/yes").write_text('APT::Get::Assume-Yes "true";\n')  # for want of a terminal
+    machine.put(package)
     with forwarded(machine, AMI_PORT, asterisk.asterisk.config.ami_port):
-        machine.says("apt-get", "install", "--yes", machine.put(package))
+        machine.says("sh", "-c", re.sub(r"asterisk-connector_\S+\.deb", package.name, install))
         settings = machine.path(ENVIRONMENT)
         text = settings.read_text()
         text = text.replace("#CONNECTOR_CALL_SERVERS__MAIN__HOST=", "CONNECTOR_CALL_SERVERS__MAIN__HOST=")
         secret = f"CONNECTOR_CALL_SERVERS__MAIN__MONITOR_SECRET={asterisk.asterisk.config.monitor_secret}"
         text = text.replace("#CONNECTOR_CALL_SERVERS__MAIN__MONITOR_SECRET=", secret)
         settings.write_text(text)
-        machine.says("systemctl", "enable", "--now", "asterisk-connector")
+        machine.says("sh", "-c", start)
         yield machine

@@ -5,13 +5,14 @@ The tests share a machine. Those at the end change what is installed on it.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from service.settings import files
-from tests.packaging.conftest import ENVIRONMENT
+from tests.packaging.conftest import ENVIRONMENT, documented
 from tests.packaging.machine import Machine, booted, made_root
 from tests.support.eventually import wait_until
 
@@ -154,6 +155,21 @@ def test_a_frozen_process_is_replaced(installed: Machine) -> None:
     installed.says("systemctl", "daemon-reload")
 
 
+def test_postgresql_that_comes_late_is_waited_for(installed: Machine) -> None:
+    """As after a power cut: migrations and service fail, and nobody starts them again."""
+    settings = installed.path(ENVIRONMENT).read_text()
+    postgresql = f"postgresql@{installed.says('pg_lsclusters', '--no-header').split()[0]}-main.service"
+    with_line(installed, "CONNECTOR_DATABASE_START_DEADLINE=1")
+    installed.says("systemctl", "stop", SERVICE, MIGRATE, postgresql)
+    assert installed.show(SERVICE, "Result")["Result"] == "success"
+    assert installed.run("systemctl", "start", SERVICE).returncode == 1
+    assert installed.show(MIGRATE, "Result")["Result"] == "exit-code"
+    installed.says("systemctl", "start", postgresql)
+    wait_until(lambda: serves(installed), 60, "it answers again")
+    assert installed.show(MIGRATE, "ActiveState")["ActiveState"] == "active"
+    installed.path(ENVIRONMENT).write_text(settings)
+
+
 def test_a_reload_replaces_the_workers_and_not_their_parent(installed: Machine) -> None:
     with_line(installed, "CONNECTOR_WORKERS=2")
     installed.says("systemctl", "restart", SERVICE)
@@ -188,6 +204,34 @@ def test_another_call_server_needs_settings_and_a_file(installed: Machine) -> No
     done = installed.run("asterisk-connector", "check")
     assert "asterisk_east may read ps_endpoints" in done.stdout
     assert "asterisk east" in done.stdout
+
+
+def test_it_serves_https_on_port_443_with_the_documented_drop_in(installed: Machine) -> None:
+    settings = installed.path(ENVIRONMENT).read_text()
+    installed.says("install", "--directory", "--mode=750", "--group=asterisk-connector", f"{ETC}/tls")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", f"{ETC}/tls/key.pem"]
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "90"]
+    installed.says("openssl", "req", "-x509", *key, *subject, "-out", f"{ETC}/tls/fullchain.pem")
+    installed.says("sh", "-c", f"chgrp asterisk-connector {ETC}/tls/*; chmod 640 {ETC}/tls/*")
+    names = ("HTTP_PORT=443", f"TLS_CERTIFICATE_FILE={ETC}/tls/fullchain.pem", f"TLS_KEY_FILE={ETC}/tls/key.pem")
+    for line in names:
+        with_line(installed, f"CONNECTOR_{line}")
+    assert installed.run("systemctl", "restart", SERVICE).returncode == 1
+    (drop_in := installed.path(f"/etc/systemd/system/{SERVICE}.d")).mkdir()
+    (drop_in / "override.conf").write_text("\n".join(documented("ini")))
+    installed.says("systemctl", "daemon-reload")
+    installed.says("systemctl", "restart", SERVICE)
+    program = (
+        "import ssl, urllib.request as u; "
+        f"c = ssl.create_default_context(cafile='{ETC}/tls/fullchain.pem'); "
+        "print(u.urlopen('https://localhost/livez', context=c, timeout=10).status)"
+    )
+    assert installed.says("python3", "-c", program) == "200\n"
+    shutil.rmtree(drop_in)
+    shutil.rmtree(installed.path(f"{ETC}/tls"))
+    installed.path(ENVIRONMENT).write_text(settings)
+    installed.says("systemctl", "daemon-reload")
+    installed.says("systemctl", "restart", SERVICE)
 
 
 def test_without_the_owners_password_the_service_starts_and_nothing_migrates(installed: Machine) -> None:
