@@ -75,6 +75,8 @@ class LinkEvents:
         self.presences = CustomPresences()
         self.changed: Callable[[str | None], None] = lambda _: None
         """Called with the number of an extension that may have changed, or None for all."""
+        self.contacts_changed: Callable[[str, bool], None] = lambda _endpoint, _read: None
+        """Called with an endpoint whose contacts may have changed, and whether they were read with their details."""
         self.configuration_changed: Callable[[], None] = lambda: None
         """Called when the link comes up, and when Asterisk reloads its configuration."""
         self.facts = LinkFacts()
@@ -114,6 +116,10 @@ class LinkEvents:
     def contacts_of(self, endpoint: str) -> tuple[Contact, ...] | None:
         """The current contacts of an endpoint; None if unknown or possibly outdated."""
         return self.contacts.of(endpoint) if self.states.current else None
+
+    def read_contacts_later(self, endpoint: str) -> None:
+        """Queue a re-read of an endpoint's contacts."""
+        self._contact_sync.reread_later(endpoint)
 
     @property
     def queues(self) -> Queues | None:
@@ -185,11 +191,13 @@ class LinkEvents:
         self.tracker.on_contact_event(device_of(endpoint))
         self._contradictions.check(endpoint)
         self._touch_endpoint(endpoint)
+        self.contacts_changed(endpoint, False)
 
     def _on_contacts_read(self, endpoint: str) -> None:
         self.tracker.track_if_unknown(device_of(endpoint))
         self._contradictions.check(endpoint)
         self._touch_endpoint(endpoint)
+        self.contacts_changed(endpoint, True)
 
     def _touch_endpoint(self, endpoint: str) -> None:
         """Report the extensions that have this endpoint as changed."""

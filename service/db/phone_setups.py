@@ -118,7 +118,10 @@ async def fetch(
 
 
 @retry_outdated_statements
-async def end_link(database: Database, phone_id: int) -> bool:
-    """End the link of a phone that has fetched its configuration and registered. Returns whether there was one."""
+async def end_link(database: Database, phone_id: int, link_hash: bytes) -> bool:
+    """End the link by which a phone has fetched its configuration, now that it registered.
+
+    Returns whether it was still valid. A newer link of the phone stays.
+    """
     async with database.connection() as connection:
-        return await connection.fetchval(SQL["end_link"], phone_id) is not None
+        return await connection.fetchval(SQL["end_link"], phone_id, link_hash) is not None

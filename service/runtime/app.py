@@ -36,6 +36,7 @@ from service.runtime.automatic_import import automatic_imports
 from service.runtime.certificate_watch import CERTIFICATE_WATCH, CertificateWatch
 from service.runtime.extension_assigner import ExtensionAssigner
 from service.runtime.loop_watch import LoopWatch
+from service.runtime.phone_setups import PhoneSetups
 from service.runtime.presence_composer import PresenceComposer
 from service.runtime.registration_history import RegistrationHistory
 from service.runtime.secret_filler import SecretFiller
@@ -70,7 +71,6 @@ from service.web.server.dispatcher import (
 )
 from service.web.server.outage import OUTAGE, Outage
 from service.web.server.write_backlog import WRITE_BACKLOG, WriteBacklog
-from service.web.setup.guesses import GUESSES, Guesses
 from service.web.softphone.registration_cache import REGISTRATION_CACHE, RegistrationCache
 
 log = structlog.get_logger(__name__)
@@ -97,6 +97,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             )
             for name, server in settings.call_servers.items()
         }
+        phone_setups = PhoneSetups(database, links)
+        stack.push_async_callback(phone_setups.activity.flush)
         directory = Directory(uptime, time, grace_period=settings.directory_grace)
         composer = PresenceComposer(directory)
         composer.follow(links)
@@ -151,8 +153,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[REFUSALS] = trail.refusals
         app[DISCLOSURES] = Disclosures(trail.disclosures, addresses)
         app[PRESENCE_CHANGES] = trail.presence_changes
+        phone_setups.install(app)
         app[RATE_LIMIT] = RateLimit(settings.requests_per_minute)
-        app[GUESSES] = Guesses()
         app[app_keys.TAG_KEY] = await tag_key(database)
         app[app_keys.STREAM_TICKETS] = StreamTickets(database, app[app_keys.TAG_KEY])
         app[REGISTRATION_CACHE] = RegistrationCache(settings, links, directory, app[app_keys.TAG_KEY])
@@ -208,6 +210,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         supervisor.start("changes", changes.run())
         supervisor.start("activity", activity.run())
         supervisor.start("audit", trail.run())
+        phone_setups.start(supervisor)
         supervisor.start("SIP passwords", filler.run())
         if certificate is not None:
             supervisor.start("certificate", app[CERTIFICATE_WATCH].run())

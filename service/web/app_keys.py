@@ -9,12 +9,14 @@ from service.ami.link import Link
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
 from service.db.change_listener import ChangeListener
+from service.db.phone_activity import PhoneActivity
 from service.db.pool import Database
 from service.db.stream_tickets import StreamTickets
 from service.db.user_loader import UserLoader
 from service.domain.credential_owners import CredentialOwners
 from service.domain.credential_watch import CredentialWatch
 from service.domain.directory import Directory
+from service.domain.first_registrations import FirstRegistrations
 from service.domain.flapping import Flapping
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.imports.status import ImportStatus
@@ -32,6 +34,8 @@ CREDENTIAL_OWNERS = web.AppKey("credential_owners", CredentialOwners)
 PRESENCE_CONNECTIONS = web.AppKey("presence_connections", dict[str, KeptConnection])
 """Connections of the accounts `presence`, by call server, if it has such an account."""
 ACTIVITY = web.AppKey("activity", Activity)
+PHONE_ACTIVITY = web.AppKey("phone_activity", PhoneActivity)
+FIRST_REGISTRATIONS = web.AppKey("first_registrations", FirstRegistrations)
 HASHER = web.AppKey("hasher", PasswordHasher)
 DIRECTORY = web.AppKey("directory", Directory)
 CREDENTIAL_WATCH = web.AppKey("credential_watch", CredentialWatch)

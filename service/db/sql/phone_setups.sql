@@ -49,8 +49,19 @@ set
 where phone_id = $1
 
 -- name: end_link
--- Ends the link of a phone that has fetched its configuration.
+-- Ends the link of a phone that has fetched its configuration by it; a newer link stays.
 update phone_setups
 set link_hash = null, link_expires_at = null, fetches_left = null
-where phone_id = $1 and link_hash is not null and device_hash is not null
+where phone_id = $1 and link_hash = $2 and device_hash is not null
 returning phone_id
+
+-- name: record_fetches
+-- The last fetches of phones that still exist, in order of their ids, so that two processes never wait for each other.
+insert into phone_activity (phone_id, last_fetched_at, last_fetched_from)
+select phone_id, given.at, given.address
+from unnest($1::bigint[], $2::timestamptz[], $3::text[]) as given (phone_id, at, address)
+join phones using (phone_id)
+order by phone_id
+on conflict (phone_id) do update
+set last_fetched_at = excluded.last_fetched_at, last_fetched_from = excluded.last_fetched_from
+where phone_activity.last_fetched_at < excluded.last_fetched_at

@@ -42,7 +42,7 @@ class Refusals:
             self._logins.open(key, lambda: _refused(Action.LOGIN_REFUSED, subject, address, request_id))
 
     def note_token(self, address: str, request_id: str | None) -> None:
-        """A token from this address was refused: it is unknown, expired, revoked, or another user's."""
+        """A token from this address was refused: unknown, expired, revoked, another user's, or of no set-up link."""
         self.tokens += 1
         if self._token_lines.admits(address):
             log.info("token_refused", address=address, request_id=request_id)

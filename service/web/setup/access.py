@@ -23,6 +23,7 @@ from service.settings import CallServer
 from service.web.app_keys import CHANGE_LISTENER, CREDENTIAL_OWNERS, DIRECTORY, SETTINGS
 from service.web.http.client_address import CLIENT_ADDRESSES
 from service.web.http.params import Path
+from service.web.http.refusals import REFUSALS
 from service.web.http.request_id import request_id_of
 from service.web.setup.guesses import GUESSES
 
@@ -72,8 +73,10 @@ def open_device(request: web.Request) -> Opened:
 
 
 def refuse_link(request: web.Request) -> NoSuchLink:
-    """The error for a wrong token, which is counted. Raises TooManyRequests."""
-    request.app[GUESSES].note(request.app[CLIENT_ADDRESSES].source_of(request))
+    """The error for a wrong token, which is counted and audited. Raises TooManyRequests."""
+    addresses = request.app[CLIENT_ADDRESSES]
+    request.app[REFUSALS].note_token(addresses.of(request), request_id_of(request))
+    request.app[GUESSES].note(addresses.source_of(request))
     return NoSuchLink("the link is not valid")
 
 
@@ -114,7 +117,7 @@ def _came_safely(request: web.Request, public_url: str) -> bool:
     A proxy that ends TLS says so in `X-Forwarded-Proto`. Who forges it harms nobody else. One on this machine, and a
     trusted one, need not. Where links begin with http, they are for this machine alone.
     """
-    if urlsplit(public_url).scheme == "http":
+    if request.secure or urlsplit(public_url).scheme == "http":
         return True
     scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
     if scheme:

@@ -5,6 +5,6 @@ Responses get the headers of `service/web/http/setup_paths.py` from the dispatch
 
 from __future__ import annotations
 
-from service.web.setup import linphone, visit
+from service.web.setup import balance, linphone, visit
 
-ROUTES = (*linphone.ROUTES, *visit.ROUTES)
+ROUTES = (*linphone.ROUTES, *balance.ROUTES, *visit.ROUTES)

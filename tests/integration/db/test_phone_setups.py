@@ -100,11 +100,15 @@ async def test_an_expired_link_fetches_nothing(pool: Database, database: TestDat
 async def test_the_first_registration_ends_a_link_only_after_a_fetch(pool: Database, database: TestDatabase) -> None:
     number = await phone_id(database)
     link = await phone_setups.start(pool, number, origin=PREPARED)
-    assert not await phone_setups.end_link(pool, number)
+    hash_ = hash_setup_token(link.token) or b""
+    assert not await phone_setups.end_link(pool, number, hash_)
     await fetch(pool, link.token)
-    assert await phone_setups.end_link(pool, number)
-    assert not await phone_setups.end_link(pool, number)
+    assert await phone_setups.end_link(pool, number, hash_)
+    assert not await phone_setups.end_link(pool, number, hash_)
     assert await state(database) == (False, True)
+    newer = await phone_setups.start(pool, number, origin=PREPARED)
+    assert not await phone_setups.end_link(pool, number, hash_)
+    await fetch(pool, newer.token)
 
 
 async def test_the_own_phone_has_no_link(pool: Database, database: TestDatabase) -> None:
