@@ -15,8 +15,9 @@ MEMBER = "Local/12343@queue-members/n"
 """The interface of one of the demo queue's members."""
 IN_TIME = 15.0
 """Seconds within which what Asterisk tells is seen, also on a busy machine: before a list is tried again."""
-AVERAGES_IN_TIME = 20.0
-"""Seconds within which an average is seen: no event tells it, so a list is taken a second later."""
+AVERAGES_IN_TIME = 60.0
+"""Seconds within which an average is seen. No event tells it, so a list is taken; on a busy machine the list before it is
+slow, and puts the next one off by up to half a minute (`LIST_DUTY_FACTOR`)."""
 
 
 def told(link: Link) -> dict[str, Answer] | None:
