@@ -68,7 +68,8 @@ async def serve(
             await stack.enter_async_context(HeartbeatChannel(worker.heartbeat_channel, stop.set)) if worker else None
         )
         async with stop.interrupts():
-            app, supervisor = await stack.enter_async_context(run_app(settings))
+            with garbage_collection.deferred():
+                app, supervisor = await stack.enter_async_context(run_app(settings))
         if stop.requested:
             return
         if worker is None and CERTIFICATE_WATCH in app:

@@ -10,6 +10,8 @@ from tests.bench.rig.request_file import LoadRequest
 FIRST = 20_000
 """Extension and user id of the first."""
 ADMIN_TOKENS = 2_000
+AT_ONCE = 20_000
+"""Written by one call of psql, which has a deadline: triggers see each row."""
 SIP_PASSWORD = "my$up3erP@ssw0rd"
 
 # The same as in the functions below: user ids hold no 0 and no 1.
@@ -35,8 +37,9 @@ analyze;
 
 def create(postgres: Postgres, count: int, database: str = DATABASE) -> None:
     """Make the first `count` people, where they are not there."""
-    last = FIRST + count - 1
-    postgres.sql(SQL.format(first=FIRST, last=last, password=SIP_PASSWORD, admin_tokens=ADMIN_TOKENS), database)
+    for first in range(FIRST, FIRST + count, AT_ONCE):
+        last = min(first + AT_ONCE, FIRST + count) - 1
+        postgres.sql(SQL.format(first=first, last=last, password=SIP_PASSWORD, admin_tokens=ADMIN_TOKENS), database)
 
 
 def numbers(count: int) -> list[str]:

@@ -34,6 +34,22 @@ def test_what_is_there_is_never_looked_through_again() -> None:
     assert gc.get_freeze_count() > len(kept)
 
 
+def test_while_it_starts_nothing_is_searched_and_afterwards_it_is_again() -> None:
+    searches: list[str] = []
+
+    def searched(phase: str, _: dict[str, int]) -> None:
+        searches.append(phase)
+
+    gc.callbacks.append(searched)
+    try:
+        with garbage_collection.deferred():
+            kept = [[Knot()] for _ in range(20_000)]
+            assert (len(kept), searches) == (20_000, [])
+        assert gc.isenabled()
+    finally:
+        gc.callbacks.remove(searched)
+
+
 def test_what_dies_in_a_cycle_before_and_after_goes_all_the_same() -> None:
     before = weakref.ref(Knot())
     garbage_collection.freeze_startup_objects()
