@@ -25,6 +25,8 @@ from tests.support.eventually import wait_until
 
 READY_WITHIN_S = 90.0
 HEALED_WITHIN_S = 30.0
+IN_TIME_S = 14.0
+"""Seconds within which an event is seen: before the service tries a device without a state again."""
 ADMIN = {"X-Auth-Token": demo_data.ADMIN_TOKEN, "X-User-Id": demo_data.ADMIN_UID}
 SERVERS = {"postgres": "listen_addresses", "asterisk": "sbin/asterisk", "service": "service serve"}
 """What stands in the command line of each."""

@@ -7,7 +7,7 @@ import re
 import socket
 
 from tests.e2e.program import Program
-from tests.e2e.run import Run, printed_lines
+from tests.e2e.run import IN_TIME_S, Run, printed_lines
 from tests.support import seeds
 
 
@@ -28,9 +28,9 @@ def test_each_curl_line_that_it_prints_answers_what_is_documented(run: Run, prog
 def test_both_documented_calls_replay_with_a_registered_phone(run: Run) -> None:
     with run.phone() as phone:
         phone.wait_registered()
-        run.shows("Not in use", within_s=10)
+        run.shows("Not in use", within_s=IN_TIME_S)
         seeds.assert_both_replay(run.base)
-    run.shows("Unavailable", within_s=10)
+    run.shows("Unavailable", within_s=IN_TIME_S)
 
 
 def test_the_registration_info_names_the_websocket_that_listens(run: Run) -> None:

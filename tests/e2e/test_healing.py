@@ -9,7 +9,7 @@ from http import HTTPStatus
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
 from tests.e2e.program import Program
-from tests.e2e.run import HEALED_WITHIN_S, Run, server, supervisor
+from tests.e2e.run import HEALED_WITHIN_S, IN_TIME_S, Run, server, supervisor
 from tests.support.eventually import wait_until
 
 STALE = "x-directory-stale-since"
@@ -45,16 +45,16 @@ def nobody_restarts(program: Program) -> Iterator[None]:
 def a_phone_registers(run: Run) -> None:
     with run.phone() as phone:
         phone.wait_registered()
-        run.shows("Not in use", within_s=10)
-    run.shows("Unavailable", within_s=10)
+        run.shows("Not in use", within_s=IN_TIME_S)
+    run.shows("Unavailable", within_s=IN_TIME_S)
 
 
 def test_killing_asterisk_makes_the_state_unknown_at_once_and_its_return_heals(run: Run, program: Program) -> None:
     with run.phone() as phone:
         phone.wait_registered()
-        run.shows("Not in use", within_s=10)
+        run.shows("Not in use", within_s=IN_TIME_S)
         killed = kill(program, "asterisk")
-        run.shows("Unknown", within_s=10, live=False)
+        run.shows("Unknown", within_s=IN_TIME_S, live=False)
         answer = run.registration()
         assert answer.headers["x-state-reason"] in ("disconnected", "synchronising")
         assert "x-state-since" in answer.headers
@@ -90,11 +90,11 @@ def test_without_postgresql_phones_are_answered_from_memory_but_no_user_and_its_
 def test_a_killed_service_comes_back_and_knows_the_state(run: Run, program: Program) -> None:
     with run.phone() as phone:
         phone.wait_registered()
-        run.shows("Not in use", within_s=10)
+        run.shows("Not in use", within_s=IN_TIME_S)
         killed = kill(program, "service")
         wait_until(lambda: is_back(program, "service", killed), HEALED_WITHIN_S, "the service is back")
         run.shows("Not in use")
-    run.shows("Unavailable", within_s=10)
+    run.shows("Unavailable", within_s=IN_TIME_S)
 
 
 def test_what_ends_is_told_in_one_line(program: Program) -> None:

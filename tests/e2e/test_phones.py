@@ -5,7 +5,7 @@ from __future__ import annotations
 from local import demo_data
 from service.cli.demo import SIP_PASSWORD
 from tests.e2e.program import BY_CTRL_C, Program
-from tests.e2e.run import Run, printed_lines
+from tests.e2e.run import IN_TIME_S, Run, printed_lines
 
 
 def test_the_printed_phone_makes_the_state_not_in_use_and_its_end_makes_it_unavailable(
@@ -17,7 +17,7 @@ def test_the_printed_phone_makes_the_state_not_in_use_and_its_end_makes_it_unava
         assert run.line() == ("Not in use", True)
         phone.ctrl_c()
         assert phone.ends() in BY_CTRL_C
-        run.shows("Unavailable", within_s=10)
+        run.shows("Unavailable", within_s=IN_TIME_S)
         states = [line.rpartition("state: ")[2] for line in phone.printed.splitlines() if "state: " in line]
         assert states == ["Unavailable", "Not in use", "Unavailable"]
         assert SIP_PASSWORD not in phone.printed
@@ -33,7 +33,7 @@ def test_an_extension_made_while_all_runs_is_live_and_so_is_its_phone(run: Run) 
         assert run.line(uid) == ("Not in use", True)
         phone.ctrl_c()
         assert phone.ends() in BY_CTRL_C
-    run.shows("Unavailable", within_s=10, uid=uid)
+    run.shows("Unavailable", within_s=IN_TIME_S, uid=uid)
     run.cli("extension", "delete", "777")
     assert run.registration(uid).status == 404
 
@@ -66,7 +66,7 @@ def test_the_demo_agent_may_ask_for_its_own_line(run: Run) -> None:
 def test_make_cli_shows_who_is_registered_and_why_not(run: Run) -> None:
     with run.phone() as phone:
         phone.wait_registered()
-        run.shows("Not in use", within_s=10)
+        run.shows("Not in use", within_s=IN_TIME_S)
         registered, other = run.cli("status").splitlines()[1:3]
     assert registered.split()[:6] == ["12342", "dnhai", "main", "Not", "in", "use"]
     assert other.endswith(" not-registered")

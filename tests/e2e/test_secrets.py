@@ -12,7 +12,7 @@ from local.baresip import PhoneError
 from service.cli.demo import SIP_PASSWORD
 from tests.e2e.leaks import leaks
 from tests.e2e.program import Program
-from tests.e2e.run import Run
+from tests.e2e.run import IN_TIME_S, Run
 
 AGENT, PASSWORD = "dnhai", "demo-agent-password"
 OWN = {"user's password": "Password-of-Zoe-1", "extension's password": "Zq9x-k3y-of-779"}
@@ -62,7 +62,7 @@ def test_neither_asterisk_nor_a_phone_prints_its_password(run: Run, program: Pro
         phone.wait_registered()
     with run.phone(password="Wrong-SIP-password") as phone, pytest.raises(PhoneError, match="refused"):
         phone.wait_registered()
-    run.shows("Unavailable", within_s=10)
+    run.shows("Unavailable", within_s=IN_TIME_S)
     assert leaks(run, program.printed, {"wrong password": "Wrong-SIP-password"}) == []
 
 

@@ -80,7 +80,7 @@ class Server:
         return state if answer.headers["X-State-Live"] == "true" else f"{state} ?"
 
     async def answers(
-        self, status: int, headers: dict[str, str] = ADMIN, uid: str = AGENT_UID, within: float = 10
+        self, status: int, headers: dict[str, str] = ADMIN, uid: str = AGENT_UID, within: float = 30
     ) -> None:
         """Wait until somebody's registration is answered like this: a change in PostgreSQL has got here."""
 
@@ -89,8 +89,11 @@ class Server:
 
         await eventually(there, within, f"registration info answers {status}")
 
-    async def shows(self, state: str, uid: str = AGENT_UID, within: float = 10.0) -> None:
-        """Wait until somebody's line has this state; a `?` follows one that is not live."""
+    async def shows(self, state: str, uid: str = AGENT_UID, within: float = 14.0) -> None:
+        """Wait until somebody's line has this state; a `?` follows one that is not live.
+
+        By default less than the 15 seconds after which a device without a state is tried again.
+        """
 
         async def there() -> bool:
             return await self.state(uid) == state

@@ -9,7 +9,7 @@ import pytest
 
 from local import demo_data
 from tests.e2e.browser.conftest import Site
-from tests.e2e.run import ADMIN, Run
+from tests.e2e.run import ADMIN, IN_TIME_S, Run
 from tests.support.browser import Browser, PageError
 
 PAGE = """<!doctype html><script>
@@ -61,12 +61,12 @@ async def test_a_listed_page_polls_for_a_304(
         assert (again["status"], again["body"], again["etag"]) == (304, "", etag)
         with run.phone() as phone:
             phone.wait_registered()
-            run.shows("Not in use", within_s=10)
+            run.shows("Not in use", within_s=IN_TIME_S)
             changed = await page.evaluate(f"poll({path!r}, {etag!r})")
         assert changed["status"] == 200
         assert '"state":"Not in use"' in changed["body"]
         assert changed["etag"] != etag
-        run.shows("Unavailable", within_s=10)
+        run.shows("Unavailable", within_s=IN_TIME_S)
 
 
 async def test_a_listed_page_streams_with_a_ticket(

@@ -16,7 +16,7 @@ from local import node
 from local.baresip import Phone
 from tests.e2e.browser.conftest import Site
 from tests.e2e.program import Program
-from tests.e2e.run import Run, server
+from tests.e2e.run import IN_TIME_S, Run, server
 from tests.support.browser import Browser
 from tests.support.documents import BASE, blocks
 from tests.support.eventually import wait_until
@@ -55,7 +55,7 @@ async def test_the_one_in_javascript_registers_calls_and_hears(
         await page.says("the call is over", after=seen)
         assert run.line() == ("Not in use", True)
         assert [line for line in page.console if not line.startswith("log: ")] == []
-    run.shows("Unavailable", within_s=10)
+    run.shows("Unavailable", within_s=IN_TIME_S)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_a_browser_and_a_desk_phone_hear_each_other(
         desk_phone.answer()
         seen = await page.says("packets with sound")
         await page.says("the call is over", after=seen)
-    run.shows("Unavailable", within_s=10)
+    run.shows("Unavailable", within_s=IN_TIME_S)
 
 
 def breaks(program: Program, run: Run) -> Iterator[str]:
@@ -109,7 +109,7 @@ async def test_the_one_in_javascript_survives_an_outage_a_restart_and_the_end_of
         seen = await page.says("registered", within=60, after=seen)
         await page.says("state: Not in use", within=30, after=seen)
         assert [line for line in page.console if line.startswith("uncaught")] == []
-    run.shows("Unavailable", within_s=10)
+    run.shows("Unavailable", within_s=IN_TIME_S)
 
 
 def test_the_one_in_python_survives_an_outage_a_restart_and_the_end_of_its_token(
@@ -131,4 +131,4 @@ def test_the_one_in_python_survives_an_outage_a_restart_and_the_end_of_its_token
         softphone.ctrl_c()
         assert softphone.ends() == 0
         assert not [line for line in softphone.printed.splitlines() if not re.match(r"state: |\^C$", line)]
-    run.shows("Unavailable", within_s=10)
+    run.shows("Unavailable", within_s=IN_TIME_S)

@@ -162,7 +162,7 @@ async def test_a_killed_asterisk_turns_the_state_unknown_and_its_return_heals(pb
     async def is_ready() -> bool:  # the connection that sets presence follows the link
         return bool(await (await server.client.get("/readyz")).json() == {"status": "ready"})
 
-    await eventually(is_ready, 10)
+    await eventually(is_ready)
 
 
 async def test_the_asterisk_under_test_is_the_one_that_was_asked_for(pbx: Pbx, request: pytest.FixtureRequest) -> None:

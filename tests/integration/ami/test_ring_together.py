@@ -240,7 +240,7 @@ async def test_without_postgresql_a_call_goes_on_and_a_new_one_is_refused(pbx: P
             own.dial("*43")
             return (await asyncio.to_thread(own.wait_for, "CALL_ESTABLISHED", "CALL_CLOSED")).type == "CALL_ESTABLISHED"
 
-        await eventually(established, 20)
+        await eventually(established)
         own.hangup()
         caller.hangup()
         await asyncio.to_thread(desk.wait_for, "CALL_CLOSED")

@@ -42,7 +42,7 @@ async def told(database: TestDatabase) -> tuple[int, int]:
 async def begun(server: Server) -> None:
     """The first disclosure, which has its row."""
     assert (await server.registration()).status == 200
-    await eventually(lambda: not server.app[DISCLOSURES].batches._new, 10)
+    await eventually(lambda: not server.app[DISCLOSURES].batches._new)
 
 
 async def storm(server: Server) -> float:
@@ -138,7 +138,7 @@ async def test_presence_set_without_postgresql_is_audited_once_it_is_back(fragil
         finally:
             fragile.server.start()
             await asyncio.to_thread(fragile.server.wait_ready)
-        await eventually(lambda: server.app[PRESENCE_CHANGES].waiting == 0, 15)
+        await eventually(lambda: server.app[PRESENCE_CHANGES].waiting == 0)
     rows = await fragile.rows(
         "select details ->> 'presence' as presence, count from audit where action = 'presence.set'"
     )

@@ -100,7 +100,7 @@ async def walk(phoned: Server, pbx: Pbx) -> Walk:
         await _type_secrets(phoned, made)
         await _note_secrets(made, pbx.database)
         made.metrics = await (await phoned.client.get("/metrics")).text()
-        await eventually(lambda: not phoned.app[DISCLOSURES].batches._new, 10, "the first disclosures have rows")
+        await eventually(lambda: not phoned.app[DISCLOSURES].batches._new, what="the first disclosures have rows")
     made.written = await pbx.database.rows("select * from audit")
     made.log = [*map(_as_text, lines), *others]
     made.secrets |= {ADMIN_TOKEN, token_hash(ADMIN_TOKEN).hex(), TYPED_AS_NAME, TYPED_SECRET, TYPED_PASSWORD}

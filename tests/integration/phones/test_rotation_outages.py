@@ -62,7 +62,7 @@ async def test_a_rotation_whose_connection_ends_is_not_made(database: TestDataba
         )
         return bool(ended)
 
-    await eventually(cut, 3)
+    await eventually(cut)
     assert await asked == UNAVAILABLE
     await transaction.commit()
     await one.close()
@@ -87,4 +87,4 @@ async def test_while_postgresql_takes_no_changes_a_rotation_is_refused_and_the_p
     async def done() -> bool:
         return (await rotate(server, phone))[0] == 200
 
-    await eventually(done, 15)
+    await eventually(done)

@@ -90,7 +90,7 @@ async def test_a_stream_that_ended_is_forgotten(database: TestDatabase, server: 
     async with reading(server, await server.headers_of()) as reader:
         await reader.next()
         assert server.app[CREDENTIAL_WATCH]._known
-    await eventually(lambda: not server.app[CREDENTIAL_WATCH]._known, 15)
+    await eventually(lambda: not server.app[CREDENTIAL_WATCH]._known)
 
 
 async def test_a_rotation_with_overlap_is_told_once(database: TestDatabase, server: Server) -> None:

@@ -160,7 +160,7 @@ async def test_errors_of_encrypted_rows_hold_no_password(telling: tuple[TestData
 
 
 async def logged_error(watched: Watched, text: str) -> str:
-    await eventually(lambda: text in watched.text, 10, "the error in PostgreSQL's log")
+    await eventually(lambda: text in watched.text, what="the error in PostgreSQL's log")
     return watched.text
 
 
