@@ -57,7 +57,7 @@ LEAVES_NOTHING = frozenset(
         "getHome", "getLivez", "getMetrics", "getOmnichannelAgentExtensionByUsername",
         "getOmnichannelAgentsAvailable", "getOmnichannelExtension", "getOmnichannelExtensions",
         "getOpenapiJson", "getPresence", "getPresenceByExtension", "getPresenceByExtensionHistory",
-        "getPresenceStream", "getReadyz",
+        "getPresenceStream", "getQueues", "getReadyz",
         "getStatus", "getStatusByExtension", "getUserByUserId", "getUserList", "getUsersGetPresence",
         "getUsersPresence", "getVoipCallServerCheckConnection", "getVoipManagementServerCheckConnection",
         "getVoipQueuesGetMembershipSubscription", "getVoipQueuesGetQueuedCallsForThisExtension",
