@@ -22,7 +22,7 @@ SUITE = "bookworm"
 PACKAGE = "linphone-cli"
 DRIVERS = ("libllvm15", "libgl1-mesa-dri", "libz3-4")
 """Dependencies that are loaded only to draw on a graphics card: a third of all."""
-ANSWER_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 45.0
 STOP_TIMEOUT_S = 15.0
 
 CONFIG = """\
@@ -40,6 +40,7 @@ audio_rtp_port=-1
 """
 """A new phone's settings: the URL of its configuration; and free ports of this machine, as several phones share it."""
 
+FETCH = re.compile(r"HTTP/1\.\d (\d{3}) ")
 CHANGE = re.compile(r"moving from state \[?Linphone\w+\]? to \[?Linphone(Registration|Call)(\w+)\]?")
 
 
@@ -51,7 +52,7 @@ class Linphone:
     """One Linphone. A second one with the same `folder` is the same phone, started again.
 
     States are those of its SDK, such as `RegistrationOk`, `RegistrationFailed`, `CallIncomingReceived`,
-    `CallStreamsRunning` or `CallEnd`.
+    `CallStreamsRunning` or `CallEnd`. `Fetched404` is a fetch of its configuration that was answered 404.
     """
 
     def __init__(self, folder: Path, config_uri: str) -> None:
@@ -165,10 +166,18 @@ class Linphone:
     def _listen(self, output: IO[bytes]) -> None:
         with output:
             for line in output:
-                if change := CHANGE.search(line.decode(errors="replace")):
+                if state := _state(line.decode(errors="replace")):
                     with self._arrived:
-                        self._states.append("".join(change.groups()))
+                        self._states.append(state)
                         self._arrived.notify_all()
+
+
+def _state(line: str) -> str:
+    """The state that a line of the log reports; empty if it reports none."""
+    if answer := FETCH.match(line):
+        return f"Fetched{answer[1]}"
+    change = CHANGE.search(line)
+    return "".join(change.groups()) if change else ""
 
 
 def packages_root() -> Path:

@@ -121,6 +121,19 @@ async def test_a_linphone_that_is_answered_404_registers_with_what_it_has_stored
         assert not await has_contact(pbx, configurations.number)
 
 
+async def test_a_linphone_whose_first_fetch_is_refused_keeps_its_url_for_the_next_start(
+    pbx: Pbx, configurations: Configurations, new_linphone: NewLinphone
+) -> None:
+    phone = new_linphone(f"{configurations.base}/p/first")
+    configurations.status = 503
+    async with started(phone):
+        await eventually(lambda: configurations.fetched)
+    configurations.status = 200
+    async with started(phone):
+        assert await registers(phone)
+    assert configurations.fetched == ["/p/first", "/p/first"]
+
+
 async def test_a_linphone_rings_answers_and_hangs_up(
     pbx: Pbx, configurations: Configurations, new_linphone: NewLinphone
 ) -> None:
