@@ -110,10 +110,10 @@ Start = Callable[..., Awaitable[Server]]
 
 
 @asynccontextmanager
-async def serving(settings: Settings, hash_rounds: int = HASH_ROUNDS) -> AsyncIterator[Server]:
+async def serving(settings: Settings, hash_rounds: int = HASH_ROUNDS, port: int | None = None) -> AsyncIterator[Server]:
     """A service, until the block ends. Whatever happens to it meanwhile, no task of its own may end by itself."""
     async with run_app(settings, hash_rounds=hash_rounds) as (app, supervisor):
-        client: TestClient[web.Request, web.Application] = TestClient(_Server(app))
+        client: TestClient[web.Request, web.Application] = TestClient(_Server(app, port=port))
         async with client:
             yield Server(client, app, settings)
         assert not supervisor.failed.done(), supervisor.failed.result()
