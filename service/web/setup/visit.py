@@ -16,7 +16,8 @@ from service.domain.provisioning.gswave import gswave_xml
 from service.domain.provisioning.typed_account import typed_account
 from service.domain.qr_code import qr_svg
 from service.errors import NoSuchLink, Unavailable
-from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, DIRECTORY, LINKS
+from service.web.app_keys import CREDENTIAL_OWNERS, DATABASE, DIRECTORY, LINKS, PHONE_ACTIVITY
+from service.web.http.client_address import CLIENT_ADDRESSES
 from service.web.http.errors import TooManyRequests
 from service.web.http.extension_refresh import refresh_extensions
 from service.web.http.request_id import request_id_of
@@ -82,6 +83,7 @@ async def show(request: web.Request, texts: Texts) -> str:
         imported=request.app[CREDENTIAL_OWNERS].imported,
     )
     await refresh_extensions(request, opened.extension.number)
+    request.app[PHONE_ACTIVITY].record(opened.phone.phone_id, request.app[CLIENT_ADDRESSES].of(request))
     account = account_of(opened, request.app[DIRECTORY], fetched.secret)
     return secret_page(texts, _visited(opened, kind), _disclose(opened, kind, account, fetched))
 

@@ -12,6 +12,7 @@ import pytest
 
 from service.domain.phone_kinds import PHONE_KINDS, SetUp
 from service.domain.setup_tokens import new_setup_token
+from service.web.app_keys import PHONE_ACTIVITY
 from service.web.setup.guesses import GUESSES_PER_MINUTE
 from service.web.setup.page import style_digest
 from tests.integration.setup.support import (
@@ -188,11 +189,30 @@ async def test_names_stay_text_in_what_is_shown(database: TestDatabase, server: 
     assert options["SipPassword"] == await secret_of(database)
 
 
-async def test_groundwires_balance_url_is_on_its_page(database: TestDatabase, server: Server) -> None:
+async def test_what_the_button_shows_counts_as_a_fetch_and_the_page_does_not(
+    database: TestDatabase, server: Server
+) -> None:
+    phone = await add_phone(database, kind="desk")
+    token, activity = await new_link(server, phone), server.app[PHONE_ACTIVITY]
+    await visit(server, token)
+    await activity.flush()
+    assert await database.rows("select from phone_activity") == []
+    await press(server, token)
+    await press(server, token)
+    await activity.flush()
+    rows = await database.rows("select phone_id, last_fetched_from from phone_activity")
+    assert [tuple(row) for row in rows] == [(phone, "127.0.0.1")]
+
+
+async def test_groundwires_balance_url_is_on_its_page_and_tells_the_state(
+    database: TestDatabase, server: Server
+) -> None:
     token = await new_link(server, await add_phone(database, kind="groundwire"))
     found = re.search(rf"{PUBLIC_URL}/p/d/([\w-]{{32}})/balance\.xml", texts(await press(server, token)))
     assert found is not None
-    assert token not in found[0]
+    assert found[1] != token
+    told = await server.raw(f"/p/d/{found[1]}/balance.xml")
+    assert (told.status, b"<balanceString>Unknown</balanceString>" in told.body) == (200, True), "Asterisk is away"
 
 
 async def test_without_postgresql_a_page_says_so(database: TestDatabase, server: Server) -> None:
