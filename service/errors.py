@@ -25,7 +25,8 @@ ServiceError
 │   ├── Ambiguous               a word identifies several users or extensions
 │   ├── LastAdmin               the change would remove the last active admin
 │   ├── RotationUnderWay        the password before the last routine rotation is still valid
-│   ├── NoSetup                 a phone of this kind is not set up by a link
+│   ├── NoSetup                 a phone is not set up by a link
+│   ├── PhoneRefused            an extension gets no further phone, or must keep this one
 │   ├── OwnedByAsterisk         only the Asterisk of an imported call server can make the change
 │   └── Invalid                 the value cannot be stored
 │       └── WeakSecret              a chosen SIP password is easily guessed
@@ -139,7 +140,11 @@ class NoSuchLink(NotFound):
 
 
 class NoSetup(Refused):
-    """A phone of this kind is not set up by a link."""
+    """A phone is not set up by a link: not one of this kind, or no phone without the setting `CONNECTOR_PUBLIC_URL`."""
+
+
+class PhoneRefused(Refused):
+    """An extension gets no further phone, or must keep this one. The error text says why."""
 
 
 class Ambiguous(Refused):

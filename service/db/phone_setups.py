@@ -18,6 +18,7 @@ from service.db.pool import Database, retry_outdated_statements
 from service.domain.audit import Action, AuditedChange, Detail, Origin, Subject
 from service.domain.phone_kinds import PHONE_KINDS
 from service.domain.setup_tokens import LINK_FETCHES, LINK_LIFETIME, hash_setup_token, new_setup_token
+from service.domain.setup_urls import NO_PUBLIC_URL
 from service.errors import NoSetup, NoSuchLink, NoSuchPhone
 
 SQL = sql.load("phone_setups")
@@ -50,10 +51,11 @@ async def start(
     origin: Origin,
     holder: int | None = None,
     imported: Collection[str] = (),
+    has_url: bool = True,
 ) -> SetupLink:
     """Make a set-up link for a phone; the one before ends.
 
-    `holder`: the user_id of the person whose phone it must be; None: anybody's.
+    `holder`: the user_id of the person whose phone it must be; None: anybody's. `has_url`: whether links have a URL.
     Raises NoSuchPhone, OwnedByAsterisk, and NoSetup for a phone of a kind that is not set up by a link.
     """
     async with database.connection() as connection, connection.transaction():
@@ -61,7 +63,14 @@ async def start(
         if row is None or holder not in (None, row["user_id"]):
             raise NoSuchPhone(f"there is no phone {phone_id}")
         await ownership.refuse_imported(connection, row["call_server"], imported, ownership.CHANGE_PASSWORD)
+        if not has_url:
+            raise NoSetup(NO_PUBLIC_URL)
         return await start_locked(connection, phone_id, row["endpoint"], row["kind"], origin)
+
+
+def no_setup(kind: str) -> NoSetup:
+    """Return the error for a phone of a kind that no link sets up."""
+    return NoSetup(f"a phone of kind {kind} is not set up by a link")
 
 
 async def start_locked(
@@ -70,7 +79,7 @@ async def start_locked(
     """Make a link and audit it in the caller's transaction, which has locked the extension. Raises NoSetup."""
     known = PHONE_KINDS.get(kind)
     if known is None or known.set_up is None:
-        raise NoSetup(f"a phone of kind {kind} is not set up by a link")
+        raise no_setup(kind)
     token = new_setup_token()
     expires_at = await connection.fetchval(
         SQL["start"], phone_id, hash_setup_token(token), float(LINK_LIFETIME), LINK_FETCHES

@@ -34,6 +34,11 @@ _NO_CONTACTS: dict[str, Contact] = {}
 """Shared and never changed: 100,000 endpoints may have none, and the garbage collector counts every new dict."""
 
 
+def shown_contact(contacts: Iterable[Contact]) -> Contact | None:
+    """Return the registration to show of several: one that answers, if any does."""
+    return min(contacts, key=lambda contact: (contact.reachable is not True, contact.address is None), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class _StatusEvent:
     """A `ContactStatus` event."""

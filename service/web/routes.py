@@ -21,7 +21,7 @@ from service.web.http.handler_types import PlainHandler, SyncHandler
 from service.web.openapi import page
 from service.web.openapi.operation import Operation
 from service.web.ops import health, status
-from service.web.phones import rotate
+from service.web.phones import manage, rotate, setup_links
 from service.web.presence import history, poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
 from service.web.queues import listing as queue_listing
@@ -45,7 +45,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
         *agents.OPERATIONS,
         *available_agents.OPERATIONS,
     ),
-    "Phones": rotate.OPERATIONS,
+    "Phones": (*manage.OPERATIONS, *setup_links.OPERATIONS, *rotate.OPERATIONS),
     "Queues": (*queue_listing.OPERATIONS, *queues.OPERATIONS, *connection_checks.OPERATIONS),
     "Login": login_calls.OPERATIONS,
     "Presence": (

@@ -148,7 +148,7 @@ async def shared(template: TestDatabase) -> AsyncIterator[Server]:
 async def phoned(pbx: Pbx) -> AsyncIterator[Server]:
     """A service with the demo's data, in front of an Asterisk at which the demo's first phone is registered."""
     reached = {"host": "127.0.0.1", "websocket_port": pbx.asterisk.config.http_port, "websocket_scheme": "ws"}
-    async with serving(pbx.settings(**reached)) as server:
+    async with serving(pbx.settings(**reached, public_url="https://phone.example.com")) as server:
         phone = pbx.phone("12342", REGISTRATION_INFO["extensionDetails"]["password"])
         await asyncio.to_thread(phone.start)
         try:

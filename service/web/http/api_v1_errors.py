@@ -6,10 +6,12 @@ from service.errors import (
     CallServerUnavailable,
     ExtensionExists,
     ExtensionTaken,
+    NoSetup,
     NoSuchExtension,
     NoSuchPhone,
     NoSuchUser,
     OwnedByAsterisk,
+    PhoneRefused,
     QueuesNotKnown,
     RotationUnderWay,
     Unavailable,
@@ -63,7 +65,7 @@ def connector(error: Exception) -> StatusAndBody:
             return 409, failure(f"extension already exists {error.extension}")
         case ExtensionTaken():
             return 400, failure(f"extension already in use {error.extension}")
-        case OwnedByAsterisk() | RotationUnderWay():
+        case OwnedByAsterisk() | RotationUnderWay() | PhoneRefused() | NoSetup():
             return 409, failure(str(error))
         case RouteNotFound():
             return 404, failure("Resource not found")

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service.ami.kept_connection import KeptConnection
 from service.ami.link import Link
-from service.domain.contacts import Contact
+from service.domain.contacts import Contact, shown_contact
 from service.domain.models import PJSIP, Credentials, DeviceState, Extension, NotLive, Phone
 from service.domain.status.facts import (
     DeviceFacts,
@@ -117,7 +117,7 @@ def extension_status(app: web.Application, extension: Extension) -> tuple[Extens
     reason = find_reason(facts)
     item = app[PRESENCE_FEED].get(extension.number)
     person = app[DIRECTORY].extension_holder(extension)
-    contact = _shown_contact(contact for device in facts.devices for contact in device.contacts or ())
+    contact = shown_contact(contact for device in facts.devices for contact in device.contacts or ())
     status = ExtensionStatus(
         extension=extension.number,
         call_server=extension.call_server,
@@ -179,10 +179,6 @@ def _contact_status(contact: Contact) -> ContactStatus:
         reachable=contact.reachable,
         round_trip_ms=contact.round_trip_us / 1000 if contact.round_trip_us is not None else None,
     )
-
-
-def _shown_contact(contacts: Iterable[Contact]) -> Contact | None:
-    return min(contacts, key=lambda contact: (contact.reachable is not True, contact.address is None), default=None)
 
 
 def reason_status(reason: Reason | None) -> StatusReason | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -23,25 +22,11 @@ from service.web.http.errors import BODY_ERRORS, BadArgument, Forbidden
 from service.web.http.extension_refresh import refresh_extensions
 from service.web.http.json_response import json_response
 from service.web.http.param_errors import RocketChat
-from service.web.http.params import Body, Path
+from service.web.http.params import Body
 from service.web.openapi.operation import Operation, Yes
+from service.web.phones.schemas import PHONE
 
 log = structlog.get_logger(__name__)
-
-_PHONE_ID = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
-
-
-class PhonePath(msgspec.Struct, frozen=True):
-    """Phone."""
-
-    id: Annotated[str, Meta(description="Phone ID.", extra_json_schema={"pattern": f"^(?:{_PHONE_ID.pattern})$"})]
-
-    @property
-    def number(self) -> int:
-        """The phone's id. Raises NoSuchPhone for what is none."""
-        if not _PHONE_ID.fullmatch(self.id):
-            raise NoSuchPhone("a phone's id is a whole number")
-        return int(self.id)
 
 
 class Rotation(msgspec.Struct, frozen=True):
@@ -57,7 +42,7 @@ class Rotation(msgspec.Struct, frozen=True):
     ] = None
 
 
-PHONE, ROTATION = Path(PhonePath), Body(Rotation, RocketChat)
+ROTATION = Body(Rotation, RocketChat)
 
 
 async def rotate(request: web.Request) -> web.Response:

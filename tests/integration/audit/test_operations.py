@@ -36,6 +36,10 @@ LEAVES: Mapping[str, list[str]] = {
     "postConnectorExtensionCreate": ["extension.created", "extension.assigned"],
     "postConnectorExtensionUpdate": ["extension.updated"],
     "postConnectorExtensionDelete": ["extension.deleted"],
+    "getPhones": ["token.issued"],
+    "postPhones": ["token.issued", "phone.created", "phone.setup"],
+    "postPhonesByIdSetup": ["phone.setup"],
+    "deletePhonesById": ["token.issued", "phone.deleted"],
     "postPhonesByIdRotate": ["token.issued", "phone.rotated"],
     "deleteOmnichannelAgentExtensionByUsername": ["extension.unassigned"],
     "postOmnichannelAgentExtension": ["extension.assigned"],
@@ -193,6 +197,10 @@ async def _note_secrets(made: Walk, database: TestDatabase) -> None:
         made.secrets.add(row["passwd"])
     for row in await database.rows("select secret from phones where secret is not null"):
         made.secrets.add(row["secret"])
+    for row in await database.rows(
+        "select encode(link_hash, 'hex') as hash from phone_setups where link_hash is not null"
+    ):
+        made.secrets.add(row["hash"])
     for row in await database.rows("select encode(token_hash, 'hex') as hash from tokens"):
         made.secrets.add(row["hash"])
 

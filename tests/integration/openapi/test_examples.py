@@ -33,12 +33,14 @@ VARYING: Mapping[str, Json] = {
     "ticket": "mB3xQ8vT2nR6kW9jY5cZ1pL7dF4gH0sA-uEiOoKtVbN",
     "cursor": "q7JmXc2dRk0.42",
     "passwd": "$2b$12$Q9vT3xWk7RzYb1LmN5pJceXhUo0sGd8KfAiCwEuZtB2yVnMqHrSla",
-    **dict.fromkeys(("asOf", "since", "until", "expiresAt", "formerValidUntil"), f"{MOMENT}.000Z"),
+    **dict.fromkeys(("asOf", "since", "until", "expiresAt", "formerValidUntil", "createdAt"), f"{MOMENT}.000Z"),
     "userAgent": "Example phone 1.0",
     **dict.fromkeys(("expired", "last_seen", "last_login_time", "create_time"), f"{MOMENT}.000000+00:00"),
     "login_ip": "192.0.2.17",
     "at": f"{MOMENT}.000Z",
     "requestId": "0f6c1b2e9d3a4c5b8e7f6a1d2c3b4e5f",
+    "url": "https://phone.example.com/p/nR6kW9jY5cZ1pL7dF4gH0sA-uEiOoKtV",
+    "qr": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 45 45">…</svg>',
     "host": "pbx.example.com",
     "websocketPort": "443",
     "websocketPath": "wss://pbx.example.com/ws",
@@ -68,6 +70,7 @@ class Exchange:
     done: Callable[[Item], bool] = lambda _: True
 
 
+FURTHER_PHONE = "4"  # behind those of two people, and of the extension that is created and deleted
 NUMBER, NAME = {"extension": "12342"}, {"username": "dnhai"}
 NEW_USER = {"name": "grace", "passwd": "a long enough password", "user_type": "agent", "email": "grace@example.com"}
 EXCHANGES: Mapping[str, Exchange] = {
@@ -85,6 +88,10 @@ EXCHANGES: Mapping[str, Exchange] = {
     "deleteOmnichannelAgentExtensionByUsername": Exchange(arguments={"username": "agent2"}),
     "getOmnichannelAgentsAvailable": Exchange(arguments={"text": "a"}),
     "postOmnichannelAgentExtension": Exchange(body={"username": "agent2", "extension": "12343"}),
+    "getPhones": Exchange(who="agent"),
+    "postPhones": Exchange(who="agent", body={"kind": "linphone", "label": "Mobile"}),
+    "postPhonesByIdSetup": Exchange(arguments={"id": FURTHER_PHONE}),
+    "deletePhonesById": Exchange(who="agent", arguments={"id": FURTHER_PHONE}),
     "postPhonesByIdRotate": Exchange(who="agent", arguments={"id": "1"}, body={"overlap": 3600}),
     "getQueues": Exchange(),
     "getVoipQueuesGetSummary": Exchange(),
@@ -190,7 +197,9 @@ def as_example(value: Json, key: str = "") -> Json:
     if key in OF_THE_MOMENT:
         return OF_THE_MOMENT[key]
     if isinstance(value, dict):
-        entry = {"id": 4711} if "requestId" in value else {}  # of the audit trail
+        entry: dict[str, Json] = {"id": 4711} if "requestId" in value else {}  # of the audit trail
+        if "lastFetchedAt" in value and "." in value["endpoint"]:  # a new phone: Asterisk may report it, or not yet
+            entry = {"endpoint": "12342.k3f9xw", **dict.fromkeys(("registered", "reachable")), "live": False}
         return {name: as_example(each, name) for name, each in (value | entry).items()}
     if isinstance(value, list):
         return [as_example(each) for each in value]
