@@ -9,6 +9,7 @@ from typing import Any
 from service.cli.common import confirm, find_own_number, imported_call_servers, open_database
 from service.cli.operator_origin import command_line_origin
 from service.db import extensions, phone_secrets
+from service.db.phone_secrets import RotatedPhone
 from service.domain.timestamps import rfc3339_ms
 from service.errors import NoSuchExtension
 from service.settings import Settings
@@ -53,6 +54,11 @@ async def _rotate(settings: Settings, arguments: argparse.Namespace) -> None:
             phone_id=arguments.phone,
             imported=imported_call_servers(settings),
         )
+    report_rotated(arguments, rotated)
+
+
+def report_rotated(arguments: argparse.Namespace, rotated: RotatedPhone) -> None:
+    """Print which phone has a new SIP password, and until when the former one is valid."""
     until = rfc3339_ms(rotated.former_until) if rotated.former_until is not None else None
     former = f"The former one is valid until {until}." if until is not None else "The former one has ended."
     arguments.out.done(

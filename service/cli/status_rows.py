@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from service.domain.models import device_of
+from service.domain.phone_kinds import PHONE_KINDS
 
 Json = Mapping[str, Any]
 MAX_CELL = 40
@@ -13,7 +14,10 @@ MAX_CELL = 40
 COLUMNS = (
     *("extension", "user", "call server", "state", "live", "since", "devices", "address", "client", "presence", "why"),
 )
-DEVICE_COLUMNS = ("device", "state", "live", "counted", "registrations", "label", "auth username", "missing")
+DEVICE_COLUMNS = (
+    *("device", "phone", "kind", "label", "state", "live", "counted", "registrations", "last fetched"),
+    *("auth username", "missing"),
+)
 HISTORY_COLUMNS = ("at", "registration", "until")
 CONTACT_COLUMNS = ("registered as", "address", "client", "expires", "answers", "round trip")
 _LIVE_FIELDS = (
@@ -81,6 +85,9 @@ def device_row(device: Json) -> dict[str, Any]:
     phone = device["phone"] or {}
     return {
         "device": device["device"],
+        "phone": phone.get("id"),
+        "kind": phone.get("kind"),
+        "last fetched": _last_fetched(phone),
         "state": device["state"],
         "live": device["live"],
         "counted": device["counted"],
@@ -89,6 +96,14 @@ def device_row(device: Json) -> dict[str, Any]:
         "auth username": phone.get("authUsername"),
         "missing": phone.get("missing"),
     }
+
+
+def _last_fetched(phone: Json) -> str | None:
+    """Return when and from where a phone fetched its configuration; None if unknown, or if it has none to fetch."""
+    if phone.get("fetched"):
+        return f"{_seconds(phone['lastFetchedAt'])} from {phone['lastFetchedFrom'] or 'an unknown address'}"
+    kind = PHONE_KINDS.get(phone.get("kind", ""))
+    return "never fetched" if phone.get("fetched") is False and kind is not None and kind.set_up is not None else None
 
 
 def contact_row(device: Json, contact: Json) -> dict[str, Any]:

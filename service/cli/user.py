@@ -33,8 +33,19 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--email")
     parser.add_argument("--first-name")
     parser.add_argument("--last-name")
+    parser = add(
+        "passwd",
+        "set a new password, read from standard input",
+        _passwd,
+        "It ends the SIP passwords, set-up links and device URLs of the user's phones, unless Asterisk owns them.",
+    )
+    person_argument(parser)
+    parser.add_argument(
+        "--keep-phones",
+        action="store_true",
+        help="keep device URLs: a phone that reads one, such as Linphone, gets its new SIP password at its next start",
+    )
     for name, help_, run in (
-        ("passwd", "set a new password, read from standard input", _passwd),
         ("activate", "allow a user to log in", _activate),
         (
             "deactivate",
@@ -80,9 +91,11 @@ async def _passwd(settings: Settings, arguments: argparse.Namespace) -> None:
         imported = imported_call_servers(settings)
         unrevoked = await list_unrevoked(database, imported, user_id=person.user_id)
         rotated = await phone_secrets.list_rotated_with(database, person.user_id, imported)
-        await users.set_password(database, person.user_id, passwd, origin=command_line_origin())
-    message = f"Changed the password of {person.name}.{describe_rotated(rotated)}{describe_unrevoked(unrevoked)}"
-    arguments.out.done(message, name=person.name, rotated=rotated, unrevoked=unrevoked)
+        keep = arguments.keep_phones
+        await users.set_password(database, person.user_id, passwd, origin=command_line_origin(), keep_phones=keep)
+    kept = " Kept the device URLs of their phones." if keep else ""
+    message = f"Changed the password of {person.name}.{describe_rotated(rotated)}{kept}{describe_unrevoked(unrevoked)}"
+    arguments.out.done(message, name=person.name, rotated=rotated, unrevoked=unrevoked, kept_device_urls=keep)
 
 
 async def _activate(settings: Settings, arguments: argparse.Namespace) -> None:

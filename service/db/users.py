@@ -144,9 +144,21 @@ async def create(
     return user_id
 
 
-async def set_password(database: Database, user_id: int, passwd: str, *, origin: Origin) -> None:
-    """Store a new password hash. Raises NoSuchUser."""
-    await _update(database, "set_password", user_id, passwd, action=Action.USER_PASSWORD, origin=origin)
+@retry_outdated_statements
+async def set_password(
+    database: Database, user_id: int, passwd: str, *, origin: Origin, keep_phones: bool = False
+) -> None:
+    """Store a new password hash, which ends the SIP passwords of the user's phones, set-up links and device URLs.
+
+    `keep_phones`: device URLs stay, so that phones which read one register again. Raises NoSuchUser.
+    """
+    details: dict[str, Detail] = {"keep_phones": True} if keep_phones else {}
+    async with database.connection() as connection, connection.transaction():
+        if keep_phones:
+            await connection.execute(SQL["keep_device_urls"])
+        if await connection.fetchval(SQL["set_password"], user_id, passwd) is None:
+            raise NoSuchUser(f"there is no user {user_id}")
+        await record(connection, AuditedChange(Action.USER_PASSWORD, Subject.user(user_id), origin, details))
 
 
 async def activate(database: Database, user_id: int, *, origin: Origin) -> None:

@@ -41,6 +41,10 @@ returning user_id
 -- name: set_password
 update users set passwd = $2 where user_id = $1 returning user_id
 
+-- name: keep_device_urls
+-- For this transaction: see migration 0026.
+select set_config('connector.keep_device_urls', 'on', true)
+
 -- name: activate
 update users set active = true where user_id = $1 returning user_id
 

@@ -29,6 +29,7 @@ from service.web.ops.status_facts import (
     link_condition,
     presence_connection_status,
     reason_status,
+    stored_phones,
 )
 from service.web.ops.status_history import registration_status
 from service.web.ops.status_schemas import (
@@ -96,6 +97,7 @@ async def details(request: web.Request) -> web.Response:
     """GET /status/{extension} on the port for operators. Raises ExtensionNotFound, Ambiguous."""
     app = request.app
     extension = _find(app, ONE_STATUS.decode(request).extension)
+    stored = await stored_phones(app, extension)
     app[PRESENCE_FEED].catch_up(frozenset({extension.number}))
     status, reason = extension_status(app, extension)
     link = app[LINKS].get(extension.call_server)
@@ -106,7 +108,7 @@ async def details(request: web.Request) -> web.Response:
             status,
             reason_status(reason),
             extension.local_number,
-            device_statuses(app, extension),
+            device_statuses(app, extension, stored),
             list(link.queues_of(extension)) if link is not None and queues else None,
             await registration_status(app, extension),
         )

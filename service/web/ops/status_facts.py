@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
 from service.ami.kept_connection import KeptConnection
 from service.ami.link import Link
+from service.db import phones
+from service.db.phones import StoredPhone
 from service.domain.contacts import Contact, shown_contact
 from service.domain.models import PJSIP, Credentials, DeviceState, Extension, NotLive, Phone
 from service.domain.status.facts import (
@@ -21,7 +23,8 @@ from service.domain.status.link_reasons import find_presence_reason
 from service.domain.status.reason import Reason
 from service.domain.status.reasons import find_reason
 from service.domain.timestamps import rfc3339_ms
-from service.web.app_keys import DIRECTORY, LINKS, PRESENCE_FEED, SETTINGS
+from service.errors import DatabaseUnavailable
+from service.web.app_keys import DATABASE, DIRECTORY, LINKS, PRESENCE_FEED, SETTINGS
 from service.web.ops.status_schemas import (
     ContactStatus,
     DeviceStatus,
@@ -139,13 +142,25 @@ def extension_status(app: web.Application, extension: Extension) -> tuple[Extens
     return status, reason
 
 
-def device_statuses(app: web.Application, extension: Extension) -> list[DeviceStatus]:
+async def stored_phones(app: web.Application, extension: Extension) -> dict[int, StoredPhone] | None:
+    """The phones of an extension in PostgreSQL, by id; None while it is out of reach."""
+    if app[DIRECTORY].stale_since is not None:
+        return None  # without the time that a question may take
+    try:
+        return {phone.phone_id: phone for phone in await phones.list_stored(app[DATABASE], extension.number)}
+    except DatabaseUnavailable:
+        return None
+
+
+def device_statuses(
+    app: web.Application, extension: Extension, stored: Mapping[int, StoredPhone] | None
+) -> list[DeviceStatus]:
     """The devices of an extension, then its stored phones that are not among them."""
     link = app[LINKS].get(extension.call_server)
-    phones = {phone.device: phone for phone in extension.phones}
+    of_device = {phone.device: _phone_status(phone, stored) for phone in extension.phones}
     counted = _devices(app, extension)
-    devices = dict.fromkeys((*counted, *phones))
-    return [_device_status(link, device, device in counted, phones.get(device)) for device in devices]
+    devices = dict.fromkeys((*counted, *of_device))
+    return [_device_status(link, device, device in counted, of_device.get(device)) for device in devices]
 
 
 def _devices(app: web.Application, extension: Extension) -> tuple[str, ...]:
@@ -153,7 +168,7 @@ def _devices(app: web.Application, extension: Extension) -> tuple[str, ...]:
     return link.devices_of(extension) if link is not None else tuple(phone.device for phone in extension.phones)
 
 
-def _device_status(link: Link | None, device: str, counted: bool, phone: Phone | None) -> DeviceStatus:
+def _device_status(link: Link | None, device: str, counted: bool, phone: PhoneStatus | None) -> DeviceStatus:
     reading = link.states.read(device) if link is not None else None
     contacts = link.contacts_of(device.removeprefix(PJSIP)) if link is not None and device.startswith(PJSIP) else None
     return DeviceStatus(
@@ -161,13 +176,26 @@ def _device_status(link: Link | None, device: str, counted: bool, phone: Phone |
         counted=counted,
         state=(reading.state if reading is not None else DeviceState.UNKNOWN).value,
         live=reading is not None and reading.live,
-        phone=None if phone is None else _phone_status(phone),
+        phone=phone,
         contacts=None if contacts is None else [_contact_status(contact) for contact in contacts],
     )
 
 
-def _phone_status(phone: Phone) -> PhoneStatus:
-    return PhoneStatus(phone.phone_id, phone.endpoint, phone.auth_username, phone.profile, phone.label, phone.missing)
+def _phone_status(phone: Phone, stored: Mapping[int, StoredPhone] | None) -> PhoneStatus:
+    row = stored.get(phone.phone_id) if stored is not None else None
+    fetched_at = row.last_fetched_at if row is not None else None
+    return PhoneStatus(
+        id=phone.phone_id,
+        endpoint=phone.endpoint,
+        auth_username=phone.auth_username,
+        profile=phone.profile,
+        kind=phone.kind,
+        label=phone.label,
+        missing=phone.missing,
+        fetched=fetched_at is not None if row is not None else None,
+        last_fetched_at=rfc3339_ms(fetched_at) if fetched_at is not None else None,
+        last_fetched_from=row.last_fetched_from if row is not None else None,
+    )
 
 
 def _contact_status(contact: Contact) -> ContactStatus:

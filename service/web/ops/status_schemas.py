@@ -140,9 +140,14 @@ class PhoneStatus(msgspec.Struct, frozen=True, rename="camel"):
     endpoint: str
     auth_username: str
     profile: Profile
+    kind: str
     label: str
     missing: bool
     """Whether the last import did not find the endpoint in Asterisk."""
+    fetched: bool | None
+    """Whether it ever fetched its configuration; null if unknown: PostgreSQL is out of reach."""
+    last_fetched_at: Moment | None
+    last_fetched_from: str | None
 
 
 class ContactStatus(msgspec.Struct, frozen=True, rename="camel"):

@@ -42,7 +42,7 @@ class Case:
         return f"{first} {second}" if first in GROUPS else first
 
 
-GROUPS = ("user", "extension", "token", "audit", "secrets")
+GROUPS = ("user", "extension", "phone", "token", "audit", "secrets")
 NOT_HERE = {"serve", "worker", "check", "status", "setup", "restore"}
 """The service itself, commands that change nothing, and those that need a database which is empty or not there yet."""
 CASES = (
@@ -63,6 +63,11 @@ CASES = (
     Case("extension show 500"),
     Case("extension show 500 --password --yes", ("secret.disclosed",)),
     Case("extension rotate 500", ("phone.rotated",)),
+    Case("phone create grace --kind linphone", ("phone.created", "phone.setup")),
+    Case("phone list 500"),
+    Case("phone setup PHONE", ("phone.setup",)),
+    Case("phone rotate PHONE", ("phone.rotated",)),
+    Case("phone delete PHONE", ("phone.deleted",)),
     Case("extension disable 500", ("extension.disabled",)),
     Case("extension enable 500", ("extension.enabled",)),
     Case("extension unassign 500", ("extension.unassigned",)),
@@ -97,7 +102,7 @@ def run(template: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> Ite
     file.write_text(CSV)
     patch = pytest.MonkeyPatch()
     with cloned(template) as database, patch.context() as patched:
-        variables = environment(database, SECRETS_KEY=KEY, **PBX)
+        variables = environment(database, SECRETS_KEY=KEY, PUBLIC_URL="https://phone.example.com", **PBX)
         patched.setenv("PATH", with_programs(database)["PATH"])
         yield _run_all(database, variables, file, patched)
 
@@ -111,13 +116,16 @@ def _run_all(database: TestDatabase, variables: dict[str, str], file: Path, patc
         newest = asyncio.run(database.rows("select coalesce(max(audit_id), 0) as id from audit"))[0]["id"]
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{case.given}\n".encode())))
         with redirect_stdout(io.StringIO()) as printed, redirect_stderr(printed):
-            code = main(
-                [{"FILE": str(file), "FOLDER": str(file.parent)}.get(word, word) for word in case.words.split()]
-            )
+            stand_ins = {"FILE": str(file), "FOLDER": str(file.parent), "PHONE": _newest_phone(database)}
+            code = main([stand_ins.get(word, word) for word in case.words.split()])
         assert code == 0, (case.words, printed.getvalue())
         made.printed.append(printed.getvalue())
         made.rows.append(asyncio.run(database.rows("select * from audit where audit_id > $1 order by 1", newest)))
     return made
+
+
+def _newest_phone(database: TestDatabase) -> str:
+    return str(asyncio.run(database.rows("select max(phone_id) as id from phones"))[0]["id"])
 
 
 def test_every_command_is_here() -> None:

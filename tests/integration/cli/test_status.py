@@ -72,13 +72,29 @@ async def test_one_is_shown_with_its_devices_and_the_next_step(template: TestDat
         assert "user dnhai" in shown
         assert "why call-server-unreachable" in shown
         assert next(line for line in shown if line.startswith("AMI at 127.0.0.1:9")).endswith("AMI_HOST and AMI_PORT.")
-        assert "device state live counted registrations label auth username missing" in shown
-        assert "PJSIP/12342 Unknown no yes - - 12342 no" in shown
+        columns = "device phone kind label state live counted registrations last fetched auth username missing"
+        assert columns in shown
+        assert "PJSIP/12342 1 other - Unknown no yes - - 12342 no" in shown
         assert json.loads((await status("12342", "--json")).stdout)["extension"]["username"] == "dnhai"
 
         done = await status("no such; extension\x1b[31m")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "error: there is no extension 'no such; extension\\x1b[31m'\n"
+
+
+async def test_phones_are_shown_with_their_last_fetch(database: TestDatabase, tmp_path: Path) -> None:
+    await database.execute(
+        """insert into phones (call_server, endpoint, extension, auth_username, secret, profile, kind, label) values
+               ('main', '12342.aaaaaa', '12342', '12342.aaaaaa', 'secret-of-a-test', 'sip', 'linphone', 'Mobile'),
+               ('main', '12342.bbbbbb', '12342', '12342.bbbbbb', 'secret-of-a-test', 'sip', 'linphone', 'Tablet');
+           insert into phone_activity select phone_id, '2026-11-22T09:30:00Z', '192.0.2.17' from phones
+           where endpoint = '12342.aaaaaa'"""
+    )
+    async with running(database, tmp_path) as (_, status):
+        shown = words((await status("12342")).stdout)
+        fetched = "2026-11-22T09:30:00Z from 192.0.2.17"
+        assert f"PJSIP/12342.aaaaaa 3 linphone Mobile Unknown no yes - {fetched} 12342.aaaaaa no" in shown
+        assert "PJSIP/12342.bbbbbb 4 linphone Tablet Unknown no yes - never fetched 12342.bbbbbb no" in shown
 
 
 async def test_without_a_service_it_says_so_and_shows_what_is_stored(template: TestDatabase) -> None:

@@ -151,6 +151,32 @@ async def test_an_extension_is_found_by_its_number_and_by_its_endpoint(database:
         assert (browser["device"], browser["phone"]["missing"]) == ("PJSIP/bob.x+1", True)
 
 
+async def test_a_phone_is_shown_with_its_kind_and_when_it_fetched_its_configuration(
+    database: TestDatabase, start: Start
+) -> None:
+    await database.execute(
+        """insert into phones (call_server, endpoint, extension, auth_username, secret, profile, kind, label) values
+               ('main', '12342.aaaaaa', '12342', '12342.aaaaaa', 'secret-of-a-test', 'sip', 'linphone', 'Mobile'),
+               ('main', '12342.bbbbbb', '12342', '12342.bbbbbb', 'secret-of-a-test', 'sip', 'linphone', 'Tablet');
+           insert into phone_activity select phone_id, '2026-11-22T09:30:00Z', '192.0.2.17' from phones
+           where endpoint = '12342.aaaaaa'"""
+    )
+    server = await start(database.settings())
+
+    async def shown() -> list[tuple[Any, ...]]:
+        _, details = await told(await server.client.get("/status/12342"))
+        names = ("kind", "label", "fetched", "lastFetchedAt", "lastFetchedFrom")
+        return [tuple(device["phone"][name] for name in names) for device in details["devices"]]
+
+    assert await shown() == [
+        ("other", "", False, None, None),
+        ("linphone", "Mobile", True, "2026-11-22T09:30:00.000Z", "192.0.2.17"),
+        ("linphone", "Tablet", False, None, None),
+    ]
+    await database.execute("revoke select on phone_activity from connector_service")
+    assert [row[2] for row in await shown()] == [None] * 3, "not known is not never"
+
+
 async def test_what_may_not_register_is_shown_with_its_reason(database: TestDatabase, start: Start) -> None:
     await database.execute(
         "update extensions set enabled = false where extension = '12343'; "
