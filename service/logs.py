@@ -9,6 +9,7 @@ from typing import TextIO
 
 import structlog
 
+from service.request_context import request_id
 from service.settings import Settings
 
 
@@ -20,6 +21,7 @@ def configure(settings: Settings, *, worker: int | None = None) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    shared.append(_add_request_id)
     if worker is not None:
         shared.append(lambda _logger, _method, event: {"worker": worker, **event})
     if settings.log_format == "json":
@@ -54,6 +56,12 @@ def configure(settings: Settings, *, worker: int | None = None) -> None:
     # At level debug panoramisk logs whole messages, secrets included.
     for name in ("panoramisk", "asyncio"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _add_request_id(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Add the id of the request that the current task answers."""
+    current = request_id()
+    return event if current is None or "request_id" in event else {"request_id": current, **event}
 
 
 def _escape_texts(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -19,10 +19,11 @@ TOKEN_HEADER = PolledHeader(istr("x-auth-token"))
 UID_HEADER = PolledHeader(istr("x-user-id"))
 IF_NONE_MATCH = PolledHeader(istr("if-none-match"))
 REQUEST_ID = PolledHeader(istr("x-request-id"))
+TRACEPARENT = PolledHeader(istr("traceparent"))
 ORIGIN = PolledHeader(istr("origin"))
 FORWARDED_FOR = PolledHeader(istr("x-forwarded-for"))
 """Nothing but the audit trail depends on it."""
-POLLED_HEADERS = frozenset({TOKEN_HEADER, UID_HEADER, IF_NONE_MATCH, REQUEST_ID, ORIGIN, FORWARDED_FOR})
+POLLED_HEADERS = frozenset({TOKEN_HEADER, UID_HEADER, IF_NONE_MATCH, REQUEST_ID, TRACEPARENT, ORIGIN, FORWARDED_FOR})
 
 
 T = TypeVar("T")

@@ -20,13 +20,14 @@ from aiohttp.http_exceptions import LineTooLong
 from multidict import istr
 
 from service.errors import ServiceError, Unavailable
+from service.request_context import answering
 from service.web.app_keys import SETTINGS
 from service.web.http import cors, header_checks
 from service.web.http.client_address import CLIENT_ADDRESSES
 from service.web.http.error_responses import error_response, family_of, plain
 from service.web.http.errors import BadArgument, HeadTooLarge, RequestError, RouteNotFound, TokenWrong, WrongMethod
 from service.web.http.handler_types import PlainHandler, SyncHandler
-from service.web.http.polled_request import ORIGIN, REQUEST_ID, Parts, PolledRequest
+from service.web.http.polled_request import ORIGIN, REQUEST_ID, TRACEPARENT, Parts, PolledRequest
 from service.web.http.prebuilt_response import SERVER, PrebuiltResponse
 from service.web.http.refusals import REFUSALS
 from service.web.http.setup_paths import SETUP_HEADERS, is_setup_path, loggable_path
@@ -43,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 X_REQUEST_ID, EXPECT = istr("X-Request-Id"), istr("Expect")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C's header, version 00. The first group is the id of the trace."""
 
 SYNC_HANDLERS: web.AppKey[Mapping[tuple[str, str], SyncHandler]] = web.AppKey(
     "sync_handlers", Mapping[tuple[str, str], SyncHandler]
@@ -104,7 +107,8 @@ class Dispatcher:
         began = monotonic()
         request_id = request.request_id = self._request_id_of(request)
         try:
-            answer = await handler(request)
+            with answering(request_id):
+                answer = await handler(request)
             if self._write_backlog.full:
                 self._require_room(answer)
         except Exception as error:
@@ -131,7 +135,8 @@ class Dispatcher:
             if EXPECT in request.headers:
                 await found.match.expect_handler(request)
                 await request.writer.drain()
-            answer: web.StreamResponse | PrebuiltResponse = await found.handler(request)
+            with answering(request_id):
+                answer: web.StreamResponse | PrebuiltResponse = await found.handler(request)
             if self._write_backlog.full:
                 self._require_room(answer)
         except Exception as error:
@@ -179,9 +184,13 @@ class Dispatcher:
         return answer
 
     def _request_id_of(self, request: PolledRequest) -> str:
-        """The client's id of the request, if valid; else a new one."""
+        """The client's id of the request, if valid; else the id of its trace; else a new one."""
         given = request.headers.get(REQUEST_ID)
-        return given if given is not None and _REQUEST_ID.fullmatch(given) else self._new_id()
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        trace = request.headers.get(TRACEPARENT)
+        found = _TRACEPARENT.fullmatch(trace) if trace is not None else None
+        return found[1] if found is not None else self._new_id()
 
     def _require_room(self, answer: web.StreamResponse | PrebuiltResponse) -> None:
         """Raises Overloaded for a large response if too many bytes are unsent."""

@@ -13,11 +13,13 @@ from hashlib import sha256
 
 import msgspec
 
-from service.web.http.polled_request import REQUEST_ID
+from service.web.http.polled_request import REQUEST_ID, TRACEPARENT
 from service.web.http.prebuilt_response import PrebuiltResponse, render_repeated
 from service.web.http.repeated_poll import RepeatedPoll
 from service.web.server.plain_request import PlainRequest
 
+OF_ONE_REQUEST = {REQUEST_ID, TRACEPARENT}
+"""Headers whose value nobody sends twice."""
 MAX_KEPT = 65_536
 """Polls that are kept, half a kilobyte each. The oldest goes first, and costs one call of its handler."""
 MAX_SIZE = 2_048
@@ -69,9 +71,9 @@ class RepeatedPolls:
         return render_repeated(answer, self._new_request_id(), kept.headers)
 
     def keep(self, data: bytes, request: PlainRequest, response: PrebuiltResponse) -> None:
-        """Keep a poll that was answered, if it can be answered again. Nobody sends a request id twice."""
+        """Keep a poll that was answered, if it can be answered again."""
         poll, added = response.repeated, response.headers
-        if poll is None or len(data) > MAX_SIZE or REQUEST_ID in request.headers or added.keys() - _CONSTANT:
+        if poll is None or len(data) > MAX_SIZE or OF_ONE_REQUEST & request.headers.keys() or added.keys() - _CONSTANT:
             return
         lines = "".join(f"{name}: {value}\r\n" for name, value in added.items() if name != X_REQUEST_ID)
         self._kept[sha256(data).digest()] = _Kept(poll, request.route.label, lines.encode())
