@@ -21,7 +21,7 @@ unique_subject = no
 [any]
 commonName = supplied
 [leaf]
-subjectAltName = DNS:localhost, IP:127.0.0.1
+subjectAltName = {names}
 [authority]
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign
@@ -48,6 +48,7 @@ def issue(
     issuer: Issued | None = None,
     authority: bool = False,
     days: tuple[float, float] = (-1, 30),
+    names: str = "DNS:localhost, IP:127.0.0.1",
     curve: str = "P-256",
 ) -> Issued:
     """Issue a certificate, by itself unless `issuer` does, valid between these days from now."""
@@ -55,7 +56,7 @@ def issue(
     request, config, index, serial = (folder / f"{name}.{end}" for end in ("csr", "cnf", "index", "serial"))
     index.write_text("")
     serial.write_text(f"{abs(hash((name, days))) % 10**12:012d}")
-    config.write_text(CONFIG.format(index=index, serial=serial, folder=folder))
+    config.write_text(CONFIG.format(index=index, serial=serial, folder=folder, names=names))
     _openssl(
         "req", "-new", "-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-nodes", "-subj", f"/CN={name}",
         "-keyout", made.key, "-out", request,
