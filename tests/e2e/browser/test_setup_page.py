@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from service.domain.phone_kinds import PHONE_KINDS
+from tests.e2e.browser.conftest import Site
+from tests.e2e.browser.test_softphone import bundled
+from tests.e2e.run import Run
 from tests.integration.setup.support import PUBLIC_URL, add_phone, new_link, settings
 from tests.support.browser import Browser, Page
 from tests.support.database import TestDatabase
@@ -176,3 +179,31 @@ async def scanned(chromium: Browser, page: Page, reader: str, picture: Path) -> 
     async with chromium.page() as other:
         await other.evaluate(f"{reader}; true")
         return await other.evaluate(f"({read})('data:image/png;base64,{data}', {json.dumps(rectangle)})")
+
+
+async def test_a_browser_registers_with_the_options_that_were_shown(
+    run: Run, chromium: Browser, site: Site, modules: Path, tmp_path: Path
+) -> None:
+    """JsSIP takes Browser-Phone's options: the values are right. Browser-Phone itself was not run, and wants `wss`."""
+    headers = run.login("dnhai", "demo-agent-password")
+    made = json.loads(run.request("POST", "/api/v1/phones", body={"kind": "browser-phone"}, headers=headers).text)
+    async with chromium.page(made["setup"]["url"]) as page:
+        await pressed(page)
+        options = await page.evaluate(SECRET)
+    program = (
+        f"import JsSIP from 'jssip'; const given = {options};"
+        + """
+        const url = `ws://${given.wssServer}:${given.WebSocketPort}${given.ServerPath}`;
+        const phone = new JsSIP.UA({
+            sockets: [new JsSIP.WebSocketInterface(url)], uri: `sip:${given.SipUsername}@${given.SipDomain}`,
+            password: given.SipPassword, register_expires: 120,
+        });
+        phone.on("registrationFailed", ({cause}) => console.log(`failed: ${cause}`));
+        phone.on("registered", () => console.log("registered"));
+        phone.start();
+    """
+    )
+    script = await asyncio.to_thread(bundled, program, modules, tmp_path)
+    async with chromium.page(site.runs("options", script)) as page:
+        await page.says("registered")
+    run.request("DELETE", f"/api/v1/phones/{made['phone']['id']}", headers=headers)
