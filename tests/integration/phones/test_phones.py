@@ -320,7 +320,7 @@ async def test_whoever_may_not_register_gets_no_phone_also_while_that_changes(
     assert (await create(server, userId=AGENT_UID))[0] == 200
 
 
-async def test_a_deactivation_that_waits_for_a_new_phone_ends_its_password_and_link(
+async def test_a_deactivation_ends_the_password_and_the_link_of_a_new_phone(
     database: TestDatabase, server: Server
 ) -> None:
     body = await created(server)
