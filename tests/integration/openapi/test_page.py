@@ -10,6 +10,7 @@ import pytest
 
 from service.web import routes
 from service.web.openapi.document import document
+from service.web.setup.routes import ROUTES as SETUP_ROUTES
 from tests.support.database import TestDatabase
 from tests.support.server import Server, Start, told
 
@@ -23,7 +24,10 @@ async def test_the_description_is_that_of_the_routes_that_are_served(shared: Ser
         for route in shared.app.router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
-    assert served == {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
+    for_phones = {(route.method, route.path) for route in SETUP_ROUTES}
+    described_calls = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
+    assert served == described_calls | {(method, path) for method, path in for_phones if method != "HEAD"}
+    assert {path.split("/")[1] for _, path in for_phones} == {"p"}
 
 
 async def test_metrics_elsewhere_are_not_described_here(database: TestDatabase, start: Start) -> None:

@@ -277,8 +277,17 @@ def test_there_are_examples() -> None:
     assert len(documented(DOCUMENT)) == 3
 
 
+MOBILE = """
+insert into phones (phone_id, call_server, endpoint, extension, auth_username, secret, profile, kind, label)
+values (4, 'main', '12342.k3f9xw', '12342', '12342.k3f9xw', 'secret-of-a-test', 'sip', 'linphone', 'Mobile');
+insert into phone_activity values (4, '2026-11-26T20:15:37Z', '192.0.2.17')
+"""
+"""A further phone of the extension, which is off."""
+
+
 async def test_the_documented_examples_are_what_the_command_prints(pbx: Pbx) -> None:
     config = pbx.asterisk.config
+    await pbx.database.execute(MOBILE)
     async with serving(pbx.settings()) as server:
         phone = pbx.phone("12342", SIP_PASSWORD)
         await asyncio.to_thread(phone.start)
@@ -286,6 +295,7 @@ async def test_the_documented_examples_are_what_the_command_prints(pbx: Pbx) -> 
             await asyncio.to_thread(phone.wait_registered)
             await server.shows("Not in use", within=30)
             await gives(server, "12343", "not-registered")
+            await eventually(lambda: server.link.states.read("PJSIP/12342.k3f9xw").live, 60, "the phone is tracked")
             await eventually(lambda: _has_address(server, "12342"), what="the contact is read")
             await eventually(lambda: server.link.queues is not None, what="the queues are read")
             values = {"CALL_SERVERS__MAIN__AMI_PORT": str(config.ami_port), "HTTP_PORT": str(server.port)}
