@@ -138,9 +138,13 @@ def told(link: Link) -> dict[str, str]:
 
 
 async def agrees(link: Link, ami: Ami, within: float = 30.0) -> None:
-    """Wait until the link is live and its map is what Asterisk lists."""
-    listed = await ami.device_states()
-    await eventually(lambda: is_live(link) and told(link) == listed, within, f"the map is {len(listed)} devices")
+    """Wait until the link is live and its map is what Asterisk lists then: a call of a killed phone ends later."""
+
+    async def same() -> bool:
+        listed = await ami.device_states()
+        return is_live(link) and told(link) == listed
+
+    await eventually(same, within, f"the map is what Asterisk lists: {await ami.device_states()}, not {told(link)}")
 
 
 def storm(pbx: Pbx) -> AbstractAsyncContextManager[Ami]:
