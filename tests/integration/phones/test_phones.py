@@ -1,4 +1,4 @@
-"""Phones of a person over HTTP: who may create, list, set up and delete which, how many, and what is answered."""
+"""Phones of a person over HTTP: who may create, list and delete which, how many, and what is answered."""
 
 from __future__ import annotations
 
@@ -11,77 +11,36 @@ from typing import Any, get_args
 
 import pytest
 
-from service.db import phone_setups, phones
+from service.db import phones
 from service.db.phone_secrets import SQL as SECRETS_SQL
 from service.domain.phone_kinds import PHONE_KINDS
-from service.domain.setup_tokens import hash_setup_token
-from service.errors import NoSuchLink
-from service.web.app_keys import DATABASE
 from service.web.phones.schemas import Kind
 from tests.integration.db.test_secret_life import auths, sealed
+from tests.integration.phones.calls import (
+    FORBIDDEN,
+    OTHER_UID,
+    PUBLIC_URL,
+    create,
+    created,
+    delete,
+    endpoints,
+    failed,
+    holds,
+    listed,
+    set_up,
+)
 from tests.integration.secrets.keys import KEY, settings_with
 from tests.support import qr_reader
 from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.imported import HOLDER_ID, HOLDER_UID, both, import_alice
-from tests.support.origins import PREPARED
-from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, Start, told
-
-PUBLIC_URL = "https://phone.example.com"
-PATH = "/api/v1/phones"
-OTHER_UID = "Sq7mWdXk3nPzT9cRb"
-FORBIDDEN = (403, {"success": False, "error": "unauthorized"})
-Answer = tuple[int, dict[str, Any]]
-
-
-def failed(error: str) -> dict[str, Any]:
-    return {"success": False, "error": error}
+from tests.support.server import ADMIN, ADMIN_UID, AGENT_UID, Server, Start
 
 
 @pytest.fixture
 async def server(database: TestDatabase, start: Start) -> Server:
     """A service with a public URL, whose Asterisk is away."""
     return await start(database.settings(public_url=PUBLIC_URL))
-
-
-async def create(server: Server, headers: dict[str, str] = ADMIN, **given: Any) -> Answer:
-    return await told(await server.client.post(PATH, headers=headers, json={"kind": "linphone", **given}))
-
-
-async def created(server: Server, headers: dict[str, str] = ADMIN, **given: Any) -> dict[str, Any]:
-    """A new phone of the agent."""
-    status, body = await create(server, headers, **{"userId": AGENT_UID, **given})
-    assert status == 200, body
-    return body
-
-
-async def listed(server: Server, headers: dict[str, str], **query: str) -> Answer:
-    return await told(await server.client.get(PATH, headers=headers, params=query))
-
-
-async def endpoints(server: Server, headers: dict[str, str]) -> list[str]:
-    status, body = await listed(server, headers)
-    assert status == 200, body
-    return [phone["endpoint"] for phone in body["phones"]]
-
-
-async def set_up(server: Server, phone: object, headers: dict[str, str] = ADMIN) -> Answer:
-    return await told(await server.client.post(f"{PATH}/{phone}/setup", headers=headers))
-
-
-async def delete(server: Server, phone: object, headers: dict[str, str] = ADMIN) -> Answer:
-    return await told(await server.client.delete(f"{PATH}/{phone}", headers=headers))
-
-
-async def holds(server: Server, url: str) -> bool:
-    """Whether a set-up link fetches a SIP password."""
-    hash_ = hash_setup_token(url.removeprefix(f"{PUBLIC_URL}/p/"))
-    assert hash_ is not None
-    try:
-        await phone_setups.fetch(server.app[DATABASE], hash_, origin=PREPARED, shown_as="test")
-    except NoSuchLink:
-        return False
-    return True
 
 
 async def test_a_person_creates_a_phone_and_gets_a_link_for_it(database: TestDatabase, server: Server) -> None:
@@ -121,45 +80,6 @@ async def test_asterisk_sees_the_phone_with_the_profile_of_its_kind(database: Te
 
 def test_the_kinds_are_those_that_the_description_lists() -> None:
     assert set(get_args(Kind)) == set(PHONE_KINDS)
-
-
-@pytest.mark.parametrize(("kind", "scans"), [("linphone", True), ("gswave", False), ("desk", False)])
-async def test_a_code_is_drawn_where_it_holds_no_password(server: Server, kind: str, scans: bool) -> None:
-    setup = (await created(server, kind=kind))["setup"]
-    assert (setup["qr"] is not None) is scans
-
-
-async def test_a_browser_has_no_link_and_reads_its_registration_info(server: Server) -> None:
-    body = await created(server, kind="browser")
-    assert body["setup"] is None
-    phone = body["phone"]
-    status, answer = await set_up(server, phone["id"])
-    assert (status, answer) == (409, failed("a phone of kind browser is not set up by a link"))
-    registration = await server.client.get(
-        "/api/v1/connector.extension.getRegistrationInfoByUserId",
-        params={"id": AGENT_UID, "phone": str(phone["id"])},
-        headers=ADMIN,
-    )
-    assert (await registration.json())["extensionDetails"]["extension"] == phone["endpoint"]
-
-
-async def test_without_a_public_url_there_are_phones_and_no_links(database: TestDatabase, start: Start) -> None:
-    server = await start(database.settings())
-    body = await created(server)
-    assert body["setup"] is None
-    refused = failed("the setting CONNECTOR_PUBLIC_URL is not set: set-up links begin with it")
-    assert await set_up(server, body["phone"]["id"]) == (409, refused)
-    assert await database.rows("select from phone_setups") == []
-    assert (await set_up(server, 10**9))[0] == 404
-
-
-async def test_a_new_link_ends_the_one_before(server: Server) -> None:
-    first = await created(server)
-    status, second = await set_up(server, first["phone"]["id"], await server.headers_of())
-    assert (status, second["phone"]) == (200, first["phone"])
-    assert second["setup"]["url"] != first["setup"]["url"]
-    assert not await holds(server, first["setup"]["url"])
-    assert await holds(server, second["setup"]["url"])
 
 
 async def test_a_deleted_phone_opens_and_rings_nothing_at_once_and_the_others_notice_nothing(
@@ -320,17 +240,6 @@ async def test_whoever_may_not_register_gets_no_phone_also_while_that_changes(
     assert (await create(server, userId=AGENT_UID))[0] == 200
 
 
-async def test_a_deactivation_ends_the_password_and_the_link_of_a_new_phone(
-    database: TestDatabase, server: Server
-) -> None:
-    body = await created(server)
-    secret = (await auths(database))[body["phone"]["endpoint"]]
-    await database.execute("update users set active = false where user_id = 1795")
-    await database.execute("update users set active = true where user_id = 1795")
-    assert (await auths(database))[body["phone"]["endpoint"]] != secret
-    assert not await holds(server, body["setup"]["url"])
-
-
 async def test_a_name_that_was_used_before_is_not_used_again(
     database: TestDatabase, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,31 +291,6 @@ async def test_where_passwords_are_encrypted_a_new_phones_is_too(database: TestD
     found = await connection.fetch(SECRETS_SQL["phones"], "12342")
     await connection.close()
     assert [each["password"] for each in found] == ["unreadable"] * 2, "without the key"
-
-
-async def test_who_did_what_is_audited_and_logged_without_a_link(
-    database: TestDatabase, server: Server, logged: list[dict[str, object]]
-) -> None:
-    agent = await server.headers_of()
-    _, body = await create(server, agent, label="Mobile")
-    phone = body["phone"]
-    _, again = await set_up(server, phone["id"])
-    await delete(server, phone["id"], agent)
-    rows = await database.rows(
-        "select action, actor, subject, subject_id, details from audit where subject_kind = 'phone' order by audit_id"
-    )
-    assert [(row["action"], row["actor"]) for row in rows] == [
-        ("phone.created", "dnhai"),
-        ("phone.setup", "dnhai"),
-        ("phone.setup", "admin"),
-        ("phone.deleted", "dnhai"),
-    ]
-    assert {(row["subject"], row["subject_id"]) for row in rows} == {(phone["endpoint"], phone["id"])}
-    told_of = [line["event"] for line in logged if str(line["event"]).startswith("phone_")]
-    assert told_of == ["phone_created", "phone_setup_started", "phone_deleted"]
-    for link in (body["setup"]["url"], again["setup"]["url"]):
-        token = link.rpartition("/")[2]
-        assert token not in str(logged) + str([dict(row) for row in rows])
 
 
 async def test_a_last_fetch_is_answered(database: TestDatabase, server: Server) -> None:
