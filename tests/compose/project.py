@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import secrets
@@ -36,7 +35,12 @@ IN_PRIVATE = "has no TLS: whoever reads that network reads secrets"
 """What `check` says of the project's own network, which is this machine's."""
 HEALED_WITHIN_S = 60.0
 
-_subnets = itertools.count(secrets.randbelow(200))
+SUBNETS_TRIED = 20
+
+
+def some_subnet() -> str:
+    """One of 3,584. Another project, or a network of this machine, may have it: `Project.up` tries the next."""
+    return f"172.{secrets.choice(range(18, 32))}.{secrets.randbelow(256)}.0/24"
 
 
 @dataclass
@@ -47,7 +51,7 @@ class Project:
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.subnet = f"172.30.{next(_subnets) % 251}.0/24"
+        self.subnet = some_subnet()
         self.name = f"connector-test-{secrets.token_hex(4)}"
         self.http_port = ports.free_port()
         self.sip_port = ports.free_port(taken=[self.http_port])
@@ -103,8 +107,15 @@ class Project:
         }
 
     def up(self, *arguments: str) -> None:
-        """Start what is not running, and wait until all is healthy."""
-        self.compose("up", "--build", "--detach", "--wait", *arguments, timeout_s=UP_TIMEOUT_S)
+        """Start what is not running, and wait until all is healthy, on a subnet that this machine does not have yet."""
+        for _ in range(SUBNETS_TRIED):
+            command = (*self._compose(), "up", "--build", "--detach", "--wait", *arguments)
+            done = tried(*command, env=self._environment(), timeout_s=UP_TIMEOUT_S)
+            if done.returncode == 0:
+                return
+            assert "Pool overlaps" in done.stderr, f"compose up: {done.returncode}\n{done.stdout}{done.stderr}"
+            self.subnet = some_subnet()
+        raise AssertionError(f"{SUBNETS_TRIED} subnets overlap with others of this machine")
 
     def remove(self) -> None:
         """Leave nothing behind: containers, networks, volumes, and the images that were built."""
