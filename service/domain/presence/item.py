@@ -29,8 +29,11 @@ class CallServerView:
     mapping: DeviceMapping
 
 
-class Item(msgspec.Struct, frozen=True, rename="camel"):
-    """Presence of one extension. Unknown values are null. `live` is true if `state` is Asterisk's current state."""
+class Item(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """Presence of one extension. Unknown values are null. `live` is true if `state` is Asterisk's current state.
+
+    It can be in no cycle. Without `gc=False` the garbage collector would search all pairs of an item and its JSON.
+    """
 
     extension: str
     user_id: str | None

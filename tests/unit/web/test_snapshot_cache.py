@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +39,15 @@ def test_what_is_remembered_is_bounded() -> None:
     snapshots.etag(world.scope(person, tuple(map(str, range(MAX_GROUP_SIZE + 1)))))
     assert len(snapshots._group_etags) <= MAX_CACHED_GROUPS
     assert max(map(len, snapshots._group_etags)) <= MAX_GROUP_SIZE
+
+
+def test_the_garbage_collector_does_not_search_what_is_kept_of_each_extension() -> None:
+    world = World()
+    snapshots = SnapshotCache(world.feed, b"key")
+    world.assign("101", 1)
+    [item] = world.scope(world.person(1, Role.ADMIN), ("101",)).snapshot()
+    kept = (snapshots.item_json(item), snapshots.item_etag(item))
+    gc.collect()
+    assert kept
+    for table in (snapshots._item_json, snapshots._item_etags):
+        assert not gc.is_tracked(table["101"])
