@@ -54,6 +54,7 @@ from service.web.ops.duration_metrics import LoopLagCollector
 from service.web.ops.extension_metrics import ExtensionCollector
 from service.web.ops.history_metrics import HistoryCollector
 from service.web.ops.metrics import METRICS, Metrics, StateCollector
+from service.web.pages.routes import PAGES_KEY, Pages
 from service.web.presence.presence_audit import PRESENCE_CHANGES
 from service.web.presence.rocketchat import ROCKETCHAT_USERS, rocketchat_users
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE, SnapshotCache
@@ -193,6 +194,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[OBSERVE_DURATION] = app[METRICS].observe_duration
         families = routes.families(with_metrics=settings.metrics_port is None)
         app[DESCRIPTION] = Description(families)
+        app[PAGES_KEY] = Pages(settings)
         app.add_routes(routes.public(families))
         app[SYNC_HANDLERS] = routes.sync_handlers(families)
         app[PLAIN_HANDLERS] = routes.plain_handlers(families)

@@ -21,6 +21,7 @@ from service.web.http.handler_types import PlainHandler, SyncHandler
 from service.web.openapi import page
 from service.web.openapi.operation import Operation
 from service.web.ops import health, status
+from service.web.pages.routes import ROUTES as PAGE_ROUTES
 from service.web.phones import manage, rotate, setup_links
 from service.web.presence import history, poll, rocketchat, set_own
 from service.web.presence.sse import endpoint
@@ -68,8 +69,8 @@ def families(*, with_metrics: bool) -> dict[str, tuple[Operation, ...]]:
 
 
 def public(families: Mapping[str, Iterable[Operation]]) -> list[web.RouteDef]:
-    """The routes of the port for clients, with those under `/p/`, which the description leaves out."""
-    return [*(operation.route() for family in families.values() for operation in family), *SETUP_ROUTES]
+    """The routes of the port for clients, with those of pages and under `/p/`, which the description leaves out."""
+    return [*(operation.route() for family in families.values() for operation in family), *SETUP_ROUTES, *PAGE_ROUTES]
 
 
 def sync_handlers(families: Mapping[str, Iterable[Operation]]) -> dict[tuple[str, str], SyncHandler]:

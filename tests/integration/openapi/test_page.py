@@ -10,6 +10,7 @@ import pytest
 
 from service.web import routes
 from service.web.openapi.document import document
+from service.web.pages.routes import ROUTES as PAGE_ROUTES
 from service.web.setup.routes import ROUTES as SETUP_ROUTES
 from tests.support.database import TestDatabase
 from tests.support.server import Server, Start, told
@@ -25,8 +26,10 @@ async def test_the_description_is_that_of_the_routes_that_are_served(shared: Ser
         if route.resource is not None and route.method != "HEAD"
     }
     for_phones = {(route.method, route.path) for route in SETUP_ROUTES}
+    for_browsers = {(route.method, route.path) for route in PAGE_ROUTES}
     described_calls = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
-    assert served == described_calls | {(method, path) for method, path in for_phones if method != "HEAD"}
+    others = {(method, path) for method, path in for_phones | for_browsers if method != "HEAD"}
+    assert served == described_calls | others
     assert {path.split("/")[1] for _, path in for_phones} == {"p"}
 
 
@@ -63,7 +66,7 @@ async def test_a_page_runs_only_its_own_script_and_fetches_nothing_from_elsewher
 async def test_the_first_page_leads_to_what_is_there(shared: Server) -> None:
     page = await (await shared.client.get("/")).text()
     links = re.findall(r'(?:href|src)="([^"]*)"', page)
-    assert {"docs", "openapi.json", "readyz", "livez"} <= set(links)
+    assert {"board", "docs", "openapi.json", "readyz", "livez"} <= set(links)
     for link in links:
         assert (await shared.client.get(f"/{link}")).status == 200, link
 

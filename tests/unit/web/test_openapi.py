@@ -21,6 +21,7 @@ from service.web import routes
 from service.web.openapi import error_schemas
 from service.web.openapi.document import document
 from service.web.openapi.operation_description import operation_id
+from service.web.pages.routes import ROUTES as PAGE_ROUTES
 
 FAMILIES = routes.families(with_metrics=True)
 OPERATIONS = [each for family in FAMILIES.values() for each in family]
@@ -35,10 +36,11 @@ def test_the_document_is_valid() -> None:
 def served(app: web.Application) -> set[tuple[str, str]]:
     """Methods and paths as aiohttp knows them. HEAD goes with GET, and the description says so once for all.
 
-    What is under `/p/` is left out: links and configurations name it, and clients of the API have no use for it.
+    What is under `/p/` is left out, and so are the pages: clients of the API have no use for them.
     """
     routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
-    return {route for route in routes if route[0] != "HEAD" and not route[1].startswith("/p/")}
+    pages = {(route.method, route.path) for route in PAGE_ROUTES}
+    return {route for route in routes - pages if route[0] != "HEAD" and not route[1].startswith("/p/")}
 
 
 def test_every_route_is_described_and_everything_described_is_a_route() -> None:

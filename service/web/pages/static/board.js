@@ -1,0 +1,6 @@
+// The live board.
+
+import { loggedIn, showAccount } from "./session.js";
+
+await loggedIn();
+showAccount();

@@ -1,0 +1,1 @@
+"""The pages for people who log in, as they are served."""
