@@ -199,6 +199,6 @@ class Project:
         wait_until(self.ready, HEALED_WITHIN_S, "the service is ready")
         self.shows("Unavailable")
         with self.registered(demo_data.AGENT_EXTENSION, SIP_PASSWORD):
-            self.shows("Not in use", within_s=10)
+            self.shows("Not in use", within_s=30)
             seeds.assert_both_replay(self.base)
-        self.shows("Unavailable", within_s=10)
+        self.shows("Unavailable", within_s=30)

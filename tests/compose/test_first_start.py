@@ -57,8 +57,8 @@ def test_an_extension_made_while_all_runs_is_live_and_so_is_its_phone(plain: Pro
     plain.shows("Unavailable", **alice)
     with plain.phone("20001", "alice's SIP; 1") as phone:
         phone.wait_registered()
-        plain.shows("Not in use", within_s=10, **alice)
+        plain.shows("Not in use", within_s=30, **alice)
         status = json.loads(plain.command("status", "20001", "--json"))
         assert (status["extension"]["live"], status["reason"]) == (True, None)
-    plain.shows("Unavailable", within_s=10, **alice)
+    plain.shows("Unavailable", within_s=30, **alice)
     assert plain.command("status", "--not-live").splitlines()[-1].startswith("main (managed): live since ")

@@ -16,7 +16,7 @@ def test_both_documented_calls_replay_with_a_registered_phone(demo: Project) -> 
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_restart_heals(demo: Project, server: str) -> None:
     demo.compose("restart", server)
-    demo.shows("Unavailable", within_s=15)  # no back-off for what was not refused
+    demo.shows("Unavailable", within_s=28)  # sooner than after a refusal: 30 s
     demo.replay()
 
 
