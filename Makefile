@@ -17,7 +17,7 @@ LOWEST_RUNTIME := $(VENV)/requirements-lowest-runtime.lock
 NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py) tests/packaging/test_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev phone cli clean-run check test test-lowest nightly examples collection lint format hooks bench release deb image lock
+.PHONY: help run dev phone cli clean-run check test test-lowest nightly examples collection vendor lint format hooks bench release deb image lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ collection: ## Write all calls of the API as a collection for Bruno, a desktop c
 	@$(DEV)
 	@$(BIN)/python -m tests.support.bruno_collection $(or $(COLLECTION),dist/bruno)
 
+vendor: ## Bundle the pages' JavaScript library, JsSIP, from its lock file into service/web/pages/static
+	@$(DEV)
+	@$(BIN)/python -m local.vendor
+
 lint: ## Run ruff, mypy --strict and import-linter
 	@$(DEV)
 	@$(BIN)/ruff check .
@@ -109,6 +113,6 @@ lock: ## Upgrade the lock files to the newest and the lowest versions that pypro
 	rm $(LOWEST_RUNTIME) && \
 	$(UV_COMPILE) --group postgres -o requirements-postgres.lock && \
 	$(UV_COMPILE) --group node -o requirements-node.lock
-	for folder in tests/e2e/browser tests/clients local/chromium-npm; do \
+	for folder in tests/e2e/browser tests/clients local/chromium-npm local/pages-npm; do \
 		(cd $$folder && npm update --package-lock-only --ignore-scripts) || exit 1; \
 	done

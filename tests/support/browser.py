@@ -52,11 +52,13 @@ class PageError(Exception):
 class Page:
     """One page, with cookies and caches of its own."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, session: str, context: str) -> None:
         self.console: list[str] = []
         """What it said: `log: …`, `error: …`, and what was never caught as `uncaught: …`."""
         self.requests: list[str] = []
         """The URLs that it has asked for."""
+        self.context = context
+        """The browser's id of its profile: pages of one profile share what they store."""
         self._browser = browser
         self._session = session
 
@@ -69,9 +71,28 @@ class Page:
             "document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done()))"
         )
 
-    async def evaluate(self, script: str) -> Any:
-        """The value of an expression, as JSON; a promise is waited for. Raises PageError with what it throws."""
-        done = await self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+    async def first(self, script: str) -> None:
+        """Run a script in each document before its own."""
+        await self._call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    async def permit(self, origin: str, permission: str, setting: str) -> None:
+        """Have the user answer `granted` or `denied` when a page of an origin asks for something."""
+        await self._browser.call(
+            "Browser.setPermission",
+            permission={"name": permission},
+            setting=setting,
+            origin=origin,
+            browserContextId=self.context,
+        )
+
+    async def evaluate(self, script: str, *, gesture: bool = False) -> Any:
+        """The value of an expression, as JSON; a promise is waited for. Raises PageError with what it throws.
+
+        `gesture`: as if the user had done it, which lets a page make a sound.
+        """
+        done = await self._call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=gesture
+        )
         if failed := done.get("exceptionDetails"):
             raise PageError(_thrown(failed))
         return done["result"].get("value")
@@ -172,16 +193,23 @@ class Browser:
         """A new page, as of somebody who was never here."""
         context = (await self.call("Target.createBrowserContext"))["browserContextId"]
         try:
-            target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
-            session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
-            page = self._pages[session] = Page(self, session)
-            for domain in ("Page", "Runtime", "Log", "Network"):
-                await self.call(f"{domain}.enable", session)
-            if url is not None:
-                await page.open(url)
-            yield page
+            async with self.tab(context) as page:
+                if url is not None:
+                    await page.open(url)
+                yield page
         finally:
             await self.call("Target.disposeBrowserContext", browserContextId=context)
+
+    @contextlib.asynccontextmanager
+    async def tab(self, context: str) -> AsyncIterator[Page]:
+        """A further page in the profile of another one, closed at the end as its user closes a tab."""
+        target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
+        session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        page = self._pages[session] = Page(self, session, context)
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            await self.call(f"{domain}.enable", session)
+        yield page
+        await self.call("Target.closeTarget", targetId=target)
 
 
 @contextlib.asynccontextmanager

@@ -27,7 +27,7 @@ class Page:
     """Whether it makes calls: the WebSockets of call servers, the microphone, and sound."""
 
 
-PAGES = (Page("/board", "board.html"),)
+PAGES = (Page("/board", "board.html"), Page("/phone", "phone.html", calls=True))
 
 
 class Document:

@@ -66,7 +66,7 @@ async def test_a_page_runs_only_its_own_script_and_fetches_nothing_from_elsewher
 async def test_the_first_page_leads_to_what_is_there(shared: Server) -> None:
     page = await (await shared.client.get("/")).text()
     links = re.findall(r'(?:href|src)="([^"]*)"', page)
-    assert {"board", "docs", "openapi.json", "readyz", "livez"} <= set(links)
+    assert {"board", "phone", "docs", "openapi.json", "readyz", "livez"} <= set(links)
     for link in links:
         assert (await shared.client.get(f"/{link}")).status == 200, link
 
