@@ -40,6 +40,8 @@ class Config:
 
     database: Database
     sip_port: int = field(default_factory=ports.free_port)
+    sip_certificate: Path | None = None
+    """Certificate and key in one file: SIP goes over TLS, and no longer over UDP."""
     http_port: int = field(default_factory=ports.free_port)
     ami_port: int = field(default_factory=ports.free_port)
     rtp_ports: range = field(default_factory=lambda: ports.free_range(RTP_PORTS))
@@ -55,7 +57,7 @@ class Config:
         host = ports.LOOPBACK
         return {
             "SIP_BIND": host,
-            "SIP_PORT": str(self.sip_port),
+            **self._sip(),
             "HTTP_BIND": host,
             "HTTP_PORT": str(self.http_port),
             "AMI_BIND": host,
@@ -73,6 +75,16 @@ class Config:
             "DB_NAME": self.database.name,
             "DB_USER": self.database.user,
             "DB_PASSWORD": self.database.password,
+        }
+
+    def _sip(self) -> dict[str, str]:
+        if self.sip_certificate is None:
+            return {"SIP_PORT": str(self.sip_port)}
+        certificate = str(self.sip_certificate)
+        return {
+            "SIP_TLS_PORT": str(self.sip_port),
+            "SIP_TLS_CERTIFICATE": certificate,
+            "SIP_TLS_KEY": certificate,
         }
 
 

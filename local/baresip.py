@@ -40,10 +40,16 @@ audio_alert aubridge,bell
 ctrl_tcp_listen 127.0.0.1:{control_port}
 module_path {modules}
 module g711.so
-module aubridge.so
+{encryption}module aubridge.so
 module_app ctrl_tcp.so
 module_app account.so
 module_app menu.so
+"""
+
+ENCRYPTION = """\
+module srtp.so
+sip_cafile {ca}
+sip_verify_server yes
 """
 
 
@@ -65,7 +71,8 @@ class Phone:
     """One extension's phone. A thread of its own calls `on_event` with each Event.
 
     `auth_username` is by default the extension, `name` the phone's display name, `calls` the number of simultaneous
-    calls.
+    calls. With `ca` it speaks SIP over TLS, believes certificates of that CA only, and its media is SRTP unless `srtp`
+    is false.
     """
 
     def __init__(
@@ -79,6 +86,8 @@ class Phone:
         auth_username: str = "",
         name: str = "",
         calls: int = 4,
+        ca: Path | None = None,
+        srtp: bool = True,
         log: IO[bytes] | int = subprocess.DEVNULL,
         on_event: Callable[[Event], None] = lambda _: None,
     ) -> None:
@@ -90,6 +99,8 @@ class Phone:
         self._auth_username = auth_username or extension
         self._name = name
         self._calls = calls
+        self._ca = ca
+        self._srtp = srtp
         self._log = log
         self._on_event = on_event
         self._events: list[Event] = []
@@ -103,10 +114,18 @@ class Phone:
         control_port = ports.free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="phone-"))
         modules = root / "usr/lib/baresip/modules"
-        config = CONFIG.format(bind=self._bind, control_port=control_port, modules=modules, calls=self._calls)
+        config = CONFIG.format(
+            bind=self._bind,
+            control_port=control_port,
+            modules=modules,
+            calls=self._calls,
+            encryption=ENCRYPTION.format(ca=self._ca) if self._ca else "",
+        )
         (self._folder / "config").write_text(config)
-        address = f"{self._name}<sip:{self.extension}@{self._server};transport=udp>"
-        account = f"{address};auth_user={self._auth_username};regint={REGISTRATION_S}\n"
+        transport = "tls" if self._ca else "udp"
+        address = f"{self._name}<sip:{self.extension}@{self._server};transport={transport}>"
+        media = ";mediaenc=srtp-mand" if self._ca and self._srtp else ""
+        account = f"{address};auth_user={self._auth_username};regint={REGISTRATION_S}{media}\n"
         (self._folder / "accounts").write_text(account)
         self._events.clear()
         self.process = spawn(

@@ -30,7 +30,7 @@ CONFIG = """\
 config-uri={config_uri}
 
 [sip]
-bind_address={bind}
+{trust}bind_address={bind}
 sip_port=-1
 sip_tcp_port=-1
 sip_tls_port=-1
@@ -41,6 +41,8 @@ audio_rtp_port=-1
 """A new phone's settings: the URL of its configuration; and free ports of this machine, as several phones share it."""
 
 FETCH = re.compile(r"HTTP/1\.\d (\d{3}) ")
+ASKED = b"notified [auth_info_requested]"
+"""It waits for a word: for a client's certificate, which Asterisk asks every TLS client for and needs of none."""
 CHANGE = re.compile(r"moving from state \[?Linphone\w+\]? to \[?Linphone(Registration|Call)(\w+)\]?")
 
 
@@ -52,13 +54,15 @@ class Linphone:
     """One Linphone. A second one with the same `folder` is the same phone, started again.
 
     States are those of its SDK, such as `RegistrationOk`, `RegistrationFailed`, `CallIncomingReceived`,
-    `CallStreamsRunning` or `CallEnd`. `Fetched404` is a fetch of its configuration that was answered 404.
+    `CallStreamsRunning` or `CallEnd`. `Fetched404` is a fetch of its configuration that was answered 404. `ca`: whose
+    certificates it believes; None: its own choice of CAs.
     """
 
-    def __init__(self, folder: Path, config_uri: str) -> None:
+    def __init__(self, folder: Path, config_uri: str, ca: Path | None = None) -> None:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
         self._config_uri = config_uri
+        self._ca = ca
         self._states: list[str] = []
         self._arrived = threading.Condition()
         self._listener: threading.Thread | None = None
@@ -74,7 +78,9 @@ class Linphone:
         # Without this folder its core does not start, and it reports nothing.
         (self.folder / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
         if not self._settings_file.exists():
-            self._settings_file.write_text(CONFIG.format(config_uri=self._config_uri, bind=ports.LOOPBACK))
+            trust = f"root_ca={self._ca}\n" if self._ca else ""
+            config = CONFIG.format(config_uri=self._config_uri, bind=ports.LOOPBACK, trust=trust)
+            self._settings_file.write_text(config)
         program, flag, libraries = loader(root)
         pulseaudio = next(root.glob("usr/lib/*/pulseaudio"))
         self._states.clear()
@@ -166,6 +172,8 @@ class Linphone:
     def _listen(self, output: IO[bytes]) -> None:
         with output:
             for line in output:
+                if ASKED in line:
+                    self._command("none")
                 if state := _state(line.decode(errors="replace")):
                     with self._arrived:
                         self._states.append(state)

@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.support.seeds")
 pytest_plugins = [
     "tests.support.database",
     "tests.support.pbx",
+    "tests.support.secure_pbx",
     "tests.support.existing.pbx",
     "tests.support.fail2ban",
     "tests.support.prometheus",

@@ -93,7 +93,14 @@ async def _check_call_server(
     connection: asyncpg.pool.PoolConnectionProxy, name: str, server: CallServer
 ) -> AsyncIterator[Finding]:
     """Check the row of a call server, and the role of an Asterisk that reads the views."""
-    row = await connection.fetchrow("select database_role, credentials from call_servers where name = $1", name)
+    # An older schema lacks a column: then the row says nothing of it.
+    row = await connection.fetchrow(
+        """
+        select database_role, credentials, to_jsonb(c) ->> 'sip_transport' as sip_transport
+        from call_servers as c where name = $1
+        """,
+        name,
+    )
     credentials = server.credentials
     stored, role = (row["credentials"], row["database_role"]) if row else (None, None)
     if stored not in (None, credentials):
@@ -106,6 +113,10 @@ async def _check_call_server(
         if accepted := await ownership.list_accepted(connection, name):
             yield _describe_accepted(name, accepted)
         return
+    transport = row["sip_transport"] if row else None
+    if transport is not None and transport != server.sip_transport:
+        what = f"SIP of call server {name} goes over {server.sip_transport} in the settings"
+        yield Finding(PART, f"{what}, {transport} in the database", MIGRATE)
     remedy = MIGRATE if server.database_role else NO_ROLE.format(name.upper())
     yield Finding(PART, f"call server {name} reads as role {role or 'none'}", None if role else remedy)
     exists = role and await connection.fetchval("select true from pg_roles where rolname = $1", role)

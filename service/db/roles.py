@@ -86,16 +86,18 @@ async def ensure(connection: asyncpg.Connection, settings: Settings, unchanged: 
     for name, server in settings.call_servers.items():
         changed = await connection.fetchval(
             """
-            insert into call_servers (name, database_role, credentials) values ($1, $2, $3)
+            insert into call_servers as c (name, database_role, credentials, sip_transport) values ($1, $2, $3, $4)
             on conflict (name) do update
-            set database_role = excluded.database_role, credentials = excluded.credentials
-            where (call_servers.database_role, call_servers.credentials)
-                is distinct from (excluded.database_role, excluded.credentials)
+            set database_role = excluded.database_role, credentials = excluded.credentials,
+                sip_transport = excluded.sip_transport
+            where (c.database_role, c.credentials, c.sip_transport)
+                is distinct from (excluded.database_role, excluded.credentials, excluded.sip_transport)
             returning true
             """,
             name,
             server.database_role,
             server.credentials,
+            server.sip_transport,
         )
         if changed:  # no trigger watches this table, and processes compare it with their settings
             await connection.execute("select pg_notify('connector_changes', 'extension *')")

@@ -28,7 +28,9 @@ class CallServer(BaseModel):
 
     sip_host: Host | None = Field(None, description="Host name or address of SIP, as phones reach it. Default: `HOST`.")
     sip_port: Port = Field(5060, description="SIP port, as phones reach it.")
-    sip_transport: Literal["udp", "tcp", "tls"] = Field("udp", description="Transport of SIP.")
+    sip_transport: Literal["udp", "tcp", "tls"] = Field(
+        "udp", description="Transport of SIP. With `tls` Asterisk refuses calls of SIP phones without SRTP."
+    )
     sip_realm: Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f\x7f]{1,127}$')] = Field(
         "asterisk", description="Realm of Asterisk's SIP authentication (`default_realm` of its `pjsip.conf`)."
     )

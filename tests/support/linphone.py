@@ -16,7 +16,7 @@ from local.linphone import Linphone
 CARRIED = distribution() == "debian"
 """Whether this machine's mirrors carry the release that is tested. Where they do not, as on Ubuntu, its tests are not
 collected: see the conftest.py of tests/integration/phones/linphone."""
-NewLinphone = Callable[[str], Linphone]
+NewLinphone = Callable[..., Linphone]
 
 
 @contextlib.asynccontextmanager
@@ -48,4 +48,4 @@ def linphone_packages() -> Path:
 @pytest.fixture
 def new_linphone(linphone_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> NewLinphone:
     """Makes a phone that knows nothing but a URL, and is not started yet."""
-    return lambda url: Linphone(tmp_path_factory.mktemp("linphone"), url)
+    return lambda url, **options: Linphone(tmp_path_factory.mktemp("linphone"), url, **options)

@@ -28,7 +28,10 @@ class Pbx:
 
     def settings(self, **values: object) -> Settings:
         """Settings of a service in front of it. `ami_port` and other values of the call server may differ."""
-        names = ("ami_port", "monitor_username", "monitor_secret", "host", "websocket_port", "websocket_scheme")
+        names = (
+            *("ami_port", "monitor_username", "monitor_secret"),
+            *("host", "websocket_port", "websocket_scheme", "sip_host", "sip_transport"),
+        )
         config = self.asterisk.config
         server = {"ami_port": config.ami_port, "monitor_secret": config.monitor_secret}
         server |= {"presence_secret": config.presence_secret, "sip_port": config.sip_port}
@@ -68,10 +71,11 @@ def make_pbx(
     database: TestDatabase,
     templates: Path = TEMPLATES / "etc",
     programs: Programs | None = None,
+    sip_certificate: Path | None = None,
 ) -> Pbx:
     """An Asterisk that is not started yet; the newest, unless `programs` are given."""
     reads = Database(port=database.server.port, name=database.name, user=ASTERISK, password=PASSWORD)
-    folder, config = factory.mktemp("asterisk"), Config(database=reads)
+    folder, config = factory.mktemp("asterisk"), Config(database=reads, sip_certificate=sip_certificate)
     return Pbx(Asterisk(folder, config, templates=templates, programs=programs), database)
 
 

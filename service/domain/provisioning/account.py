@@ -30,6 +30,11 @@ class SipAccount:
     """Realm of SIP authentication."""
 
     @property
+    def encrypts_media(self) -> bool:
+        """Whether Asterisk refuses calls without SRTP: the view ps_endpoints says so for SIP over TLS."""
+        return self.transport == "tls"
+
+    @property
     def authority(self) -> str:
         """Host and port, an IPv6 address in brackets."""
         bare = self.host.strip("[]")

@@ -25,7 +25,12 @@ def linphone_xml(account: SipAccount, config_uri: str) -> bytes:
     host, name = _bracketed(account.host), plain_name(account.display_name) or account.endpoint
     sections = {
         "misc": {"config-uri": config_uri},
-        "sip": {"default_proxy": "0"},
+        "sip": {
+            "default_proxy": "0",
+            # Said for plain media too: the phone keeps what an earlier document said.
+            "media_encryption": "srtp" if account.encrypts_media else "none",
+            "media_encryption_mandatory": "1" if account.encrypts_media else "0",
+        },
         "proxy_0": {
             "reg_proxy": f"<sip:{host}:{account.port};transport={account.transport}>",
             "reg_identity": f"{_quoted(name)} <sip:{account.endpoint}@{host}>",

@@ -12,6 +12,7 @@ class Field(enum.StrEnum):
 
     SERVER = "server"
     TRANSPORT = "transport"
+    MEDIA_ENCRYPTION = "media_encryption"
     USERNAME = "username"
     AUTH_USERNAME = "auth_username"
     PASSWORD = "password"  # noqa: S105 - a field's name
@@ -28,6 +29,7 @@ def typed_account(account: SipAccount, balance_url: str | None = None) -> dict[F
     fields = {
         Field.SERVER: account.authority,
         Field.TRANSPORT: account.transport.upper(),
+        **({Field.MEDIA_ENCRYPTION: "SRTP (SDES)"} if account.encrypts_media else {}),
         Field.USERNAME: account.endpoint,
         Field.AUTH_USERNAME: account.auth_username,
         Field.PASSWORD: account.secret,

@@ -64,6 +64,14 @@ def test_settings_that_migrate_has_not_seen_are_told(check: Check, database: Tes
     assert check("migrate")[THEIRS] == ("ok", "")
 
 
+def test_a_transport_of_sip_that_migrate_has_not_seen_is_told(check: Check) -> None:
+    """Asterisk would go on to accept calls without SRTP."""
+    check("migrate")
+    differs = "SIP of call server main goes over tls in the settings, udp in the database"
+    assert check(CALL_SERVERS__MAIN__SIP_TRANSPORT="tls")[differs] == ("MISSING", MIGRATE)
+    assert differs not in check("migrate", CALL_SERVERS__MAIN__SIP_TRANSPORT="tls")
+
+
 def test_a_managed_call_server_without_a_role_is_told_both_ways_out(check: Check) -> None:
     told = check("migrate", CALL_SERVERS__PBX__CREDENTIALS="managed")
     verdict, remedy = told["call server pbx reads as role none"]

@@ -77,6 +77,7 @@ ENGLISH = Texts(
     fields={
         Field.SERVER: "Server (registrar, domain)",
         Field.TRANSPORT: "Transport",
+        Field.MEDIA_ENCRYPTION: "Media encryption",
         Field.USERNAME: "Username",
         Field.AUTH_USERNAME: "Authentication username",
         Field.PASSWORD: "Password",

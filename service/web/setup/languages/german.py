@@ -86,6 +86,7 @@ GERMAN = Texts(
     fields={
         Field.SERVER: "Server (Registrar, Domain)",
         Field.TRANSPORT: "Transport",
+        Field.MEDIA_ENCRYPTION: "Verschlüsselung der Sprache",
         Field.USERNAME: "Benutzername",
         Field.AUTH_USERNAME: "Benutzername zur Authentifizierung",
         Field.PASSWORD: "Passwort",

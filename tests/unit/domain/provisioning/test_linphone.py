@@ -37,6 +37,8 @@ def test_it_names_the_account_and_the_next_url() -> None:
     assert entries(linphone_xml(ACCOUNT, URL)) == {
         "misc/config-uri": URL,
         "sip/default_proxy": "0",
+        "sip/media_encryption": "none",
+        "sip/media_encryption_mandatory": "0",
         "proxy_0/reg_proxy": "<sip:pbx.example.com:5060;transport=udp>",
         "proxy_0/reg_identity": '"Alice" <sip:12342.k3f9@pbx.example.com>',
         "proxy_0/reg_expires": "300",
@@ -47,6 +49,11 @@ def test_it_names_the_account_and_the_next_url() -> None:
         "auth_info_0/ha1": md5("12342.k3f9:asterisk:a secret"),
         "auth_info_0/algorithm": "MD5",
     }
+
+
+def test_over_tls_it_demands_srtp() -> None:
+    found = entries(linphone_xml(replace(ACCOUNT, transport="tls"), URL))
+    assert (found["sip/media_encryption"], found["sip/media_encryption_mandatory"]) == ("srtp", "1")
 
 
 def test_it_does_not_hold_the_sip_password() -> None:

@@ -16,7 +16,7 @@ from service.domain.models import WebSocketAddress
 from service.domain.provisioning.account import SipAccount, plain_name
 from service.domain.provisioning.browser_phone import browser_phone_json
 from service.domain.provisioning.gswave import LONGEST_NAME, gswave_xml
-from service.domain.provisioning.typed_account import typed_account
+from service.domain.provisioning.typed_account import Field, typed_account
 
 GOLDEN = Path(__file__).parent / "golden"
 ACCOUNT = SipAccount(
@@ -53,6 +53,15 @@ def test_browser_phones_options_are_the_golden_ones() -> None:
 def test_the_account_to_type_is_the_golden_one(file: str, balance_url: str | None) -> None:
     lines = [f"{field}: {text}\n" for field, text in typed_account(ACCOUNT, balance_url).items()]
     assert "".join(lines) == (GOLDEN / file).read_text()
+
+
+def test_the_account_to_type_names_srtp_for_tls_alone() -> None:
+    told = {transport: typed_account(replace(ACCOUNT, transport=transport)) for transport in ("udp", "tcp", "tls")}
+    assert {transport: fields.get(Field.MEDIA_ENCRYPTION) for transport, fields in told.items()} == {
+        "udp": None,
+        "tcp": None,
+        "tls": "SRTP (SDES)",
+    }
 
 
 @named
