@@ -79,13 +79,15 @@ class LinkEvents:
         """Called with an endpoint whose contacts may have changed, and whether they were read with their details."""
         self.configuration_changed: Callable[[], None] = lambda: None
         """Called when the link comes up, and when Asterisk reloads its configuration."""
+        self.queues_changed: Callable[[], None] = lambda: None
+        """Called when the queues, or the extensions of their members, may have changed."""
         self.facts = LinkFacts()
         self._contact_sync = ContactSync(self.contacts, self.states, self._on_contacts_read)
         self.tracker = EndpointTracker(name, self.states, self.contacts, self._contact_sync.read_soon, sync)
         self._contradictions = Contradictions(
             self.contacts, self.states, self._contact_sync.reread_later, self._request_snapshot
         )
-        self._queue_sync = QueueSync(name, deadline)
+        self._queue_sync = QueueSync(name, deadline, lambda: self.queues_changed())
         self._hint_sync = HintSync(self.hints, deadline, self._on_hints_changed)
         self.hint_comparison = HintComparison(name, self.hints, self.states, self._hint_sync)
         self._connection: AmiClient | None = None
@@ -102,6 +104,7 @@ class LinkEvents:
     def _follow_devices(self, change: MappingChange) -> None:
         self.tracker.follow(change.followed, change.dropped)
         self._contact_sync.follow(endpoints(change.followed), endpoints(change.dropped))
+        self.queues_changed()
 
     # --- queries -----------------------------------------------------------------------------------------------
 

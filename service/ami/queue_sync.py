@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from time import monotonic, time
 
 import structlog
@@ -39,11 +40,15 @@ MEMBER_EVENTS = ("QueueMemberAdded", "QueueMemberStatus", "QueueMemberPause", "Q
 
 
 class QueueSync:
-    """Keeps the queues of one call server. Methods that are not `async` never block."""
+    """Keeps the queues of one call server. Methods that are not `async` never block.
 
-    def __init__(self, call_server: str, deadline: float) -> None:
+    `changed` is called when the queues may have changed, and must not wait.
+    """
+
+    def __init__(self, call_server: str, deadline: float, changed: Callable[[], None] = lambda: None) -> None:
         self.queues = Queues()
         self._deadline = deadline
+        self._changed = changed
         self._list_due = asyncio.Event()
         self._receives_events = False  # whether a queue event has arrived
         self._changed_silently = False  # whether a list changed without an event
@@ -61,6 +66,7 @@ class QueueSync:
         self.queues.lost()
         self._receives_events = self._changed_silently = False
         self._list_due.clear()
+        self._changed()
 
     def on_event(self, name: str, message: Message) -> None:
         """Apply an event if it concerns queues. Call it in the order read."""
@@ -84,6 +90,7 @@ class QueueSync:
         self._receives_events = True
         if queue not in self.queues:
             self.request_list()
+        self._changed()
 
     # --- the loop ----------------------------------------------------------------------------------------------
 
@@ -123,11 +130,13 @@ class QueueSync:
             self._log.info("queues_available", queues=len(listed.averages))
         self._reported_problem = None
         self.queues.end_snapshot(listed)
+        self._changed()
         if self.queues and not self._receives_events:
             self.request_list()
 
     def _set_unknown(self, why: str) -> None:
         self.queues.lost()
+        self._changed()
         if why != self._reported_problem:
             self._log.warning("queues_unavailable", error=why)
         self._reported_problem = why

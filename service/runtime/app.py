@@ -38,6 +38,7 @@ from service.runtime.extension_assigner import ExtensionAssigner
 from service.runtime.loop_watch import LoopWatch
 from service.runtime.phone_setups import PhoneSetups
 from service.runtime.presence_composer import PresenceComposer
+from service.runtime.queue_follower import follow_queues
 from service.runtime.registration_history import RegistrationHistory
 from service.runtime.secret_filler import SecretFiller
 from service.runtime.task_supervisor import Supervisor
@@ -159,7 +160,8 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[app_keys.TAG_KEY] = await tag_key(database)
         app[app_keys.STREAM_TICKETS] = StreamTickets(database, app[app_keys.TAG_KEY])
         app[REGISTRATION_CACHE] = RegistrationCache(settings, links, directory, app[app_keys.TAG_KEY])
-        app[QUEUE_RENDERING] = QueueRendering(links, directory, app[app_keys.TAG_KEY])
+        app[app_keys.QUEUE_FEED] = follow_queues(composer, links, directory)
+        app[QUEUE_RENDERING] = QueueRendering(app[app_keys.QUEUE_FEED], app[app_keys.TAG_KEY])
         app[SNAPSHOT_CACHE] = SnapshotCache(composer.feed, app[app_keys.TAG_KEY])
         app[ROCKETCHAT_USERS] = rocketchat_users(composer.feed)
         app[STREAM_EVENTS] = StreamEvents(app[SNAPSHOT_CACHE])

@@ -21,6 +21,7 @@ from service.domain.flapping import Flapping
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.imports.status import ImportStatus
 from service.domain.presence.feed import PresenceFeed
+from service.domain.queue_feed import QueueFeed
 from service.domain.session_watch import SessionWatch
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
@@ -41,6 +42,7 @@ DIRECTORY = web.AppKey("directory", Directory)
 CREDENTIAL_WATCH = web.AppKey("credential_watch", CredentialWatch)
 FLAPPING = web.AppKey("flapping", Flapping)
 PRESENCE_FEED = web.AppKey("presence_feed", PresenceFeed)
+QUEUE_FEED = web.AppKey("queue_feed", QueueFeed)
 SESSION_WATCH = web.AppKey("session_watch", SessionWatch)
 STREAM_QUOTA = web.AppKey("stream_quota", HeldRequestQuota)
 LONG_POLL_QUOTA = web.AppKey("long_poll_quota", HeldRequestQuota)

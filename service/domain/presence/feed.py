@@ -43,10 +43,11 @@ class PresenceFeed:
         self._compose = compose
         self.call_soon = call_soon
         self._touch_expired = touch_expired
-        self._instance = secrets.token_hex(6)
+        self.instance = secrets.token_hex(6)
+        """The name of this process in cursors."""
         self._items: dict[str, Item] = {}
         self._by_call_server = CallServerIndex()
-        self._numbers = ChangeNumbers(self._items)
+        self._numbers = ChangeNumbers[str](self._items)
         self._touched: set[str] = set()
         self._trackers: list[tuple[set[str], bool]] = []
         self._watchers: dict[str, set[Callable[[], None]]] = {}
@@ -187,7 +188,7 @@ class PresenceFeed:
 
     def cursor(self, version: int | None = None) -> str:
         """Build the cursor of a reader who has seen all changes up to `version`, by default the newest."""
-        return f"{self._instance}-{self.version if version is None else version}"
+        return f"{self.instance}-{self.version if version is None else version}"
 
     def items(self) -> Iterable[Item]:
         """Return all items."""
@@ -207,7 +208,7 @@ class PresenceFeed:
         That is so for cursors of another process, from before a restart, too old ones and invented ones.
         """
         instance, _, number = cursor.partition("-")
-        if instance != self._instance or not number.isascii() or not number.isdecimal() or len(number) > 18:
+        if instance != self.instance or not number.isascii() or not number.isdecimal() or len(number) > 18:
             return None
         version = int(number)
         return version if self.forgotten <= version <= self.version else None

@@ -9,10 +9,11 @@ from service.web.http.params import Path, Query
 from service.web.presence.schemas import PresencePath, PresenceQuery, StreamQuery, TicketQuery
 
 _FILTERS = re.compile(r"(?:(?:extension|userId)=[^&]*(?:&|\Z))*")
+_STREAM_FILTERS = re.compile(r"(?:(?:extension|userId|queues)=[^&]*(?:&|\Z))*")
 """A cursor is sent once, and a ticket must not stay in memory."""
 
 PRESENCE = Query(PresenceQuery, RocketChat, cached=_FILTERS)
-STREAM = Query(StreamQuery, RocketChat, cached=_FILTERS)
+STREAM = Query(StreamQuery, RocketChat, cached=_STREAM_FILTERS)
 TICKET = Query(TicketQuery, RocketChat)
 """Described as a security scheme."""
 ONE_EXTENSION = Path(PresencePath)

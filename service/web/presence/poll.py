@@ -5,27 +5,26 @@ Each response is made from the presence feed in one turn of the event loop. A po
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import msgspec
 from aiohttp import hdrs, web
 
-from service.credentials import token_hash
 from service.domain.directory import Directory
+from service.domain.feed_cursor import Cursor
 from service.domain.models import Extension, Person
 from service.domain.presence.scope import Changes, Scope
 from service.domain.presence.visibility import may_see, sees_all
 from service.domain.timestamps import rfc3339_ms
-from service.web.app_keys import DIRECTORY, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH, SETTINGS
+from service.web.app_keys import DIRECTORY, PRESENCE_FEED, SETTINGS
 from service.web.auth.authentication import (
     caller_from_memory,
     handler_for_caller,
-    presented_token,
     require_caller,
     sync_handler_for_caller,
 )
+from service.web.auth.held_poll import held_poll
 from service.web.http.errors import BadArgument, ExtensionNotFound
 from service.web.http.etag import matches_etag
 from service.web.http.polled_request import Parts, PolledRequest
@@ -34,9 +33,9 @@ from service.web.http.wait import bounded
 from service.web.openapi.operation import Operation
 from service.web.presence.decoders import ONE_EXTENSION, PRESENCE
 from service.web.presence.repeated_presence import RepeatedPresencePoll
-from service.web.presence.schemas import EVERYTHING, Filters, OnePresence, PresenceAnswer
+from service.web.presence.schemas import EVERYTHING, Filters, OnePresence, PresenceAnswer, PresenceQuery
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
-from service.web.server.held_request import Waiter, while_connected
+from service.web.server.held_request import Waiter
 
 
 def get_many_sync(request: PolledRequest) -> PrebuiltResponse | None:
@@ -51,17 +50,17 @@ def get_many_sync(request: PolledRequest) -> PrebuiltResponse | None:
     person = caller_from_memory(request)
     if person is None:
         return None
-    scope, cursor = build_scope(request, person, query), query.since or None
-    return _respond(request, scope, cursor, None if cursor is None else scope.changes_since(cursor))
+    scope, cursor = build_scope(request, person, query), _cursor(request, query)
+    return _respond(request, scope, cursor, None if cursor is None else scope.changes_since(cursor.presence))
 
 
 async def get_many(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/presence: a snapshot; with `since` the changes; with `wait` seconds a long poll."""
     person = await require_caller(request)
     query = PRESENCE.decode(request)
-    scope, wait, cursor = build_scope(request, person, query), bounded(query.wait), query.since or None
+    scope, wait, cursor = build_scope(request, person, query), bounded(query.wait), _cursor(request, query)
     await request.app[SNAPSHOT_CACHE].wait_until_ready(scope)
-    changes = None if cursor is None else await _wait_for_changes(request, scope, cursor, wait)
+    changes = None if cursor is None else await _wait_for_changes(request, scope, cursor.presence, wait)
     if changes is None and wait and not await _wait_for_difference(request, scope, wait):
         person = await require_caller(request)  # a caller who lost access meanwhile is refused
         scope = build_scope(request, person, query)
@@ -103,22 +102,19 @@ async def _wait_for_difference(request: web.Request, scope: Scope, wait: float) 
 
 async def _hold(request: web.Request, scope: Scope, wait: float, changed: Callable[[], bool]) -> bool:
     """Hold a request until `changed`, it has to end, or the time is up. False if the caller has lost access."""
-    feed, watch, loop = request.app[PRESENCE_FEED], request.app[SESSION_WATCH], asyncio.get_running_loop()
-    hash_, role, waiter = token_hash(presented_token(request)), scope.person.role, Waiter()
-    deadline = loop.time() + wait
-    quota = request.app[LONG_POLL_QUOTA].holding(scope.person.user_id, waiter.end)
-    subscription = feed.subscribe(scope.extensions(), waiter.on_news, scope.depends_on_owner)
-    try:
-        with quota, watch.holding(hash_, role, waiter.end), while_connected(request, waiter.end):
-            while not waiter.ended and (remaining := deadline - loop.time()) > 0:
-                subscription.take()
-                await waiter.wait(remaining)
+    feed, waiter = request.app[PRESENCE_FEED], Waiter()
+    with held_poll(request, scope.person, waiter, wait) as held:
+        subscription = feed.subscribe(scope.extensions(), waiter.on_news, scope.depends_on_owner)
+        try:
+            subscription.take()
+            while await held.wait():
                 await request.app[SNAPSHOT_CACHE].wait_until_ready(scope)
-                if watch.valid(hash_, role) and changed():
+                if held.has_access and changed():
                     break
-            return watch.valid(hash_, role)
-    finally:
-        feed.unsubscribe(subscription)
+                subscription.take()
+            return held.has_access
+        finally:
+            feed.unsubscribe(subscription)
 
 
 def build_scope(request: PolledRequest, person: Person, filters: Filters) -> Scope:
@@ -147,18 +143,25 @@ def _named_number(directory: Directory, person: Person, own: Extension | None, n
     return found.number if found is not None else name
 
 
-def _respond(request: PolledRequest, scope: Scope, cursor: str | None, changes: Changes | None) -> PrebuiltResponse:
+def _cursor(request: PolledRequest, query: PresenceQuery) -> Cursor | None:
+    return Cursor.parse(query.since, request.app[PRESENCE_FEED].instance) if query.since else None
+
+
+def _respond(request: PolledRequest, scope: Scope, cursor: Cursor | None, changes: Changes | None) -> PrebuiltResponse:
     """The response with the changes; without them, with a snapshot or a 304."""
     app, snapshots = request.app, request.app[SNAPSHOT_CACHE]
+    queues = cursor.queues if cursor is not None else ""
     if changes is not None:
         items = [snapshots.change_json(*change) for change in changes]
-        next_cursor = scope.cursor() if changes else cursor
+        next_cursor = scope.cursor() + queues if changes else str(cursor)
         return _build_response(app, {"success": True, "full": False, "cursor": next_cursor, "presence": items})
     etag = snapshots.etag(scope)
     if matches_etag(request, etag):
         return _not_modified(request, scope.person, scope.requested, etag)
     snapshot = msgspec.Raw(snapshots.snapshot_json(scope))
-    return _build_response(app, {"success": True, "full": True, "cursor": scope.cursor(), "presence": snapshot}, etag)
+    return _build_response(
+        app, {"success": True, "full": True, "cursor": scope.cursor() + queues, "presence": snapshot}, etag
+    )
 
 
 def _build_response(app: Parts, body: Mapping[str, object], etag: str | None = None) -> PrebuiltResponse:

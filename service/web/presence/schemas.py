@@ -48,7 +48,15 @@ class PresenceQuery(Filters, frozen=True):
 
 
 class StreamQuery(Filters, frozen=True):
-    """Filters of the stream."""
+    """Filters of the stream, and the queues that it shows."""
+
+    queues: Annotated[
+        list[str],
+        Meta(
+            description="Names of queues, 200 at most, repeated or comma-separated. None: the stream shows no queues.",
+            extra={"list": "commas"},
+        ),
+    ] = []
 
 
 class TicketQuery(msgspec.Struct, frozen=True):

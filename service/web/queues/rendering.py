@@ -2,105 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
 
-from service.ami.link import Link
-from service.domain.directory import Directory
-from service.domain.models import Person
-from service.domain.queue_entries import Caller, Member, QueueContents
-from service.domain.queue_members import extension_of
+from service.domain.feed_cursor import Memberships
+from service.domain.queue_entries import Caller, Member
+from service.domain.queue_feed import Owner, QueueChange, QueueFeed, QueueItem
+from service.domain.queue_scope import names_callers
 from service.domain.state_names import ASTERISK
 from service.domain.timestamps import rfc3339_ms
 from service.web.http.errors import encode
 from service.web.http.etag import format_etag, keyed_digest
-from service.web.queues.schemas import Queue, QueueMember, WaitingCaller
+from service.web.queues.schemas import Queue, QueueMember, RemovedQueue, WaitingCaller
 
-Owner = tuple[str | None, str | None]
-"""A member's extension and the uid of the person to whom it is assigned."""
+MAX_CACHED_TAGS = 1_000
+"""Entity tags that are cached: one for each set of queues whose callers somebody sees."""
 _Key = tuple[str, str, bool]
 """Call server, queue, and whether callers are named."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RenderedQueue:
     """A queue as JSON, and the digest of what its entity tag covers: everything but times."""
 
-    contents: QueueContents
-    mapping_version: int
-    """Of the mapping from which `owners` were found."""
-    owners: tuple[Owner, ...]
+    item: QueueItem
     json: msgspec.Raw
     digest: int
 
 
 class QueueRendering:
-    """Renders the queues of all call servers whose queues are known. All replicas share `tag_key`."""
+    """Renders the queues of the feed. All replicas share `tag_key`."""
 
-    def __init__(self, links: Mapping[str, Link], directory: Directory, tag_key: bytes) -> None:
-        self._links = links
-        self._directory = directory
+    def __init__(self, feed: QueueFeed, tag_key: bytes) -> None:
+        self._feed = feed
         self._tag_key = tag_key
         self._rendered: dict[_Key, RenderedQueue] = {}
+        self._etags: dict[Memberships | None, tuple[int, str]] = {}  # with the version of the feed
 
-    def all_for(self, person: Person) -> list[RenderedQueue]:
-        """Render all queues for a reader, sorted by call server and name.
+    def json(self, items: Iterable[QueueItem], memberships: Memberships | None) -> list[msgspec.Raw]:
+        """Queues as JSON, for a reader with these memberships."""
+        return [self._render(item, memberships).json for item in items]
 
-        Admins see every caller's number, others those of the queues that they are members of.
-        """
-        memberships = None if person.is_admin else set(self._memberships(person))
-        found = {}
-        for call_server, link in sorted(self._links.items()):
-            for name, contents in link.queues.contents().items() if link.queues is not None else ():
-                key = call_server, name, memberships is None or (call_server, name) in memberships
-                found[key] = self._render(key, contents, link)
-        if len(self._rendered) > 2 * len(found) + 100:
-            self._rendered = {
-                key: each for key, each in self._rendered.items() if key[:2] in {one[:2] for one in found}
-            }
-        return list(found.values())
+    def change_json(self, change: QueueChange, memberships: Memberships | None) -> msgspec.Raw:
+        """A changed queue as JSON, or the removal of a queue."""
+        if change.item is not None:
+            return self._render(change.item, memberships).json
+        call_server, name = change.key
+        return msgspec.Raw(encode(RemovedQueue(name, call_server, change.live)))
 
-    def etag(self, queues: Iterable[RenderedQueue]) -> str:
-        """The entity tag of these queues."""
-        return format_etag(sum(each.digest for each in queues))
+    def etag(self, memberships: Memberships | None) -> str:
+        """The entity tag of all queues, for a reader with these memberships who has called `catch_up` in this turn."""
+        cached = self._etags.get(memberships)
+        if cached is not None and cached[0] == self._feed.version:
+            return cached[1]
+        etag = format_etag(sum(self._render(item, memberships).digest for item in self._feed.items()))
+        if len(self._etags) >= MAX_CACHED_TAGS:
+            self._etags.clear()
+        self._etags[memberships] = self._feed.version, etag
+        return etag
 
-    def _memberships(self, person: Person) -> Iterator[tuple[str, str]]:
-        extension = self._directory.extension_of_person(person)
-        link = self._links.get(extension.call_server) if extension is not None else None
-        if extension is not None and link is not None:
-            yield from ((extension.call_server, queue) for queue in link.queues_of(extension))
-
-    def _render(self, key: _Key, contents: QueueContents, link: Link) -> RenderedQueue:
+    def _render(self, item: QueueItem, memberships: Memberships | None) -> RenderedQueue:
+        named = names_callers(memberships, item.key)
+        key = *item.key, named
         known = self._rendered.get(key)
-        version = link.mapping.version
-        if known is not None and known.contents is contents and known.mapping_version == version:
+        if known is not None and known.item is item:
             return known
-        owners = tuple(self._owner(member, link) for member in contents.members)
-        if known is not None and known.contents is contents and known.owners == owners:
-            known.mapping_version = version
-            return known
-        call_server, _, names_callers = key
-        facts = make_queue(call_server, contents, owners, names_callers=names_callers, with_times=False)
-        queue = make_queue(call_server, contents, owners, names_callers=names_callers, with_times=True)
+        self._evict_removed()
+        facts = make_queue(item, names_callers=named, with_times=False)
+        queue = make_queue(item, names_callers=named, with_times=True)
         digest = keyed_digest(encode(facts), self._tag_key)
-        rendered = RenderedQueue(contents, version, owners, msgspec.Raw(encode(queue)), digest)
-        self._rendered[key] = rendered
+        rendered = self._rendered[key] = RenderedQueue(item, msgspec.Raw(encode(queue)), digest)
         return rendered
 
-    def _owner(self, member: Member, link: Link) -> Owner:
-        number = extension_of(member, link.mapping)
-        extension = self._directory.extension(number) if number is not None else None
-        holder = self._directory.extension_holder(extension) if extension is not None else None
-        return number, holder.uid if holder is not None else None
+    def _evict_removed(self) -> None:
+        """Drop removed queues once they may outnumber the existing ones."""
+        if len(self._rendered) > 4 * len(self._feed) + 100:
+            self._rendered = {key: each for key, each in self._rendered.items() if key[:2] in self._feed}
 
 
-def make_queue(
-    call_server: str, contents: QueueContents, owners: Iterable[Owner], *, names_callers: bool, with_times: bool
-) -> Queue:
+def make_queue(item: QueueItem, *, names_callers: bool, with_times: bool) -> Queue:
     """Make the response's queue. Without times it is what the entity tag covers: replicas measure times themselves."""
 
     def time(seconds: float) -> str:
@@ -123,13 +107,14 @@ def make_queue(
             last_call_at=time(member.last_call_at) if member.last_call_at else None,
         )
 
+    contents = item.contents
     return Queue(
         contents.summary.name,
-        call_server,
+        item.call_server,
         contents.summary.logged_in,
         contents.summary.available,
         [caller(position, waits) for position, waits in enumerate(contents.callers, 1)],
-        [member(each, owner) for each, owner in zip(contents.members, owners, strict=True)],
+        [member(each, owner) for each, owner in zip(contents.members, item.owners, strict=True)],
     )
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from service.web.openapi.operation import Yes
+from service.web.http.wait import Wait
+from service.web.openapi.operation import AnyOf, No, Yes
 
 _TIME = {"format": "date-time"}
 
@@ -57,8 +58,59 @@ class Queue(msgspec.Struct, frozen=True, rename="camel"):
     members: list[QueueMember]
 
 
+class RemovedQueue(msgspec.Struct, frozen=True, rename="camel"):
+    """A queue that is no longer in the list."""
+
+    name: str
+    call_server: str
+    live: Annotated[
+        bool,
+        Meta(
+            description="True if the call server no longer has the queue; false if it is unknown: the call server is "
+            "not live."
+        ),
+    ]
+    removed: Yes = True
+
+
+class QueueOrRemoved(AnyOf):
+    """A changed or removed queue."""
+
+    alternatives = (Queue, RemovedQueue)
+
+
 class QueueList(msgspec.Struct, frozen=True):
     """All queues whose call server is live, sorted by call server and name."""
 
     queues: list[Queue]
+    full: Yes
+    cursor: str
     success: Yes = True
+
+
+class ChangedQueues(msgspec.Struct, frozen=True):
+    """Changes since a cursor, oldest first."""
+
+    queues: list[QueueOrRemoved]
+    full: No
+    cursor: str
+    success: Yes = True
+
+
+class QueueAnswer(AnyOf):
+    """A snapshot, or changes. A `since` that is too old, from another replica or made up gets a snapshot."""
+
+    alternatives = (QueueList, ChangedQueues)
+
+
+class QueueQuery(msgspec.Struct, frozen=True):
+    """Cursor and long polling."""
+
+    since: Annotated[
+        str,
+        Meta(
+            description="Cursor of an earlier response, of this call or of presence. Only later changes are returned.",
+            extra={"repeated": "first"},
+        ),
+    ] = ""
+    wait: Wait = 0.0

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from aiohttp import HttpVersion11, web
 
+from service.domain.feed_cursor import Cursor
 from service.domain.presence.scope import Scope
 from service.domain.presence.subscription import Subscription
+from service.domain.queue_scope import QueueScope
 from service.web.app_keys import CREDENTIAL_WATCH, PRESENCE_FEED, SESSION_WATCH, STREAM_QUOTA
-from service.web.presence.sse.events import STREAM_EVENTS, render_credentials, take_link_events
+from service.web.presence.sse.events import HEARTBEAT, STREAM_EVENTS, render_credentials, take_link_events
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
+from service.web.queues.events import QueueStream
 from service.web.server.connection_bounds import connection_of
 from service.web.server.held_request import Waiter
 
@@ -32,6 +35,7 @@ class StreamConnection:
         "_credentials",
         "_events",
         "_feed",
+        "_queues",
         "_quota",
         "_scheduler",
         "_scope",
@@ -44,7 +48,7 @@ class StreamConnection:
         "wrote_at",
     )  # fmt: skip
 
-    def __init__(self, request: web.Request, scope: Scope, token_hash: bytes) -> None:
+    def __init__(self, request: web.Request, scope: Scope, token_hash: bytes, queues: QueueScope | None = None) -> None:
         app = request.app
         self._feed, self._events, self._scheduler, self._session_watch = (
             app[PRESENCE_FEED],
@@ -63,6 +67,7 @@ class StreamConnection:
         self._quota = app[STREAM_QUOTA]
         self._quota.begin(scope.person.user_id, self.waiter.end)
         self._subscription = self._subscribe()
+        self._queues = QueueStream(request, queues, self.on_news) if queues is not None else None
         self._credential_watch = app[CREDENTIAL_WATCH]
         self._credentials = self._credential_watch.subscribe(scope.person.user_id, self.on_news)
         self._session_watch.hold(token_hash, scope.person.role, self.waiter.end)
@@ -76,6 +81,8 @@ class StreamConnection:
         self._scheduler.remove(self)
         self._session_watch.release(self.waiter.end)
         self._feed.unsubscribe(self._subscription)
+        if self._queues is not None:
+            self._queues.close()
         self._credential_watch.unsubscribe(self._scope.person.user_id, self._credentials)
         self._quota.end(self._scope.person.user_id, self.waiter.end)
 
@@ -101,7 +108,7 @@ class StreamConnection:
                 self.waiter.end()
             elif self._connection.writing_paused:
                 self._fall_behind()
-            elif self._subscription.needs_snapshot and not self._events.is_ready(self._scope):
+            elif self._needs_snapshot and not self._events.is_ready(self._scope):
                 self._scheduler.request_turn(self)
             else:
                 self._turn_requested = False
@@ -110,16 +117,44 @@ class StreamConnection:
             self.failure = error
             self.waiter.end()
 
-    def _render_news(self) -> bytes:
-        return render_credentials(self._credentials.take()) + self._render_presence()
+    def render_first(self, last: Cursor | None) -> bytes:
+        """The changes since the reader's last event if they are known; else a snapshot."""
+        queues = self._queues
+        changes = self._scope.changes_since(last.presence) if last is not None else None
+        if last is None or changes is None:
+            return self._render_snapshot()
+        if queues is None:
+            return self._events.render_missed(self._scope, changes, "")
+        missed = queues.missed(last)
+        if missed is None:
+            return self._render_snapshot()
+        presence = self._events.render_missed(self._scope, changes, last.queues)
+        return presence + queues.render_missed(self._scope.cursor(), missed)
 
-    def _render_presence(self) -> bytes:
-        subscription = self._subscription
-        if not subscription.needs_snapshot:
-            return self._events.take_news(self._scope, subscription)
-        self._feed.unsubscribe(subscription)
-        self._subscription = self._subscribe()
-        return take_link_events(subscription) + self._events.render_snapshot(self._scope)
+    @property
+    def _needs_snapshot(self) -> bool:
+        return self._subscription.needs_snapshot or (self._queues is not None and self._queues.needs_snapshot)
+
+    def _render_news(self) -> bytes:
+        """What is new for the reader; a heartbeat if nothing is."""
+        return render_credentials(self._credentials.take()) + self._render_feeds() or HEARTBEAT
+
+    def _render_feeds(self) -> bytes:
+        subscription, queues = self._subscription, self._queues
+        if self._needs_snapshot:
+            self._feed.unsubscribe(subscription)
+            self._subscription = self._subscribe()
+            return take_link_events(subscription) + self._render_snapshot()
+        presence = self._events.take_news(self._scope, subscription, queues.cursor if queues is not None else "")
+        if queues is None:
+            return presence
+        # A partial subscription has everything up to the feed's newest change, a full one may have a part of it.
+        seen = subscription.seen if subscription.extensions is None else None
+        return presence + queues.take_news(self._scope.cursor(seen))
+
+    def _render_snapshot(self) -> bytes:
+        snapshot = self._events.render_snapshot(self._scope)
+        return snapshot if self._queues is None else snapshot + self._queues.render_snapshot(self._scope.cursor())
 
     def _subscribe(self) -> Subscription:
         return self._feed.subscribe(self._scope.extensions(), self.on_news, self._scope.depends_on_owner)

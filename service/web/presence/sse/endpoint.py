@@ -10,13 +10,13 @@ import msgspec
 from aiohttp import web
 
 from service.credentials import token_hash
+from service.domain.feed_cursor import Cursor
 from service.domain.models import Person
-from service.domain.presence.scope import Scope
-from service.web.app_keys import SETTINGS, STREAM_TICKETS
+from service.web.app_keys import PRESENCE_FEED, SETTINGS, STREAM_TICKETS
 from service.web.auth.authentication import presented_token, require_caller, require_holder
 from service.web.auth.origin import origin_of
 from service.web.http.cors import allow
-from service.web.http.errors import TokenWrong
+from service.web.http.errors import NotPermitted, TokenWrong
 from service.web.http.headers import EXPOSED_HEADERS
 from service.web.http.json_response import json_response
 from service.web.http.polled_request import TOKEN_HEADER
@@ -26,7 +26,8 @@ from service.web.presence.decoders import STREAM, TICKET
 from service.web.presence.poll import build_scope
 from service.web.presence.snapshot_cache import SNAPSHOT_CACHE
 from service.web.presence.sse.connection import StreamConnection
-from service.web.presence.sse.events import STREAM_EVENTS
+from service.web.presence.sse.events import HEARTBEAT
+from service.web.queues.events import TOO_MANY_NAMES, queue_scope
 from service.web.server.held_request import Waiter
 from service.web.server.write_backlog import WRITE_BACKLOG, WRITE_DEADLINE
 
@@ -46,12 +47,13 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/presence/stream"""
     person, hash_ = await _authenticate(request)
     request.app[WRITE_BACKLOG].require_room()
-    scope, response = build_scope(request, person, STREAM.decode(request)), _build_response(request)
+    query, response = STREAM.decode(request), _build_response(request)
+    scope, queues = build_scope(request, person, query), queue_scope(request, person, query.queues)
     await request.app[SNAPSHOT_CACHE].wait_until_ready(scope)
     # The snapshot is taken in the same turn as the subscription, so no change is lost in between.
-    connection = StreamConnection(request, scope, hash_)
+    connection = StreamConnection(request, scope, hash_, queues)
     try:
-        await _serve(request, response, connection, _first_event(request, scope))
+        await _serve(request, response, connection, _first_event(request, connection))
         if connection.failure is not None:
             raise connection.failure
         if request.transport is not None:
@@ -110,12 +112,10 @@ async def _authenticate(request: web.Request) -> tuple[Person, bytes]:
     return await require_holder(request, hash_), hash_
 
 
-def _first_event(request: web.Request, scope: Scope) -> bytes:
-    """The changes since the reader's last event if they are known; else a snapshot."""
-    last, events = request.headers.get("Last-Event-ID"), request.app[STREAM_EVENTS]
-    changes = scope.changes_since(last) if last is not None else None
+def _first_event(request: web.Request, connection: StreamConnection) -> bytes:
+    last, instance = request.headers.get("Last-Event-ID"), request.app[PRESENCE_FEED].instance
     retry = f"retry: {request.app[SETTINGS].poll_interval * 1000}\n".encode()
-    return retry + (events.render_snapshot(scope) if changes is None else events.render_missed(scope, changes))
+    return retry + (connection.render_first(Cursor.parse(last, instance) if last is not None else None) or HEARTBEAT)
 
 
 @asynccontextmanager
@@ -143,7 +143,9 @@ OPERATIONS = (
         summary="Presence as server-sent events: a snapshot, then changes",
         details=(
             "Events: `snapshot` (`{cursor, presence}`, all visible extensions), `change` (the same structure, changed "
-            "extensions only), `link` (`{callServer, live}`) and `credentials` (`{extension, phone, endpoint}`: the "
+            "extensions only), `link` (`{callServer, live}`), `queue` (one queue as in the list of queues, or its "
+            "removal) for each queue in `queues`, after a snapshot and with each change, for admins and agents; and "
+            "`credentials` (`{extension, phone, endpoint}`: the "
             "SIP password of a phone of the caller's own changed; registration info answers the new one). Comments "
             "are heartbeats. The event ID is a cursor for `Last-Event-ID`."
         ),
@@ -152,6 +154,7 @@ OPERATIONS = (
         media_type="text/event-stream",
         request_headers=("Last-Event-ID",),
         auth=Auth.TOKEN_AND_UID_OR_TICKET,
+        errors=(NotPermitted, TOO_MANY_NAMES),
     ),
     Operation(
         method="POST",

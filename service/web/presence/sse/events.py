@@ -30,26 +30,26 @@ class StreamEvents:
         return not scope.covers_everything or self._snapshots.is_ready()
 
     def render_snapshot(self, scope: Scope) -> bytes:
-        """The snapshot of a scope."""
+        """The snapshot of a scope. Its id says nothing of queues: their events complete it."""
         return _render_event(
             "snapshot", scope.cursor(), {"presence": msgspec.Raw(self._snapshots.snapshot_json(scope))}
         )
 
-    def render_missed(self, scope: Scope, changes: Changes) -> bytes:
-        """The changes that a returning reader missed."""
-        return self._render_change(scope.cursor(), changes) or HEARTBEAT
+    def render_missed(self, scope: Scope, changes: Changes, queues: str) -> bytes:
+        """The changes that a returning reader missed. `queues`: the queues' part of its cursor."""
+        return self._render_change(scope.cursor() + queues, changes)
 
-    def take_news(self, scope: Scope, subscription: Subscription) -> bytes:
-        """Take and render the subscription's changes; a heartbeat if there are none."""
+    def take_news(self, scope: Scope, subscription: Subscription, queues: str = "") -> bytes:
+        """Take and render the subscription's changes. `queues`: the queues' part of the reader's cursor."""
         link_events, since = take_link_events(subscription), subscription.seen
         version, items = subscription.take()
         changes = scope.filter(list(items.items())) if scope.depends_on_owner else list(items.items())
-        cursor = scope.cursor(version)
+        cursor = scope.cursor(version) + queues
         # Two unrestricted streams that go from the same version to the same cursor get the same changes.
         key = (cursor, since if scope.covers_everything else changes)
         if self._cached_for != key:
             self._cached_for, self._cached_event = key, self._render_change(cursor, changes)
-        return link_events + self._cached_event or HEARTBEAT
+        return link_events + self._cached_event
 
     def _render_change(self, cursor: str, changes: Changes) -> bytes:
         if not changes:
