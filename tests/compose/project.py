@@ -121,7 +121,12 @@ class Project:
         """Leave nothing behind: containers, networks, volumes, and the images that were built."""
         self.profiles = ("*",)
         self.compose("down", "--volumes", "--timeout=5")
-        tried("image", "rm", "--force", *(f"{self.name}-{image}" for image in ("service", "secrets", "asterisk")))
+        tried(
+            "image",
+            "rm",
+            "--force",
+            *(f"{self.name}-{image}" for image in ("service", "secrets", "asterisk", "prometheus")),
+        )
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """The service's command line, as the README has it."""
