@@ -45,6 +45,22 @@ FLAGS = (
 )
 
 
+KEYS = {
+    "Tab": ("", 9),
+    "Enter": ("\r", 13),
+    "Escape": ("", 27),
+    "PageUp": ("", 33),
+    "PageDown": ("", 34),
+    "End": ("", 35),
+    "Home": ("", 36),
+    "ArrowLeft": ("", 37),
+    "ArrowUp": ("", 38),
+    "ArrowRight": ("", 39),
+    "ArrowDown": ("", 40),
+}
+"""The text and the virtual key code of each key."""
+
+
 class PageError(Exception):
     """The page's own script, or the browser, refused; the message says why."""
 
@@ -120,8 +136,8 @@ class Page:
         await self._call("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
 
     async def press(self, key: str) -> None:
-        """Press a key such as `Tab`, or `Enter`, on the real keyboard's way."""
-        text, code = {"Tab": ("", 9), "Enter": ("\r", 13)}[key]
+        """Press a key of `KEYS` on the real keyboard's way."""
+        text, code = KEYS[key]
         pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
         await self._call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **pressed)
         await self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)

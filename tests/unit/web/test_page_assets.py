@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
 
 from service.web.pages.assets import Assets, UnknownAsset
-from service.web.pages.documents import content_security_policy
+from service.web.pages.documents import DOCUMENTS, content_security_policy
 
 
 def folder(path: Path, **files: str) -> Path:
@@ -82,3 +83,17 @@ def test_the_policy_names_the_origins_of_call_servers_once() -> None:
     policy = content_security_policy(urls, media=True)
     assert "; connect-src 'self' ws://127.0.0.1:8088 wss://pbx.example.com; media-src 'self' blob:; " in policy
     assert "; connect-src 'self'; base-uri" in content_security_policy((), media=False)
+
+
+BOARD_LIMIT = 30_000
+"""Bytes, as they are sent."""
+
+
+def test_the_board_is_small() -> None:
+    assets = Assets()
+    text = assets.document((DOCUMENTS / "board.html").read_text())
+    names = set(re.findall(r'"assets/([^"]+)"', text))
+    files = [asset for asset in map(assets.get, names) if asset is not None]
+    assert len(files) == len(names) > 10
+    size = len(gzip.compress(text.encode())) + sum(len(each.compressed or each.plain) for each in files)
+    assert 10_000 < size <= BOARD_LIMIT
