@@ -1,6 +1,7 @@
 """Generates and verifies tokens, ids, SIP secrets and password hashes.
 
-Tokens are 32 random bytes, base64url without padding (43 characters); only their SHA-256 is stored. Passwords are
+Tokens are 32 random bytes, base64url without padding (43 characters); only their SHA-256 is stored. One that is issued
+with the scope `board` begins with BOARD_PREFIX: releases that know no scopes refuse it by its form. Passwords are
 hashed with bcrypt, `$2b$12$` as in the contract. A hash takes about 0.2 s, so a few threads compute them, never the
 event loop.
 """
@@ -26,7 +27,8 @@ T = TypeVar("T")
 UID_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
 UID_LENGTH = 17
 TOKEN_LENGTH = 43
-_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
+BOARD_PREFIX = "board_"
+_TOKEN = re.compile(rf"(?:{BOARD_PREFIX})?[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
 MIN_PASSWORD_LENGTH = 8
 """Minimum length of a new password in characters. Shorter stored ones stay valid."""
 MAX_PASSWORD_BYTES = 72
@@ -53,6 +55,11 @@ WAIT_DEADLINE = 5.0
 def new_token() -> str:
     """Generate a token, in the form that the client gets."""
     return secrets.token_urlsafe(32)
+
+
+def new_board_token() -> str:
+    """Generate a token of a form that is only issued with the scope `board`."""
+    return BOARD_PREFIX + new_token()
 
 
 def is_token(text: str) -> bool:

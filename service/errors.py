@@ -139,6 +139,10 @@ class NoSuchLink(NotFound):
     """The set-up link or device URL is unknown, or has ended."""
 
 
+class NoSuchCode(NotFound):
+    """The code for a board is unknown, was used, or has expired."""
+
+
 class NoSetup(Refused):
     """A phone is not set up by a link: not one of this kind, or no phone without the setting `CONNECTOR_PUBLIC_URL`."""
 

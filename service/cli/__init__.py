@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from service import __version__, logs, settings
-from service.cli import audit, extension, phone, secrets, setup, token, user
+from service.cli import audit, board, extension, phone, secrets, setup, token, user
 from service.cli.common import EPILOG, JSON_HELP, Command, add_command
 from service.cli.output import Json, Text
 from service.domain.models import DeviceState
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
             )
     _add_status(commands)
     _add_backup(commands)
-    for module in (setup, user, extension, phone, token, secrets, audit):
+    for module in (setup, user, extension, phone, token, board, secrets, audit):
         module.add_to(commands)
     commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed
     commands.choices["worker"].add_argument("parameters")

@@ -78,5 +78,5 @@ async def _list(settings: Settings, arguments: argparse.Namespace) -> None:
         rows = await tokens.list_all(database)
     arguments.out.table(
         [{**row, "hash": row["hash"][:16]} for row in rows],
-        ("hash", "name", "created_at", "expires_at", "label"),
+        ("hash", "name", "created_at", "expires_at", "scope", "label"),
     )

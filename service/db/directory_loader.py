@@ -184,7 +184,7 @@ def _parse_rows(
 
 
 def _parse_token(row: asyncpg.Record) -> tuple[bytes, Token]:
-    return row["token_hash"], msgspec.convert({"user_id": row["user_id"], "expires_at": row["expires_at"]}, Token)
+    return row["token_hash"], msgspec.convert({name: row[name] for name in ("user_id", "expires_at", "scope")}, Token)
 
 
 def _parse_extension(row: asyncpg.Record) -> Extension:

@@ -22,7 +22,7 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 LOCK = 0x636F6E6E
 """The advisory lock of a running `migrate` ("conn" in ASCII). The previous release uses the same."""
 WRITTEN = (
-    *("users", "tokens", "stream_tickets", "activity", "imports"),
+    *("users", "tokens", "board_codes", "stream_tickets", "activity", "imports"),
     *("extensions", "phones", "phone_setups", "phone_activity"),
     *("registration_writers", "registration_observations", "registration_changes", "registration_overflows"),
 )

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from time import time
 
-from service.credentials import is_token, token_hash
+from service.credentials import TOKEN_LENGTH, is_token, token_hash
 from service.db.audit import record
 from service.db.pool import Database, retry_outdated_statements
 from service.domain.audit import Action, AuditedChange, Origin
@@ -74,7 +74,7 @@ class StreamTickets:
 
     def _is_authentic(self, ticket: str) -> bool:
         """Return whether a replica issued the ticket and it has not expired."""
-        if not is_token(ticket):
+        if len(ticket) != TOKEN_LENGTH or not is_token(ticket):
             return False
         raw = base64.urlsafe_b64decode(ticket + "=")
         content, digest = raw[:-DIGEST_LENGTH], raw[-DIGEST_LENGTH:]

@@ -23,6 +23,8 @@ class Action(enum.StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     TOKEN_REFUSED = "token.refused"  # noqa: S105
     TOKEN_TICKET = "token.ticket"  # noqa: S105
+    BOARD_CODE = "board.code"
+    BOARD_TOKEN = "board.token"  # noqa: S105
     SECRET_DISCLOSED = "secret.disclosed"  # noqa: S105
     EXTENSION_CREATED = "extension.created"
     EXTENSION_UPDATED = "extension.updated"

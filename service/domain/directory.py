@@ -9,10 +9,11 @@ for a bounded grace period and reports since when it is stale. After that it rai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from service.domain.confirmed_copy import ConfirmedCopy
 from service.domain.directory_tables import DirectoryReread, DirectoryTables, RevokedTokens, Token
-from service.domain.models import Extension, Person, Phone
+from service.domain.models import Extension, Person, Phone, TokenScope
 from service.domain.secret_counts import SecretCounts
 from service.domain.user_names import folded
 from service.errors import DirectoryUnavailable
@@ -100,7 +101,10 @@ class Directory(ConfirmedCopy):
     # --- reading -----------------------------------------------------------------------------------------------
 
     def token_holder(self, token_hash: bytes, *, current: bool = False) -> Person | None:
-        """Return the active holder of the token; None if not known to be `current`. Raises DirectoryUnavailable."""
+        """Return the token's active holder, with its scope; None if not known to be `current`.
+
+        Raises DirectoryUnavailable.
+        """
         if not current:
             self._check()
         elif self._clock() >= self._current_until:
@@ -111,7 +115,9 @@ class Directory(ConfirmedCopy):
         person = self._tables.people.get(token.user_id)
         if person is None and token.user_id in self._unreadable_people:
             raise DirectoryUnavailable("this release cannot read the row of the token's holder")
-        return person if person is not None and person.active else None
+        if person is None or not person.active:
+            return None
+        return person if token.scope is TokenScope.ALL else replace(person, scope=token.scope)
 
     def knows_token(self, token_hash: bytes) -> bool:
         """Return whether this token and its holder are known, valid or not."""

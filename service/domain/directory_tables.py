@@ -11,17 +11,18 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from service.domain.models import Extension, Person
+from service.domain.models import Extension, Person, TokenScope
 from service.domain.secret_counts import SecretCounts
 from service.domain.user_names import folded
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token's user, and its expiry in seconds since the epoch."""
+    """A token's user, its expiry in seconds since the epoch, and its scope."""
 
     user_id: int
     expires_at: float
+    scope: TokenScope = TokenScope.ALL
 
 
 MAX_REVOKED = 10_000

@@ -64,6 +64,18 @@ class Role(enum.StrEnum):
     CLIENT = "client"
 
 
+class TokenScope(enum.StrEnum):
+    """What a token allows of what its user's role allows."""
+
+    ALL = "all"
+    BOARD = "board"
+    """States and names, read only: for a screen on a wall."""
+
+
+Access = tuple[Role, TokenScope]
+"""Role of a token's user, and the token's scope. A held request ends when either changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A user, with the fields that login and permissions need."""
@@ -76,10 +88,17 @@ class Person:
     display_name: str
     email: str | None
     email_verified: bool
+    scope: TokenScope = TokenScope.ALL
+    """Of the token by which they ask."""
 
     @property
     def is_admin(self) -> bool:
-        return self.role is Role.ADMIN
+        """Whether they may do what admins may: never by a token with another scope."""
+        return self.role is Role.ADMIN and self.scope is TokenScope.ALL
+
+    @property
+    def access(self) -> Access:
+        return self.role, self.scope
 
 
 class Profile(enum.StrEnum):

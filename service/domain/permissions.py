@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 
-from service.domain.models import Person, Role
+from service.domain.models import Person, Role, TokenScope
 
 
 class Permission(enum.StrEnum):
@@ -31,7 +31,12 @@ ROLES: dict[Permission, frozenset[Role]] = {
 }
 """The roles that have each permission."""
 
+BOARD_PERMISSIONS = frozenset({Permission.INBOUND_CALLS})
+"""The permissions that a token with the scope `board` may use, if its user has them."""
+
 
 def has(person: Person, permission: Permission) -> bool:
-    """Return whether the person's role has the permission."""
+    """Return whether the person's role has the permission, and the scope of their token allows it."""
+    if person.scope is not TokenScope.ALL and permission not in BOARD_PERMISSIONS:
+        return False
     return person.role in ROLES[permission]

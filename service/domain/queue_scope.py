@@ -1,6 +1,7 @@
 """The scope of a reader of queues: the queues that it asked for, and the callers that it may see. Pure.
 
-Admins see the numbers of all waiting callers; others those in queues that they are members of.
+Admins see the numbers of all waiting callers; others those in queues that they are members of. By a token with the
+scope `board` nobody sees any.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 from service.domain.directory import Directory
 from service.domain.feed_cursor import Memberships, parse_queues_part, queues_part
-from service.domain.models import Person
+from service.domain.models import Person, TokenScope
 from service.domain.queue_feed import QueueChange, QueueFeed, QueueItem, QueueKey
 
 
@@ -30,6 +31,8 @@ class QueueScope:
         """Return the queues whose callers the person may see now; None for all."""
         if self.person.is_admin:
             return None
+        if self.person.scope is not TokenScope.ALL:
+            return frozenset()
         return self._feed.memberships(self._directory.extension_of_person(self.person))
 
     def snapshot(self) -> list[QueueItem]:

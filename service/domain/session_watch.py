@@ -1,6 +1,6 @@
 """Maps open streams and long-polls to the token that authorises them, so that they close when it ends.
 
-They also close when the role of the token's holder changes, as that changes what they may see.
+They also close when the role of the token's holder or the scope of the token changes: both change what they may see.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import islice
 
 from service.domain.directory import Directory
-from service.domain.models import Role
+from service.domain.models import Access
 from service.errors import DirectoryUnavailable
 
 SLICE_SIZE = 20
@@ -27,7 +27,7 @@ class SessionWatch:
         self._directory = directory
         self._call_soon = call_soon
         self._ending: dict[Callable[[], None], None] = {}
-        self._held: dict[Callable[[], None], tuple[bytes, Role]] = {}
+        self._held: dict[Callable[[], None], tuple[bytes, Access]] = {}
         self._closed = False
         self._swept: tuple[int, bool] | None = None  # the directory's version and usability at the last sweep
         self._next_expiry = 0.0
@@ -35,9 +35,9 @@ class SessionWatch:
     def __len__(self) -> int:
         return len(self._held)
 
-    def hold(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> None:
+    def hold(self, token_hash: bytes, access: Access, ended: Callable[[], None]) -> None:
         """Watch a request until it is released. `ended` is called when the token has ended, perhaps repeatedly."""
-        self._held[ended] = token_hash, role
+        self._held[ended] = token_hash, access
         self._swept = None
         if self._closed:
             ended()
@@ -48,9 +48,9 @@ class SessionWatch:
         self._ending.pop(ended, None)
 
     @contextmanager
-    def holding(self, token_hash: bytes, role: Role, ended: Callable[[], None]) -> Iterator[None]:
+    def holding(self, token_hash: bytes, access: Access, ended: Callable[[], None]) -> Iterator[None]:
         """Watch a request while the block lasts."""
-        self.hold(token_hash, role, ended)
+        self.hold(token_hash, access, ended)
         try:
             yield
         finally:
@@ -67,8 +67,8 @@ class SessionWatch:
         self._swept = current
         hashes = {token_hash for token_hash, _ in self._held.values()}
         self._next_expiry = min(map(self._directory.expires_at, hashes), default=float("inf"))
-        roles = {token_hash: self._role(token_hash) for token_hash in hashes}
-        self._end(ended for ended, (token_hash, role) in self._held.items() if role is not roles[token_hash])
+        current_access = {token_hash: self._access(token_hash) for token_hash in hashes}
+        self._end(ended for ended, (token_hash, access) in self._held.items() if access != current_access[token_hash])
 
     def end_all(self) -> None:
         """End all requests, present and future, because the process stops."""
@@ -89,13 +89,13 @@ class SessionWatch:
         if self._ending:
             self._call_soon(self._end_slice)
 
-    def valid(self, token_hash: bytes, role: Role) -> bool:
-        """Return whether the token is valid and its holder has this role."""
-        return self._role(token_hash) is role
+    def valid(self, token_hash: bytes, access: Access) -> bool:
+        """Return whether the token is valid and still gives this access."""
+        return self._access(token_hash) == access
 
-    def _role(self, token_hash: bytes) -> Role | None:
+    def _access(self, token_hash: bytes) -> Access | None:
         try:
             holder = self._directory.token_holder(token_hash)
         except DirectoryUnavailable:
             return None
-        return holder.role if holder is not None else None
+        return holder.access if holder is not None else None

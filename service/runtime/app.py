@@ -44,10 +44,11 @@ from service.runtime.secret_filler import SecretFiller
 from service.runtime.task_supervisor import Supervisor
 from service.settings import Settings
 from service.web import app_keys, routes
+from service.web.auth.board_calls import REDEMPTIONS, REDEMPTIONS_PER_MINUTE
 from service.web.auth.login_throttle import LOGIN_THROTTLE, LoginThrottle
 from service.web.http.client_address import CLIENT_ADDRESSES, ClientAddresses
 from service.web.http.disclosures import DISCLOSURES, Disclosures
-from service.web.http.rate_limit import RATE_LIMIT, RateLimit
+from service.web.http.rate_limit import RATE_LIMIT, RateLimit, SourceLimit
 from service.web.http.refusals import REFUSALS
 from service.web.openapi.page import DESCRIPTION, Description
 from service.web.ops.certificate_metrics import CertificateCollector
@@ -157,6 +158,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         app[PRESENCE_CHANGES] = trail.presence_changes
         phone_setups.install(app)
         app[RATE_LIMIT] = RateLimit(settings.requests_per_minute)
+        app[REDEMPTIONS] = SourceLimit(REDEMPTIONS_PER_MINUTE, 60)
         app[app_keys.TAG_KEY] = await tag_key(database)
         app[app_keys.STREAM_TICKETS] = StreamTickets(database, app[app_keys.TAG_KEY])
         app[REGISTRATION_CACHE] = RegistrationCache(settings, links, directory, app[app_keys.TAG_KEY])

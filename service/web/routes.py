@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 
 from service.web.audit import listing as audit_listing
-from service.web.auth import login_calls
+from service.web.auth import board_calls, login_calls
 from service.web.connector import (
     agents,
     available_agents,
@@ -48,7 +48,7 @@ FAMILIES: dict[str, tuple[Operation, ...]] = {
     ),
     "Phones": (*manage.OPERATIONS, *setup_links.OPERATIONS, *rotate.OPERATIONS),
     "Queues": (*queue_listing.OPERATIONS, *queues.OPERATIONS, *connection_checks.OPERATIONS),
-    "Login": login_calls.OPERATIONS,
+    "Login": (*login_calls.OPERATIONS, *board_calls.OPERATIONS),
     "Presence": (
         *endpoint.OPERATIONS,
         *poll.OPERATIONS,

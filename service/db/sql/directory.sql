@@ -7,10 +7,12 @@ from users
 where user_id = any($1::bigint[])
 
 -- name: all_tokens
-select token_hash, user_id, extract(epoch from expires_at)::float8 as expires_at from tokens where expires_at > now()
+select token_hash, user_id, extract(epoch from expires_at)::float8 as expires_at, scope
+from tokens
+where expires_at > now()
 
 -- name: tokens
-select token_hash, user_id, extract(epoch from expires_at)::float8 as expires_at
+select token_hash, user_id, extract(epoch from expires_at)::float8 as expires_at, scope
 from tokens
 where token_hash = any($1::bytea[])
 

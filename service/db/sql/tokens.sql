@@ -18,7 +18,7 @@ delete from tokens where user_id = $1
 delete from tokens where encode(token_hash, 'hex') like $1 || '%' returning user_id, label
 
 -- name: list
-select encode(t.token_hash, 'hex') as hash, u.name, t.created_at, t.expires_at, t.label
+select encode(t.token_hash, 'hex') as hash, u.name, t.created_at, t.expires_at, t.scope, t.label
 from tokens as t
 join users as u using (user_id)
 where t.expires_at > now()

@@ -20,14 +20,14 @@ class HeldPoll:
     """One long poll. Call `wait` repeatedly until it returns False."""
 
     def __init__(self, watch: SessionWatch, token: bytes, person: Person, waiter: Waiter, wait: float) -> None:
-        self._watch, self._token, self._role = watch, token, person.role
+        self._watch, self._token, self._access = watch, token, person.access
         self._waiter = waiter
         self._deadline = asyncio.get_running_loop().time() + wait
 
     @property
     def has_access(self) -> bool:
-        """Whether the caller's token is valid and their role unchanged."""
-        return self._watch.valid(self._token, self._role)
+        """Whether the caller's token is valid, its scope and their role unchanged."""
+        return self._watch.valid(self._token, self._access)
 
     async def wait(self) -> bool:
         """Wait for news. False without waiting if the time is up or the poll has to end."""
@@ -43,6 +43,6 @@ def held_poll(request: web.Request, person: Person, waiter: Waiter, wait: float)
     """Hold a request for at most `wait` seconds. `waiter` hears of its end. Raises Overloaded."""
     app, token = request.app, token_hash(presented_token(request))
     quota = app[LONG_POLL_QUOTA].holding(person.user_id, waiter.end)
-    session = app[SESSION_WATCH].holding(token, person.role, waiter.end)
+    session = app[SESSION_WATCH].holding(token, person.access, waiter.end)
     with quota, session, while_connected(request, waiter.end):
         yield HeldPoll(app[SESSION_WATCH], token, person, waiter, wait)

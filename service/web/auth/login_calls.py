@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from service.credentials import token_hash
 from service.db import tokens
-from service.domain.models import Person
+from service.domain.models import Person, TokenScope
 from service.errors import Unavailable
 from service.web.app_keys import CHANGE_LISTENER, DATABASE, DIRECTORY, SETTINGS
 from service.web.auth.authentication import log_in, parse_token_hash, presented_token, require_caller, require_holder
@@ -29,7 +29,7 @@ from service.web.auth.schemas import (
     UsernameLogin,
 )
 from service.web.http.client_address import CLIENT_ADDRESSES
-from service.web.http.errors import LoginFailed, TokenWrong, TooManyRequests
+from service.web.http.errors import LoginFailed, OutOfScope, TokenWrong, TooManyRequests
 from service.web.http.json_response import json_response
 from service.web.http.refusals import REFUSALS
 from service.web.http.request_id import request_id_of
@@ -60,7 +60,7 @@ async def login(request: web.Request) -> web.Response:
 
 async def logout(request: web.Request) -> web.Response:
     """POST or GET /api/v1/logout: revokes the presented token."""
-    person = await require_caller(request)
+    person = await require_caller(request, board=True)
     token = presented_token(request)
     await tokens.revoke(request.app[DATABASE], token, origin=origin_of(request, person))
     await request.app[CHANGE_LISTENER].refresh(f"token {token_hash(token).hex()}", within=1.0)
@@ -69,19 +69,21 @@ async def logout(request: web.Request) -> web.Response:
 
 async def me(request: web.Request) -> web.Response:
     """GET /api/v1/me"""
-    return json_response(_me(MeAnswer, request, await require_caller(request)))
+    return json_response(_me(MeAnswer, request, await require_caller(request, board=True)))
 
 
 def _me(kind: type[MeType], request: web.Request, person: Person) -> MeType:
     extension = request.app[DIRECTORY].extension_of(person.uid)
+    narrowed = person.scope is not TokenScope.ALL
     return kind(
         uid=person.uid,
         name=person.display_name,
         username=person.name,
-        emails=[Email(person.email, person.email_verified)] if person.email else [],
+        emails=[Email(person.email, person.email_verified)] if person.email and not narrowed else [],
         active=person.active,
         roles=[person.role],
         extension=extension.number if extension else UNSET,
+        scope=person.scope if narrowed else UNSET,
     )
 
 
@@ -96,12 +98,13 @@ OPERATIONS = (
         auth=Auth.NONE,
         body=LOGIN,
         answer=LoginAnswer,
-        errors=(LoginFailed, TooManyRequests, Unavailable),
+        errors=(LoginFailed, OutOfScope, TooManyRequests, Unavailable),
     ),
     *(
         Operation(
             method=method,
             path="/api/v1/logout",
+            board=True,
             handler=logout,
             summary="Revoke the presented token",
             answer=LogoutAnswer,
@@ -111,6 +114,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/me",
+        board=True,
         handler=me,
         summary="Current user",
         answer=MeAnswer,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from service.domain.models import Role
+from service.domain.models import Role, TokenScope
 from service.web.http import body
 from service.web.http.errors import BadArgument
 from service.web.http.param_errors import BriefRocketChat
@@ -86,6 +86,8 @@ class Me(msgspec.Struct, frozen=True):
     roles: list[Role]
     extension: str | msgspec.UnsetType = msgspec.UNSET
     """Absent: they have none."""
+    scope: TokenScope | msgspec.UnsetType = msgspec.UNSET
+    """Absent: the token allows whatever the role does."""
 
 
 class MeAnswer(Me, frozen=True):

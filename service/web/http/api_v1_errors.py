@@ -21,11 +21,13 @@ from service.web.http.common_errors import StatusAndBody, common_error, failure
 from service.web.http.errors import (
     BadArgument,
     BadParameter,
+    BoardCodeWrong,
     ExtensionNotFound,
     Forbidden,
     LoginFailed,
     NotConnected,
     NotPermitted,
+    OutOfScope,
     RouteNotFound,
     TokenMissing,
     TokenWrong,
@@ -43,6 +45,8 @@ def connector(error: Exception) -> StatusAndBody:
             return 401, {"status": "error", "message": message, "success": False, "error": message}
         case LoginFailed():
             return 401, {"status": "error", "error": "Unauthorized", "message": "Unauthorized"}
+        case BoardCodeWrong():
+            return 401, failure("The code is not valid")
         case WrongMethod():
             return 405, {"status": "error", "message": "API endpoint does not exist"}
         case TooManyRequests():
@@ -51,6 +55,8 @@ def connector(error: Exception) -> StatusAndBody:
                 f"You must wait {error.seconds} seconds before trying this endpoint again. "
                 "[error-too-many-requests]"
             )
+        case OutOfScope():
+            return 403, failure("The scope of the token does not include this call [error-unauthorized]")
         case NotPermitted():
             return 403, failure("User does not have the permissions required for this action [error-unauthorized]")
         case Forbidden():

@@ -32,6 +32,10 @@ class NotPermitted(Forbidden):
     """The user's role lacks the required permission."""
 
 
+class OutOfScope(NotPermitted):
+    """The token has the scope `board`, which does not include this call."""
+
+
 class BadArgument(RequestError):
     """A parameter is missing or has the wrong type. The error text names it."""
 
@@ -73,6 +77,10 @@ class LoginFailed(RequestError):
     def __init__(self, person: Person | None = None) -> None:
         super().__init__()
         self.person = person
+
+
+class BoardCodeWrong(RequestError):
+    """The code is unknown, was used, or has expired. The response is the same."""
 
 
 class WrongMethod(RequestError):

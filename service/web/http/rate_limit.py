@@ -43,6 +43,23 @@ class FixedWindow:
         return True
 
 
+MAX_SOURCES = 10_000
+"""Sources that are counted one by one within a window. All others share a count."""
+OTHERS = b"others"
+
+
+class SourceLimit(FixedWindow):
+    """Counts the requests of each source: an IPv4 address or an IPv6 /64. Memory is bounded."""
+
+    def check(self, source: str) -> None:
+        """Count a request of a source. Raises TooManyRequests beyond the limit."""
+        key = source.encode()
+        if len(self._counts) >= MAX_SOURCES and key not in self._counts:
+            key = OTHERS
+        if wait := self.hit(key):
+            raise TooManyRequests(wait)
+
+
 class RateLimit(FixedWindow):
     """The limiter; one per process. Memory is bounded by the tokens used within a minute."""
 

@@ -82,6 +82,8 @@ class Operation:
     headers: tuple[str, ...] = ()
     """Response headers beside those of all calls."""
     auth: Auth = Auth.TOKEN_AND_UID
+    board: bool = False
+    """Whether a token with the scope `board` will do. Its handler has to ask for its caller with `board=True`."""
     permission: Permission | None = None
     own_is_free: bool = False
     """Whether the permission is needed only for other users' data."""

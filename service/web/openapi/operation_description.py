@@ -61,6 +61,8 @@ def _details(operation: Operation) -> str:
         roles = ", ".join(sorted(ROLES[operation.permission]))
         needs = "Access to other users' data requires" if operation.own_is_free else "Requires"
         sentences.append(f"{needs} the permission `{operation.permission}` (roles: {roles}).")
+    if operation.board:
+        sentences.append("A token with the scope `board` will do.")
     return " ".join(sentences)
 
 

@@ -12,6 +12,7 @@ from service.web.http.errors import (
     BadArgument,
     Forbidden,
     NotPermitted,
+    OutOfScope,
     TokenMissing,
     TokenWrong,
     TooManyRequests,
@@ -91,6 +92,8 @@ def _errors_of(operation: Operation, allowed_methods: set[str]) -> Iterator[type
         yield from (TokenMissing, TokenWrong, Forbidden, Unavailable)
     elif operation.auth is not Auth.NONE:
         yield from (TokenMissing, TokenWrong, TooManyRequests, Unavailable)
+    if operation.auth not in (Auth.NONE, Auth.TOKEN_ELSEWHERE) and not operation.board:
+        yield OutOfScope
     if operation.permission is not None:
         yield NotPermitted
     yield from operation.errors

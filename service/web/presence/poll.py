@@ -47,7 +47,7 @@ def get_many_sync(request: PolledRequest) -> PrebuiltResponse | None:
     unfiltered = not query.extension and not query.user_id
     if query.wait or (unfiltered and not request.app[SNAPSHOT_CACHE].is_ready()):
         return None
-    person = caller_from_memory(request)
+    person = caller_from_memory(request, board=True)
     if person is None:
         return None
     scope, cursor = build_scope(request, person, query), _cursor(request, query)
@@ -56,13 +56,13 @@ def get_many_sync(request: PolledRequest) -> PrebuiltResponse | None:
 
 async def get_many(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/presence: a snapshot; with `since` the changes; with `wait` seconds a long poll."""
-    person = await require_caller(request)
+    person = await require_caller(request, board=True)
     query = PRESENCE.decode(request)
     scope, wait, cursor = build_scope(request, person, query), bounded(query.wait), _cursor(request, query)
     await request.app[SNAPSHOT_CACHE].wait_until_ready(scope)
     changes = None if cursor is None else await _wait_for_changes(request, scope, cursor.presence, wait)
     if changes is None and wait and not await _wait_for_difference(request, scope, wait):
-        person = await require_caller(request)  # a caller who lost access meanwhile is refused
+        person = await require_caller(request, board=True)  # a caller who lost access meanwhile is refused
         scope = build_scope(request, person, query)
     return _respond(request, scope, cursor, changes)
 
@@ -203,6 +203,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/presence",
+        board=True,
         handler=get_many,
         sync_handler=get_many_sync,
         summary="Presence of all visible extensions, or changes since a cursor",
@@ -219,9 +220,10 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/presence/{extension}",
+        board=True,
         patterns={"extension": "(?!stream(?:Ticket)?$)[^{}/]+"},
-        handler=handler_for_caller(get_one),
-        sync_handler=sync_handler_for_caller(get_one),
+        handler=handler_for_caller(get_one, board=True),
+        sync_handler=sync_handler_for_caller(get_one, board=True),
         summary="Presence of one extension",
         in_path=ONE_EXTENSION,
         answer=OnePresence,

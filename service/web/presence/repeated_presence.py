@@ -32,7 +32,7 @@ class RepeatedPresencePoll(msgspec.Struct, frozen=True, gc=False):
     def answer(self, _: str | None) -> Answer | None:
         """304 again; None if the caller or anything in the poll's scope has changed."""
         caller = self.caller
-        person = caller.identify()
+        person = caller.identify(board=True)
         if person is None or not sees_all(person):
             return None
         numbers, snapshots = self.numbers, self.snapshots

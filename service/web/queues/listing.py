@@ -45,7 +45,7 @@ def get_all_sync(request: PolledRequest) -> PrebuiltResponse | None:
         query = QUEUES.decode(request)
     except BadArgument:  # decided after authentication
         return None
-    person = None if query.wait else caller_from_memory(request)
+    person = None if query.wait else caller_from_memory(request, board=True)
     if person is None:
         return None
     scope, cursor = _scope(request, person), _cursor(request, query)
@@ -54,7 +54,7 @@ def get_all_sync(request: PolledRequest) -> PrebuiltResponse | None:
 
 async def get_all(request: web.Request) -> PrebuiltResponse:
     """GET /api/v1/queues: a snapshot; with `since` the changes; with `wait` seconds a long poll."""
-    person = await require_caller(request)
+    person = await require_caller(request, board=True)
     scope = _scope(request, person)
     query = QUEUES.decode(request)
     cursor, wait = _cursor(request, query), bounded(query.wait)
@@ -64,7 +64,8 @@ async def get_all(request: web.Request) -> PrebuiltResponse:
             has_access = await _hold(request, scope, wait, lambda: scope.changes_since(cursor.queues) != [])
             changes = scope.changes_since(cursor.queues) if has_access else []
     elif wait and not await _wait_for_difference(request, scope, wait):
-        scope = _scope(request, await require_caller(request))  # a caller who lost access meanwhile is refused
+        person = await require_caller(request, board=True)  # a caller who lost access meanwhile is refused
+        scope = _scope(request, person)
     return _respond(request, scope, cursor, changes)
 
 
@@ -147,6 +148,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/queues",
+        board=True,
         handler=get_all,
         sync_handler=get_all_sync,
         summary="Queues with their waiting calls and members, or changes since a cursor",

@@ -76,7 +76,7 @@ def refuse_link(request: web.Request) -> NoSuchLink:
     """The error for a wrong token, which is counted and audited. Raises TooManyRequests."""
     addresses = request.app[CLIENT_ADDRESSES]
     request.app[REFUSALS].note_token(addresses.of(request), request_id_of(request))
-    request.app[GUESSES].note(addresses.source_of(request))
+    request.app[GUESSES].check(addresses.source_of(request))
     return NoSuchLink("the link is not valid")
 
 

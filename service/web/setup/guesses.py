@@ -13,32 +13,20 @@ from time import monotonic
 import structlog
 from aiohttp import web
 
-from service.web.http.errors import TooManyRequests
-from service.web.http.rate_limit import FixedWindow
+from service.web.http.rate_limit import SourceLimit
 
 log = structlog.get_logger(__name__)
 
 GUESSES_PER_MINUTE = 60
 """Wrong tokens of one source, per process."""
-MAX_SOURCES = 10_000
-"""Sources that are counted one by one within a minute. All others share a count."""
-OTHERS = b"others"
 
 
-class Guesses(FixedWindow):
+class Guesses(SourceLimit):
     """Counts wrong tokens; one per process."""
 
     def __init__(self, per_minute: int = GUESSES_PER_MINUTE, clock: Callable[[], float] = monotonic) -> None:
         super().__init__(per_minute, 60, clock)
         self._over_http = False
-
-    def note(self, source: str) -> None:
-        """Count a wrong token of a source: an IPv4 address or an IPv6 /64. Raises TooManyRequests beyond the limit."""
-        key = source.encode()
-        if len(self._counts) >= MAX_SOURCES and key not in self._counts:
-            key = OTHERS
-        if wait := self.hit(key):
-            raise TooManyRequests(wait)
 
     def log_over_http(self) -> None:
         """Log that a right token came over http: the first of a process at warning, repeats at debug."""

@@ -137,7 +137,7 @@ async def _wait_for_difference(
     extension = request.app[DIRECTORY].extension_of(query.id)
     watching = feed.watching(extension.number if extension is not None else "", waiter.on_news)
     quota = request.app[LONG_POLL_QUOTA].holding(person.user_id, waiter.end)
-    session = request.app[SESSION_WATCH].holding(token, person.role, waiter.end)
+    session = request.app[SESSION_WATCH].holding(token, person.access, waiter.end)
     deadline = loop.time() + wait
     with quota, session, watching, while_connected(request, waiter.end):
         while True:

@@ -42,7 +42,7 @@ class Case:
         return f"{first} {second}" if first in GROUPS else first
 
 
-GROUPS = ("user", "extension", "phone", "token", "audit", "secrets")
+GROUPS = ("user", "extension", "phone", "token", "board", "audit", "secrets")
 NOT_HERE = {"serve", "worker", "check", "status", "setup", "restore"}
 """The service itself, commands that change nothing, and those that need a database which is empty or not there yet."""
 CASES = (
@@ -58,6 +58,7 @@ CASES = (
     Case("token issue grace --label mine", ("token.issued",)),
     Case("token list"),
     Case("token revoke --user grace", ("token.revoked",)),
+    Case("board code admin --label lobby", ("board.code",)),
     Case("extension create 500 --password-stdin --call-server main", ("extension.created",), SIP_PASSWORD),
     Case("extension assign 500 grace", ("extension.assigned",)),
     Case("extension show 500"),

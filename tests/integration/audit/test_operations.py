@@ -47,6 +47,8 @@ LEAVES: Mapping[str, list[str]] = {
     "getLogout": ["token.issued", "token.revoked"],  # the test issues the agent's token
     "postLogout": ["token.issued", "token.revoked"],
     "getMe": ["token.issued"],
+    "postBoardCodes": ["board.code"],
+    "postBoardTokens": ["board.token"],
     "putPresence": ["token.issued", "presence.set"],
     "postPresenceStreamTicket": ["token.ticket"],
     "postAuth": ["login"],

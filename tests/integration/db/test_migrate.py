@@ -57,6 +57,7 @@ LOCKS = {
     "0025": ["AccessExclusiveLock on ps_aors", "AccessExclusiveLock on ps_endpoints"],
     "0026": ["ShareRowExclusiveLock on phones"],
     "0027": ["ShareRowExclusiveLock on call_servers", "ShareRowExclusiveLock on extensions"],
+    "0028": ["AccessExclusiveLock on tokens", "ShareRowExclusiveLock on users"],
     "0029": [
         "AccessExclusiveLock on call_servers",
         "AccessExclusiveLock on own_phones",
@@ -66,7 +67,8 @@ LOCKS = {
 """The strong locks that a migration takes on what others use. One on a table that requests use is listed with a reason
 why it is held for a moment only: 0015 adds columns without a value, 0017 holds off writes, not reads, while it copies
 20,000 rows (0.6 s), 0018, 0019, 0023 and 0025 read no row, 0020 adds triggers, 0021 columns without a value, 0026 a
-trigger and, like 0027, empty tables with foreign keys, 0029 a column with a constant."""
+trigger and, like 0027, empty tables with foreign keys, 0028 adds a column with a constant, a trigger and such a table,
+0029 a column with a constant."""
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from service.web.openapi.examples import EXAMPLES
 from service.web.openapi.operation import Operation
 from service.web.openapi.operation_description import operation_id
 from service.web.presence.decoders import TICKET
+from tests.integration.openapi.test_examples import EXCHANGES
 from tests.support.server import ADMIN_UID, Server
 
 ORDER = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -55,10 +56,13 @@ def _recorded(decode: Callable[..., Any], used: set[object]) -> Callable[..., An
 
 async def _call(server: Server, operation: Operation) -> None:
     """With the input of the description's example, so that all is decoded before anything is refused."""
-    example = EXAMPLES[operation_id(replace(operation, path=operation.path.removeprefix("/v1")))]
+    name = operation_id(replace(operation, path=operation.path.removeprefix("/v1")))
+    example, prepare = EXAMPLES[name], EXCHANGES[name].prepare
+    if prepare is not None:
+        await prepare(server)
     path, query = operation.path, dict(example.get("arguments", {}))
-    for name in re.findall(r"\{(\w+)\}", path):
-        path = path.replace(f"{{{name}}}", query.pop(name))
+    for argument in re.findall(r"\{(\w+)\}", path):
+        path = path.replace(f"{{{argument}}}", query.pop(argument))
     headers = await server.headers_of(1, ADMIN_UID)
     async with server.client.request(
         operation.method, path, params=query, json=example.get("body"), headers=headers

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,12 @@ import pytest
 
 from local import asterisk_programs
 from local.asterisk_programs import Programs
+from service.credentials import BOARD_PREFIX
+from service.db.board_codes import SQL
+from service.domain.board_codes import hash_board_code
 from service.domain.presence.item import Item
 from service.web import routes
-from service.web.app_keys import PRESENCE_FEED
+from service.web.app_keys import DATABASE, PRESENCE_FEED
 from service.web.openapi.examples import EXAMPLES, FILE
 from service.web.openapi.operation_description import operation_id
 from tests.support.eventually import eventually
@@ -27,9 +30,11 @@ from tests.support.server import ADMIN, AGENT_UID, Server
 Json = Any
 WRITE = os.environ.get("WRITE_EXAMPLES") == "1"
 MOMENT = "2026-11-22T09:30:00"
+BOARD_CODE = "7K3MW-9QX2D"
 VARYING: Mapping[str, Json] = {
     "authToken": "kXz1Vw0pZl8cYd5uQ3mT7rJb2sN9eGhA4fLiKoPvWxE",
     "token": "kXz1Vw0pZl8cYd5uQ3mT7rJb2sN9eGhA4fLiKoPvWxE",
+    "code": BOARD_CODE,
     "ticket": "mB3xQ8vT2nR6kW9jY5cZ1pL7dF4gH0sA-uEiOoKtVbN",
     "cursor": "q7JmXc2dRk0.42",
     "passwd": "$2b$12$Q9vT3xWk7RzYb1LmN5pJceXhUo0sGd8KfAiCwEuZtB2yVnMqHrSla",
@@ -58,7 +63,8 @@ OF_THE_MOMENT: Mapping[str, Json] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One call. `body` goes out as JSON; `excerpt` makes the example where the answer is no short JSON.
+    """One call. `body` goes out as JSON; `excerpt` makes the example where the answer is no short JSON;
+    `prepare` runs before it.
 
     Those behind it are asked once `done` holds of the extension's presence: Asterisk tells of a change in its own time.
     """
@@ -67,7 +73,14 @@ class Exchange:
     arguments: Mapping[str, str] = field(default_factory=dict)
     body: Json = None
     excerpt: Callable[[str], Json] | None = None
+    prepare: Callable[[Server], Awaitable[None]] | None = None
     done: Callable[[Item], bool] = lambda _: True
+
+
+async def store_board_code(server: Server) -> None:
+    """The code that the example redeems."""
+    async with server.app[DATABASE].connection() as connection:
+        await connection.execute(SQL["make"], hash_board_code(BOARD_CODE), 1, 60.0, "board")
 
 
 FURTHER_PHONE = "4"  # behind those of two people, and of the extension that is created and deleted
@@ -101,6 +114,8 @@ EXCHANGES: Mapping[str, Exchange] = {
     "getVoipCallServerCheckConnection": Exchange(),
     "postLogin": Exchange(who="nobody", body={"user": "dnhai", "password": "demo-agent-password"}),
     "getMe": Exchange(who="agent"),
+    "postBoardCodes": Exchange(),
+    "postBoardTokens": Exchange(who="nobody", body={"code": BOARD_CODE}, prepare=store_board_code),
     "getLogout": Exchange(who="agent"),
     "postLogout": Exchange(who="agent"),
     "getPresence": Exchange(arguments=NUMBER),
@@ -161,6 +176,8 @@ async def exchanged(server: Server, name: str, exchange: Exchange) -> dict[str, 
     path, query = operation.path, dict(exchange.arguments)
     for argument in re.findall(r"\{(\w+)\}", path):
         path = path.replace(f"{{{argument}}}", query.pop(argument))
+    if exchange.prepare is not None:
+        await exchange.prepare(server)
     async with server.client.request(
         operation.method, path, params=query, json=exchange.body, headers=await headers_of(server, exchange.who)
     ) as answer:
@@ -205,6 +222,8 @@ def as_example(value: Json, key: str = "") -> Json:
         return [as_example(each) for each in value]
     if key == "address" and value is not None and "@" not in value:
         return "192.0.2.44:5060" if ":" in value else "192.0.2.17"  # a phone's, or a client's; not that of an e-mail
+    if key == "authToken" and value.startswith(BOARD_PREFIX):
+        return BOARD_PREFIX + VARYING[key]
     return VARYING[key] if key in VARYING and value is not None else value
 
 

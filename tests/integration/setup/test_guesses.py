@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from service.domain.setup_tokens import new_setup_token
-from service.web.setup.guesses import GUESSES, GUESSES_PER_MINUTE, MAX_SOURCES, Guesses
+from service.web.http.rate_limit import MAX_SOURCES
+from service.web.setup.guesses import GUESSES, GUESSES_PER_MINUTE, Guesses
 from tests.integration.audit.test_disclosures import rows_of
 from tests.integration.setup.support import SAFE, add_phone, device_token, fetch, new_link, read, settings
 from tests.support.database import TestDatabase
@@ -55,17 +56,17 @@ async def test_guesses_are_audited_as_refused_tokens_in_one_batch(database: Test
 async def test_sources_beyond_the_bound_share_a_count(server: Server) -> None:
     guesses = server.app[GUESSES]
     for number in range(MAX_SOURCES):
-        guesses.note(str(number))
+        guesses.check(str(number))
     for number in range(MAX_SOURCES, MAX_SOURCES + GUESSES_PER_MINUTE):
-        guesses.note(str(number))
+        guesses.check(str(number))
     assert len(guesses._counts) == MAX_SOURCES + 1
     assert await guess(server, "192.0.2.7") == 429
-    guesses.note("0")  # who was counted before still has a count of their own
+    guesses.check("0")  # who was counted before still has a count of their own
 
 
 def test_a_minute_later_nothing_is_limited() -> None:
     now = 0.0
     guesses = Guesses(1, lambda: now)
-    guesses.note("source")
+    guesses.check("source")
     now = 60.0
-    guesses.note("source")
+    guesses.check("source")

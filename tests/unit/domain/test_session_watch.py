@@ -7,7 +7,7 @@ from functools import partial
 
 from service.domain.directory import Directory
 from service.domain.directory_tables import Token
-from service.domain.models import Person, Role
+from service.domain.models import Person, Role, TokenScope
 from service.domain.session_watch import SLICE_SIZE, SessionWatch
 from tests.support.directories import fill
 
@@ -21,8 +21,8 @@ def held(many: int, due: list[Callable[[], None]]) -> tuple[Directory, SessionWa
     directory.confirm(0.0)
     watch, ended = SessionWatch(directory, due.append), list[object]()
     for number in range(many):
-        watch.hold(HASH, Role.AGENT, partial(ended.append, number))
-    watch.hold(OTHER, Role.AGENT, partial(ended.append, "other"))
+        watch.hold(HASH, ANN.access, partial(ended.append, number))
+    watch.hold(OTHER, ANN.access, partial(ended.append, "other"))
     watch.sweep()
     return directory, watch, ended
 
@@ -45,7 +45,7 @@ def test_one_that_left_by_itself_is_not_ended_any_more() -> None:
     due: list[Callable[[], None]] = []
     _, watch, ended = held(SLICE_SIZE, due)
     leaves = partial(ended.append, "left")
-    watch.hold(HASH, Role.AGENT, leaves)
+    watch.hold(HASH, ANN.access, leaves)
     watch.end_all()
     watch.release(leaves)
     while due:
@@ -56,5 +56,15 @@ def test_one_that_left_by_itself_is_not_ended_any_more() -> None:
 def test_whoever_comes_after_the_end_is_ended_at_once() -> None:
     _, watch, ended = held(0, [])
     watch.end_all()
-    watch.hold(HASH, Role.AGENT, partial(ended.append, "late"))
+    watch.hold(HASH, ANN.access, partial(ended.append, "late"))
     assert ended == ["other", "late"]
+
+
+def test_another_scope_of_a_token_ends_what_hangs_on_it() -> None:
+    due: list[Callable[[], None]] = []
+    directory, watch, ended = held(1, due)
+    directory.put_token(HASH, Token(1, 1e9, TokenScope.BOARD))
+    watch.sweep()
+    assert ended == [0]
+    assert not watch.valid(HASH, ANN.access)
+    assert watch.valid(HASH, (Role.AGENT, TokenScope.BOARD))

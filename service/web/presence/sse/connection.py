@@ -9,6 +9,7 @@ from __future__ import annotations
 from aiohttp import HttpVersion11, web
 
 from service.domain.feed_cursor import Cursor
+from service.domain.models import TokenScope
 from service.domain.presence.scope import Scope
 from service.domain.presence.subscription import Subscription
 from service.domain.queue_scope import QueueScope
@@ -70,7 +71,7 @@ class StreamConnection:
         self._queues = QueueStream(request, queues, self.on_news) if queues is not None else None
         self._credential_watch = app[CREDENTIAL_WATCH]
         self._credentials = self._credential_watch.subscribe(scope.person.user_id, self.on_news)
-        self._session_watch.hold(token_hash, scope.person.role, self.waiter.end)
+        self._session_watch.hold(token_hash, scope.person.access, self.waiter.end)
         self._scheduler.add(self)
         self._connection.keep_alive(False)  # the timer of keep-alive is for a next request
         self._connection.notify_lost(self.waiter.end)
@@ -104,7 +105,7 @@ class StreamConnection:
         if self.waiter.ended:
             return
         try:
-            if not self._session_watch.valid(self._token, self._scope.person.role):
+            if not self._session_watch.valid(self._token, self._scope.person.access):
                 self.waiter.end()
             elif self._connection.writing_paused:
                 self._fall_behind()
@@ -137,7 +138,10 @@ class StreamConnection:
 
     def _render_news(self) -> bytes:
         """What is new for the reader; a heartbeat if nothing is."""
-        return render_credentials(self._credentials.take()) + self._render_feeds() or HEARTBEAT
+        changed = self._credentials.take()
+        if self._scope.person.scope is not TokenScope.ALL:  # whose phone got another password is no board's business
+            changed = []
+        return render_credentials(changed) + self._render_feeds() or HEARTBEAT
 
     def _render_feeds(self) -> bytes:
         subscription, queues = self._subscription, self._queues

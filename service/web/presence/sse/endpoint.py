@@ -37,7 +37,7 @@ TICKET_LIFETIME = 60
 
 async def issue_ticket(request: web.Request) -> web.Response:
     """POST /api/v1/presence/streamTicket: for browsers, whose EventSource cannot send headers."""
-    origin = origin_of(request, await require_caller(request))
+    origin = origin_of(request, await require_caller(request, board=True))
     token = token_hash(presented_token(request))
     issued = await request.app[STREAM_TICKETS].issue(token, TICKET_LIFETIME, origin=origin)
     return json_response(StreamTicket(True, issued, TICKET_LIFETIME))
@@ -105,11 +105,11 @@ async def _authenticate(request: web.Request) -> tuple[Person, bytes]:
     """The reader, by headers or by a ticket, and the hash of the token that authorises the stream."""
     ticket = TICKET.decode(request).ticket
     if ticket is None or TOKEN_HEADER in request.headers:
-        return await require_caller(request), token_hash(presented_token(request))
+        return await require_caller(request, board=True), token_hash(presented_token(request))
     hash_ = await request.app[STREAM_TICKETS].redeem(ticket)
     if hash_ is None:
         raise TokenWrong
-    return await require_holder(request, hash_), hash_
+    return await require_holder(request, hash_, board=True), hash_
 
 
 def _first_event(request: web.Request, connection: StreamConnection) -> bytes:
@@ -139,6 +139,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/api/v1/presence/stream",
+        board=True,
         handler=stream,
         summary="Presence as server-sent events: a snapshot, then changes",
         details=(
@@ -159,6 +160,7 @@ OPERATIONS = (
     Operation(
         method="POST",
         path="/api/v1/presence/streamTicket",
+        board=True,
         handler=issue_ticket,
         summary="Issue a single-use stream ticket, for browsers whose EventSource cannot send headers",
         answer=StreamTicket,
