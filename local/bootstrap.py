@@ -124,14 +124,22 @@ def _pip_command() -> tuple[Sequence[str], dict[str, str]]:
     python = str(venv_python())
     if subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
         return [python, "-m", "pip"], {}
-    root = cache_dir() / "pip"
-    debian.extract(["python3-pip-whl", "ca-certificates"], root, say=say)
-    wheel = next((root / "usr/share/python-wheels").glob("pip-*.whl"), None)
+    root = Path(sys.base_prefix).parent  # an extracted Python brings the pip that fits it
+    wheel = _pip_wheel(root)
+    if wheel is None:
+        root = cache_dir() / "pip"
+        debian.extract(["python3-pip-whl", "ca-certificates"], root, say=say)
+        wheel = _pip_wheel(root)
     if wheel is None:
         raise BootstrapError(f"the package python3-pip-whl holds no pip wheel (looked in {root})")
     command = [python, f"{wheel}/pip"]
     configured = subprocess.run([*command, "config", "list"], capture_output=True, text=True, check=False)
     return command, {} if ".cert=" in configured.stdout else _certificates(root)
+
+
+def _pip_wheel(root: Path) -> Path | None:
+    """Debian's wheel of pip below a root, if its package is there."""
+    return next((root / "usr/share/python-wheels").glob("pip-*.whl"), None)
 
 
 def _certificates(root: Path) -> dict[str, str]:
