@@ -29,6 +29,8 @@ from service.errors import CallServerUnavailable
 LOGIN_DEADLINE = 5.0
 ACTION_DEADLINE = 5.0
 LIST_DEADLINE = 30.0
+LIST_SILENCE = 10.0
+"""Seconds without any byte from Asterisk after which a list is given up: a link waits for it without a Ping."""
 UNKNOWN_ACTION = "Invalid/unknown command"
 """The beginning of Asterisk's response to an action whose module is not loaded."""
 SHUTTING_DOWN = "Asterisk is shutting down"
@@ -94,24 +96,24 @@ class AmiClient:
     async def device_states(self) -> dict[str, DeviceState]:
         """The states of all devices that Asterisk tracks."""
         action = DeviceStateList()
-        await self._send_permitted(action, LIST_DEADLINE)
+        await self._send_permitted(action, LIST_DEADLINE, silence=LIST_SILENCE)
         return action.states
 
     async def presences(self) -> dict[str, Presence]:
         """The presence that users set, by extension; empty without `res_manager_presencestate`."""
         action = EventListAction("PresenceStateList", ("PresenceStateChange",))
-        await self._protocol.send(action, LIST_DEADLINE)
+        await self._protocol.send(action, LIST_DEADLINE, silence=LIST_SILENCE)
         parsed = (parse_presence(message) for message in action.items_collected)
         return dict(entry for entry in parsed if entry is not None)
 
     async def list_hints(self, listed: HintList) -> None:
         """Fill `listed` with all hints; it stays empty without hints, or if the account may not list them."""
-        await self._protocol.send(ExtensionStateList(listed), LIST_DEADLINE)
+        await self._protocol.send(ExtensionStateList(listed), LIST_DEADLINE, silence=LIST_SILENCE)
 
     async def queues(self) -> QueueSnapshot:
         """All queues. Raises CallServerUnavailable if `app_queue` is not loaded."""
         action = EventListAction("QueueStatus", LIST_EVENTS)
-        await self._send_permitted(action, LIST_DEADLINE)
+        await self._send_permitted(action, LIST_DEADLINE, silence=LIST_SILENCE)
         return parse_list(action.items_collected, time())
 
     async def variable(self, expression: str) -> str:
@@ -134,7 +136,7 @@ class AmiClient:
     async def contacts(self) -> dict[str, ContactsById]:
         """All contacts in the registrar's database, by AOR; empty if Asterisk stores them elsewhere."""
         action = ContactList()
-        await self._send_permitted(action, LIST_DEADLINE)
+        await self._send_permitted(action, LIST_DEADLINE, silence=LIST_SILENCE)
         return action.by_aor
 
     async def contact_ids(self, aor: str) -> list[str] | None:
@@ -173,8 +175,10 @@ class AmiClient:
         output = (await self._send_permitted(AmiAction({"Action": "Command", "Command": line}))).output
         return "\n".join(output) if isinstance(output, list) else str(output)
 
-    async def _send_permitted(self, action: AmiAction, deadline: float = ACTION_DEADLINE) -> Message:
-        response = await self._protocol.send(action, deadline)
+    async def _send_permitted(
+        self, action: AmiAction, deadline: float = ACTION_DEADLINE, *, silence: float | None = None
+    ) -> Message:
+        response = await self._protocol.send(action, deadline, silence=silence)
         if response.response == "Error":
             kind = CallServerUnavailable
             if response.message == "Permission denied":

@@ -68,6 +68,7 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
         self._handler = handler
         self._buffer = b""
         self._position = 0  # `_buffer` is handled up to here
+        self._heard_at = 0.0  # by the clock of the loop
         self._next_batch: asyncio.Handle | None = None
         self._loop = asyncio.get_running_loop()
         self.greeted: asyncio.Future[str] = self._loop.create_future()
@@ -82,6 +83,7 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
     def data_received(self, data: bytes) -> None:
         if self.why_ended is not None:
             return
+        self._heard_at = self._loop.time()
         self._buffer = self._buffer[self._position :] + data
         self._position = 0
         if not self.greeted.done() and not self._read_greeting():
@@ -183,11 +185,11 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
 
     # --- writing ---------------------------------------------------------------------------------------------
 
-    async def send(self, action: AmiAction, deadline: float) -> Message:
-        """Send an action and wait up to `deadline` seconds for its response.
+    async def send(self, action: AmiAction, deadline: float, *, silence: float | None = None) -> Message:
+        """Send an action and wait up to `deadline` seconds for its response, and up to `silence` seconds for any byte.
 
-        Raises CallServerUnavailable at the deadline or the connection's end. A response that was read just before the
-        end is dropped: the state that the caller would apply it to is already void.
+        Raises CallServerUnavailable then, or at the connection's end. A response that was read just before the end is
+        dropped: the state that the caller would apply it to is already void.
         """
         if self.why_ended is not None:
             raise CallServerUnavailable(self.why_ended)
@@ -195,6 +197,8 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
         self.transport.write(str(action).encode())
         try:
             async with asyncio.timeout(deadline):
+                if silence is not None:
+                    await self._wait_while_heard(action, silence)
                 response: Message = await action.future
         except TimeoutError:
             raise NoAnswer(f"no answer to {action['Action']} within {deadline:g} s") from None
@@ -203,6 +207,16 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
         if self.why_ended is not None:
             raise CallServerUnavailable(self.why_ended)
         return response
+
+    async def _wait_while_heard(self, action: AmiAction, silence: float) -> None:
+        """Wait for the response as long as Asterisk writes anything. Raises NoAnswer."""
+        silent_since = self._loop.time()
+        while not action.future.done():
+            silent_since = max(silent_since, self._heard_at)
+            left = silent_since + silence - self._loop.time()
+            if left <= 0:
+                raise NoAnswer(f"no answer to {action['Action']}, and nothing else for {silence:g} s")
+            await asyncio.wait([action.future], timeout=left)
 
     # --- the end ---------------------------------------------------------------------------------------------
 

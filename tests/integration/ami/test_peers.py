@@ -29,6 +29,7 @@ from tests.support.scripted import (
 from tests.support.stored import stored_extension
 
 DEVICE = "Custom:fußgänger"
+STATES_BY_NUMBER = {f"Custom:{number}": "INUSE" for number in range(3)}
 
 
 class Linked:
@@ -103,6 +104,32 @@ async def test_a_list_that_never_ends_is_never_live() -> None:
 
     async with peer(lambda line: line.behave({"DeviceStateList": half})) as port, Linked(port) as link:
         await failed(link, "no answer to DeviceStateList")
+
+
+async def test_a_list_is_given_up_when_the_line_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "LIST_SILENCE", 0.3)
+    async with peer(lambda line: line.behave({"DeviceStateList": lambda _: b""})) as port, Linked(port) as link:
+        await failed(link, "no answer to DeviceStateList, and nothing else for 0.3 s")
+
+
+async def test_a_list_that_takes_longer_than_a_silence_is_taken_as_long_as_it_grows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "LIST_SILENCE", 0.5)
+    loop = asyncio.get_running_loop()
+
+    async def serve(line: Line) -> None:
+        def slowly(action: Action) -> bytes:
+            for number, part in enumerate(device_states(STATES_BY_NUMBER)(action).splitlines(keepends=True)):
+                loop.call_later(0.1 * number, line.say, part)
+            return b""
+
+        await line.behave({"DeviceStateList": slowly})
+
+    async with peer(serve) as port, Linked(port) as link:
+        await live(link)
+        assert told(link) == STATES_BY_NUMBER
+        assert link.facts.failures == 0
 
 
 @pytest.mark.usefixtures("hasty")

@@ -82,9 +82,9 @@ async def test_a_poll_asks_asterisk_nothing(stormy: Pbx, start: Start, monkeypat
     protocol = server.link._connection._protocol
     send = protocol.send
 
-    async def watched(action: Any, deadline: float) -> Any:
+    async def watched(action: Any, deadline: float, **options: Any) -> Any:
         asked_for.append(action["Action"])
-        return await send(action, deadline)
+        return await send(action, deadline, **options)
 
     protocol.send = watched  # type: ignore[method-assign]
     async with supervising(stormy) as ami:
