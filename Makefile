@@ -11,13 +11,16 @@ LOWEST_TESTS := tests/unit $(patsubst %,tests/integration/%.py, auth/test_login 
 DEV := $(PYTHON) local/bootstrap.py requirements-dev.lock
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock' --upgrade
+SIMULATION_VENV := $(VENV)-simulation
+SIMULATION = newer=$$($(PYTHON) -m local.newer_python) && \
+	VENV=$(SIMULATION_VENV) $$newer local/bootstrap.py requirements-simulation.lock
 # The lowest version of each dependency of the service; the newest of the tools that test it.
 LOWEST_RUNTIME := $(VENV)/requirements-lowest-runtime.lock
 
 NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py) tests/packaging/test_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev phone cli clean-run check test test-lowest nightly examples collection vendor lint format hooks bench release deb image lock
+.PHONY: help run dev phone cli clean-run check test test-lowest test-simulation simulate nightly examples collection vendor lint format hooks bench release deb image lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +57,16 @@ test: ## Run the unit, integration and end-to-end tests in several processes; a 
 test-lowest: ## Run the tests that a library can break, with the lowest versions that pyproject.toml allows (ARGS="-k stream")
 	@VENV=$(LOWEST_VENV) $(PYTHON) local/bootstrap.py requirements-lowest.lock
 	@VENV=$(LOWEST_VENV) $(LOWEST_VENV)/bin/python -m pytest $(LOWEST_TESTS) $(ARGS)
+
+test-simulation: ## Run the tests in a simulated world, for 60 s, and its mutants, with a Python of 3.12 or newer (ARGS="-k model")
+	@$(SIMULATION)
+	@PYTHONHASHSEED=0 $(SIMULATION_VENV)/bin/python -m pytest -c tests/simulation/pytest.ini --rootdir . \
+	--confcutdir tests/simulation tests/simulation $(ARGS)
+
+simulate: ## Run simulated universes by seeds; a stopped run goes on (SEEDS=0-999 REPORT=1; ARGS="replay 17")
+	@$(SIMULATION)
+	@PYTHONHASHSEED=0 $(SIMULATION_VENV)/bin/python -m tests.simulation $(or $(ARGS),run --seeds $(or $(SEEDS),0-199) \
+	--progress .simulation/$(or $(SEEDS),0-199).json $(if $(REPORT),--report))
 
 nightly: ## Run the tests that `make test` shortens in full, and record the result in docs/reliability.md (ARGS="-k cycles")
 	@$(DEV)
@@ -112,7 +125,8 @@ lock: ## Upgrade the lock files to the newest and the lowest versions that pypro
 	$(UV_COMPILE) pyproject.toml --extra uvloop --group dev -c $(LOWEST_RUNTIME) -o requirements-lowest.lock && \
 	rm $(LOWEST_RUNTIME) && \
 	$(UV_COMPILE) --group postgres -o requirements-postgres.lock && \
-	$(UV_COMPILE) --group node -o requirements-node.lock
+	$(UV_COMPILE) --group node -o requirements-node.lock && \
+	$(subst 3.11,3.12,$(UV_COMPILE)) pyproject.toml --group simulation -c requirements.lock -o requirements-simulation.lock
 	for folder in tests/e2e/browser tests/clients local/chromium-npm local/pages-npm; do \
 		(cd $$folder && npm update --package-lock-only --ignore-scripts) || exit 1; \
 	done

@@ -1,0 +1,182 @@
+"""Faults by seed: when which one begins, how long it lasts, and how strong it is."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.simulation.server import FAST
+
+if TYPE_CHECKING:
+    from tests.simulation.universe import Universe
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a plan. Its number stays the same when others are left out."""
+
+    number: int
+    at: float
+    """Seconds since the start of the universe."""
+    kind: str
+    seconds: float
+    amount: float
+    """From 0 to 1."""
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.kind} at {self.at:.3f} s for {self.seconds:.3f} s, {self.amount:.3f}"
+
+
+def plan(seed: int, seconds: float, every: float) -> list[Fault]:
+    """The faults of a universe of so many seconds, one `every` so many on average."""
+    chance = random.Random(f"{seed}:faults")
+    kinds = list(KINDS)
+    faults: list[Fault] = []
+    at = chance.uniform(0, 2 * every)
+    while at < seconds:
+        lasts = chance.choice((0.05, 0.5, 2.0, 5.0)) * chance.uniform(0.2, 1.5)
+        faults.append(Fault(len(faults), at, chance.choice(kinds), lasts, chance.random()))
+        at += chance.uniform(0, 2 * every)
+    return faults
+
+
+async def _latency(universe: Universe, fault: Fault) -> None:
+    high = 0.6 * fault.amount**2
+    universe.world.set_latency("connector", "asterisk", 0, high)
+    await asyncio.sleep(fault.seconds)
+    universe.world.set_latency("connector", "asterisk", 0, 0.001)
+
+
+async def _reset(universe: Universe, fault: Fault) -> None:
+    universe.server.cut(silently=False)
+
+
+async def _half_open(universe: Universe, fault: Fault) -> None:
+    """A router forgets the connection: neither side is told."""
+    universe.server.cut(silently=True)
+
+
+async def _partition(universe: Universe, fault: Fault) -> None:
+    """Both ways, or one of them. What was sent arrives when the partition ends."""
+    reads, writes = ((False, False), (False, True), (True, False))[int(fault.amount * 3)]
+    universe.server.hold(reads=reads, writes=writes)
+    await asyncio.sleep(fault.seconds)
+    universe.server.hold(reads=True, writes=True)
+
+
+async def _freeze(universe: Universe, fault: Fault) -> None:
+    """Asterisk's process stops, and goes on."""
+    universe.server.freeze(True)
+    await asyncio.sleep(fault.seconds)
+    universe.server.freeze(False)
+
+
+async def _restart(universe: Universe, fault: Fault) -> None:
+    """Asterisk ends and starts again; calls are lost, and registrations half of the time."""
+    if not universe.server.asterisk.running:
+        return
+    universe.server.stop(silently=fault.amount < 0.3)
+    await asyncio.sleep(fault.seconds)
+    await universe.server.boot(seconds=5 * fault.amount, remembers_contacts=fault.amount < 0.5)
+
+
+async def _refuse(universe: Universe, fault: Fault) -> None:
+    """New connections are refused, and the present one ends."""
+    universe.server.refuse()
+    universe.server.cut(silently=False)
+    await asyncio.sleep(fault.seconds)
+    if universe.server.asterisk.running:
+        await universe.server.listen()
+
+
+async def _slow_list(universe: Universe, fault: Fault) -> None:
+    """Lists take seconds, and changes happen meanwhile."""
+    universe.server.items_per_turn, universe.server.list_pace = 1, 0.2 * fault.amount
+    universe.link._request_snapshot()
+    universe.burst(20)
+    await asyncio.sleep(fault.seconds)
+    universe.server.items_per_turn, universe.server.list_pace = 50, FAST
+
+
+async def _burst(universe: Universe, fault: Fault) -> None:
+    universe.burst(int(20 + 400 * fault.amount))
+
+
+async def _late_events(universe: Universe, fault: Fault) -> None:
+    """Asterisk takes milliseconds from a change to its event; its lists are ahead."""
+    universe.server.late = universe.LATE * fault.amount
+    universe.burst(20)
+    await asyncio.sleep(fault.seconds)
+    universe.server.late = 0.0
+
+
+async def _small_packets(universe: Universe, fault: Fault) -> None:
+    universe.server.chunk = int(1 + 60 * fault.amount)
+    universe.burst(10)
+    await asyncio.sleep(fault.seconds)
+    universe.server.chunk = 1 << 16
+
+
+async def _wall_jump(universe: Universe, fault: Fault) -> None:
+    """An operator sets the clock, by up to a day."""
+    universe.world.wall_offset += (fault.amount - 0.5) * 172_800
+
+
+async def _suspend(universe: Universe, fault: Fault) -> None:
+    """The connector's machine is suspended: Asterisk goes on, and what it sends arrives after the wake-up."""
+    universe.server.hold(reads=False, writes=False)
+    universe.world.suspended += fault.seconds
+    universe.burst(10)
+    universe.check_all()
+    await asyncio.sleep(0.01 + 0.2 * fault.amount)
+    universe.server.hold(reads=True, writes=True)
+
+
+async def _dialplan(universe: Universe, fault: Fault) -> None:
+    """A reload of the dialplan, which takes a while."""
+    if universe.server.asterisk.coming_hints is None:
+        same = universe.server.asterisk.hints if fault.amount < 0.5 else None
+        universe.server.asterisk.begin_reload(universe.other_hints(same))
+        await asyncio.sleep(fault.amount)
+        universe.server.asterisk.end_reload()
+
+
+async def _new_endpoint(universe: Universe, fault: Fault) -> None:
+    """An endpoint is made while Asterisk runs, which Asterisk does not track; its phone may register."""
+    name = universe.new_endpoint()
+    await asyncio.sleep(fault.seconds)
+    if fault.amount < 0.7 and universe.server.can_change:
+        universe.server.asterisk.register(name)
+
+
+async def _lost_network(universe: Universe, fault: Fault) -> None:
+    """A phone is out of reach for a while."""
+    name = universe.tracked_endpoint()
+    if universe.server.can_change:
+        universe.server.asterisk.set_answering(name, False)
+    await asyncio.sleep(fault.seconds)
+    if universe.server.can_change and universe.server.asterisk.endpoints[name].tracked:
+        universe.server.asterisk.set_answering(name, True)
+
+
+KINDS: dict[str, Callable[[Universe, Fault], Awaitable[None]]] = {
+    "latency": _latency,
+    "reset": _reset,
+    "half-open": _half_open,
+    "partition": _partition,
+    "freeze": _freeze,
+    "restart": _restart,
+    "refuse": _refuse,
+    "slow list": _slow_list,
+    "burst": _burst,
+    "late events": _late_events,
+    "small packets": _small_packets,
+    "wall clock": _wall_jump,
+    "suspend": _suspend,
+    "dialplan": _dialplan,
+    "new endpoint": _new_endpoint,
+    "lost network": _lost_network,
+}

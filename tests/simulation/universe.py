@@ -1,0 +1,275 @@
+"""One universe: the unchanged link, an Asterisk, and the faults of a seed between them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import structlog
+
+from tests.simulation import world as worlds  # before anything of `service`
+
+# isort: split
+from panoramisk.utils import IdGenerator
+
+from service.ami.accounts import Account
+from service.ami.link import Link
+from service.backoff import delays
+from service.domain.models import Extension, Phone, Profile
+from tests.simulation.asterisk import CALL_STATES
+from tests.simulation.checkers import TASKS_AT_REST, Checkers
+from tests.simulation.faults import KINDS, Fault, plan
+from tests.simulation.server import PORT, AmiServer
+from tests.simulation.session import SECRET
+
+worlds.install_datetime()
+
+SECONDS = 60.0
+"""Simulated seconds with faults."""
+EVERY = 0.5
+"""Seconds between two faults, on average."""
+RIGHT_WITHIN = 15.0
+"""Seconds after the last fault within which everything is right."""
+REST = 3.0
+"""Seconds in which it then stays right."""
+SETTLES_WITHIN = 0.5
+DEADLINE = 2.0
+SAMPLED_EVERY = 0.05
+ENDPOINTS = 12
+MAX_LIES = 5
+
+
+class Lied(Exception):
+    """A check failed."""
+
+
+@dataclass
+class Result:
+    """What became of a universe."""
+
+    seed: int
+    failure: str | None = None
+    faults: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    changes: int = 0
+    live: int = 0
+    not_live: int = 0
+    contacts: int = 0
+    seconds: float = 0.0
+    right_after: float = 0.0
+    """Seconds after the last fault until everything was right."""
+    digest: str = ""
+    plan: list[Fault] = field(default_factory=list)
+    tail: list[str] = field(default_factory=list)
+
+
+def run(seed: int, keep: frozenset[int] | None = None, *, traced: bool = False) -> Result:
+    """Run the universe of a seed; with the faults `keep` alone, if they are given."""
+    faults = [fault for fault in plan(seed, SECONDS, EVERY) if keep is None or fault.number in keep]
+    result = Result(seed, plan=faults)
+
+    async def main(world: worlds.World) -> None:
+        await Universe(world, faults, result).run()
+
+    ended = worlds.run(seed, main, traced=traced)
+    if ended.error is not None:
+        result.failure = str(ended.error) if isinstance(ended.error, Lied) else repr(ended.error)
+    result.digest = ended.world.digest()
+    result.tail = ended.world.journal_tail
+    return result
+
+
+class Universe:
+    """Its parts, and what happens to the Asterisk without a fault."""
+
+    LATE = 0.05
+
+    def __init__(self, world: worlds.World, faults: list[Fault], result: Result) -> None:
+        IdGenerator.reset("simulation")  # ids are not numbered through all universes of a process
+        structlog.configure(processors=[self.note_log], cache_logger_on_first_use=False)
+        self.world = world
+        self._faults = faults
+        self._result = result
+        self._chance = random.Random(f"{world.seed}:changes")
+        self._managed = self._chance.random() < 0.5
+        self.server = AmiServer(world)
+        self.extensions: list[Extension] = []
+        account = Account("asterisk", PORT, "monitor", SECRET)
+        self.link = Link("main", account, deadline=DEADLINE, managed=self._managed, delays=brisk)
+        self.checkers = Checkers(self.link, self.server.asterisk, world.uptime, DEADLINE, managed=self._managed)
+        for number in range(ENDPOINTS):
+            self._add(f"1{number:03}", tracked=True)
+        for number in range(4):
+            self.server.asterisk.set_custom(f"Custom:lamp{number}", "NOT_INUSE")
+        self.server.asterisk.hints = self.other_hints()
+
+    # --- the run -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        self.world.set_latency("connector", "asterisk", 0, 0.001)
+        await self.world.start("asterisk", self.server.listen(), "listen")
+        self.link.changed = self._on_changed
+        link = self.world.start("connector", self.link.run(), "link")
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            life = [
+                self.world.start("asterisk", self._change(), "changes"),
+                self.world.start("asterisk", self._break(), "faults"),
+            ]
+            await self._watch(life, link)
+            self._heal()
+            await self._become_right()
+        finally:
+            link.cancel()
+            await asyncio.gather(link, return_exceptions=True)
+            counts = self.checkers.counts
+            self._result.seconds = loop.time() - began
+            self._result.live, self._result.not_live = counts.live, counts.not_live
+            self._result.contacts = counts.contacts
+        await asyncio.sleep(1.0)
+        if left := self.world.tasks_of("connector"):
+            raise Lied(f"tasks are left over: {left}")
+
+    async def _watch(self, life: list[asyncio.Task[None]], link: asyncio.Task[None]) -> None:
+        """Check until the faults are over."""
+        while not all(task.done() for task in life):
+            await asyncio.sleep(SAMPLED_EVERY)
+            self.check_all()
+            if link.done():
+                raise Lied(f"the link ended: {link.exception()!r}")
+        for task in life:
+            task.result()
+
+    async def _become_right(self) -> None:
+        loop = asyncio.get_running_loop()
+        over_at = loop.time()
+        while wrongs := self.checkers.wrongs(self.extensions):
+            await asyncio.sleep(SAMPLED_EVERY)
+            self.check_all()
+            if loop.time() > over_at + RIGHT_WITHIN:
+                raise Lied(f"{RIGHT_WITHIN:g} s after the last fault: {'; '.join(wrongs[:3])}")
+        self._result.right_after = loop.time() - over_at
+        rest_until = loop.time() + REST
+        while loop.time() < rest_until:
+            await asyncio.sleep(SAMPLED_EVERY)
+            self.check_all()
+            if self.checkers.wrongs(self.extensions):  # a phone was qualified at this moment
+                await asyncio.sleep(SETTLES_WITHIN)
+            if wrongs := self.checkers.wrongs(self.extensions):
+                raise Lied(f"at rest: {'; '.join(wrongs[:3])}")
+        if len(tasks := self.world.tasks_of("connector")) > TASKS_AT_REST + len(self.extensions):
+            raise Lied(f"tasks at rest: {tasks}")
+
+    # --- checks ------------------------------------------------------------------------------------------------
+
+    def _on_changed(self, number: str | None) -> None:
+        for extension in self.extensions:
+            if number in (None, extension.number):
+                self._check(extension)
+
+    def check_all(self) -> None:
+        for extension in self.extensions:
+            self._check(extension)
+        self.checkers.check_waits()
+        if lies := self.checkers.counts.lies:
+            raise Lied("; ".join(lies[:MAX_LIES]))
+
+    def _check(self, extension: Extension) -> None:
+        self.checkers.check(extension)
+        reading = self.link.read(extension)
+        self.world.note(f"{extension.number} {reading.state.name} {reading.reason}")
+
+    def note_log(self, _logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        """A log line of the link: a part of the journal."""
+        self.world.note(f"log {sorted((key, str(value)) for key, value in event.items())}")
+        raise structlog.DropEvent
+
+    # --- what happens ------------------------------------------------------------------------------------------
+
+    async def _break(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        running: list[asyncio.Task[None]] = []
+        for fault in self._faults:
+            await asyncio.sleep(max(0.0, began + fault.at - loop.time()))
+            self.world.note(f"fault {fault}")
+            self._result.faults += 1
+            self._result.kinds[fault.kind] += 1
+            running.append(asyncio.ensure_future(KINDS[fault.kind](self, fault)))
+        await asyncio.gather(*running)
+
+    def _heal(self) -> None:
+        """The faults are over; those that lasted have ended by themselves."""
+        assert self.server.asterisk.running
+        self.server.asterisk.end_reload()
+        self.server.freeze(False)
+        self.server.hold(reads=True, writes=True)
+
+    async def _change(self) -> None:
+        ends_at = asyncio.get_running_loop().time() + SECONDS
+        while asyncio.get_running_loop().time() < ends_at:
+            await asyncio.sleep(self._chance.expovariate(5))
+            if self.server.can_change:
+                self._change_one()
+
+    def burst(self, changes: int) -> None:
+        """Many changes at once."""
+        if self.server.can_change:
+            for _ in range(changes):
+                self._change_one()
+
+    def _change_one(self) -> None:
+        self._result.changes += 1
+        asterisk = self.server.asterisk
+        if self._chance.random() < 0.2:
+            asterisk.set_custom(f"Custom:lamp{self._chance.randrange(4)}", self._chance.choice(CALL_STATES))
+            return
+        endpoint = asterisk.endpoints[self._chance.choice(list(asterisk.endpoints))]
+        if not endpoint.contacts:
+            asterisk.register(endpoint.name, answers=self._chance.random() < 0.9)
+        elif self._chance.random() < 0.15:
+            asterisk.unregister(endpoint.name)
+        elif self._chance.random() < 0.1:
+            asterisk.register(endpoint.name)
+        else:
+            asterisk.set_call(endpoint.name, self._chance.choice(CALL_STATES))
+
+    def new_endpoint(self) -> str:
+        name = f"2{len(self.extensions):03}"
+        self._add(name, tracked=False)
+        return name
+
+    def tracked_endpoint(self) -> str:
+        endpoints = self.server.asterisk.endpoints.values()
+        return self._chance.choice([endpoint.name for endpoint in endpoints if endpoint.tracked])
+
+    def other_hints(self, numbers: Iterable[str] | None = None) -> dict[str, str]:
+        """Hints of one or two devices, for some of the extensions; for these numbers, if they are given."""
+        names = list(self.server.asterisk.endpoints)
+        hints = {}
+        for number in names if numbers is None else numbers:
+            kind = self._chance.random() * (1.0 if numbers is None else 0.4)
+            other = self._chance.choice([name for name in names if name != number])
+            if kind < 0.2:
+                hints[number] = f"PJSIP/{number}&Custom:lamp{self._chance.randrange(4)}"
+            elif kind < 0.4:
+                hints[number] = f"PJSIP/{number}&PJSIP/{other}"
+            elif kind < 0.5:
+                hints[number] = f"Custom:lamp{self._chance.randrange(4)}"
+        return hints
+
+    def _add(self, number: str, *, tracked: bool) -> None:
+        self.server.asterisk.add_endpoint(number, tracked=tracked)
+        phone = Phone(phone_id=int(number), endpoint=number, auth_username=number, secret="s", profile=Profile.SIP)
+        extension = Extension(number, "main", True, None, number, (phone,))
+        self.extensions.append(extension)
+        self.link.follow([extension], set())
+
+
+def brisk() -> Iterator[float]:
+    """Delays of a link that are at most 3 s: the rest of the 15 s is for what follows a connection."""
+    return delays(0.5, 3.0)
