@@ -20,6 +20,7 @@ from service.settings import CallServer, Settings
 
 MIGRATE = schema.REMEDY
 PART = "postgresql"
+TLS = "select version || ' ' || cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl"
 WRITE_PRIVILEGES = ("select", "insert", "update", "delete")
 APPEND_PRIVILEGES = ("select", "insert")
 DEMO = sql.load("demo")["is_here"]
@@ -37,6 +38,8 @@ async def check(settings: Settings, database: Database) -> AsyncIterator[Finding
             yield Finding(PART, f"{settings.database_url} lets us in, version {version}")
             async for finding in disclosure_checks.check(PART, connection):
                 yield finding
+            if cipher := await connection.fetchval(TLS):
+                yield Finding(PART, f"the connection is encrypted: {cipher}")
             encoding = await connection.fetchval("show server_encoding")
             yield Finding(PART, f"encoding {encoding}, needed {ENCODING}", None if encoding == ENCODING else RECODE)
             current, known = await schema.read(connection), schema.known_revisions()

@@ -23,6 +23,7 @@ from tests.support.eventually import wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ("postgres", "asterisk", "service")
+IMAGES = ("service", "secrets", "certificates", "backup", "asterisk", "prometheus")
 STEPS = ("settings", "secrets", "owner", "migrate")
 RTP_PORTS = 4
 ECHO_TEST = "*43"
@@ -49,6 +50,8 @@ class Project:
 
     profiles: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
+    overlays: tuple[str, ...] = ()
+    """Compose files beside docker-compose.yml."""
 
     def __post_init__(self) -> None:
         self.subnet = some_subnet()
@@ -83,12 +86,14 @@ class Project:
 
     def _compose(self) -> list[str]:
         """No .env is read: a checkout's own one plays no part."""
+        files = [f"--file={ROOT / name}" for name in ("docker-compose.yml", *self.overlays)]
         profiles = [f"--profile={profile}" for profile in self.profiles]
         return [
             "compose",
             f"--project-name={self.name}",
             f"--project-directory={ROOT}",
             "--env-file=/dev/null",
+            *files,
             *profiles,
         ]
 
@@ -125,7 +130,7 @@ class Project:
             "image",
             "rm",
             "--force",
-            *(f"{self.name}-{image}" for image in ("service", "secrets", "asterisk", "prometheus")),
+            *(f"{self.name}-{image}" for image in IMAGES),
         )
 
     def command(self, *arguments: str, stdin: str = "") -> str:

@@ -87,9 +87,9 @@ async def _check_monitor(subject: _Subject, account: Account, sync: AmiClient | 
     try:
         async with connect(account, handler) as connection:
             yield Finding(part, f"AMI at {account.host}:{account.port} lets {account.username!r} in")
-            if not subject.server.ami_tls and (
-                readable := find_readable(part, "AMI", account.host, "set AMI_TLS=true and Asterisk's tlsenable")
-            ):
+            if subject.server.ami_tls:
+                yield Finding(part, "AMI is encrypted, and Asterisk's certificate is verified")
+            elif readable := find_readable(part, "AMI", account.host, "set AMI_TLS=true and Asterisk's tlsenable"):
                 yield readable
             yield await _check_boot_event(part, account.username, handler)
             yield await check_write_class(part, "monitor", account.username, connection)

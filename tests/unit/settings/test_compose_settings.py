@@ -48,7 +48,9 @@ def test_the_example_lists_what_is_handed_on_with_its_default() -> None:
 
 
 def test_the_example_lists_every_other_variable_of_the_project() -> None:
-    used = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE)) | set(re.findall(r"^      ([A-Z_]+):$", COMPOSE, re.MULTILINE))
+    overlay = (ROOT / "docker-compose.tls.yml").read_text()
+    used = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE + overlay))
+    used |= set(re.findall(r"^      ([A-Z_]+):$", COMPOSE, re.MULTILINE))
     used -= {"COMPOSE_PROJECT_NAME", "COMPOSE_ENV_FILES"}
     assert {name for name in used if not name.startswith(PREFIX)} == set(
         re.findall(r"^#((?!CONNECTOR_)[A-Z_]+)=", EXAMPLE, re.MULTILINE)
