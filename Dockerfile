@@ -13,7 +13,7 @@ COPY service service
 RUN chmod -R a+rX . && python -m compileall -q service
 
 
-FROM python:3.13-slim
+FROM python:3.13-slim AS service
 
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin connector
 COPY --from=build /app /app
@@ -41,3 +41,17 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=40s --retries=3 CMD ["bas
     && read -r -t 4 _ status _ <&3 && [ \"$status\" = 200 ]"]
 ENTRYPOINT ["python", "-m", "service"]
 CMD ["serve"]
+
+
+# `backup` and `restore`: with PostgreSQL's own programs, which a container that serves has no use for.
+FROM service AS backup
+
+USER root
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
+USER connector
+CMD ["backup", "/backups"]
+
+
+FROM service

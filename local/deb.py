@@ -28,6 +28,8 @@ FILES = {
     "deploy/systemd/asterisk-connector.service": "usr/lib/systemd/system/asterisk-connector.service",
     "deploy/systemd/asterisk-connector-migrate.service": "usr/lib/systemd/system/asterisk-connector-migrate.service",
     "deploy/systemd/asterisk-connector-setup.service": "usr/lib/systemd/system/asterisk-connector-setup.service",
+    "deploy/systemd/asterisk-connector-backup.service": "usr/lib/systemd/system/asterisk-connector-backup.service",
+    "deploy/systemd/asterisk-connector-backup.timer": "usr/lib/systemd/system/asterisk-connector-backup.timer",
     "LICENSE": f"{DOCUMENTS}/copyright",
     "CHANGELOG.md": f"{DOCUMENTS}/CHANGELOG.md",
     "README.md": f"{DOCUMENTS}/README.md",

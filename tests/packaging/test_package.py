@@ -14,6 +14,7 @@ import pytest
 from service.settings import files
 from tests.packaging.conftest import ENVIRONMENT, documented
 from tests.packaging.machine import Machine, booted, made_root
+from tests.support.documents import blocks
 from tests.support.eventually import wait_until
 
 SERVICE = "asterisk-connector.service"
@@ -209,11 +210,11 @@ def test_another_call_server_needs_settings_and_a_file(installed: Machine) -> No
 def test_it_serves_https_on_port_443_with_the_documented_drop_in(installed: Machine) -> None:
     settings = installed.path(ENVIRONMENT).read_text()
     installed.says("install", "--directory", "--mode=750", "--group=asterisk-connector", f"{ETC}/tls")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", f"{ETC}/tls/key.pem"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", f"{ETC}/tls/privkey.pem"]
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "90"]
     installed.says("openssl", "req", "-x509", *key, *subject, "-out", f"{ETC}/tls/fullchain.pem")
     installed.says("sh", "-c", f"chgrp asterisk-connector {ETC}/tls/*; chmod 640 {ETC}/tls/*")
-    names = ("HTTP_PORT=443", f"TLS_CERTIFICATE_FILE={ETC}/tls/fullchain.pem", f"TLS_KEY_FILE={ETC}/tls/key.pem")
+    names = ("HTTP_PORT=443", f"TLS_CERTIFICATE_FILE={ETC}/tls/fullchain.pem", f"TLS_KEY_FILE={ETC}/tls/privkey.pem")
     for line in names:
         with_line(installed, f"CONNECTOR_{line}")
     assert installed.run("systemctl", "restart", SERVICE).returncode == 1
@@ -226,6 +227,15 @@ def test_it_serves_https_on_port_443_with_the_documented_drop_in(installed: Mach
         f"c = ssl.create_default_context(cafile='{ETC}/tls/fullchain.pem'); "
         "print(u.urlopen('https://localhost/livez', context=c, timeout=10).status)"
     )
+    assert installed.says("python3", "-c", program) == "200\n"
+    served = "import ssl; print(ssl.get_server_certificate(('localhost', 443)))"
+    before = installed.says("python3", "-c", served)
+    installed.says("mkdir", "/root/renewed")
+    key[-1] = "/root/renewed/privkey.pem"
+    installed.says("openssl", "req", "-x509", *key, *subject, "-out", "/root/renewed/fullchain.pem")
+    _, hook = blocks("docs/operations.md", heading="HTTPS without a proxy")
+    installed.says("env", "RENEWED_LINEAGE=/root/renewed", "sh", "-euc", hook)
+    wait_until(lambda: installed.says("python3", "-c", served) != before, 60, "the renewed certificate is served")
     assert installed.says("python3", "-c", program) == "200\n"
     shutil.rmtree(drop_in)
     shutil.rmtree(installed.path(f"{ETC}/tls"))
