@@ -23,6 +23,8 @@ class EventReader:
     reader: asyncio.StreamReader
     head: str
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    queues: list[dict[str, Any]] = field(default_factory=list)
+    """Every event about a queue."""
     cursors: list[str] = field(default_factory=list)
     ended: bool = False
 
@@ -37,6 +39,8 @@ class EventReader:
         return [event["event"] for event in events if "event" in event]
 
     def _apply(self, fields: dict[str, str]) -> None:
+        if fields.get("event") == "queue":
+            self.queues.append(json.loads(fields["data"]))
         if fields.get("event") not in ("snapshot", "change"):
             return
         told = json.loads(fields["data"])

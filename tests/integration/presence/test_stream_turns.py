@@ -83,12 +83,12 @@ async def test_a_stream_in_trouble_ends_alone(
     news = StreamEvents.take_news
     troubled: list[Subscription] = []
 
-    def trouble(self: StreamEvents, scope: Scope, subscription: Subscription) -> bytes:
+    def trouble(self: StreamEvents, scope: Scope, subscription: Subscription, queues: str) -> bytes:
         if not troubled:
             troubled.append(subscription)
         if subscription in troubled:
             raise RuntimeError("a bug")
-        return news(self, scope, subscription)
+        return news(self, scope, subscription, queues)
 
     monkeypatch.setattr(StreamEvents, "take_news", trouble)
     async with events(server.port) as one, events(server.port) as other:

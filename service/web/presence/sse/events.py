@@ -39,7 +39,7 @@ class StreamEvents:
         """The changes that a returning reader missed. `queues`: the queues' part of its cursor."""
         return self._render_change(scope.cursor() + queues, changes)
 
-    def take_news(self, scope: Scope, subscription: Subscription, queues: str = "") -> bytes:
+    def take_news(self, scope: Scope, subscription: Subscription, queues: str) -> bytes:
         """Take and render the subscription's changes. `queues`: the queues' part of the reader's cursor."""
         link_events, since = take_link_events(subscription), subscription.seen
         version, items = subscription.take()
