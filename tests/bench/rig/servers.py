@@ -101,6 +101,10 @@ class Rig:
         """A file of requests for the load generators."""
         return request_file.write(self._folder / f"{name}.asked", asked)
 
+    def log_lines(self) -> int:
+        """How many lines the services have logged."""
+        return Path(self._log.name).read_bytes().count(b"\n")
+
     def served(self) -> Served:
         """The service as shipped, with all people, once it has looked after their endpoints; it runs to the end."""
         if self._served is None:
