@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.cutter import cutting
-from tests.support.database import SERVICE, TestDatabase
+from tests.support.database import PASSWORD, SERVICE, TestDatabase
 from tests.support.eventually import eventually
 from tests.support.raw import request
 from tests.support.served import served
@@ -69,3 +70,24 @@ async def test_every_line_that_belongs_to_a_request_has_its_id(database: TestDat
     assert ids["service_unavailable"] == "reading"
     assert ids["service_started"] is None
     assert ids["change_listener_down"] is None
+
+
+async def test_a_line_about_ami_has_the_id_of_the_request_that_met_it(database: TestDatabase, tmp_path: Path) -> None:
+    """A presence that no Asterisk takes: each request has its own line, the second at level debug."""
+    settings = {"LOG_LEVEL": "debug", "CALL_SERVERS__MAIN__PRESENCE_SECRET": PASSWORD}
+    async with served(database, tmp_path, **settings) as service:
+        await service.answers()
+        login = json.dumps({"user": "dnhai", "password": "demo-agent-password"}).encode()
+        given = (await service.ask(request("/api/v1/login", JSON, method="POST", body=login))).json["data"]
+        agent = [f"X-Auth-Token: {given['authToken']}", f"X-User-Id: {given['userId']}"]
+        for turn in range(2):
+            body = json.dumps({"presence": "away"}).encode()
+            asked = request("/api/v1/presence", *agent, JSON, f"X-Request-Id: presence-{turn}", method="PUT", body=body)
+            assert (await service.ask(asked)).status == 503
+        lines = [json.loads(each) for each in service.log.splitlines()]
+    assert ids_of(lines, "service_unavailable") == ["presence-0", "presence-1"]
+    assert set(ids_of(lines, "presence_connection_down")) == {None}, "the loop's own attempts belong to no request"
+
+
+def ids_of(lines: list[dict[str, Any]], event: str) -> list[str | None]:
+    return [line.get("request_id") for line in lines if line["event"] == event]
