@@ -56,6 +56,7 @@ from service.web.ops.duration_metrics import LoopLagCollector
 from service.web.ops.extension_metrics import ExtensionCollector
 from service.web.ops.history_metrics import HistoryCollector
 from service.web.ops.metrics import METRICS, Metrics, StateCollector
+from service.web.ops.process_metrics import ProcessCollector
 from service.web.pages.routes import PAGES_KEY, Pages
 from service.web.presence.presence_audit import PRESENCE_CHANGES
 from service.web.presence.rocketchat import ROCKETCHAT_USERS, rocketchat_users
@@ -189,6 +190,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
                 ExtensionCollector(composer.counts, links),
                 HistoryCollector(history.recorders, history.writes, history.flapping),
                 LoopLagCollector(loop_watch.lag),
+                ProcessCollector(app[CONNECTION_LIMIT]),
             ),
         )
         if (certificate := ServedCertificate.of(settings)) is not None:

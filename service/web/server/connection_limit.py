@@ -56,6 +56,8 @@ class ConnectionLimit:
         self._all: list[Client] = []
         self._per_place: Counter[str] = Counter()
         self._logged_at = float("-inf")
+        self.displaced = 0
+        """Idle connections that were closed to make room."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -104,6 +106,7 @@ class ConnectionLimit:
                 client = self._all[max(idle)[-1]]
                 self.remove(client)
                 client.force_close()
+                self.displaced += 1
                 return True
         return False
 
