@@ -58,7 +58,7 @@ test-lowest: ## Run the tests that a library can break, with the lowest versions
 	@VENV=$(LOWEST_VENV) $(PYTHON) local/bootstrap.py requirements-lowest.lock
 	@VENV=$(LOWEST_VENV) $(LOWEST_VENV)/bin/python -m pytest $(LOWEST_TESTS) $(ARGS)
 
-test-simulation: ## Run the tests in a simulated world, for 60 s, and its mutants, with a Python of 3.12 or newer (ARGS="-k model")
+test-simulation: ## Run the tests in a simulated world, for 45 s, and its mutants, with a Python of 3.12 or newer (ARGS="-k model")
 	@$(SIMULATION)
 	@PYTHONHASHSEED=0 $(SIMULATION_VENV)/bin/python -m pytest -c tests/simulation/pytest.ini --rootdir . \
 	--confcutdir tests/simulation tests/simulation $(ARGS)

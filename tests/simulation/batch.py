@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -35,7 +34,7 @@ class Totals:
     simulated: float = 0.0
     right_after: float = 0.0
     """The longest time after the last fault until everything was right."""
-    kinds: Counter[str] = field(default_factory=Counter)
+    kinds: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     done: list[int] = field(default_factory=list)
 
@@ -48,7 +47,8 @@ class Totals:
         self.contacts += result.contacts
         self.simulated += result.seconds
         self.right_after = max(self.right_after, result.right_after)
-        self.kinds.update(result.kinds)
+        for kind, count in result.kinds.items():
+            self.kinds[kind] = self.kinds.get(kind, 0) + count
         self.done.append(result.seed)
         if result.failure is not None:
             self.failed[str(result.seed)] = result.failure
@@ -119,7 +119,7 @@ def _resumed(progress: Path | None) -> Totals:
     if saved.pop("source", None) != source_digest():
         return Totals()
     print(f"going on after {saved['universes']} universes", flush=True)
-    return Totals(**{**saved, "kinds": Counter(saved["kinds"])})
+    return Totals(**saved)
 
 
 def _save(progress: Path, totals: Totals) -> None:

@@ -133,6 +133,25 @@ MUTANTS = [
         "        async with asyncio.timeout(CONNECT_DEADLINE):\n            await protocol.greeted\n",
         "        async with asyncio.timeout(None):\n            await protocol.greeted\n",
     ),
+    Mutant(
+        "the cursor is off by one",
+        "service/domain/presence/change_numbers.py",
+        "            if at <= number:\n",
+        "            if at <= number + 1:\n",
+    ),
+    Mutant(
+        "a subscription loses the first of the changes that it has not taken",
+        "service/domain/presence/subscription.py",
+        "        self._items[extension] = item\n        self._version = version\n",
+        "        if self._items or self._version % 2:\n            self._items[extension] = item\n"
+        "        self._version = version\n",
+    ),
+    Mutant(
+        "a link that has become silent changes no item",
+        "service/runtime/presence_composer.py",
+        "            if self._current.get(name) is not link.states.current:\n",
+        "            if self._current.get(name) is None:\n",
+    ),
 ]
 
 

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.simulation import batch, universe
 from tests.simulation.shrinking import fewest, how_to_replay
 
-SECONDS = float(os.environ.get("SIMULATION_SECONDS", "60"))
+SECONDS = float(os.environ.get("SIMULATION_SECONDS", "45"))
 """Seconds after which no further universe is started."""
 AT_LEAST = 20
 """Universes that are run however slow the machine is."""
@@ -44,6 +45,16 @@ def test_a_seed_replays_exactly(seed: int) -> None:
         [sys.executable, "-m", "tests.simulation", "replay", str(seed)], capture_output=True, text=True, check=False
     )
     assert f"digest {one.digest}" in done.stdout, done.stdout[-500:] + done.stderr[-500:]
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = tmp_path / "progress.json"
+    assert batch.run(range(2), jobs=1, progress=progress) == 0
+    capsys.readouterr()
+    assert batch.run(range(3), jobs=1, progress=progress) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "going on after 2 universes"
+    assert said[-1].startswith("3 universes, ")
 
 
 def test_leaving_out_a_fault_leaves_the_others_as_they_are() -> None:

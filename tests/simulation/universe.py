@@ -18,10 +18,13 @@ from panoramisk.utils import IdGenerator
 from service.ami.accounts import Account
 from service.ami.link import Link
 from service.backoff import delays
+from service.domain.directory import Directory
 from service.domain.models import Extension, Phone, Profile
+from service.runtime.presence_composer import PresenceComposer
 from tests.simulation.asterisk import CALL_STATES
 from tests.simulation.checkers import TASKS_AT_REST, Checkers
 from tests.simulation.faults import KINDS, Fault, plan
+from tests.simulation.readers import Readers
 from tests.simulation.server import PORT, AmiServer
 from tests.simulation.session import SECRET
 
@@ -97,6 +100,7 @@ class Universe:
         self._managed = self._chance.random() < 0.5
         self.server = AmiServer(world)
         self.extensions: list[Extension] = []
+        self._directory = Directory(world.uptime, world.wall)
         account = Account("asterisk", PORT, "monitor", SECRET)
         self.link = Link("main", account, deadline=DEADLINE, managed=self._managed, delays=brisk)
         self.checkers = Checkers(self.link, self.server.asterisk, world.uptime, DEADLINE, managed=self._managed)
@@ -111,8 +115,8 @@ class Universe:
     async def run(self) -> None:
         self.world.set_latency("connector", "asterisk", 0, 0.001)
         await self.world.start("asterisk", self.server.listen(), "listen")
-        self.link.changed = self._on_changed
         link = self.world.start("connector", self.link.run(), "link")
+        composer = self._start_feed()
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
@@ -125,7 +129,8 @@ class Universe:
             await self._become_right()
         finally:
             link.cancel()
-            await asyncio.gather(link, return_exceptions=True)
+            composer.cancel()
+            await asyncio.gather(link, composer, return_exceptions=True)
             counts = self.checkers.counts
             self._result.seconds = loop.time() - began
             self._result.live, self._result.not_live = counts.live, counts.not_live
@@ -164,6 +169,23 @@ class Universe:
         if len(tasks := self.world.tasks_of("connector")) > TASKS_AT_REST + len(self.extensions):
             raise Lied(f"tasks at rest: {tasks}")
 
+    def _start_feed(self) -> asyncio.Task[None]:
+        """The presence feed, and readers of it."""
+        self.composer = PresenceComposer(self._directory)
+        self.composer.follow({"main": self.link})
+        touch = self.link.changed
+
+        def changed(number: str | None) -> None:
+            touch(number)
+            self._on_changed(number)
+
+        self.link.changed = changed
+        numbers = [extension.number for extension in self.extensions]
+        self.composer.feed.touch(numbers)
+        self.composer.feed.flush()
+        self._readers = Readers(self.composer.feed, random.Random(f"{self.world.seed}:readers"), numbers)
+        return self.world.start("connector", self.composer.run(), "composer")
+
     # --- checks ------------------------------------------------------------------------------------------------
 
     def _on_changed(self, number: str | None) -> None:
@@ -175,8 +197,20 @@ class Universe:
         for extension in self.extensions:
             self._check(extension)
         self.checkers.check_waits()
+        self._check_feed()
         if lies := self.checkers.counts.lies:
             raise Lied("; ".join(lies[:MAX_LIES]))
+
+    def _check_feed(self) -> None:
+        """Each reader that catches up shows the feed's items, and these are what the link reads now."""
+        if (wrong := self._readers.wrong()) is not None:
+            raise Lied(f"{self.world.uptime():.3f} {wrong}")
+        for extension in self.extensions:
+            item, reading = self.composer.feed.get(extension.number), self.link.read(extension)
+            if item is None or item.live is not reading.live or item.state != reading.state.value:
+                raise Lied(
+                    f"{self.world.uptime():.3f} the feed shows {item} of {extension.number}, which reads {reading}"
+                )
 
     def _check(self, extension: Extension) -> None:
         self.checkers.check(extension)
@@ -268,6 +302,9 @@ class Universe:
         extension = Extension(number, "main", True, None, number, (phone,))
         self.extensions.append(extension)
         self.link.follow([extension], set())
+        self._directory.put_extension(number, extension)
+        if hasattr(self, "composer"):
+            self.composer.directory_changed(frozenset({number}))
 
 
 def brisk() -> Iterator[float]:
