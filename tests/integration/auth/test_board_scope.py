@@ -124,6 +124,7 @@ async def test_a_board_of_somebody_with_a_phone_gets_no_registration_info_of_the
 ) -> None:
     """Their id is the caller's own, so no role is looked at."""
     await database.execute("update extensions set user_id = 1 where extension = '12342'")
+    await read_everything(server)
     assert (await server.registration(ADMIN_UID)).status == 200
     board = await board_of(server)
     for _ in range(3):
@@ -182,6 +183,7 @@ async def test_a_poll_that_was_answered_from_its_bytes_obeys_a_scope_that_is_cha
     """The same bytes on the same connection, so that the poll is kept; then back to what it was."""
     await database.execute("update extensions set user_id = 1 where extension = '12343'")
     token, _ = await tokens.issue(server.app[DATABASE], 1, timedelta(hours=1), origin=PREPARED)
+    await read_everything(server)
     data = request(target, f"X-Auth-Token: {token}", f"X-User-Id: {ADMIN_UID}")
     refused = 403 if target.startswith(REGISTRATION) else 200
 
