@@ -40,7 +40,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--use-fake-device-for-media-stream",  # a microphone that beeps
-    "--use-fake-ui-for-media-stream",  # and whose user agrees
     "--disable-features=WebRtcHideLocalIpsWithMdns",  # as when a real one agrees
 )
 
@@ -229,13 +228,14 @@ class Browser:
 
 
 @contextlib.asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
-    """A Chromium of its own, that remembers nothing."""
+async def browser(*, microphone: bool = True) -> AsyncIterator[Browser]:
+    """A Chromium of its own, that remembers nothing, and whose user allows the microphone or refuses it."""
     found = await asyncio.to_thread(chromium.find)
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             found.program,
             *FLAGS,
+            "--use-fake-ui-for-media-stream" + ("" if microphone else "=deny"),  # its user agrees, or does not
             f"--user-data-dir={profile}",
             env=os.environ | found.environment | {"HOME": profile},
             stdin=DEVNULL,

@@ -56,7 +56,10 @@ class PhonePage:
     async def open(self, name: str, password: str, path: str = "/phone") -> None:
         await self.page.first(SPY)
         await self.page.open(self.run.base + path)
-        await log_in(self.page, name, password)
+        try:
+            await log_in(self.page, name, password)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.page.console} {self.page.requests}") from None
 
     async def set_up(self) -> None:
         """Make this browser's phone, and wait until it is registered."""
@@ -80,6 +83,11 @@ class PhonePage:
         found = f"[...document.querySelectorAll('main button')].find(b => b.textContent === {json.dumps(label)})"
         await holds(self.page, f"{found}?.checkVisibility() && !{found}.disabled", within)
         await self.page.evaluate(f"{found}.click()", gesture=True)
+
+    async def remove(self) -> None:
+        """Remove this browser's phone."""
+        await self.click("#remove")
+        await shows(self.page, "#line-word", "No phone")
 
     async def press_key(self, key: str) -> None:
         """Press a key of the dial pad."""
@@ -147,6 +155,5 @@ async def phone_page(run: Run, chromium: Browser, name: str, password: str) -> A
         await made.open(name, password)
         await made.set_up()
         yield made
-        await page.evaluate("document.querySelector('#remove').click()")
-        await shows(page, "#line-word", "No phone")
+        await made.remove()
         assert [line for line in page.console if line.startswith("uncaught")] == []

@@ -9,7 +9,9 @@ export class Devices extends EventTarget {
   constructor() {
     super();
     this.chosen = stored();
-    navigator.mediaDevices?.addEventListener("devicechange", () => this.dispatchEvent(new Event("change")));
+    const changed = () => this.dispatchEvent(new Event("change"));
+    navigator.mediaDevices?.addEventListener("devicechange", changed);
+    navigator.permissions?.query({ name: "microphone" }).then((permission) => (permission.onchange = changed), () => {});
   }
 
   /** The devices of a kind, `audioinput` or `audiooutput`. Their names are known once the microphone was allowed. */

@@ -1,5 +1,8 @@
 /** What the page says when something is missing or fails: what happened, then what helps. Pure. */
 
+export const SET_UP =
+  "This browser gets a phone of its own. It rings with your other phones, and your desk phone stays as it is.";
+
 const ENDED = {
   "Busy": "The line is busy.",
   "Rejected": "The call was refused.",
@@ -55,7 +58,8 @@ export function microphone(name) {
 /** The line of the phone: a short word, and what it means. */
 export function line({ state, number, since, online, serverLive, unreachable, code }) {
   if (state === "registered") {
-    const doubt = serverLive ? "" : " The service does not see the call server at the moment, so the board may be behind.";
+    const behind = " The service does not see the call server at the moment, so the board may be behind.";
+    const doubt = unreachable ? " The service is away; calls go on." : serverLive ? "" : behind;
     return { word: "Ready", text: `Calls to ${number} ring here.${doubt}` };
   }
   if (state === "stopped") return { word: "Off", text: "No calls ring here." };

@@ -130,7 +130,7 @@ async function make() {
   try {
     await account.make(browserName());
   } catch (error) {
-    return showSetUp(words.setUp(error.status, error.error));
+    return begin(words.setUp(error.status, error.error));
   }
   await withMicrophone(() => devices.take("set-up"));
   devices.release("set-up");
@@ -148,7 +148,7 @@ async function remove(id) {
 }
 
 // From the start: which phone is this browser's, and register it.
-async function begin() {
+async function begin(said = words.SET_UP) {
   stop();
   let found;
   try {
@@ -160,7 +160,7 @@ async function begin() {
   number = found.number ?? "";
   const mine = found.phones.find((phone) => phone.id === account.remembered);
   if (!number) return showSetUp(words.setUp("no-extension"));
-  if (!mine) return showSetUp("This browser gets a phone of its own. It rings with your other phones, and your desk phone stays as it is.", found.phones, true);
+  if (!mine) return showSetUp(said, found.phones, true);
   return register(mine.id);
 }
 
@@ -261,7 +261,7 @@ function ring(open) {
 const takeOver = holdPhone(user.userId, (news) => {
   holds = news === "held";
   view.notice("elsewhere", holds ? "" : "Another tab of this browser has the phone. Taking it over ends that tab's calls.", [["Use it here", "takeOver"]]);
-  if (holds) return begin();
+  if (holds) return void begin();
   stop();
   view.shown([]);
   view.line({ word: "In another tab", text: "Calls ring there.", kind: "trouble" });
