@@ -91,7 +91,7 @@ class PhonePage:
 
     async def press_key(self, key: str) -> None:
         """Press a key of the dial pad."""
-        await self.page.evaluate(f"document.querySelector('#pad [aria-label={json.dumps(key)}]').click()", gesture=True)
+        await self.page.evaluate(f"document.querySelector('#pad [data-key={json.dumps(key)}]').click()", gesture=True)
 
     async def click(self, selector: str) -> None:
         await self.page.evaluate(f"document.querySelector({json.dumps(selector)}).click()", gesture=True)

@@ -86,7 +86,7 @@ export class View {
       "li",
       {},
       h("span", {}, h("bdi", {}, name), registered ? ", registered now" : ""),
-      h("button", { type: "button", onclick: () => this.#act("use", id), "aria-label": `Use ${name} here` }, "Use here"),
+      h("button", { type: "button", onclick: () => this.#act("use", id), "aria-label": `Use here: ${name}` }, "Use here"),
       h("button", { type: "button", onclick: () => this.#act("removeOther", id), "aria-label": `Remove ${name}` }, "Remove"),
     );
   }
@@ -110,7 +110,7 @@ export class View {
 
   #key(key, letters) {
     const press = () => this.#act("key", key);
-    return h("button", { type: "button", onclick: press, "aria-label": key }, key, h("small", { "aria-hidden": "true" }, letters));
+    return h("button", { type: "button", onclick: press, "data-key": key }, key, " ", h("small", {}, letters));
   }
 
   #typed(event) {
