@@ -19,7 +19,7 @@ from tests.bench.rig.servers import Rig
 SUBJECTS = (
     "link", "latency", "snapshot", "polls", "ami_per_poll", "workers", "users", "presence", "scale", "storm", "streams",
     "softphones", "revocation", "loop_turns", "large", "unauthenticated", "start", "reconnect", "devices",
-    "secrets", "sizing", "log_lines",
+    "secrets", "sizing", "log_lines", "board",
 )  # fmt: skip
 """Modules of tests/bench/subjects: each has a TITLE and `run(rig)`, which returns rows. Each leaves more behind it."""
 

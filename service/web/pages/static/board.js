@@ -22,12 +22,14 @@ document.documentElement.classList.toggle("wall", onWall);
 if (onWall) await screenIn();
 else await loggedIn();
 const asks = onWall ? askAsScreen : ask;
-const me = onWall ? {} : await profile();
+let me = {};
+let own = null;
 if (!onWall) showAccount();
 
 const entries = new Map(); // by extension
 const servers = new Map(); // by call server: how many extensions it has, and how many of them are live
 const linkLost = new Map(); // by call server: since when
+let heard = false; // whether the stream said anything yet
 let lostAt = null; // since when the stream is lost
 let offset = 0; // the server's clock minus ours
 let dirty = new Set();
@@ -51,13 +53,11 @@ function silent(callServer) {
   return all > 1 && !live;
 }
 
-const tiles = new Tiles({ lost, now, own: me._id, dials: !onWall });
+const tiles = new Tiles({ lost, now, dials: !onWall });
 const grid = new Grid($("#grid"), { make: tiles.make, update: tiles.update, open });
 const choices = new Choices(onWall, () => later(true));
-const details = new Details({ ask: asks, now, lost, choices, admin: me.roles?.includes("admin") });
+const details = new Details({ ask: asks, now, lost, choices });
 const queues = new Queues({ ask: asks, now, nameOf: (extension) => entries.get(extension)?.item.username, lostOf: serverLost, changed: () => onWall && later(true) });
-const own = me.extension ? new OwnPresence(asks) : null;
-if (me.roles?.includes("admin")) offerScreen(asks);
 
 function open(key) {
   if (onWall || !entries.has(key)) return;
@@ -65,12 +65,17 @@ function open(key) {
   details.show(entries);
 }
 
-async function profile() {
-  for (;;) {
-    const response = await ask("me").catch(() => null);
-    if (response?.ok) return response.json();
-    await new Promise((wake) => setTimeout(wake, 2000));
-  }
+// Who looks: tiles need not wait for it.
+async function introduce() {
+  const response = await ask("me").catch(() => null);
+  if (!response?.ok) return setTimeout(introduce, 2000);
+  me = await response.json();
+  tiles.own = me._id;
+  details.admin = me.roles.includes("admin");
+  if (details.admin) offerScreen(asks);
+  if (me.extension) own = new OwnPresence(asks);
+  for (const { item } of entries.values()) if (own && item.userId === me._id) own.show(item);
+  refresh();
 }
 
 function serverLost(callServer) {
@@ -119,8 +124,8 @@ function event(name, data) {
 }
 
 function live() {
-  if (lostAt === null && $("#connection").className) return;
-  lostAt = null;
+  if (heard && lostAt === null) return;
+  [heard, lostAt] = [true, null];
   refresh();
 }
 
@@ -139,6 +144,7 @@ function refresh() {
 }
 
 function showConnection() {
+  if (!heard && lostAt === null) return;
   const gone = [...servers.keys()].filter((name) => linkLost.has(name) || silent(name));
   const since = Math.min(...gone.map((name) => linkLost.get(name) ?? sinceOf(name)));
   const element = $("#connection");
@@ -198,6 +204,7 @@ setInterval(() => {
   details.tick();
 }, 1000);
 
+if (!onWall) introduce();
 queues.run();
 new Stream({
   open: (options) => asks("presence/stream", options),

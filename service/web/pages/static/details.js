@@ -10,8 +10,9 @@ const HISTORY_DAYS = 7;
 const HISTORY_ROWS = 30;
 
 export class Details {
-  constructor({ ask, now, lost, choices, admin }) {
-    Object.assign(this, { ask, now, lost, choices, admin });
+  constructor({ ask, now, lost, choices }) {
+    Object.assign(this, { ask, now, lost, choices });
+    this.admin = false;
     this.key = null;
   }
 

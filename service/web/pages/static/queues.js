@@ -4,48 +4,59 @@ import { $, h, icon } from "./dom.js";
 import { ICONS } from "./icons.js";
 import { age, clock, entryOf, GROUPS } from "./state.js";
 
-const EVERY_MS = 3000;
+const WAIT_S = 25;
+const RETRY_MS = 2000;
 const MOST = 8; // callers and members that are listed; all are counted
 
 export class Queues {
   constructor({ ask, now, nameOf, lostOf, changed }) {
     Object.assign(this, { ask, now, nameOf, lostOf, changed });
-    this.known = new Map(); // `[queue, since when it is missing]` by call server and name
-    this.etag = "";
+    this.known = new Map(); // `{queue, missing}` by call server and name; `missing`: since when it is not known
+    this.cursor = "";
   }
 
+  // A long poll tells of changes at once, whatever queues there are or will be: a stream has to name them.
   async run() {
     for (;;) {
-      if (!document.hidden && (await this.poll().catch(() => true)) === false) return;
-      await new Promise((wake) => setTimeout(wake, EVERY_MS));
+      const again = await this.poll().catch(() => RETRY_MS);
+      if (again === null) return;
+      await new Promise((wake) => setTimeout(wake, again));
     }
   }
 
-  // False if the user may not see queues.
+  // Milliseconds until the next one; null if the user may not see queues.
   async poll() {
-    const response = await this.ask("queues", { headers: this.etag ? { "If-None-Match": this.etag } : {}, signal: AbortSignal.timeout(10_000) });
-    if (response.status === 403 || response.status === 404) return false;
-    if (response.status === 503) this.take([]);
-    if (!response.ok) return true;
-    this.etag = response.headers.get("ETag") ?? "";
-    this.take((await response.json()).queues);
-    return true;
+    const path = this.cursor ? `queues?since=${encodeURIComponent(this.cursor)}&wait=${WAIT_S}` : "queues";
+    const response = await this.ask(path, { signal: AbortSignal.timeout(2 * WAIT_S * 1000) });
+    if (response.status === 403 || response.status === 404) return null;
+    if (!response.ok) {
+      this.cursor = "";
+      if (response.status === 503) this.take([], true);
+      return RETRY_MS;
+    }
+    const { queues, full, cursor } = await response.json();
+    this.cursor = cursor;
+    this.take(queues, full);
+    return 0;
   }
 
-  // A queue that is missing stays, as not known: its call server is not live.
-  take(queues) {
-    const found = new Map(queues.map((queue) => [`${queue.callServer} ${queue.name}`, [queue, null]]));
-    for (const [key, [queue, since]] of this.known) if (!found.has(key)) found.set(key, [queue, since ?? Date.now()]);
-    this.known = found;
+  // A queue of a call server that is not live stays, as not known.
+  take(queues, full) {
+    const told = new Map(queues.map((queue) => [`${queue.callServer} ${queue.name}`, queue]));
+    if (full) for (const [key, known] of this.known) if (!told.has(key)) known.missing ??= Date.now();
+    for (const [key, queue] of told) {
+      if (!queue.removed) this.known.set(key, { queue, missing: null });
+      else if (queue.live) this.known.delete(key);
+      else if (this.known.has(key)) this.known.get(key).missing ??= Date.now();
+    }
     this.changed();
-    if (!queues.length) this.etag = "";
     this.show();
   }
 
   show() {
     const section = $("#queues");
     section.hidden = !this.known.size;
-    section.replaceChildren(...[...this.known.values()].map(([queue, missing]) => this.card(queue, missing)));
+    section.replaceChildren(...[...this.known.values()].map(({ queue, missing }) => this.card(queue, missing)));
     this.tick();
   }
 

@@ -9,8 +9,9 @@ export const NOT_TRACKED = "its state is not known";
 
 // `lost(entry)`: `{since, why}` if nothing is known of the entry now, whatever the last news was; else null.
 export class Tiles {
-  constructor({ lost, now, own, dials }) {
-    Object.assign(this, { lost, now, own, dials });
+  constructor({ lost, now, dials }) {
+    Object.assign(this, { lost, now, dials });
+    this.own = undefined; // the id of the person who looks
   }
 
   make = (entry) => {
