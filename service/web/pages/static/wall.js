@@ -60,7 +60,7 @@ async function redeem(code) {
 
 function enter(reason, done) {
   const error = h("p", { class: "error", role: "alert" });
-  const code = h("input", { id: "screen-code", required: true, autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false" });
+  const code = h("input", { id: "screen-code", required: true, autocomplete: "one-time-code", autocapitalize: "characters", spellcheck: "false" });
   const submit = async (event) => {
     event.preventDefault();
     error.textContent = await redeem(code.value.trim());
