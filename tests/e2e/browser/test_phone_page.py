@@ -149,7 +149,11 @@ async def test_a_third_call_is_busy_and_a_waiting_one_can_be_refused(
 async def test_a_call_is_transferred_to_a_number(alice: PhonePage, bob: PhonePage) -> None:
     await talk(alice, bob, OTHER_NUMBER)
     await bob.press("Transfer")
-    await bob.page.evaluate("document.querySelector('.transfer input').value = '*43'")
+    assert await bob.page.evaluate("document.activeElement.matches('.transfer input')")
+    await bob.page.type("*4")
+    await bob.press("Mute")
+    await bob.shows_call("You are muted")
+    await bob.page.evaluate("document.querySelector('.transfer input').value += '3'")
     await bob.press("Transfer now")
     await bob.shows_call("You transferred the call.")
     await alice.shows_call("In call")

@@ -72,6 +72,7 @@ export class Card {
   #make(said, offered) {
     const { call, act, element } = this;
     const focused = element.contains(document.activeElement) ? document.activeElement.dataset.action : "";
+    const typed = element.querySelector("form input")?.value;
     const perform = (action, value) => act(action, call, value);
     element.dataset.phase = call.held ? "held" : call.phase;
     element.replaceChildren(
@@ -80,8 +81,11 @@ export class Card {
       h("div", { class: "actions" }, offered.map((each) => button(each, perform))),
       ...(call.transferring && call.phase === "talking" ? [transferForm(call, perform)] : []),
     );
-    if (!focused && !call.transferring) return;
-    const next = call.transferring && focused === "transfer" ? "form input" : `[data-action="${focused}"]`;
-    (element.querySelector(next) ?? element.querySelector("button"))?.focus();
+    const field = element.querySelector("form input");
+    if (field && typed === undefined) return field.focus(); // it was asked for just now
+    if (field) field.value = typed;
+    if (focused === "") return;
+    const next = focused === undefined ? field : element.querySelector(`[data-action="${focused}"]`);
+    (next ?? element.querySelector("button"))?.focus();
   }
 }
