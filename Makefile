@@ -17,7 +17,8 @@ SIMULATION = newer=$$($(PYTHON) -m local.newer_python) && \
 # The lowest version of each dependency of the service; the newest of the tools that test it.
 LOWEST_RUNTIME := $(VENV)/requirements-lowest-runtime.lock
 
-NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py) tests/packaging/test_build.py
+NIGHTLY := $(addprefix tests/integration/,ami/test_cycles.py ami/test_storm.py presence/test_storm.py presence/test_stream_crowd.py) tests/packaging/test_build.py \
+	tests/compose/test_upgrade.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev phone cli clean-run check test test-lowest test-simulation simulate nightly examples collection vendor lint format hooks bench release deb image lock
@@ -114,6 +115,10 @@ deb: ## Build a package for this machine's Debian release in dist/ (REVISION=1)
 
 image: ## Build the service's image with OCI labels (SOURCE_URL=https://...)
 	@$(PYTHON) -m local.image
+
+.PHONY: upgrade
+upgrade: ## Replace the replicas of docker-compose.prod.yml without a failed request (TAG=0.2.0 for a release that is built already)
+	@$(PYTHON) -m local.upgrade $(TAG)
 
 lock: ## Upgrade the lock files to the newest and the lowest versions that pyproject.toml allows
 	@$(DEV)

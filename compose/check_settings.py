@@ -1,7 +1,8 @@
 """Rejects settings in `.env` that the project would ignore, before anything starts.
 
-The environment holds all of `.env`. GIVEN lists the names that compose sets itself although `.env` sets them. After
-that it loads the service's own settings, which rejects unknown names and invalid values.
+The environment holds all of `.env`. GIVEN lists the names that compose sets itself although `.env` sets them, UNUSED
+those of variables that docker-compose.prod.yml does not use. After that it loads the service's own settings, which
+rejects unknown names and invalid values.
 """
 
 import os
@@ -45,6 +46,7 @@ OWN = f"{settings.PREFIX}CALL_SERVERS__MAIN__"
 def main() -> int:
     given = os.environ.pop("GIVEN", "").split()
     mistakes = [f"  {name}: compose sets it: {INSTEAD[known(name)]}" for name in given]
+    mistakes += [f"  {name}: docker-compose.prod.yml does not use it" for name in os.environ.get("UNUSED", "").split()]
     others = [name for name in sorted(os.environ) if name.startswith(f"{settings.PREFIX}CALL_SERVERS__")]
     for name in others:
         if not name.startswith(OWN):

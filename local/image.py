@@ -28,7 +28,7 @@ def main() -> int:
     except (ReleaseError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    tag = f"{NAME}:{arguments['VERSION']}"
+    tag = f"{os.environ.get('SERVICE_IMAGE') or NAME}:{arguments['VERSION']}"
     flags = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     return subprocess.run(["docker", "build", "--tag", tag, *flags, str(PROJECT)], check=False).returncode
 

@@ -1,14 +1,16 @@
-"""Two compose projects for all tests here. Without Docker or compose these tests fail: nothing is skipped."""
+"""Three compose projects for all tests here. Without Docker or compose these tests fail: nothing is skipped."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.compose.docker import docker
+from tests.compose.production import Production
 from tests.compose.project import Project
 
 GIVEN = {"AMI_PRESENCE_SECRET": "given-by-the-operator", "ASTERISK_DATABASE_PASSWORD": "given-by-the-operator-too"}
@@ -33,6 +35,27 @@ def demo() -> Iterator[Project]:
     """With the demo data, and two secrets given as .env would give them."""
     with running(Project(profiles=("demo",), settings=dict(GIVEN))) as project:
         yield project
+
+
+@pytest.fixture(scope="package")
+def production(tmp_path_factory: pytest.TempPathFactory, page_socket: socket.socket) -> Iterator[Production]:
+    """As docs/operations.md has an operator start it, with Caddy's own certificate authority."""
+    page = f"http://127.0.0.1:{page_socket.getsockname()[1]}"
+    settings = {"CONNECTOR_CORS_ORIGINS": f'["{page}"]', "CONNECTOR_REQUESTS_PER_MINUTE": "100000"}
+    project = Production(folder=tmp_path_factory.mktemp("production"), settings=settings)
+    try:
+        project.build()
+        with running(project):
+            yield project
+    finally:
+        project.remove()
+
+
+@pytest.fixture(scope="package")
+def page_socket() -> Iterator[socket.socket]:
+    """Where a page of another origin than the service's is served, which the project's settings name."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
 
 
 @contextlib.contextmanager

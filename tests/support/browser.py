@@ -228,14 +228,18 @@ class Browser:
 
 
 @contextlib.asynccontextmanager
-async def browser(*, microphone: bool = True) -> AsyncIterator[Browser]:
-    """A Chromium of its own, that remembers nothing, and whose user allows the microphone or refuses it."""
+async def browser(*flags: str, microphone: bool = True) -> AsyncIterator[Browser]:
+    """A Chromium of its own, that remembers nothing, and whose user allows the microphone or refuses it.
+
+    `flags` win over FLAGS.
+    """
     found = await asyncio.to_thread(chromium.find)
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             found.program,
             *FLAGS,
             "--use-fake-ui-for-media-stream" + ("" if microphone else "=deny"),  # its user agrees, or does not
+            *flags,
             f"--user-data-dir={profile}",
             env=os.environ | found.environment | {"HOME": profile},
             stdin=DEVNULL,

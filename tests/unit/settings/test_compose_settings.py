@@ -14,6 +14,7 @@ from tests.support.command_line import ROOT
 
 MAIN = f"{PREFIX}CALL_SERVERS__MAIN__"
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
+PRODUCTION = (ROOT / "docker-compose.prod.yml").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 CHECK = ROOT / "compose" / "check_settings.py"
 
@@ -49,8 +50,8 @@ def test_the_example_lists_what_is_handed_on_with_its_default() -> None:
 
 def test_the_example_lists_every_other_variable_of_the_project() -> None:
     overlay = (ROOT / "docker-compose.tls.yml").read_text()
-    used = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE + overlay))
-    used |= set(re.findall(r"^      ([A-Z_]+):$", COMPOSE, re.MULTILINE))
+    used = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE + PRODUCTION + overlay))
+    used |= set(re.findall(r"^      ([A-Z_]+):$", COMPOSE, re.MULTILINE)) | {"COMPOSE_FILE"}
     used -= {"COMPOSE_PROJECT_NAME", "COMPOSE_ENV_FILES"}
     assert {name for name in used if not name.startswith(PREFIX)} == set(
         re.findall(r"^#((?!CONNECTOR_)[A-Z_]+)=", EXAMPLE, re.MULTILINE)
@@ -61,6 +62,10 @@ def test_the_example_lists_every_other_variable_of_the_project() -> None:
     ("given", "told"),
     [
         ({"GIVEN": " ".join(sorted(REFUSED))}, [f"{name}: compose sets it: " for name in sorted(REFUSED)]),
+        (
+            {"UNUSED": "HTTP_PORT SUBNET"},
+            [f"{name}: docker-compose.prod.yml does not" for name in ("HTTP_PORT", "SUBNET")],
+        ),
         ({"CONNECTOR_WORKRES": "2"}, ["CONNECTOR_WORKRES: there is no such setting"]),
         ({"CONNECTOR_WORKERS": "many"}, ["CONNECTOR_WORKERS: "]),
         ({"CONNECTOR_CALL_SERVERS__EAST__HOST": "h"}, ["CONNECTOR_CALL_SERVERS__EAST__HOST: further call servers"]),
