@@ -45,7 +45,7 @@ class Document:
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
         }
-        digest = hashlib.blake2b(self._body, key=policy.encode()[:64], digest_size=16).hexdigest()
+        digest = hashlib.blake2b(policy.encode() + self._body, digest_size=16).hexdigest()
         self._headers["ETag"] = self._etag = f'"{digest}"'
 
     def respond(self, request: PolledRequest) -> PrebuiltResponse:

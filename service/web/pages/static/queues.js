@@ -8,6 +8,10 @@ const WAIT_S = 25;
 const RETRY_MS = 2000;
 const MOST = 8; // callers and members that are listed; all are counted
 
+// A browser gives all tabs of a site six connections over HTTP/1.1: a hidden board leaves its second one to others.
+const visible = () =>
+  document.hidden ? new Promise((done) => document.addEventListener("visibilitychange", done, { once: true })) : null;
+
 export class Queues {
   constructor({ ask, now, nameOf, lostOf, changed }) {
     Object.assign(this, { ask, now, nameOf, lostOf, changed });
@@ -18,6 +22,7 @@ export class Queues {
   // A long poll tells of changes at once, whatever queues there are or will be: a stream has to name them.
   async run() {
     for (;;) {
+      await visible();
       const again = await this.poll().catch(() => RETRY_MS);
       if (again === null) return;
       await new Promise((wake) => setTimeout(wake, again));
