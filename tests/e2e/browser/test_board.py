@@ -13,6 +13,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 
 from local.baresip import Phone
+from local.demo_data import AGENT_UID
 from service.cli.demo import SECOND_SIP_PASSWORD
 from tests.e2e.browser.pages import AGENT, LOGIN, holds, log_in, obstacles, shows, text
 from tests.e2e.program import Program
@@ -88,12 +89,12 @@ async def test_a_tile_calls_its_number_in_the_phones_tab(run: Run, board: Page) 
         "connector-phone",
     ]
     taken = """new Promise(done => {
-      const phone = new BroadcastChannel('connector-phone');
+      const phone = new BroadcastChannel('connector-phone:%s');
       phone.onmessage = ({ data }) => { phone.postMessage({ taken: data.dial }); phone.close(); done(data.dial); };
       window.open = () => done('opened');
       %s.click();
     })"""
-    assert await board.evaluate(taken % link) == OTHER
+    assert await board.evaluate(taken % (AGENT_UID, link)) == OTHER
     assert await board.evaluate(
         f"new Promise(done => {{ window.open = (...told) => done(told); {link}.click(); }})"
     ) == [

@@ -7,20 +7,22 @@ import json
 import os
 from signal import SIGKILL
 
+from local.demo_data import AGENT_UID
 from tests.e2e.browser.pages import AGENT, holds, log_in, shows, text
 from tests.e2e.browser.phone_page import SPY, PhonePage, phone_page
+from tests.e2e.browser.test_board import tile
 from tests.e2e.browser.test_phone_page import NUMBER, OTHER, OTHER_NUMBER, alice, bob, talk
 from tests.e2e.program import Program
 from tests.e2e.run import ADMIN, Run, server
 from tests.support.browser import Browser, browser
 
 __all__ = ["alice", "bob"]
-HAND_OVER = """new Promise(done => {
-  const channel = new BroadcastChannel("connector-phone");
-  channel.onmessage = ({ data }) => done(data);
-  channel.postMessage({ dial: "12343" });
+HAND_OVER = f"""new Promise(done => {{
+  const channel = new BroadcastChannel("connector-phone:{AGENT_UID}");
+  channel.onmessage = ({{ data }}) => done(data);
+  channel.postMessage({{ dial: "12343" }});
   setTimeout(done, 5000, null);
-})"""
+}})"""
 
 
 def phones_of(run: Run) -> list[int]:
@@ -112,6 +114,26 @@ async def test_a_closed_tab_hangs_up_and_the_next_one_gets_the_phone(
         await third.ready()
         await shows(second, "#line-word", "In another tab")
         await third.remove()
+
+
+async def test_two_people_in_tabs_of_one_browser_call_each_other_from_the_board(run: Run, chromium: Browser) -> None:
+    async with chromium.page() as first, chromium.tab(first.context) as second, chromium.tab(first.context) as board:
+        alice, bob = PhonePage(first, run), PhonePage(second, run)
+        for each, who in ((alice, AGENT), (bob, OTHER)):
+            await each.open(*who)
+            await each.set_up()
+        await board.open(f"{run.base}/board")
+        await log_in(board, *AGENT)
+        await shows(board, tile(OTHER_NUMBER), "Free")
+        await board.evaluate(f'document.querySelector("{tile(OTHER_NUMBER)} a.dial").click()', gesture=True)
+        await bob.press("Answer")
+        await alice.shows_call(OTHER_NUMBER, "In call")
+        for number in (NUMBER, OTHER_NUMBER):
+            await shows(board, tile(number), "In a call")
+        assert len(await bob.cards()) == 1  # bob's tab called nobody
+        await bob.press("Hang up")
+        for each in (alice, bob):
+            await each.remove()
 
 
 async def test_a_link_asks_before_it_dials_and_a_page_of_the_service_dials_in_the_open_tab(

@@ -2,6 +2,7 @@
 
 import { h, icon } from "./dom.js";
 import { ICONS } from "./icons.js";
+import { session } from "./session.js";
 
 const TAB = "connector-phone";
 const TAKEN_WITHIN_MS = 200;
@@ -17,9 +18,10 @@ export function dialLink(number, properties = {}, ...words) {
   return link;
 }
 
-// A phone that is open already keeps its registration and its calls: a navigation would end them.
+// A phone that is open already keeps its registration and its calls: a navigation would end them. Each user has a channel
+// of their own, because two can be logged in in tabs of one browser.
 async function dial(number, href) {
-  const channel = new BroadcastChannel(TAB);
+  const channel = new BroadcastChannel(`${TAB}:${session().userId}`);
   const taken = new Promise((done) => {
     channel.onmessage = ({ data }) => data?.taken === number && done(true);
     setTimeout(done, TAKEN_WITHIN_MS, false);

@@ -20,18 +20,18 @@ async function wait(name, keep, on) {
   for (;;) await navigator.locks.request(name, keep).catch(() => on("lost"));
 }
 
-/** Take numbers that other pages of this service hand over. `dial` returns whether this tab takes it. */
-export function takeNumbers(dial) {
-  const channel = new BroadcastChannel(CHANNEL);
+/** Take numbers that other pages of the same user hand over. `dial` returns whether this tab takes it. */
+export function takeNumbers(uid, dial) {
+  const channel = new BroadcastChannel(`${CHANNEL}:${uid}`);
   channel.addEventListener("message", ({ data }) => {
     if (typeof data?.dial === "string" && dial(data.dial)) channel.postMessage({ taken: data.dial });
   });
   return channel;
 }
 
-/** Hand a number to the tab that has the phone: whether one took it. */
-export function handOver(number) {
-  const channel = new BroadcastChannel(CHANNEL);
+/** Hand a number to the tab that has the user's phone: whether one took it. */
+export function handOver(uid, number) {
+  const channel = new BroadcastChannel(`${CHANNEL}:${uid}`);
   return new Promise((done) => {
     const end = (taken) => (channel.close(), done(taken));
     const timer = setTimeout(end, TAKEN_WITHIN_MS, false);

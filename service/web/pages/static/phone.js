@@ -102,7 +102,7 @@ async function dialAsked() {
   const wanted = asked;
   dropAsked();
   if (holds) return dial(wanted);
-  const taken = await handOver(wanted);
+  const taken = await handOver(account.uid, wanted);
   return view.notice("trouble", taken ? `The other tab calls ${wanted}.` : "The other tab does not take the call.");
 }
 
@@ -267,7 +267,7 @@ const takeOver = holdPhone(user.userId, (news) => {
   view.line({ word: "In another tab", text: "Calls ring there.", kind: "trouble" });
   return showAsked();
 });
-takeNumbers((text) => {
+takeNumbers(account.uid, (text) => {
   const wanted = holds && line?.mayDial ? dialled(text) : null;
   if (wanted) dial(wanted);
   return Boolean(wanted);
