@@ -75,6 +75,11 @@ async def test_a_call_changes_both_tiles_and_its_end_does_too(run: Run, board: P
         await asyncio.to_thread(other.answer)
         for each in (OWN, OTHER):
             await shows(board, tile(each), "In a call")
+        await board.resize(500, 800)  # the rows are made again
+        await holds(board, "getComputedStyle(document.querySelector('#grid')).getPropertyValue('--columns') !== '6'")
+        for each in (OWN, OTHER):
+            assert "In a call" in await text(board, tile(each))
+        await board.resize(1280, 800)
         assert "dnhai (you)" in await text(board, tile(OWN))
         await asyncio.to_thread(own.hangup)
         for each in (OWN, OTHER):
@@ -175,7 +180,7 @@ async def test_a_caller_who_waits_is_shown_with_the_members_of_the_queue(run: Ru
         await asyncio.to_thread(caller.dial, "*55")
         await shows(board, "#queues .queue", "1 waiting")
         assert "agent2" in await text(board, "#queues ul")
-        assert OWN in await text(board, "#queues ol")
+        await shows(board, "#queues ol", OWN)
         await asyncio.to_thread(caller.hangup)
         await shows(board, "#queues .queue", "0 waiting")
 

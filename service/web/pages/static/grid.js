@@ -32,7 +32,10 @@ export class Grid {
   // Put a changed entry into its tile, if that exists.
   patch(entry) {
     const row = this.rows[this.rowOf?.get(entry.key)];
-    if (row) row.entries[row.entries.findIndex((each) => each.key === entry.key)] = entry;
+    if (row) {
+      const column = row.entries.findIndex((each) => each.key === entry.key);
+      row.entries[column] = row.group[row.start + column] = entry; // a window that is resized makes its rows again
+    }
     const tile = this.tiles.get(entry.key);
     if (tile) this.update(tile, entry);
   }
@@ -66,7 +69,7 @@ export class Grid {
       for (let start = 0; start < entries.length; start += this.columns) {
         const some = entries.slice(start, start + this.columns);
         for (const { key } of some) this.rowOf.set(key, this.rows.length);
-        this.rows.push({ top, entries: some });
+        this.rows.push({ top, entries: some, group: entries, start });
         top += this.tileHeight;
       }
     }
