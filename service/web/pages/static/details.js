@@ -8,6 +8,7 @@ import { age, clock, PRESENCES } from "./state.js";
 
 const HISTORY_DAYS = 7;
 const HISTORY_ROWS = 30;
+const STATUS_EVERY_S = 5; // a phone's program and address may come after the change of its line
 
 export class Details {
   constructor({ ask, now, lost, choices }) {
@@ -83,21 +84,25 @@ export class Details {
       ...fact("Call server", item.callServer),
       ...fact("Last change", day(Date.parse(item.asOf))),
     );
-    this.tick();
     this.showStatus(this.key);
+    this.tick();
   }
 
   tick() {
-    if (this.key !== null && this.entry) this.age.textContent = this.lost(this.entry) ? "" : age(this.now() - this.entry.since);
+    if (this.key === null || !this.entry) return;
+    this.age.textContent = this.lost(this.entry) ? "" : age(this.now() - this.entry.since);
+    if (Date.now() - this.askedAt > 1000 * STATUS_EVERY_S) this.showStatus(this.key);
   }
 
   // `/status` is for administrators: its 401 does not mean that the session has ended.
   async showStatus(key) {
+    const asked = (this.askedAt = Date.now());
     if (!this.admin) return this.status.replaceChildren();
     const response = await fetch(`status/${encodeURIComponent(key)}`, { headers: authHeaders(), cache: "no-store" }).catch(() => null);
-    if (this.key !== key) return;
+    if (this.key !== key || this.askedAt !== asked) return;
     if (!response?.ok) return this.status.replaceChildren(h("p", { class: "note" }, response ? "Devices are shown at the operators' port only." : ""));
     const { reason, devices, queues } = await response.json();
+    if (this.askedAt !== asked) return; // a newer answer may be there already
     this.status.replaceChildren(
       ...(reason ? [h("h3", {}, "Why no phone answers"), h("p", { class: "why" }, `${reason.cause} ${reason.nextStep}`)] : []),
       h("h3", {}, "Devices"),
