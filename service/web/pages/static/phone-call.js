@@ -8,11 +8,13 @@ const GATHERED_WITHIN_MS = 500;
 const REOFFER_TRIES = 20;
 const REOFFER_EVERY_MS = 100;
 const AGREED_WITHIN_MS = 5000;
+const SOUND_TRIES = 50;
 let made = 0;
 
 export class Call {
   #session = null;
   #transportLost = false;
+  #keys = Promise.resolve();
   #line;
 
   constructor({ incoming, number, name = "", line }) {
@@ -73,9 +75,22 @@ export class Call {
     }
   }
 
-  /** Send keys as telephone events in the sound (RFC 4733). */
+  /** Send keys as telephone events in the sound (RFC 4733), in order, and not before sound is sent. */
   sendDigits(digits) {
-    this.#session.sendDTMF(digits, { transportType: "RFC2833" });
+    const send = async () => {
+      for (let tries = 0; tries < SOUND_TRIES && this.phase === "talking"; tries += 1) {
+        if (this.#sendsSound()) return this.#session.sendDTMF(digits, { transportType: "RFC2833" });
+        await new Promise((done) => setTimeout(done, REOFFER_EVERY_MS));
+      }
+      return undefined;
+    };
+    this.#keys = this.#keys.then(send).catch(() => {}); // the call ended meanwhile
+  }
+
+  #sendsSound() {
+    const { connection } = this.#session;
+    const sender = connection?.getSenders().find((each) => each.track?.kind === "audio");
+    return connection?.connectionState === "connected" && sender?.dtmf?.canInsertDTMF;
   }
 
   /** Ask the call server to connect the other party with a URI: a blind transfer by REFER. */
