@@ -13,7 +13,7 @@ from tests.e2e.run import Run
 def leaks(run: Run, printed: str, more: Mapping[str, str] | None = None) -> list[str]:
     """The names of secrets that are printed; `more` are those that only a test knows.
 
-    The demo's passwords are shown once, in a table, those of two people where the board is named, and its public token in
+    The demo's passwords are shown once, in a table, those of two people beside the board's URL, and its public token in
     the lines that one is to try.
     """
     for name, password in LOGINS:
