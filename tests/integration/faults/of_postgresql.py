@@ -14,7 +14,6 @@ from local.postgres import Postgres
 from tests.integration.faults.scene import Cause, Scene, fault, nothing, once
 from tests.support.cutter import cutting
 from tests.support.database import SERVICE, TestDatabase, make_database, scratch
-from tests.support.pgbouncer import Pgbouncer
 from tests.support.raw import request
 from tests.support.server import ADMIN
 from tests.support.standby import running_pair
@@ -121,22 +120,6 @@ async def failover(scene: Scene) -> Cause:
     await scene.start(DATABASE_URL=pair.url())
     scene.heal = pair.promote
     return once(lambda: asyncio.to_thread(pair.primary.kill))
-
-
-@fault(
-    "a pooler is in transaction mode",
-    "ConnectorDirectoryOverdue",
-    "change_listener_down",
-    READYZ,
-    '"freshness":"stale"',
-)
-async def pooler(scene: Scene) -> Cause:
-    server = scene.database.server
-    bouncer = scene.stack.enter_context(Pgbouncer(scene.public_folder() / "pgbouncer", server.port))
-    await scene.start(
-        DATABASE_URL=f"postgresql://{SERVICE}@127.0.0.1:{bouncer.port}/{scene.database.name}", DIRECTORY_GRACE="600"
-    )
-    return once(bouncer.pool_transactions)
 
 
 @fault(
