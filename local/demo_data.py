@@ -4,8 +4,8 @@ ADMIN = "admin"
 ADMIN_PASSWORD = "demo-admin-password"  # noqa: S105
 ADMIN_UID = "6vHSSqdBHdm2R4gfi"
 ADMIN_TOKEN = "xS8jnLS2YzVy-_w8T_S0WnQm5SnADjACa7gbXmcOcLY"  # noqa: S105
-AGENTS = {"dnhai": "demo-agent-password", "agent2": "demo-agent2-password"}
-"""Passwords of the two who have an extension, by name."""
+AGENTS = ("dnhai", "agent2")
+"""Names of the two who have an extension."""
 AGENT_UID = "ByehQjC44FwMeiLbX"
 AGENT_USER_ID = 1795
 AGENT_EXTENSION = "12342"

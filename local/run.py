@@ -172,8 +172,9 @@ def not_ready_reason(http_port: int) -> str | None:
 def announce(http_port: int) -> None:
     base = f"http://{ports.LOOPBACK}:{http_port}"
     moved = [f"{name}={shlex.quote(os.environ[name])} " for name in ("CACHE_DIR", "DATA_DIR") if name in os.environ]
-    logins = " or ".join(f"{name} (password {password})" for name, password in demo_data.AGENTS.items())
-    print_line(f"\nready: {base}\nevery line live, and a phone in the browser: {base}/board as {logins}")
+    logins = " or ".join(demo_data.AGENTS)
+    print_line(f"\nready: {base}\nevery line live, and a phone in the browser: {base}/board")
+    print_line(f"log in as {logins}; README.md and the table of the first start have the passwords")
     print_line(f"the API, to read and to try in a browser: {base}/docs\n\nTry, in another terminal:\n")
     for line in [*demo_data.curl_lines(base), f"{''.join(moved)}make phone EXT={demo_data.AGENT_EXTENSION}"]:
         print_line(f"  {line}\n")
