@@ -2,10 +2,10 @@
 
 import { h, icon } from "./dom.js";
 import { ICONS } from "./icons.js";
+import { handOver } from "./phone-channel.js";
 import { session } from "./session.js";
 
 const TAB = "connector-phone";
-const TAKEN_WITHIN_MS = 200;
 
 // A link that calls a number in the phone's tab.
 export function dialLink(number, properties = {}, ...words) {
@@ -18,15 +18,7 @@ export function dialLink(number, properties = {}, ...words) {
   return link;
 }
 
-// A phone that is open already keeps its registration and its calls: a navigation would end them. Each user has a channel
-// of their own, because two can be logged in in tabs of one browser.
+// A phone that is open already keeps its registration and its calls: a navigation would end them.
 async function dial(number, href) {
-  const channel = new BroadcastChannel(`${TAB}:${session().userId}`);
-  const taken = new Promise((done) => {
-    channel.onmessage = ({ data }) => data?.taken === number && done(true);
-    setTimeout(done, TAKEN_WITHIN_MS, false);
-  });
-  channel.postMessage({ dial: number });
-  if (!(await taken)) open(href, TAB);
-  channel.close();
+  if (!(await handOver(session().userId, number))) open(href, TAB);
 }
