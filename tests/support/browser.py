@@ -60,8 +60,17 @@ KEYS = {
 """The text and the virtual key code of each key."""
 
 
+NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+"""Why Chromium drops what it is loading when the machine gets a network or loses one, as Docker makes them."""
+_NAVIGATED = ("Inspected target navigated or closed", "Cannot find context with specified id")
+
+
 class PageError(Exception):
     """The page's own script, or the browser, refused; the message says why."""
+
+
+class PageChanged(PageError):
+    """The page went elsewhere while its script ran."""
 
 
 class Page:
@@ -72,19 +81,39 @@ class Page:
         """What it said: `log: …`, `error: …`, and what was never caught as `uncaught: …`."""
         self.requests: list[str] = []
         """The URLs that it has asked for."""
+        self.network_changes = 0
+        """How often something did not load since the machine's networks changed. It is not on the console."""
         self.context = context
         """The browser's id of its profile: pages of one profile share what they store."""
         self._browser = browser
         self._session = session
 
     async def open(self, url: str) -> None:
-        """Go there, and wait until it is loaded."""
-        done = await self._call("Page.navigate", url=url)
-        if failed := done.get("errorText"):
-            raise PageError(f"{url}: {failed}")
-        await self.evaluate(
-            "document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done()))"
-        )
+        """Go there, and wait until it is loaded; once more if the machine's networks changed meanwhile."""
+        while True:
+            changes = self.network_changes
+            done = await self._call("Page.navigate", url=url)
+            failed = done.get("errorText")
+            if failed and failed != NETWORK_CHANGED:
+                raise PageError(f"{url}: {failed}")
+            if not failed:
+                await self._loaded()
+                if changes == self.network_changes:
+                    return
+
+    async def _loaded(self) -> None:
+        ready = "document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done()))"
+        while True:
+            with contextlib.suppress(PageChanged):  # it goes on to another page by itself
+                await self.evaluate(ready)
+                return
+
+    async def holds(self, condition: str) -> bool:
+        """Whether an expression of the page is true. A page that goes elsewhere meanwhile has none."""
+        try:
+            return bool(await self.evaluate(f"Boolean({condition})"))
+        except PageChanged:
+            return False
 
     async def first(self, script: str) -> None:
         """Run a script in each document before its own."""
@@ -111,6 +140,15 @@ class Page:
         if failed := done.get("exceptionDetails"):
             raise PageError(_thrown(failed))
         return done["result"].get("value")
+
+    async def block(self, *patterns: str) -> None:
+        """Have every request fail from now on whose URL matches one of these patterns; without any, none."""
+        await self._call("Network.setBlockedURLs", urls=patterns)
+
+    async def leaves(self, script: str) -> None:
+        """Run a script that makes the page go elsewhere."""
+        with contextlib.suppress(PageChanged):
+            await self.evaluate(f"{script}; true")
 
     async def says(self, text: str, within: float = 30.0, *, after: int = 0) -> int:
         """Wait for a line on the console that holds `text`, behind the first `after`; how many lines it then is."""
@@ -159,6 +197,8 @@ class Page:
             self.console.append(f"uncaught: {_thrown(told['exceptionDetails'])}")
         elif method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
+        elif method == "Log.entryAdded" and NETWORK_CHANGED in told["entry"]["text"]:
+            self.network_changes += 1
         elif method == "Log.entryAdded" and (entry := told["entry"])["level"] != "verbose":
             self.console.append(f"{entry['level']}: {entry['text']} {entry.get('url', '')}".strip())
 
@@ -187,7 +227,8 @@ class Browser:
         finally:
             del self._waiting[number]
         if "error" in answer:
-            raise PageError(f"{method}: {answer['error']['message']}")
+            said = answer["error"]["message"]
+            raise (PageChanged if said.startswith(_NAVIGATED) else PageError)(f"{method}: {said}")
         return dict(answer["result"])
 
     async def read(self) -> None:

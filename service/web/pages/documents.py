@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from service.web.http.prebuilt_response import PrebuiltResponse, render_headers
 from service.web.pages.assets import Assets
 
 DOCUMENTS = Path(__file__).parent / "html"
+LOADING = (DOCUMENTS / "loading.js").read_text(encoding="utf-8")
+"""The script that stands in each page itself: it loads a page again of which a file did not arrive."""
+_LOADING_HERE = "<script>LOADING</script>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Document:
 
     def __init__(self, page: Page, assets: Assets, websocket_urls: Iterable[str]) -> None:
         text = (DOCUMENTS / page.document).read_text(encoding="utf-8")
-        self._body = assets.document(text).encode()
+        self._body = assets.document(text).replace(_LOADING_HERE, f"<script>{LOADING}</script>").encode()
         policy = content_security_policy(websocket_urls if page.calls else (), media=page.calls)
         allow = "(self)" if page.calls else "()"
         self._headers = {
@@ -58,11 +62,12 @@ class Document:
 
 def content_security_policy(websocket_urls: Iterable[str], *, media: bool) -> str:
     """Return the policy of a page: this service's own files and calls, and the origins of these WebSockets."""
+    loading = base64.b64encode(hashlib.sha256(LOADING.encode()).digest()).decode()
     origins = {f"{url.scheme}://{url.netloc}" for url in map(urlsplit, websocket_urls)}
     return "; ".join(
         (
             "default-src 'none'",
-            "script-src 'self'",
+            f"script-src 'self' 'sha256-{loading}'",
             "style-src 'self'",
             "img-src 'self'",
             " ".join(("connect-src 'self'", *sorted(origins))),

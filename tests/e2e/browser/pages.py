@@ -21,15 +21,13 @@ async def text(page: Page, selector: str) -> str:
 async def shows(page: Page, selector: str, words: str, within: float = 30.0) -> None:
     """Wait until an element shows these words."""
 
-    async def there() -> bool:
-        return words in await text(page, selector)
-
-    await eventually(there, within, f"{selector} shows {words!r}")
+    told = f"(document.querySelector({json.dumps(selector)})?.innerText ?? '').includes({json.dumps(words)})"
+    await eventually(lambda: page.holds(told), within, f"{selector} shows {words!r}")
 
 
 async def holds(page: Page, condition: str, within: float = 30.0) -> None:
     """Wait for a condition in the page's own words."""
-    await eventually(lambda: page.evaluate(f"Boolean({condition})"), within, condition)
+    await eventually(lambda: page.holds(condition), within, condition)
 
 
 async def log_in(page: Page, name: str, password: str, *, stay: bool = False) -> None:

@@ -36,6 +36,21 @@ async def test_the_token_is_kept_where_the_person_wants_it_and_no_cookie_is_set(
         assert [url for url in page.requests if not url.startswith(run.base)] == []
 
 
+@pytest.mark.parametrize("path", ["board", "phone"])
+async def test_a_page_of_which_a_part_did_not_arrive_says_so_and_is_loaded_again(
+    run: Run, chromium: Browser, path: str
+) -> None:
+    async with chromium.page() as page:
+        await page.block("*/assets/session.*")
+        await page.open(f"{run.base}/{path}")
+        await shows(page, "#not-loaded", "A part of this page did not arrive.")
+        await holds(page, "Number(sessionStorage.getItem('loads')) > 1")
+        await page.block()
+        await holds(page, LOGIN)
+        assert await page.evaluate("document.querySelector('#not-loaded')") is None
+        assert await page.evaluate("sessionStorage.getItem('loads')") is None
+
+
 async def test_a_wrong_password_is_said_and_a_right_one_goes_on(run: Run, chromium: Browser) -> None:
     async with chromium.page(f"{run.base}/board") as page:
         await log_in(page, AGENT[0], "wrong-password")

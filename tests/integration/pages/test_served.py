@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 
 import pytest
@@ -68,12 +70,14 @@ async def test_a_page_loads_nothing_from_elsewhere_and_sets_no_cookie(shared: Se
     answer = await shared.client.get(page.path)
     text, policy = await answer.text(), answer.headers["Content-Security-Policy"]
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
+    (inline,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self'; ")
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "Set-Cookie" not in answer.headers
     assert "://" not in text
-    assert not re.search(r"<style|<script(?! type=\"module\" src=)|\son\w+=|\sstyle=", text)
+    assert not re.search(r"<style|<script(?!>| type=\"module\" src=)|\son\w+=|\sstyle=", text)
     microphone = "microphone=(self)" if page.calls else "microphone=()"
     assert microphone in answer.headers["Permissions-Policy"]
 
