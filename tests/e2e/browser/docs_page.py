@@ -17,7 +17,7 @@ def box(operation: str) -> str:
 
 
 async def shown(page: Page) -> None:
-    await eventually(lambda: page.evaluate(f"{OPERATIONS}.length"), 10, "operations are shown")
+    await eventually(lambda: page.holds(f"{OPERATIONS}.length"), 10, "operations are shown")
 
 
 async def opened(page: Page, *operations: str) -> None:
@@ -25,7 +25,7 @@ async def opened(page: Page, *operations: str) -> None:
     which = f"{json.dumps(operations)}.map(id => document.getElementById(id))" if operations else f"[...{OPERATIONS}]"
     await page.evaluate(f"{which}.forEach(each => {{ each.open = true }})")
     filled = f"{which}.every(each => each.querySelector('form.try') !== null)"
-    await eventually(lambda: page.evaluate(filled), 10, "each operation has its form")
+    await eventually(lambda: page.holds(filled), 10, "each operation has its form")
 
 
 async def fill(page: Page, within: str, values: dict[str, str]) -> None:
@@ -40,4 +40,4 @@ async def send(page: Page, operation: str, status: str) -> None:
     """Send the request, and wait for a response with this status."""
     await page.evaluate(f"{box(operation)}.querySelector('button[type=submit]').click()")
     line = f"{box(operation)}.querySelector('form [role=status]').textContent"
-    await eventually(lambda: page.evaluate(f"{line}.startsWith({status!r})"), 10, f"the response is {status}")
+    await eventually(lambda: page.holds(f"{line}.startsWith({status!r})"), 10, f"the response is {status}")

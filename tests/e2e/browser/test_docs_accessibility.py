@@ -29,7 +29,7 @@ async def test_the_page_fits_a_phone_and_its_contents_can_be_reached(docs: Page)
     assert await docs.evaluate(f"{link}.checkVisibility()")
     await docs.evaluate(f"{link}.click()")
     top = f"Math.abs({box('getMe')}.getBoundingClientRect().top) < 100"
-    await eventually(lambda: docs.evaluate(top), what="the call is in view")
+    await eventually(lambda: docs.holds(top), what="the call is in view")
     assert not await docs.evaluate(f"{link}.checkVisibility()")
 
 
@@ -49,14 +49,14 @@ async def test_a_call_is_made_with_the_keyboard_alone(docs: Page) -> None:
     await docs.press("Enter")
     await tab_to(f"matches('#{REGISTRATION} > summary')")
     await docs.press("Enter")
-    await eventually(lambda: docs.evaluate(f"{box(REGISTRATION)}.querySelector('form.try') !== null"), what="it opens")
+    await eventually(lambda: docs.holds(f"{box(REGISTRATION)}.querySelector('form.try') !== null"), what="it opens")
     await fill(docs, "document", {"#token": ADMIN["X-Auth-Token"], "#uid": ADMIN["X-User-Id"]})
     await tab_to("name === 'id'")
     await docs.evaluate(f"{focused}.select()")
     await docs.type(ADMIN["X-User-Id"])
     await docs.press("Enter")
     line = f"{box(REGISTRATION)}.querySelector('form [role=status]').textContent"
-    await eventually(lambda: docs.evaluate(f"/^[0-9]{{3}} /.test({line})"), what="the response is shown")
+    await eventually(lambda: docs.holds(f"/^[0-9]{{3}} /.test({line})"), what="the response is shown")
     assert re.match("[24]0[04] ", await docs.evaluate(line))
     docs.console = [text for text in docs.console if "404" not in text]
 
@@ -64,7 +64,7 @@ async def test_a_call_is_made_with_the_keyboard_alone(docs: Page) -> None:
 async def test_a_link_to_a_call_opens_it_and_takes_the_focus_there(run: Run, chromium: Browser) -> None:
     async with chromium.page(f"{run.base}/docs#getMe") as page:
         await shown(page)
-        await eventually(lambda: page.evaluate(f"{box('getMe')}.open"), what="the call is open")
+        await eventually(lambda: page.holds(f"{box('getMe')}.open"), what="the call is open")
         assert await page.evaluate("document.activeElement.parentElement.id") == "getMe"
 
 

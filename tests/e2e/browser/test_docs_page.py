@@ -44,20 +44,20 @@ async def test_a_call_is_made_from_the_page(docs: Page) -> None:
 async def test_a_login_fills_in_the_credentials_and_a_logout_clears_them(docs: Page) -> None:
     await fill(docs, "document", {"#user": demo_data.ADMIN, "#password": demo_data.ADMIN_PASSWORD})
     await docs.evaluate("document.querySelector('#login button').click()")
-    await eventually(lambda: docs.evaluate(f"{TOKEN}.length > 40"), what="the token is filled in")
+    await eventually(lambda: docs.holds(f"{TOKEN}.length > 40"), what="the token is filled in")
     assert await docs.evaluate(UID) == demo_data.ADMIN_UID
     assert await docs.evaluate("document.getElementById('password').value") == ""
     await opened(docs, "getMe")
     await send(docs, "getMe", "200 OK")
     await docs.evaluate("document.getElementById('logout').click()")
-    await eventually(lambda: docs.evaluate(f"{TOKEN} === '' && {UID} === ''"), what="the credentials are cleared")
+    await eventually(lambda: docs.holds(f"{TOKEN} === '' && {UID} === ''"), what="the credentials are cleared")
 
 
 async def test_a_refused_login_is_reported_and_changes_nothing(docs: Page) -> None:
     await fill(docs, "document", {"#user": "nobody", "#password": "wrong", "#uid": "kept"})
     await docs.evaluate("document.querySelector('#login button').click()")
     said = "document.querySelector('#caller [role=status]').textContent"
-    await eventually(lambda: docs.evaluate(f"{said}.startsWith('401')"), what="the refusal is reported")
+    await eventually(lambda: docs.holds(f"{said}.startsWith('401')"), what="the refusal is reported")
     assert await docs.evaluate(f"[{TOKEN}, {UID}]") == ["", "kept"]
     docs.console = [line for line in docs.console if "401" not in line]  # the browser's own note of it
 

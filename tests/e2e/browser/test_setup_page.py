@@ -40,13 +40,13 @@ async def page_url(database: TestDatabase, server: Server, kind: str) -> str:
 
 
 async def shows(page: Page, heading: str) -> None:
-    await eventually(lambda: page.evaluate(f"{HEADING}.includes({heading!r})"), what=f"the page says {heading}")
+    await eventually(lambda: page.holds(f"{HEADING}.includes({heading!r})"), what=f"the page says {heading}")
 
 
 async def pressed(page: Page) -> None:
     """Press the button and wait for what it shows."""
-    await page.evaluate(f"{BUTTON}.click()")
-    await eventually(lambda: page.evaluate(f"location.pathname.endsWith('/show') && {SECRET} !== ''"))
+    await page.leaves(f"{BUTTON}.click()")
+    await eventually(lambda: page.holds(f"location.pathname.endsWith('/show') && {SECRET} !== ''"))
 
 
 async def obstacles(page: Page, axe: str) -> list[object]:
@@ -107,14 +107,14 @@ async def test_the_button_works_with_the_keyboard_and_nothing_is_shown_again(
         assert await page.evaluate("document.activeElement.type") == "submit"
         assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         await page.press("Enter")
-        await eventually(lambda: page.evaluate(f"{SECRET} !== ''"), what="the account is shown")
+        await eventually(lambda: page.holds(f"{SECRET} !== ''"), what="the account is shown")
         rows = await database.rows("select secret from phones where endpoint = '12342.k3f9'")
         secret = rows[0]["secret"]
         assert secret in await page.evaluate(SECRET)
-        await page.evaluate("location.reload(); true")  # as its user agrees to: the form is sent again
+        await page.leaves("location.reload()")  # as its user agrees to: the form is sent again
         await shows(page, "does not work")
-        await page.evaluate("history.back(); true")
-        await eventually(lambda: page.evaluate("!location.pathname.endsWith('/show')"), what="the page before")
+        await page.leaves("history.back()")
+        await eventually(lambda: page.holds("!location.pathname.endsWith('/show')"), what="the page before")
         await shows(page, "does not work")
         await page.open(f"{url}/show")
         await shows(page, "does not work")
@@ -127,9 +127,9 @@ async def test_a_second_click_gets_a_clear_word_and_tells_nothing_twice(
     database: TestDatabase, server: Server, chromium: Browser
 ) -> None:
     async with chromium.page(await page_url(database, server, "desk")) as page:
-        await page.evaluate(f"{BUTTON}.click(); {BUTTON}.click(); true")
+        await page.leaves(f"{BUTTON}.click(); {BUTTON}.click()")
         await eventually(
-            lambda: page.evaluate("location.pathname.endsWith('/show') && document.readyState === 'complete'")
+            lambda: page.holds("location.pathname.endsWith('/show') && document.readyState === 'complete'")
         )
         heading = await page.evaluate(HEADING)
     rows = await database.rows("select count(*) from audit where action = 'secret.disclosed'")

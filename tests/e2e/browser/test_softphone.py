@@ -22,6 +22,8 @@ from tests.support.documents import BASE, blocks
 from tests.support.eventually import wait_until
 
 DESK, PASSWORD = "7801", "Zq9x-k3y-of-7801"
+EXPECTED = r"state: |\^C$|Executing .* took [\d.]+ seconds$"
+"""The lines of the softphone, and asyncio's of a callback that took long: the machine may be busy."""
 BUNDLE = ["--bundle", "--format=esm", "--outfile=bundle.js"]
 
 
@@ -130,5 +132,6 @@ def test_the_one_in_python_survives_an_outage_a_restart_and_the_end_of_its_token
         softphone.prints("^state: Not in use$", 60, after=seen)
         softphone.ctrl_c()
         assert softphone.ends() == 0
-        assert not [line for line in softphone.printed.splitlines() if not re.match(r"state: |\^C$", line)]
+        unexpected = [line for line in softphone.printed.splitlines() if not re.match(EXPECTED, line)]
+        assert not unexpected
     run.shows("Unavailable", within_s=IN_TIME_S)
