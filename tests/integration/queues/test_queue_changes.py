@@ -43,6 +43,11 @@ async def known(server: Server) -> dict[str, Any]:
     return body
 
 
+async def told_live(server: Server) -> bool:
+    """Whether the state of each extension is known: a link becomes live before it knows all of them."""
+    return all(item["live"] for item in (await ask(server, PRESENCE))["presence"])
+
+
 def member(queue: Queue, extension: str = "12343") -> Queue:
     found: Queue = next(each for each in queue["members"] if each["extension"] == extension)
     return found
@@ -117,6 +122,7 @@ async def reading(
 
 async def test_one_cursor_serves_both_and_each_call_moves_its_own_part(stormy: Pbx, start: Start) -> None:
     server = await start(stormy.settings())
+    await eventually(lambda: told_live(server), WITHIN, "presence tells nothing new of its own")
     before = await known(server)
     of_presence = await ask(server, PRESENCE, since=before["cursor"])
     assert of_presence["full"] is True, "a cursor of queues says nothing of presence"
