@@ -61,6 +61,14 @@ async def test_a_token_that_ends_ends_no_call_and_leads_to_the_login_after_it(
     await bob.press("Hang up")
 
 
+async def test_a_part_of_the_phone_that_did_not_arrive_is_loaded_again(run: Run, alice: PhonePage) -> None:
+    await alice.page.block("*/assets/jssip.*.js")
+    await alice.page.open(f"{run.base}/phone")
+    await shows(alice.page, "#not-loaded", "A part of this page did not arrive.")
+    await alice.page.block()
+    await alice.ready()
+
+
 async def test_a_microphone_that_is_not_allowed_is_said_before_a_call(run: Run, alice: PhonePage) -> None:
     await alice.page.permit(run.base, "microphone", "denied")
     await alice.page.open(f"{run.base}/phone")

@@ -48,7 +48,7 @@ async def test_a_page_of_which_a_part_did_not_arrive_says_so_and_is_loaded_again
         await page.block()
         await holds(page, LOGIN)
         assert await page.evaluate("document.querySelector('#not-loaded')") is None
-        assert await page.evaluate("sessionStorage.getItem('loads')") is None
+        await holds(page, "sessionStorage.getItem('loads') === null")
 
 
 async def test_a_wrong_password_is_said_and_a_right_one_goes_on(run: Run, chromium: Browser) -> None:

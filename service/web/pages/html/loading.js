@@ -1,7 +1,7 @@
 // A page whose script or style did not arrive, as on a network that changes, stays empty. This loads it again, once it can be had.
-addEventListener("error", ({ target }) => {
-  const failed = target instanceof HTMLScriptElement || (target instanceof HTMLLinkElement && target.rel === "stylesheet");
-  if (!failed || document.querySelector("#not-loaded")) return;
+// A module that is loaded on demand is reported by the event `not-loaded`.
+const missing = () => {
+  if (document.querySelector("#not-loaded")) return;
   const notice = Object.assign(document.createElement("p"), { id: "not-loaded", className: "notice", role: "alert" });
   notice.textContent = "A part of this page did not arrive. It is loaded again.";
   const show = () => document.body.prepend(notice);
@@ -16,5 +16,11 @@ addEventListener("error", ({ target }) => {
   };
   sessionStorage.setItem("loads", tries + 1);
   setTimeout(again, wait);
+};
+addEventListener("not-loaded", missing);
+addEventListener("error", ({ target }) => {
+  const style = target instanceof HTMLLinkElement && target.rel === "stylesheet";
+  if (style || target instanceof HTMLScriptElement) missing();
 }, true);
-addEventListener("load", () => document.querySelector("#not-loaded") || sessionStorage.removeItem("loads"));
+// What is loaded on demand may be missing after the page is loaded.
+addEventListener("load", () => setTimeout(() => document.querySelector("#not-loaded") || sessionStorage.removeItem("loads"), 5000));

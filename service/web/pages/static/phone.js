@@ -174,7 +174,9 @@ function showSetUp(text, phones = [], mayMake = false) {
 async function register(id) {
   view.shown(["telephone"]);
   const controller = (watch = new AbortController());
-  line = new Line(await import("./jssip.js"), devices);
+  const jssip = await import("./jssip.js").catch(() => dispatchEvent(new Event("not-loaded")) && null);
+  if (!jssip) return;
+  line = new Line(jssip, devices);
   line.addEventListener("change", render);
   line.addEventListener("refused", () => account.info(id).then(use, () => {}));
   render();
