@@ -17,7 +17,7 @@ from local.initdb import initdb, opened
 from local.postgres_binaries import PostgresError, account, environment, find_binaries
 from local.server_process import PrivateServer, spawn
 
-SQL_TIMEOUT_S = 30
+SQL_TIMEOUT_S = 120
 KILLED_TIMEOUT_S = 30.0
 
 
