@@ -73,20 +73,22 @@ class RegistrationRecorder:
         """Note that everything is known that happened up to this moment of the clock."""
         self._proved_at = max(self._proved_at, at)
 
-    def observe(self, extension: str, registered: bool | None) -> None:
-        """Take what is known of an extension now."""
+    def observe(self, extension: str, registered: bool | None) -> bool:
+        """Take what is known of an extension now, and return whether it was seen to lose its registration."""
         if self._since is None:
-            return
+            return False
         now = self._clock()
         if registered is None:
             self._unknown_since.setdefault(extension, now)
-            return
+            return False
         unknown_for = now - self._unknown_since.pop(extension, now)
         exact = extension in self._found and unknown_for < GRACE
         self._found.add(extension)
         self._proved_at = max(self._proved_at, now)
-        if self._known.get(extension, ...) is not registered:
-            self._record(Change(extension, now, registered, exact))
+        if self._known.get(extension, ...) is registered:
+            return False
+        self._record(Change(extension, now, registered, exact))
+        return exact and not registered
 
     def forget(self, extension: str) -> None:
         """Forget an extension that was deleted."""

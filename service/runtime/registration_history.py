@@ -58,10 +58,9 @@ class RegistrationHistory:
                 recorder.forget(old.extension)
         if new is None or (old is not None and old.registered is new.registered):
             return
-        if old is not None and old.registered and new.registered is False:
+        recorder = self.recorders.get(new.call_server)
+        if recorder and recorder.observe(new.extension, new.registered):
             self.flapping.lost(new.call_server, new.extension)
-        if recorder := self.recorders.get(new.call_server):
-            recorder.observe(new.extension, new.registered)
 
     def link_changed(self, call_server: str, live: bool) -> None:
         """Take a link that was lost or is live again."""

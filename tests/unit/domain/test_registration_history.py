@@ -167,6 +167,25 @@ def test_an_extension_flaps_after_five_losses_within_an_hour() -> None:
     assert flapping.count() == {}
 
 
+def test_a_loss_behind_a_short_doubt_is_told_and_what_was_not_seen_is_none() -> None:
+    recorder, clock = started()
+    told = [recorder.observe("1", registered) for registered in (False, True, False, False)]
+    assert told == [False, False, True, False]
+    told = [recorder.observe("1", registered) for registered in (True, None, False)]
+    assert told == [False, False, True], "the report counts it, and so does the metric"
+    recorder.observe("1", True)
+    recorder.observe("1", None)
+    clock.now += GRACE
+    assert not recorder.observe("1", False), "when it was lost is not known"
+    recorder.observe("1", True)
+    recorder.link_changed(False)
+    assert not recorder.observe("1", False)
+    recorder.link_changed(True)
+    assert not recorder.observe("1", False), "it was found so"
+    losses = [change for change in taken(recorder) if change.registered is False and change.exact]
+    assert len(losses) == 2
+
+
 def at(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
