@@ -116,9 +116,10 @@ class EndpointTracker:
     def on_contact_event(self, device: str) -> None:
         """One of the endpoint's contacts came, changed or went: work in progress on it is outdated."""
         self._reloaded_at.pop(device, None)
-        if device in self._wanted and self._states.doubt(device):
-            if device in self._in_progress:
-                self._in_progress[device].set()
+        doubted = self._states.doubt(device)  # also what is not wanted: it may be wanted again
+        if doubted and device in self._in_progress:
+            self._in_progress[device].set()
+        if doubted and device in self._wanted:
             self._queue.appendleft(device)
             self._wake.set()
 
@@ -229,8 +230,7 @@ class EndpointTracker:
                 self._states.assume(device, state)
         else:
             self._troubles[device] = DeviceTrouble(Trouble.UNTRACKED)
-            sync = self._sync is not None
-            self._warnings.log(logging.WARNING, "endpoint_untracked", device, sync_account=sync)
+            self._warnings.log(logging.WARNING, "endpoint_untracked", device, sync_account=self._sync is not None)
             await self._reload(connection, device)
 
     def _is_unreachable(self, device: str) -> bool:

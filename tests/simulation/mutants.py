@@ -88,8 +88,8 @@ MUTANTS = [
     Mutant(
         "a phone's first sign does not void an assumed state",
         "service/ami/endpoint_tracker.py",
-        "if device in self._wanted and self._states.doubt(device):",
-        "if device in self._wanted and device not in self._states:",
+        "doubted = self._states.doubt(device)",
+        "doubted = device not in self._states",
     ),
     Mutant(
         "an untracked endpoint is not qualified",

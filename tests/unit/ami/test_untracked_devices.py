@@ -56,3 +56,15 @@ def test_a_device_that_is_followed_or_dropped_shows_at_once(states: DeviceStates
     assert len(tracker.untracked()) == 2
     tracker.follow({"PJSIP/4"}, {"PJSIP/2"})
     assert tracker.untracked() == {"PJSIP/4", "SIP/3"}
+
+
+def test_what_was_assumed_of_a_dropped_device_is_void_once_a_phone_appears(
+    states: DeviceStates, tracker: EndpointTracker
+) -> None:
+    take(states, {"PJSIP/1": IDLE})
+    states.assume("PJSIP/2", AWAY)
+    tracker.follow(set(), {"PJSIP/2"})
+    tracker.on_contact_event("PJSIP/2")
+    tracker.follow({"PJSIP/2"}, set())
+    assert "PJSIP/2" in tracker.untracked()
+    assert states.get("PJSIP/2") is None
