@@ -44,8 +44,9 @@ async def known(server: Server) -> dict[str, Any]:
 
 
 async def told_live(server: Server) -> bool:
-    """Whether the state of each extension is known: a link becomes live before it knows all of them."""
-    return all(item["live"] for item in (await ask(server, PRESENCE))["presence"])
+    """Whether all is known of each extension: a link becomes live before it knows all states, or who is registered."""
+    items = (await ask(server, PRESENCE))["presence"]
+    return all(item["live"] and item["registered"] is not None for item in items)
 
 
 def member(queue: Queue, extension: str = "12343") -> Queue:
