@@ -1,0 +1,1 @@
+"""The bus between collectors, which hold the links to Asterisk, and followers, which answer requests."""
