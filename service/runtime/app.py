@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from time import time
 
 import structlog
@@ -18,9 +18,6 @@ from service.credentials import PasswordHasher
 from service.db.activity import Activity
 from service.db.change_listener import ChangeListener
 from service.db.connection import watch_write_access
-from service.db.directory_loader import DirectoryLoader
-from service.db.pool import Database
-from service.db.shared_keys import tag_key
 from service.db.stream_tickets import StreamTickets
 from service.db.user_loader import UserLoader
 from service.domain.credential_owners import CredentialOwners
@@ -41,6 +38,7 @@ from service.runtime.presence_composer import PresenceComposer
 from service.runtime.queue_follower import follow_queues
 from service.runtime.registration_history import RegistrationHistory
 from service.runtime.secret_filler import SecretFiller
+from service.runtime.storage import Storage, postgresql
 from service.runtime.task_supervisor import Supervisor
 from service.settings import Settings
 from service.web import app_keys, routes
@@ -79,12 +77,17 @@ from service.web.softphone.registration_cache import REGISTRATION_CACHE, Registr
 
 log = structlog.get_logger(__name__)
 
+OpenStorage = Callable[[Settings], contextlib.AbstractAsyncContextManager[Storage]]
+
 
 @contextlib.asynccontextmanager
-async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator[tuple[web.Application, Supervisor]]:
+async def run_app(
+    settings: Settings, *, hash_rounds: int = 12, open_storage: OpenStorage = postgresql
+) -> AsyncIterator[tuple[web.Application, Supervisor]]:
     """Run the application with all its parts. Raises ConfigurationError when PostgreSQL stays unreachable."""
     async with contextlib.AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database.of(settings))
+        storage = await stack.enter_async_context(open_storage(settings))
+        database = storage.database
         hasher = stack.enter_context(PasswordHasher(rounds=hash_rounds))
         activity = Activity(database)
         stack.push_async_callback(activity.flush)  # the last batch, after all tasks have ended
@@ -123,13 +126,9 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
             filler.directory_changed,
             lambda _: unreadable.update(directory.secret_counts.unreadable),
         )
-        loader = DirectoryLoader(database, directory, changed, owners.update)
-        changes = ChangeListener(database.login, loader)
+        changes = storage.listener(directory, changed, owners.update)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
-
-        # An import keeps its connection while it reads an Asterisk, which may be frozen.
-        import_database = await stack.enter_async_context(database.beside(len(settings.call_servers)))
-        imports = automatic_imports(settings, import_database, links)
+        imports = automatic_imports(settings, storage.import_database, links)
 
         app = web.Application()
         app[app_keys.SETTINGS] = settings
@@ -160,7 +159,7 @@ async def run_app(settings: Settings, *, hash_rounds: int = 12) -> AsyncIterator
         phone_setups.install(app)
         app[RATE_LIMIT] = RateLimit(settings.requests_per_minute)
         app[REDEMPTIONS] = SourceLimit(REDEMPTIONS_PER_MINUTE, 60)
-        app[app_keys.TAG_KEY] = await tag_key(database)
+        app[app_keys.TAG_KEY] = storage.tag_key
         app[app_keys.STREAM_TICKETS] = StreamTickets(database, app[app_keys.TAG_KEY])
         app[REGISTRATION_CACHE] = RegistrationCache(settings, links, directory, app[app_keys.TAG_KEY])
         app[app_keys.QUEUE_FEED] = follow_queues(composer, links, directory)
