@@ -48,23 +48,23 @@ class CredentialWatch:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._subscriptions: dict[int, set[CredentialSubscription]] = {}
+        self._subscriptions: dict[int, dict[CredentialSubscription, None]] = {}
         self._known: dict[int, dict[int, Phone]] = {}
 
     def subscribe(self, user_id: int, notify: Callable[[], None]) -> CredentialSubscription:
         """Subscribe to changes of this person's phones."""
         subscription = CredentialSubscription(notify)
         if user_id not in self._subscriptions:
-            self._subscriptions[user_id] = set()
+            self._subscriptions[user_id] = {}
             extension = self._extension_of(user_id)
             self._known[user_id] = {phone.phone_id: phone for phone in extension.phones} if extension else {}
-        self._subscriptions[user_id].add(subscription)
+        self._subscriptions[user_id][subscription] = None
         return subscription
 
     def unsubscribe(self, user_id: int, subscription: CredentialSubscription) -> None:
         """End a subscription."""
         subscriptions = self._subscriptions[user_id]
-        subscriptions.discard(subscription)
+        subscriptions.pop(subscription, None)
         if not subscriptions:
             del self._subscriptions[user_id], self._known[user_id]
 

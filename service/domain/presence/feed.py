@@ -50,7 +50,7 @@ class PresenceFeed:
         self._numbers = ChangeNumbers[str](self._items)
         self._touched: set[str] = set()
         self._trackers: list[tuple[set[str], bool]] = []
-        self._watchers: dict[str, set[Callable[[], None]]] = {}
+        self._watchers: dict[str, dict[Callable[[], None], None]] = {}
         self.observers: list[Callable[[Item | None, Item | None], None]] = []
         """Called with the old and the new item of each change, None if there is none. They must not wait."""
         self.last_owner_change = 0
@@ -168,11 +168,11 @@ class PresenceFeed:
 
         That is more than a change of its item, which shows neither its secrets nor the state of each phone.
         """
-        self._watchers.setdefault(extension, set()).add(notify)
+        self._watchers.setdefault(extension, {})[notify] = None
         try:
             yield
         finally:
-            self._watchers[extension].discard(notify)
+            self._watchers[extension].pop(notify, None)
             if not self._watchers[extension]:
                 del self._watchers[extension]
 

@@ -1,6 +1,6 @@
 """Indexes all subscriptions by extension, so that a change costs nothing for the unaffected ones.
 
-Synchronous and pure.
+Synchronous and pure. Dictionaries stand in for sets: who subscribed first is notified first.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ class SubscriptionIndex:
     """Subscriptions to all extensions, to single extensions, and by owner."""
 
     def __init__(self) -> None:
-        self._full: set[FullSubscription] = set()
-        self._idle: set[FullSubscription] = set()  # full ones that the next change must notify
-        self._partial: set[Subscription] = set()
-        self._by_owner: set[Subscription] = set()
-        self._by_extension: dict[str, set[Subscription]] = {}
+        self._full: dict[FullSubscription, None] = {}
+        self._idle: dict[FullSubscription, None] = {}  # full ones that the next change must notify
+        self._partial: dict[Subscription, None] = {}
+        self._by_owner: dict[Subscription, None] = {}
+        self._by_extension: dict[str, dict[Subscription, None]] = {}
 
     def __len__(self) -> int:
         return len(self._full) + len(self._partial)
@@ -31,25 +31,25 @@ class SubscriptionIndex:
     def add(self, subscription: Subscription) -> None:
         """Begin to deliver changes to a subscription."""
         if isinstance(subscription, FullSubscription):
-            self._full.add(subscription)
-            self._idle.add(subscription)
+            self._full[subscription] = None
+            self._idle[subscription] = None
             return
-        self._partial.add(subscription)
+        self._partial[subscription] = None
         if subscription.by_owner:
-            self._by_owner.add(subscription)
+            self._by_owner[subscription] = None
         for extension in subscription.extensions or ():
-            self._by_extension.setdefault(extension, set()).add(subscription)
+            self._by_extension.setdefault(extension, {})[subscription] = None
 
     def remove(self, subscription: Subscription) -> None:
         """Stop delivering to a subscription."""
         if isinstance(subscription, FullSubscription):
-            self._full.discard(subscription)
-            self._idle.discard(subscription)
-        self._partial.discard(subscription)
-        self._by_owner.discard(subscription)
+            self._full.pop(subscription, None)
+            self._idle.pop(subscription, None)
+        self._partial.pop(subscription, None)
+        self._by_owner.pop(subscription, None)
         for extension in subscription.extensions or ():
-            subscriptions = self._by_extension.get(extension, set())
-            subscriptions.discard(subscription)
+            subscriptions = self._by_extension.get(extension, {})
+            subscriptions.pop(subscription, None)
             if not subscriptions:
                 self._by_extension.pop(extension, None)
 
@@ -68,11 +68,11 @@ class SubscriptionIndex:
 
     def notify_idle(self) -> None:
         """Notify the full subscriptions that are idle. They are idle again once they have been emptied."""
-        idle, self._idle = self._idle, set()
+        idle, self._idle = self._idle, {}
         for subscription in idle:
             subscription.notify()
 
     def mark_idle(self, subscription: FullSubscription) -> None:
         """Have an empty full subscription notified of the next change."""
         if subscription in self._full:
-            self._idle.add(subscription)
+            self._idle[subscription] = None

@@ -36,7 +36,8 @@ class StreamScheduler:
     """
 
     def __init__(self) -> None:
-        self._open: set[Stream] = set()
+        self._open: dict[Stream, None] = {}
+        """In the order in which they were opened, in which heartbeats are requested."""
         self._waiting: deque[Stream] = deque()
         self._turn_scheduled = False
         self._heartbeat_timer: asyncio.TimerHandle | None = None
@@ -48,13 +49,13 @@ class StreamScheduler:
         """Register an open stream."""
         loop = asyncio.get_running_loop()
         stream.wrote_at = loop.time()
-        self._open.add(stream)
+        self._open[stream] = None
         if self._heartbeat_timer is None:
             self._heartbeat_timer = loop.call_later(HEARTBEAT_CHECK_INTERVAL, self._send_heartbeats)
 
     def remove(self, stream: Stream) -> None:
         """Unregister it: it gets no more turns."""
-        self._open.remove(stream)
+        del self._open[stream]
         if not self._open and self._heartbeat_timer is not None:
             self._heartbeat_timer.cancel()
             self._heartbeat_timer = None
