@@ -12,6 +12,7 @@ DEV := $(PYTHON) local/bootstrap.py requirements-dev.lock
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock' --upgrade
 SIMULATION_VENV := $(VENV)-simulation
+PROFILE ?= link
 SIMULATION = newer=$$($(PYTHON) -m local.newer_python) && \
 	VENV=$(SIMULATION_VENV) $$newer local/bootstrap.py requirements-simulation.lock
 # The lowest version of each dependency of the service; the newest of the tools that test it.
@@ -59,15 +60,15 @@ test-lowest: ## Run the tests that a library can break, with the lowest versions
 	@VENV=$(LOWEST_VENV) $(PYTHON) local/bootstrap.py requirements-lowest.lock
 	@VENV=$(LOWEST_VENV) $(LOWEST_VENV)/bin/python -m pytest $(LOWEST_TESTS) $(ARGS)
 
-test-simulation: ## Run the tests in a simulated world, for 45 s, and its mutants, with a Python of 3.12 or newer (ARGS="-k model")
+test-simulation: ## Run the tests in a simulated world, and its mutants, with a Python of 3.12 or newer (ARGS="-k model")
 	@$(SIMULATION)
 	@PYTHONHASHSEED=0 $(SIMULATION_VENV)/bin/python -m pytest -c tests/simulation/pytest.ini --rootdir . \
 	--confcutdir tests/simulation tests/simulation $(ARGS)
 
-simulate: ## Run simulated universes by seeds; a stopped run goes on (SEEDS=0-999 REPORT=1; ARGS="replay 17")
+simulate: ## Run simulated universes by seeds; a stopped run goes on (PROFILE=link SEEDS=0-999 REPORT=1; ARGS="replay 17", ARGS=mutants)
 	@$(SIMULATION)
 	@PYTHONHASHSEED=0 $(SIMULATION_VENV)/bin/python -m tests.simulation $(or $(ARGS),run --seeds $(or $(SEEDS),0-199) \
-	--progress .simulation/$(or $(SEEDS),0-199).json $(if $(REPORT),--report))
+	--progress .simulation/$(PROFILE)-$(or $(SEEDS),0-199).json $(if $(REPORT),--report)) --profile $(PROFILE)
 
 nightly: ## Run the tests that `make test` shortens in full, and record the result in docs/reliability.md (ARGS="-k cycles")
 	@$(DEV)

@@ -9,90 +9,57 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.simulation import universe
+from tests.simulation import profiles
 from tests.simulation.report import write
+from tests.simulation.result import Result
 from tests.simulation.shrinking import how_to_replay
+from tests.simulation.totals import Totals
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOWN_EVERY = 5.0
-"""Seconds between two lines of progress."""
+"""Seconds between two lines of progress, each of which is saved."""
 
 
-@dataclass
-class Totals:
-    """What a range of universes came to."""
-
-    universes: int = 0
-    faults: int = 0
-    changes: int = 0
-    live: int = 0
-    not_live: int = 0
-    contacts: int = 0
-    simulated: float = 0.0
-    right_after: float = 0.0
-    """The longest time after the last fault until everything was right."""
-    kinds: dict[str, int] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    done: list[int] = field(default_factory=list)
-
-    def add(self, result: universe.Result) -> None:
-        self.universes += 1
-        self.faults += result.faults
-        self.changes += result.changes
-        self.live += result.live
-        self.not_live += result.not_live
-        self.contacts += result.contacts
-        self.simulated += result.seconds
-        self.right_after = max(self.right_after, result.right_after)
-        for kind, count in result.kinds.items():
-            self.kinds[kind] = self.kinds.get(kind, 0) + count
-        self.done.append(result.seed)
-        if result.failure is not None:
-            self.failed[str(result.seed)] = result.failure
-
-    def line(self) -> str:
-        return (
-            f"{self.universes} universes, {self.faults} faults, {self.changes} changes, {self.live} live readings, "
-            f"{self.not_live} not live, {self.contacts} of contacts, {len(self.failed)} failed"
-        )
-
-
-def run(seeds: range, *, jobs: int, progress: Path | None = None, stop: bool = False, report: bool = False) -> int:
+def run(
+    profile: str, seeds: range, *, jobs: int, progress: Path | None = None, stop: bool = False, report: bool = False
+) -> int:
     """Run the universes; 1 if one failed."""
-    totals = _resumed(progress)
-    waiting = [seed for seed in seeds if seed not in set(totals.done)]
+    source = source_digest()
+    totals = _resumed(progress, source)
+    done = set(totals.done)
+    waiting = [seed for seed in seeds if seed not in done]
     began = shown = time.monotonic()
-    before = totals.universes
-    for result in results(waiting, jobs):
+    before, faults_before = totals.universes, totals.faults
+    for result in results(profile, waiting, jobs):
         totals.add(result)
-        if progress is not None:
-            _save(progress, totals)
         if result.failure is not None:
-            print(f"seed {result.seed}: {result.failure}\n  {how_to_replay(result.seed)}", flush=True)
+            print(f"seed {result.seed}: {result.failure}\n  {how_to_replay(profile, result.seed)}", flush=True)
             if stop:
                 break
         now = time.monotonic()
         if now - shown > SHOWN_EVERY:
             shown = now
-            done = totals.universes - before
-            left = (now - began) / done * (len(waiting) - done)
-            print(f"{totals.line()}; {left:.0f} s left", flush=True)
+            _save(progress, totals, source)
+            now_done = totals.universes - before
+            left = (now - began) / now_done * (len(waiting) - now_done)
+            speed = (totals.faults - faults_before) / (now - began)
+            print(f"{totals.line()}; {speed:.0f} faults/s, {left:.0f} s left", flush=True)
+    _save(progress, totals, source)
     print(totals.line())
     if report:
-        write(asdict(totals), seeds, source_digest())
+        write(profile, totals, seeds, source)
     return 1 if totals.failed else 0
 
 
-def results(seeds: Iterable[int], jobs: int) -> Iterator[universe.Result]:
+def results(profile: str, seeds: Iterable[int], jobs: int) -> Iterator[Result]:
     """The universes of the seeds, in the order in which they end."""
     if jobs <= 1:
-        yield from map(universe.run, seeds)
+        yield from (profiles.run(profile, seed) for seed in seeds)
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures: list[Future[universe.Result]] = [pool.submit(universe.run, seed) for seed in seeds]
+        futures: list[Future[Result]] = [pool.submit(profiles.run, profile, seed) for seed in seeds]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -110,20 +77,22 @@ def source_digest() -> str:
     return digest.hexdigest()[:12]
 
 
-def _resumed(progress: Path | None) -> Totals:
+def _resumed(progress: Path | None, source: str) -> Totals:
     """The totals of a run that was stopped, if it ran the same sources."""
     try:
         saved = json.loads(progress.read_text()) if progress is not None else {}
     except (FileNotFoundError, ValueError):
         saved = {}
-    if saved.pop("source", None) != source_digest():
+    if saved.pop("source", None) != source:
         return Totals()
     print(f"going on after {saved['universes']} universes", flush=True)
-    return Totals(**saved)
+    return Totals.loaded(saved)
 
 
-def _save(progress: Path, totals: Totals) -> None:
+def _save(progress: Path | None, totals: Totals, source: str) -> None:
+    if progress is None:
+        return
     progress.parent.mkdir(parents=True, exist_ok=True)
     new = progress.with_suffix(".new")
-    new.write_text(json.dumps({**asdict(totals), "source": source_digest()}))
+    new.write_text(json.dumps({**vars(totals), "source": source}))
     new.replace(progress)

@@ -5,37 +5,38 @@ from __future__ import annotations
 import platform
 import time
 from pathlib import Path
-from typing import Any
+
+from tests.simulation.totals import Totals
 
 FILE = Path(__file__).resolve().parent.parent.parent / "docs/reliability.md"
 BEGIN = "<!-- the last result of `make simulate REPORT=1`, which writes it -->"
 END = "<!-- end of the simulation -->"
 
 
-def write(totals: dict[str, Any], seeds: range, source: str) -> None:
+def write(profile: str, totals: Totals, seeds: range, source: str) -> None:
     """Replace the section."""
     text = FILE.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     assert before != text, f"{FILE.name} holds no marker"
-    FILE.write_text(f"{before}{BEGIN}\n\n{section(totals, seeds, source)}\n\n{END}{after}")
+    FILE.write_text(f"{before}{BEGIN}\n\n{section(profile, totals, seeds, source)}\n\n{END}{after}")
 
 
-def section(totals: dict[str, Any], seeds: range, source: str) -> str:
+def section(profile: str, totals: Totals, seeds: range, source: str) -> str:
     """What was run, and what came of it."""
-    failed = totals["failed"]
-    kinds = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(totals["kinds"].items()))
+    failed = totals.failed
+    kinds = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(totals.kinds.items()))
     rows = [
-        ("universes", f"{totals['universes']:,}, seeds {seeds.start} to {seeds.stop - 1}"),
-        ("simulated time", f"{totals['simulated'] / 3600:.1f} h"),
-        ("faults", f"{totals['faults']:,}: {kinds}"),
-        ("changes in Asterisk", f"{totals['changes']:,}"),
-        ("live readings, each compared with Asterisk", f"{totals['live']:,}"),
-        ("readings that were not live", f"{totals['not_live']:,}"),
-        ("contacts, each compared with Asterisk", f"{totals['contacts']:,}"),
+        ("universes", f"{totals.universes:,}, seeds {seeds.start} to {seeds.stop - 1}"),
+        ("simulated time", f"{totals.simulated / 3600:.1f} h"),
+        ("faults", f"{totals.faults:,}: {kinds}"),
+        ("live readings, each compared with the truth", f"{totals.live:,}"),
+        ("readings that were not live", f"{totals.not_live:,}"),
+        *((name, f"{count:,}") for name, count in sorted(totals.counters.items())),
         ("failures", "; ".join(f"seed {seed}: {why}" for seed, why in failed.items()) or "0"),
-        ("longest time after the last fault until everything was right", f"{totals['right_after']:.1f} s"),
+        ("longest time after the last fault until everything was right", f"{totals.right_after:.1f} s"),
     ]
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    return f"{made}, Python {platform.python_version()}, sources {source}.\n\n| | |\n| --- | --- |\n{table}"
+    made_by = f"{made}, profile {profile}, Python {platform.python_version()}, sources {source}."
+    return f"{made_by}\n\n| | |\n| --- | --- |\n{table}"

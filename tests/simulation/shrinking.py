@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.simulation import universe
+from tests.simulation import profiles
 
 Fails = Callable[[frozenset[int]], bool]
 
 
-def shrink(seed: int, keep: frozenset[int] | None = None) -> frozenset[int]:
+def shrink(profile: str, seed: int, keep: frozenset[int] | None = None) -> frozenset[int]:
     """The numbers of faults without any of which the universe of a seed passes. Raises ValueError if it passes."""
-    first = universe.run(seed, keep)
+    first = profiles.run(profile, seed, keep)
     if first.failure is None:
         raise ValueError(f"the universe of seed {seed} does not fail")
     return fewest(
-        frozenset(fault.number for fault in first.plan), lambda numbers: universe.run(seed, numbers).failure is not None
+        frozenset(fault.number for fault in first.plan),
+        lambda numbers: profiles.run(profile, seed, numbers).failure is not None,
     )
 
 
@@ -32,7 +33,7 @@ def fewest(numbers: frozenset[int], fails: Fails) -> frozenset[int]:
     return numbers
 
 
-def how_to_replay(seed: int, keep: frozenset[int] | None = None) -> str:
+def how_to_replay(profile: str, seed: int, keep: frozenset[int] | None = None) -> str:
     """The command that runs the universe again, event by event."""
     kept = "" if keep is None else f" --keep {','.join(map(str, sorted(keep)))}"
-    return f"make simulate ARGS='replay {seed}{kept}'"
+    return f"make simulate PROFILE={profile} ARGS='replay {seed}{kept}'"

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, Mutant, kill
+from tests.simulation.killing import Killed, killed
+from tests.simulation.mutants import ALL
+from tests.simulation.mutants.mutant import Mutant
+from tests.simulation.profiles import PROFILES
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_is_killed(mutant: Mutant, tmp_path: Path) -> None:
-    killed = kill(mutant, tmp_path)
-    assert killed is not None, f"no seed below {mutant.within} fails"
-    print(f"seed {killed[0]}: {killed[1]}")
+@pytest.fixture(scope="module")
+def futures() -> Iterator[dict[Mutant, Future[Killed | None]]]:
+    with killed(ALL) as running:
+        yield running
+
+
+@pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: f"{mutant.profile}-{mutant.name}")
+def test_a_mutant_is_killed(mutant: Mutant, futures: dict[Mutant, Future[Killed | None]]) -> None:
+    found = futures[mutant].result()
+    assert found is not None, f"none of the seeds {mutant.seeds} fails"
+    print(f"seed {found[0]}: {found[1]}")
+
+
+def test_each_profile_has_mutants() -> None:
+    assert {mutant.profile for mutant in ALL} == set(PROFILES)
+    assert len({mutant.name for mutant in ALL}) == len(ALL)

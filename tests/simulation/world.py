@@ -26,6 +26,9 @@ from simloop import SimLoop
 START = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 """The wall clock at the start of a world, in seconds since the epoch."""
 
+MAX_TURNS = 300_000
+"""Turns of the event loop at one moment of simulated time, after which the world has failed."""
+
 HOSTS = ("connector", "asterisk")
 """The machines of a world."""
 
@@ -42,7 +45,7 @@ class World:
         """Seconds that the machine of the connector was suspended."""
         self.wall_offset = 0.0
         """Seconds by which the connector's wall clock is wrong."""
-        self._loop = SimLoop(seed)
+        self._loop = _BoundedLoop(seed)
         if not traced:
             self._loop._recorder = _NoTrace()
         for host in HOSTS:
@@ -93,6 +96,30 @@ class World:
         return hashlib.sha256(f"{self._journal.hexdigest()} {self._loop.trace_hash()}".encode()).hexdigest()
 
 
+class Spun(Exception):
+    """The loop turned again and again without the time moving."""
+
+
+class _BoundedLoop(SimLoop):  # type: ignore[misc]
+    """A loop that ends a world in which time stands still: a task that never waits would go on for ever."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._turns = 0
+
+    def _step(self) -> None:
+        self._turns += 1
+        if self._turns > MAX_TURNS:
+            raise Spun(f"{MAX_TURNS} turns of the loop at {self._now:.6f} s, last of {self._ready[0][1]}")
+        super()._step()
+
+    def _advance_clock(self) -> None:
+        before = self._now
+        super()._advance_clock()
+        if self._now > before:
+            self._turns = 0
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a world ended."""
@@ -120,12 +147,13 @@ def run(seed: int, main: Callable[[World], Coroutine[Any, Any, Any]], *, traced:
     return Ended(world, error)
 
 
-def _end_tasks(loop: SimLoop) -> None:
+def _end_tasks(loop: _BoundedLoop) -> None:
     """Cancel what a failed world left running, so that nobody reports it later."""
     pending = [task for tasks in loop.net._tasks.values() for task in tasks]
     for task in pending:
         task.cancel()
     if pending:
+        loop._turns = 0
         with contextlib.suppress(Exception):
             loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
 

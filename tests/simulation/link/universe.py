@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import structlog
 
@@ -20,11 +18,12 @@ from service.ami.link import Link
 from service.backoff import delays
 from service.domain.directory import Directory
 from service.domain.models import Extension, Phone, Profile
-from service.runtime.presence_composer import PresenceComposer
-from tests.simulation.asterisk import CALL_STATES
-from tests.simulation.checkers import TASKS_AT_REST, Checkers
-from tests.simulation.faults import KINDS, Fault, plan
-from tests.simulation.readers import Readers
+from tests.simulation.link.changes import LAMPS, Changes
+from tests.simulation.link.checkers import TASKS_AT_REST, Checkers
+from tests.simulation.link.faults import KINDS
+from tests.simulation.link.shown_feed import ShownFeed
+from tests.simulation.plan import Fault, plan
+from tests.simulation.result import Lied, Result
 from tests.simulation.server import PORT, AmiServer
 from tests.simulation.session import SECRET
 
@@ -45,33 +44,9 @@ ENDPOINTS = 12
 MAX_LIES = 5
 
 
-class Lied(Exception):
-    """A check failed."""
-
-
-@dataclass
-class Result:
-    """What became of a universe."""
-
-    seed: int
-    failure: str | None = None
-    faults: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    changes: int = 0
-    live: int = 0
-    not_live: int = 0
-    contacts: int = 0
-    seconds: float = 0.0
-    right_after: float = 0.0
-    """Seconds after the last fault until everything was right."""
-    digest: str = ""
-    plan: list[Fault] = field(default_factory=list)
-    tail: list[str] = field(default_factory=list)
-
-
 def run(seed: int, keep: frozenset[int] | None = None, *, traced: bool = False) -> Result:
     """Run the universe of a seed; with the faults `keep` alone, if they are given."""
-    faults = [fault for fault in plan(seed, SECONDS, EVERY) if keep is None or fault.number in keep]
+    faults = [fault for fault in plan(seed, SECONDS, EVERY, KINDS) if keep is None or fault.number in keep]
     result = Result(seed, plan=faults)
 
     async def main(world: worlds.World) -> None:
@@ -96,9 +71,11 @@ class Universe:
         self.world = world
         self._faults = faults
         self._result = result
-        self._chance = random.Random(f"{world.seed}:changes")
-        self._managed = self._chance.random() < 0.5
+        self._feed: ShownFeed | None = None
+        chance = random.Random(f"{world.seed}:changes")
+        self._managed = chance.random() < 0.5
         self.server = AmiServer(world)
+        self.changes = Changes(chance, self.server)
         self.extensions: list[Extension] = []
         self._directory = Directory(world.uptime, world.wall)
         account = Account("asterisk", PORT, "monitor", SECRET)
@@ -106,9 +83,9 @@ class Universe:
         self.checkers = Checkers(self.link, self.server.asterisk, world.uptime, DEADLINE, managed=self._managed)
         for number in range(ENDPOINTS):
             self._add(f"1{number:03}", tracked=True)
-        for number in range(4):
+        for number in range(LAMPS):
             self.server.asterisk.set_custom(f"Custom:lamp{number}", "NOT_INUSE")
-        self.server.asterisk.hints = self.other_hints()
+        self.server.asterisk.hints = self.changes.other_hints()
 
     # --- the run -----------------------------------------------------------------------------------------------
 
@@ -116,12 +93,16 @@ class Universe:
         self.world.set_latency("connector", "asterisk", 0, 0.001)
         await self.world.start("asterisk", self.server.listen(), "listen")
         link = self.world.start("connector", self.link.run(), "link")
-        composer = self._start_feed()
+        feed = self._feed = ShownFeed(
+            self._directory, self.link, self.extensions, random.Random(f"{self.world.seed}:readers")
+        )
+        feed.on_changed = self._on_changed
+        composer = self.world.start("connector", feed.composer.run(), "composer")
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             life = [
-                self.world.start("asterisk", self._change(), "changes"),
+                self.world.start("asterisk", self.changes.run(SECONDS), "changes"),
                 self.world.start("asterisk", self._break(), "faults"),
             ]
             await self._watch(life, link)
@@ -134,7 +115,8 @@ class Universe:
             counts = self.checkers.counts
             self._result.seconds = loop.time() - began
             self._result.live, self._result.not_live = counts.live, counts.not_live
-            self._result.contacts = counts.contacts
+            self._result.counters["changes in Asterisk"] = self.changes.made
+            self._result.counters["readings of contacts"] = counts.contacts
         await asyncio.sleep(1.0)
         if left := self.world.tasks_of("connector"):
             raise Lied(f"tasks are left over: {left}")
@@ -169,23 +151,6 @@ class Universe:
         if len(tasks := self.world.tasks_of("connector")) > TASKS_AT_REST + len(self.extensions):
             raise Lied(f"tasks at rest: {tasks}")
 
-    def _start_feed(self) -> asyncio.Task[None]:
-        """The presence feed, and readers of it."""
-        self.composer = PresenceComposer(self._directory)
-        self.composer.follow({"main": self.link})
-        touch = self.link.changed
-
-        def changed(number: str | None) -> None:
-            touch(number)
-            self._on_changed(number)
-
-        self.link.changed = changed
-        numbers = [extension.number for extension in self.extensions]
-        self.composer.feed.touch(numbers)
-        self.composer.feed.flush()
-        self._readers = Readers(self.composer.feed, random.Random(f"{self.world.seed}:readers"), numbers)
-        return self.world.start("connector", self.composer.run(), "composer")
-
     # --- checks ------------------------------------------------------------------------------------------------
 
     def _on_changed(self, number: str | None) -> None:
@@ -197,20 +162,11 @@ class Universe:
         for extension in self.extensions:
             self._check(extension)
         self.checkers.check_waits()
-        self._check_feed()
+        assert self._feed is not None
+        if (wrong := self._feed.wrong(self.extensions)) is not None:
+            raise Lied(f"{self.world.uptime():.3f} {wrong}")
         if lies := self.checkers.counts.lies:
             raise Lied("; ".join(lies[:MAX_LIES]))
-
-    def _check_feed(self) -> None:
-        """Each reader that catches up shows the feed's items, and these are what the link reads now."""
-        if (wrong := self._readers.wrong()) is not None:
-            raise Lied(f"{self.world.uptime():.3f} {wrong}")
-        for extension in self.extensions:
-            item, reading = self.composer.feed.get(extension.number), self.link.read(extension)
-            if item is None or item.live is not reading.live or item.state != reading.state.value:
-                raise Lied(
-                    f"{self.world.uptime():.3f} the feed shows {item} of {extension.number}, which reads {reading}"
-                )
 
     def _check(self, extension: Extension) -> None:
         self.checkers.check(extension)
@@ -231,8 +187,7 @@ class Universe:
         for fault in self._faults:
             await asyncio.sleep(max(0.0, began + fault.at - loop.time()))
             self.world.note(f"fault {fault}")
-            self._result.faults += 1
-            self._result.kinds[fault.kind] += 1
+            self._result.fault(fault.kind)
             running.append(asyncio.ensure_future(KINDS[fault.kind](self, fault)))
         await asyncio.gather(*running)
 
@@ -243,58 +198,10 @@ class Universe:
         self.server.freeze(False)
         self.server.hold(reads=True, writes=True)
 
-    async def _change(self) -> None:
-        ends_at = asyncio.get_running_loop().time() + SECONDS
-        while asyncio.get_running_loop().time() < ends_at:
-            await asyncio.sleep(self._chance.expovariate(5))
-            if self.server.can_change:
-                self._change_one()
-
-    def burst(self, changes: int) -> None:
-        """Many changes at once."""
-        if self.server.can_change:
-            for _ in range(changes):
-                self._change_one()
-
-    def _change_one(self) -> None:
-        self._result.changes += 1
-        asterisk = self.server.asterisk
-        if self._chance.random() < 0.2:
-            asterisk.set_custom(f"Custom:lamp{self._chance.randrange(4)}", self._chance.choice(CALL_STATES))
-            return
-        endpoint = asterisk.endpoints[self._chance.choice(list(asterisk.endpoints))]
-        if not endpoint.contacts:
-            asterisk.register(endpoint.name, answers=self._chance.random() < 0.9)
-        elif self._chance.random() < 0.15:
-            asterisk.unregister(endpoint.name)
-        elif self._chance.random() < 0.1:
-            asterisk.register(endpoint.name)
-        else:
-            asterisk.set_call(endpoint.name, self._chance.choice(CALL_STATES))
-
     def new_endpoint(self) -> str:
         name = f"2{len(self.extensions):03}"
         self._add(name, tracked=False)
         return name
-
-    def tracked_endpoint(self) -> str:
-        endpoints = self.server.asterisk.endpoints.values()
-        return self._chance.choice([endpoint.name for endpoint in endpoints if endpoint.tracked])
-
-    def other_hints(self, numbers: Iterable[str] | None = None) -> dict[str, str]:
-        """Hints of one or two devices, for some of the extensions; for these numbers, if they are given."""
-        names = list(self.server.asterisk.endpoints)
-        hints = {}
-        for number in names if numbers is None else numbers:
-            kind = self._chance.random() * (1.0 if numbers is None else 0.4)
-            other = self._chance.choice([name for name in names if name != number])
-            if kind < 0.2:
-                hints[number] = f"PJSIP/{number}&Custom:lamp{self._chance.randrange(4)}"
-            elif kind < 0.4:
-                hints[number] = f"PJSIP/{number}&PJSIP/{other}"
-            elif kind < 0.5:
-                hints[number] = f"Custom:lamp{self._chance.randrange(4)}"
-        return hints
 
     def _add(self, number: str, *, tracked: bool) -> None:
         self.server.asterisk.add_endpoint(number, tracked=tracked)
@@ -303,8 +210,8 @@ class Universe:
         self.extensions.append(extension)
         self.link.follow([extension], set())
         self._directory.put_extension(number, extension)
-        if hasattr(self, "composer"):
-            self.composer.directory_changed(frozenset({number}))
+        if self._feed is not None:
+            self._feed.composer.directory_changed(frozenset({number}))
 
 
 def brisk() -> Iterator[float]:

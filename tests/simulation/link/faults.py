@@ -1,46 +1,16 @@
-"""Faults by seed: when which one begins, how long it lasts, and how strong it is."""
+"""The faults between the link and its Asterisk."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.simulation.plan import Fault
 from tests.simulation.server import FAST
 
 if TYPE_CHECKING:
-    from tests.simulation.universe import Universe
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault of a plan. Its number stays the same when others are left out."""
-
-    number: int
-    at: float
-    """Seconds since the start of the universe."""
-    kind: str
-    seconds: float
-    amount: float
-    """From 0 to 1."""
-
-    def __str__(self) -> str:
-        return f"{self.number}: {self.kind} at {self.at:.3f} s for {self.seconds:.3f} s, {self.amount:.3f}"
-
-
-def plan(seed: int, seconds: float, every: float) -> list[Fault]:
-    """The faults of a universe of so many seconds, one `every` so many on average."""
-    chance = random.Random(f"{seed}:faults")
-    kinds = list(KINDS)
-    faults: list[Fault] = []
-    at = chance.uniform(0, 2 * every)
-    while at < seconds:
-        lasts = chance.choice((0.05, 0.5, 2.0, 5.0)) * chance.uniform(0.2, 1.5)
-        faults.append(Fault(len(faults), at, chance.choice(kinds), lasts, chance.random()))
-        at += chance.uniform(0, 2 * every)
-    return faults
+    from tests.simulation.link.universe import Universe
 
 
 async def _latency(universe: Universe, fault: Fault) -> None:
@@ -96,26 +66,26 @@ async def _slow_list(universe: Universe, fault: Fault) -> None:
     """Lists take seconds, and changes happen meanwhile."""
     universe.server.items_per_turn, universe.server.list_pace = 1, 0.2 * fault.amount
     universe.link._request_snapshot()
-    universe.burst(20)
+    universe.changes.burst(20)
     await asyncio.sleep(fault.seconds)
     universe.server.items_per_turn, universe.server.list_pace = 50, FAST
 
 
 async def _burst(universe: Universe, fault: Fault) -> None:
-    universe.burst(int(20 + 400 * fault.amount))
+    universe.changes.burst(int(20 + 400 * fault.amount))
 
 
 async def _late_events(universe: Universe, fault: Fault) -> None:
     """Asterisk takes milliseconds from a change to its event; its lists are ahead."""
     universe.server.late = universe.LATE * fault.amount
-    universe.burst(20)
+    universe.changes.burst(20)
     await asyncio.sleep(fault.seconds)
     universe.server.late = 0.0
 
 
 async def _small_packets(universe: Universe, fault: Fault) -> None:
     universe.server.chunk = int(1 + 60 * fault.amount)
-    universe.burst(10)
+    universe.changes.burst(10)
     await asyncio.sleep(fault.seconds)
     universe.server.chunk = 1 << 16
 
@@ -129,7 +99,7 @@ async def _suspend(universe: Universe, fault: Fault) -> None:
     """The connector's machine is suspended: Asterisk goes on, and what it sends arrives after the wake-up."""
     universe.server.hold(reads=False, writes=False)
     universe.world.suspended += fault.seconds
-    universe.burst(10)
+    universe.changes.burst(10)
     universe.check_all()
     await asyncio.sleep(0.01 + 0.2 * fault.amount)
     universe.server.hold(reads=True, writes=True)
@@ -139,7 +109,7 @@ async def _dialplan(universe: Universe, fault: Fault) -> None:
     """A reload of the dialplan, which takes a while."""
     if universe.server.asterisk.coming_hints is None:
         same = universe.server.asterisk.hints if fault.amount < 0.5 else None
-        universe.server.asterisk.begin_reload(universe.other_hints(same))
+        universe.server.asterisk.begin_reload(universe.changes.other_hints(same))
         await asyncio.sleep(fault.amount)
         universe.server.asterisk.end_reload()
 
@@ -154,7 +124,7 @@ async def _new_endpoint(universe: Universe, fault: Fault) -> None:
 
 async def _lost_network(universe: Universe, fault: Fault) -> None:
     """A phone is out of reach for a while."""
-    name = universe.tracked_endpoint()
+    name = universe.changes.tracked_endpoint()
     if universe.server.can_change:
         universe.server.asterisk.set_answering(name, False)
     await asyncio.sleep(fault.seconds)

@@ -1,37 +1,12 @@
-"""Faults of the product that the simulation must see: each is a change of one place in a copy of the sources."""
+"""Mutants of the link, of what it keeps, and of the presence feed."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.simulation.mutants.mutant import Mutant as AnyMutant
 
-
-@dataclass(frozen=True)
-class Mutant:
-    """A change of the product."""
-
-    name: str
-    file: str
-    before: str
-    after: str
-    within: int = 20
-    """Seeds, from 0, one of which must fail."""
-
-    def apply(self, folder: Path) -> None:
-        """Change the copy of the sources in a folder. Raises ValueError if the place is not there once."""
-        path = folder / self.file
-        text = path.read_text()
-        if text.count(self.before) != 1:
-            raise ValueError(f"{self.file} has the place of {self.name!r} {text.count(self.before)} times")
-        path.write_text(text.replace(self.before, self.after))
-
+Mutant = partial(AnyMutant, profile="link")
 
 STATES = "service/domain/device_states.py"
 MUTANTS = [
@@ -153,21 +128,3 @@ MUTANTS = [
         "            if self._current.get(name) is None:\n",
     ),
 ]
-
-
-def kill(mutant: Mutant, folder: Path, jobs: int = 1) -> tuple[int, str] | None:
-    """The seed that kills the mutant, and how; None if it survives. The sources are copied to the folder."""
-    shutil.copytree(ROOT / "service", folder / "service", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "tests").symlink_to(ROOT / "tests")
-    mutant.apply(folder)
-    command = [sys.executable, "-m", "tests.simulation", "run", "--stop", "--jobs", str(jobs)]
-    command += ["--seeds", f"0-{mutant.within - 1}"]
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(folder)},
-        capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
-    found = re.search(r"^seed (\d+): (.*)$", done.stdout, re.MULTILINE)
-    if found is None:
-        assert done.returncode == 0, done.stderr[-2000:]
-        return None
-    return int(found[1]), found[2]
