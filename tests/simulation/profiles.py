@@ -1,8 +1,8 @@
 """The profiles: each runs a part of the service in a world of its own. This table is the only place that lists them.
 
 A profile is a module with `run(seed, keep=None, *, traced=False) -> Result`. The seed alone decides the universe.
-`keep` are the numbers of the faults of its plan that happen, None for all; the others stay as they are. `traced` keeps a
-journal and every decision of the event loop for an exact comparison, at a price. A failed check is the result's
+`keep` are the numbers of the faults of its plan that happen, None for all; the others stay as they are. `traced` keeps
+a journal and every decision of the event loop for an exact comparison, at a price. A failed check is the result's
 `failure`; `run` raises nothing.
 """
 

@@ -9,8 +9,8 @@ from tests.simulation import world as worlds
 
 def test_a_task_that_never_waits_ends_the_world() -> None:
     async def spin(_: worlds.World) -> None:
-        while True:
-            await asyncio.sleep(0)  # noqa: ASYNC110 (what a fault of the product might do)
+        while True:  # noqa: ASYNC110 (what a fault of the product might do)
+            await asyncio.sleep(0)
 
     error = worlds.run(0, spin).error
     assert isinstance(error, worlds.Spun)
