@@ -22,6 +22,7 @@ from service.ami.link_failures import classify_failure, is_refusal
 from service.ami.protocol import NoAnswer
 from service.backoff import delays
 from service.clock import uptime
+from service.domain.custom_presence import Presence
 from service.domain.status.facts import LinkFailure
 from service.errors import CallServerUnavailable
 
@@ -105,6 +106,10 @@ class KeptConnection(NullEvents):
                 return await self._run(work, await self._current())
         except TimeoutError:
             raise NoAnswer(f"not done within {USE_DEADLINE:g} s") from None
+
+    async def set_presence(self, presence_id: str, presence: Presence) -> None:
+        """Set a custom presence. Raises CallServerUnavailable; see `use`."""
+        await self.use(lambda client: client.set_presence(presence_id, presence))
 
     async def _run(self, work: Callable[[AmiClient], Awaitable[T]], client: AmiClient) -> T:
         """Run `work`, and end a connection that does not answer."""

@@ -67,6 +67,10 @@ class Link(LinkEvents):
         self.account_checks = AccountChecks(name, {"sync": sync})
         self._log = log.bind(call_server=name)
 
+    @property
+    def refused_accounts(self) -> Mapping[str, str]:
+        return self.account_checks.refused
+
     # --- the loop --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -33,8 +33,6 @@ LIST_DUTY_FACTOR = 20
 """The interval after a slow list: this many times its duration, at most RETRY_DELAY."""
 RETRY_DELAY = 30.0
 """Seconds until the list is retried after a failure: `app_queue` may have been loaded."""
-QUEUE_DEVICE_PREFIX = "Queue:"
-"""Prefix of the device names that `app_queue` provides."""
 MEMBER_EVENTS = ("QueueMemberAdded", "QueueMemberStatus", "QueueMemberPause", "QueueMemberPenalty")
 """The events that may change a published member; a change of ringinuse is not published."""
 
@@ -45,8 +43,10 @@ class QueueSync:
     `changed` is called when the queues may have changed, and must not wait.
     """
 
-    def __init__(self, call_server: str, deadline: float, changed: Callable[[], None] = lambda: None) -> None:
-        self.queues = Queues()
+    def __init__(
+        self, call_server: str, queues: Queues, deadline: float, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.queues = queues
         self._deadline = deadline
         self._changed = changed
         self._list_due = asyncio.Event()

@@ -16,7 +16,6 @@ import structlog
 from service.ami.accounts import Account
 from service.ami.client import AmiLoginRefused
 from service.ami.endpoint_list import read_pbx
-from service.ami.link import Link
 from service.backoff import delays
 from service.clock import uptime
 from service.db.errors import is_driver_error
@@ -24,6 +23,7 @@ from service.db.import_audit import log_import
 from service.db.imports import ImportTransaction, Options, PlannedImport, import_transaction, run
 from service.db.pool import Database
 from service.domain.audit import Origin
+from service.domain.call_server import CallServer
 from service.domain.imports.endpoints import read_source
 from service.domain.imports.status import ImportResult, ImportStatus
 from service.errors import ServiceError
@@ -157,7 +157,9 @@ class AutomaticImport:
         self.status.why_failed = None
 
 
-def automatic_imports(settings: Settings, database: Database, links: Mapping[str, Link]) -> dict[str, AutomaticImport]:
+def automatic_imports(
+    settings: Settings, database: Database, links: Mapping[str, CallServer]
+) -> dict[str, AutomaticImport]:
     """Create the imports of call servers whose account `credentials` is configured; their links request them."""
     imports = {}
     for name, server in settings.call_servers.items():

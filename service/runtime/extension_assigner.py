@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from service.ami.link import Link
+from service.domain.call_server import CallServer
 from service.domain.directory import Directory
 
 SLICE_SIZE = 1_000
@@ -17,7 +17,7 @@ class ExtensionAssigner:
     def __init__(
         self,
         directory: Directory,
-        links: Mapping[str, Link],
+        links: Mapping[str, CallServer],
         call_soon: Callable[[Callable[[], None]], object],
         observe: Callable[[Mapping[str, str | None]], None] = lambda _: None,
     ) -> None:

@@ -14,11 +14,11 @@ from time import time
 
 import structlog
 
-from service.ami.link import Link
 from service.backoff import delays
 from service.db import phone_setups
 from service.db.errors import is_driver_error
 from service.db.pool import Database
+from service.domain.call_server import CallServer
 from service.domain.first_registrations import FetchedLink, FirstRegistrations
 from service.errors import ServiceError
 
@@ -34,7 +34,7 @@ class LinkEnder:
     def __init__(
         self,
         database: Database,
-        links: Mapping[str, Link],
+        links: Mapping[str, CallServer],
         delays: Callable[[], Iterator[float]] = delays,
         read_interval: float = READ_INTERVAL,
     ) -> None:
@@ -65,7 +65,7 @@ class LinkEnder:
             if await self._end_due():
                 retries = self._delays()
 
-    def _take_contacts(self, call_server: str, link: Link, endpoint: str, read: bool) -> None:
+    def _take_contacts(self, call_server: str, link: CallServer, endpoint: str, read: bool) -> None:
         self.first_registrations.update(call_server, endpoint, link.contacts.reported(endpoint), read=read)
 
     def _queue(self, fetched: FetchedLink) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from service.ami.link import Link
 from service.db.phone_activity import PhoneActivity
 from service.db.pool import Database
+from service.domain.call_server import CallServer
 from service.runtime.link_ender import LinkEnder
 from service.runtime.task_supervisor import Supervisor
 from service.web.app_keys import FIRST_REGISTRATIONS, PHONE_ACTIVITY
@@ -18,7 +18,7 @@ from service.web.setup.guesses import GUESSES, Guesses
 class PhoneSetups:
     """The parts of one process."""
 
-    def __init__(self, database: Database, links: Mapping[str, Link]) -> None:
+    def __init__(self, database: Database, links: Mapping[str, CallServer]) -> None:
         self.activity = PhoneActivity(database)
         self._ender = LinkEnder(database, links)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
-from service.ami.link import Link
+from service.domain.call_server import CallServer
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.presence.extension_counts import ExtensionCounts
@@ -23,7 +23,7 @@ class PresenceComposer:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._links: Mapping[str, Link] = {}
+        self._links: Mapping[str, CallServer] = {}
         self._views: dict[str, CallServerView] = {}
         self._current: dict[str, bool] = {}
         self._directory_changed = asyncio.Event()
@@ -35,7 +35,7 @@ class PresenceComposer:
         self.link_observers: list[Callable[[str, bool], None]] = []
         """Called when a call server's link becomes current, and when it no longer is. They must not wait."""
 
-    def follow(self, links: Mapping[str, Link]) -> None:
+    def follow(self, links: Mapping[str, CallServer]) -> None:
         """Follow these links."""
         self._links = links
         self._views = {

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
-from service.ami.link import Link
 from service.clock import uptime
+from service.domain.call_server import CallServer
 from service.domain.directory import Directory
 from service.domain.queue_feed import QueueFeed
 from service.runtime.presence_composer import PresenceComposer
 
 
-def follow_queues(composer: PresenceComposer, links: Mapping[str, Link], directory: Directory) -> QueueFeed:
+def follow_queues(composer: PresenceComposer, links: Mapping[str, CallServer], directory: Directory) -> QueueFeed:
     """Make the queue feed of these links. Its cursors are of the same process as those of the presence feed."""
     feed = QueueFeed(links, directory, composer.feed.instance, uptime, asyncio.get_running_loop().call_later)
     for name, link in links.items():

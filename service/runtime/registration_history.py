@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import structlog
 
-from service.ami.link import Link
 from service.clock import uptime
 from service.db import registration_history
 from service.db.errors import raises_unavailable
 from service.db.pool import Database
 from service.db.registration_history import PAGE
+from service.domain.call_server import CallServer
 from service.domain.flapping import Flapping
 from service.domain.presence.item import Item
 from service.domain.registration_history import RegistrationRecorder
@@ -34,7 +34,7 @@ class RegistrationHistory:
     def __init__(
         self,
         database: Database,
-        links: Mapping[str, Link],
+        links: Mapping[str, CallServer],
         *,
         interval: float = WRITE_INTERVAL,
         clock: Callable[[], float] = uptime,

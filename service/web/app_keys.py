@@ -1,11 +1,11 @@
 """Typed application keys of the parts that no single feature owns. A feature's own keys are beside their types."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
 
 from aiohttp import web
 
-from service.ami.kept_connection import KeptConnection
-from service.ami.link import Link
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
 from service.db.change_listener import ChangeListener
@@ -13,8 +13,10 @@ from service.db.phone_activity import PhoneActivity
 from service.db.pool import Database
 from service.db.stream_tickets import StreamTickets
 from service.db.user_loader import UserLoader
+from service.domain.call_server import CallServer
 from service.domain.credential_owners import CredentialOwners
 from service.domain.credential_watch import CredentialWatch
+from service.domain.custom_presence import Presence
 from service.domain.directory import Directory
 from service.domain.first_registrations import FirstRegistrations
 from service.domain.flapping import Flapping
@@ -23,16 +25,54 @@ from service.domain.imports.status import ImportStatus
 from service.domain.presence.feed import PresenceFeed
 from service.domain.queue_feed import QueueFeed
 from service.domain.session_watch import SessionWatch
+from service.domain.status.facts import LinkFailure
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.settings import Settings
+
+
+class PresenceConnection(Protocol):
+    """The way to set presence in one call server."""
+
+    call_server: str
+
+    @property
+    def connected(self) -> bool:
+        """Whether presence can be set now."""
+        ...
+
+    @property
+    def since(self) -> datetime:
+        """Time of the last change of `connected`."""
+        ...
+
+    @property
+    def why_down(self) -> str | None:
+        """The last failure, in words; None while connected, and before the first attempt has ended."""
+        ...
+
+    @property
+    def failure(self) -> LinkFailure | None: ...
+
+    @property
+    def remedy(self) -> str | None: ...
+
+    @property
+    def opened(self) -> int:
+        """Connections opened since the start, each with one login."""
+        ...
+
+    async def set_presence(self, presence_id: str, presence: Presence) -> None:
+        """Set a custom presence; its id is `DeviceMapping.presence_id_of`. Raises CallServerUnavailable."""
+        ...
+
 
 IMPORTS = web.AppKey("imports", Mapping[str, ImportStatus])
 """By call server, if it is imported automatically."""
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
-LINKS = web.AppKey("links", dict[str, Link])
+LINKS = web.AppKey("links", Mapping[str, CallServer])
 CREDENTIAL_OWNERS = web.AppKey("credential_owners", CredentialOwners)
-PRESENCE_CONNECTIONS = web.AppKey("presence_connections", dict[str, KeptConnection])
+PRESENCE_CONNECTIONS = web.AppKey("presence_connections", Mapping[str, PresenceConnection])
 """Connections of the accounts `presence`, by call server, if it has such an account."""
 ACTIVITY = web.AppKey("activity", Activity)
 PHONE_ACTIVITY = web.AppKey("phone_activity", PhoneActivity)

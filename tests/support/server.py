@@ -49,7 +49,9 @@ class Server:
 
     @property
     def link(self) -> Link:
-        return self.app[LINKS]["main"]
+        link = self.app[LINKS]["main"]
+        assert isinstance(link, Link)
+        return link
 
     async def login(self, user: str, password: str) -> dict[str, str]:
         """The two headers of somebody who logs in."""

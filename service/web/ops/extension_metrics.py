@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.ami.link import Link
+from service.domain.call_server import CallServer
 from service.domain.device_states import Freshness
 from service.domain.presence.extension_counts import ExtensionCounts
 from service.domain.status.facts import Trouble
@@ -20,7 +20,7 @@ _REGISTERED = {True: "yes", False: "no", None: "unknown"}
 class ExtensionCollector(Collector):
     """Reads counts that the presence feed keeps."""
 
-    def __init__(self, counts: ExtensionCounts, links: Mapping[str, Link]) -> None:
+    def __init__(self, counts: ExtensionCounts, links: Mapping[str, CallServer]) -> None:
         self._counts = counts
         self._links = links
 
@@ -60,14 +60,14 @@ class ExtensionCollector(Collector):
         return untracked
 
 
-def _untracked_reasons(link: Link) -> Counter[str]:
+def _untracked_reasons(link: CallServer) -> Counter[str]:
     """Count the devices without a known state by reason. Every reason has an entry."""
     reasons = Counter(dict.fromkeys((LINK_DOWN, PENDING, *map(str, Trouble)), 0))
-    devices = link.tracker.untracked()
+    devices = link.untracked()
     if link.states.freshness is not Freshness.LIVE:
         reasons[LINK_DOWN] = len(devices)
         return reasons
     for device in devices:
-        trouble = link.tracker.trouble_of(device)
+        trouble = link.trouble_of(device)
         reasons[PENDING if trouble is None else trouble.trouble] += 1
     return reasons

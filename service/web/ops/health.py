@@ -9,8 +9,7 @@ from aiohttp import web
 from msgspec import UNSET
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.ami.kept_connection import KeptConnection
-from service.ami.link import Link
+from service.domain.call_server import CallServer
 from service.domain.device_states import Freshness
 from service.domain.imports.status import ImportStatus
 from service.domain.models import Credentials
@@ -23,6 +22,7 @@ from service.web.app_keys import (
     PRESENCE_CONNECTIONS,
     SETTINGS,
     UNKNOWN_CALL_SERVERS,
+    PresenceConnection,
 )
 from service.web.auth import operator_access
 from service.web.http.json_response import json_response
@@ -55,7 +55,7 @@ async def readyz(request: web.Request) -> web.Response:
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
-    links_ok = all(link.states.current and not link.account_checks.refused for link in request.app[LINKS].values())
+    links_ok = all(link.states.current and not link.refused_accounts for link in request.app[LINKS].values())
     presence_ok = all(connection.why_down is None for connection in request.app[PRESENCE_CONNECTIONS].values())
     call_servers_ok = not request.app[UNKNOWN_CALL_SERVERS].counts and not request.app[CREDENTIAL_OWNERS].differing
     directory_ok = directory.stale_since is None and not directory.rows_left_out
@@ -88,7 +88,10 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 def describe_link(
-    link: Link, presence: KeptConnection | None, credentials: Credentials, stored_credentials: str | None = None
+    link: CallServer,
+    presence: PresenceConnection | None,
+    credentials: Credentials,
+    stored_credentials: str | None = None,
 ) -> LinkReport:
     """The report on one call server and its link."""
     facts, states = link.facts, link.states
@@ -100,7 +103,7 @@ def describe_link(
         silent=states.freshness is Freshness.LIVE and states.silent,
         devices=len(states),
         contacts=len(link.contacts),
-        untracked=len(link.tracker.untracked()),
+        untracked=len(link.untracked()),
         queues=len(link.queues) if link.queues is not None else None,
         last_event=_rfc3339(facts.last_event),
         last_pong=_rfc3339(facts.last_pong),
@@ -109,12 +112,12 @@ def describe_link(
         corrections=facts.corrections,
         why_ended=facts.why_ended,
         refused=facts.refused,
-        refused_accounts=link.account_checks.refused,
+        refused_accounts=dict(link.refused_accounts),
         presence=None if presence is None else _describe_presence(presence),
     )
 
 
-def _describe_presence(connection: KeptConnection) -> PresenceConnectionReport:
+def _describe_presence(connection: PresenceConnection) -> PresenceConnectionReport:
     since = _rfc3339(connection.since.timestamp())
     return PresenceConnectionReport(connected=connection.connected, since=since, why_down=connection.why_down)
 

@@ -9,15 +9,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.ami.kept_connection import KeptConnection
-from service.ami.link import Link
 from service.db.write_access import WriteAccess
 from service.domain.audit_batches import AuditBatches
+from service.domain.call_server import CallServer
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
 from service.domain.imports.status import ImportStatus
 from service.domain.session_watch import SessionWatch
 from service.domain.unknown_call_servers import UnknownCallServers
+from service.web.app_keys import PresenceConnection
 from service.web.auth.login_throttle import LoginThrottle
 from service.web.http.refusals import Refusals
 from service.web.ops.audit_metrics import AuditCollector
@@ -35,7 +35,7 @@ class StateCollector(Collector):
 
     def __init__(
         self,
-        links: Mapping[str, Link],
+        links: Mapping[str, CallServer],
         logins: LoginThrottle,
         directory: Directory,
         write_access: WriteAccess,
@@ -131,12 +131,12 @@ class StateCollector(Collector):
                 freshness.add_metric((name, value), float(link.states.freshness is value))
             gauges["silent"].add_metric((name,), float(link.states.silent))
             gauges["devices"].add_metric((name,), len(link.states))
-            gauges["untracked"].add_metric((name,), len(link.tracker.untracked()))
+            gauges["untracked"].add_metric((name,), len(link.untracked()))
             gauges["queues"].add_metric((name,), len(link.queues) if link.queues is not None else -1)
             gauges["queue_callers"].add_metric((name,), link.queues.waiting if link.queues is not None else -1)
-            gauges["refused_accounts"].add_metric((name,), int(link.facts.refused) + len(link.account_checks.refused))
+            gauges["refused_accounts"].add_metric((name,), int(link.facts.refused) + len(link.refused_accounts))
             gauges["last_pong_timestamp_seconds"].add_metric((name,), link.facts.last_pong or 0)
-            differences.add_metric((name,), link.hint_comparison.differences)
+            differences.add_metric((name,), link.hint_differences)
             counters["events"].add_metric((name,), link.facts.events)
             counters["failures"].add_metric((name,), link.facts.failures)
             counters["resynchronisations"].add_metric((name,), link.facts.resynchronisations)
@@ -181,7 +181,7 @@ class Metrics:
         self,
         parts: StateCollector,
         imports: Mapping[str, ImportStatus],
-        presence_connections: Mapping[str, KeptConnection],
+        presence_connections: Mapping[str, PresenceConnection],
         audit: Sequence[AuditBatches],
         others: Sequence[Collector],
     ) -> None:

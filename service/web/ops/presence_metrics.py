@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.ami.kept_connection import KeptConnection
+from service.web.app_keys import PresenceConnection
 
 
 class PresenceCollector(Collector):
     """Reads the connection of each call server that has an account `presence`."""
 
-    def __init__(self, connections: Mapping[str, KeptConnection]) -> None:
+    def __init__(self, connections: Mapping[str, PresenceConnection]) -> None:
         self._connections = connections
 
     def collect(self) -> Iterator[Metric]:

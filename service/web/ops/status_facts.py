@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
-from service.ami.kept_connection import KeptConnection
-from service.ami.link import Link
 from service.db import phones
 from service.db.phones import StoredPhone
+from service.domain.call_server import CallServer
 from service.domain.contacts import Contact, shown_contact
 from service.domain.models import PJSIP, Credentials, DeviceState, Extension, NotLive, Phone
 from service.domain.status.facts import (
@@ -24,7 +23,7 @@ from service.domain.status.reason import Reason
 from service.domain.status.reasons import find_reason
 from service.domain.timestamps import rfc3339_ms
 from service.errors import DatabaseUnavailable
-from service.web.app_keys import DATABASE, DIRECTORY, LINKS, PRESENCE_FEED, SETTINGS
+from service.web.app_keys import DATABASE, DIRECTORY, LINKS, PRESENCE_FEED, SETTINGS, PresenceConnection
 from service.web.ops.status_schemas import (
     ContactStatus,
     DeviceStatus,
@@ -36,7 +35,7 @@ from service.web.ops.status_schemas import (
 )
 
 
-def link_condition(link: Link) -> LinkCondition:
+def link_condition(link: CallServer) -> LinkCondition:
     """The condition of a link."""
     reading = link.states.read("")
     return LinkCondition(
@@ -49,7 +48,7 @@ def link_condition(link: Link) -> LinkCondition:
     )
 
 
-def presence_connection_status(connection: KeptConnection) -> PresenceConnectionStatus:
+def presence_connection_status(connection: PresenceConnection) -> PresenceConnectionStatus:
     """The status of the connection that sets presence."""
     condition = PresenceConnectionCondition(
         call_server=connection.call_server,
@@ -83,7 +82,7 @@ def extension_facts(app: web.Application, extension: Extension) -> ExtensionFact
     )
 
 
-def _device_facts(link: Link, extension: Extension) -> Iterable[DeviceFacts]:
+def _device_facts(link: CallServer, extension: Extension) -> Iterable[DeviceFacts]:
     phones = {phone.device: phone for phone in extension.phones}
     for device in link.devices_of(extension):
         is_endpoint = device.startswith(PJSIP)
@@ -92,12 +91,12 @@ def _device_facts(link: Link, extension: Extension) -> Iterable[DeviceFacts]:
             device=device,
             state=link.states.get(device) if link.states.current else None,
             contacts=link.contacts_of(endpoint) if is_endpoint else None,
-            trouble=link.tracker.trouble_of(device),
+            trouble=link.trouble_of(device),
             missing=device in phones and phones[device].missing,
         )
 
 
-def _hint_facts(link: Link, extension: Extension) -> HintFacts | None:
+def _hint_facts(link: CallServer, extension: Extension) -> HintFacts | None:
     hint = link.hints.of(extension.local_number)
     if hint is None:
         return None
@@ -168,7 +167,7 @@ def _devices(app: web.Application, extension: Extension) -> tuple[str, ...]:
     return link.devices_of(extension) if link is not None else tuple(phone.device for phone in extension.phones)
 
 
-def _device_status(link: Link | None, device: str, counted: bool, phone: PhoneStatus | None) -> DeviceStatus:
+def _device_status(link: CallServer | None, device: str, counted: bool, phone: PhoneStatus | None) -> DeviceStatus:
     reading = link.states.read(device) if link is not None else None
     contacts = link.contacts_of(device.removeprefix(PJSIP)) if link is not None and device.startswith(PJSIP) else None
     return DeviceStatus(

@@ -57,7 +57,7 @@ async def set_presence(request: web.Request) -> web.Response:
     if presence_connection is None:
         raise CallServerUnavailable(f"call server {extension.call_server} has no account that sets presence")
     presence_id = request.app[LINKS][extension.call_server].mapping.presence_id_of(extension)
-    await presence_connection.use(lambda client: client.set_presence(presence_id, presence))
+    await presence_connection.set_presence(presence_id, presence)
     await audit_presence(request, person, extension.number, presence.state)
     return web.Response(body=encode({"success": True}), content_type="application/json")
 

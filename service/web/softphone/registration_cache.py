@@ -8,7 +8,7 @@ from time import time
 
 from aiohttp import web
 
-from service.ami.link import Link
+from service.domain.call_server import CallServer
 from service.domain.device_states import DeviceStates
 from service.domain.directory import Directory
 from service.domain.models import Extension, Phone, Reading, WebSocketAddress
@@ -49,7 +49,9 @@ class CachedRegistration:
 class RegistrationCache:
     """The cache; one per process. Extensions and phones are immutable, so `is` detects a change."""
 
-    def __init__(self, settings: Settings, links: Mapping[str, Link], directory: Directory, tag_key: bytes) -> None:
+    def __init__(
+        self, settings: Settings, links: Mapping[str, CallServer], directory: Directory, tag_key: bytes
+    ) -> None:
         self._settings = settings
         self._servers = {
             name: (address, link, settings.call_servers[name].credentials)

@@ -60,7 +60,9 @@ async def metric(server: Server, name: str) -> float:
 
 
 def connection(server: Server) -> KeptConnection:
-    return server.app[PRESENCE_CONNECTIONS]["main"]
+    kept = server.app[PRESENCE_CONNECTIONS]["main"]
+    assert isinstance(kept, KeptConnection)
+    return kept
 
 
 async def connected(server: Server) -> None:

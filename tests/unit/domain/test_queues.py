@@ -207,7 +207,7 @@ NAMES = st.sampled_from(
 @given(st.lists(st.tuples(NAMES, st.dictionaries(HEADERS, VALUES)), max_size=10))
 def test_no_message_breaks_it(told: list[tuple[str, dict[str, object]]]) -> None:
     async def run() -> None:
-        follower = QueueSync("main", 2.0)
+        follower = QueueSync("main", Queues(), 2.0)
         messages = [Message({"Event": name, **headers}) for name, headers in told]
         follower.queues.begin_snapshot()
         for message in messages:
