@@ -12,7 +12,9 @@ import pytest
 from aiohttp import web
 
 from local import node, ports
+from tests.e2e.browser.board_page import TILES
 from tests.e2e.browser.docs_page import shown
+from tests.e2e.browser.pages import AGENT, holds, log_in, shows
 from tests.e2e.run import Run
 from tests.support.browser import Browser, Page, browser
 
@@ -76,3 +78,16 @@ async def docs(run: Run, chromium: Browser) -> AsyncIterator[Page]:
         yield page
         assert page.console == []
         assert [url for url in page.requests if not url.startswith((run.base, "data:"))] == []
+
+
+@pytest.fixture
+async def board(run: Run, chromium: Browser) -> AsyncIterator[Page]:
+    """The board of an agent, live."""
+    async with chromium.page(f"{run.base}/board") as page:
+        await page.resize(1280, 800)
+        await log_in(page, *AGENT)
+        await shows(page, "#connection", "Live")
+        await holds(page, f"{TILES}.length === 2")
+        yield page
+        assert [line for line in page.console if line.startswith("uncaught")] == []
+        assert [url for url in page.requests if not url.startswith(run.base)] == []

@@ -8,9 +8,9 @@ import os
 from signal import SIGKILL
 
 from local.demo_data import AGENT_UID
+from tests.e2e.browser.board_page import tile
 from tests.e2e.browser.pages import AGENT, holds, log_in, shows, text
 from tests.e2e.browser.phone_page import SPY, PhonePage, phone_page
-from tests.e2e.browser.test_board import tile
 from tests.e2e.browser.test_phone_page import NUMBER, OTHER, OTHER_NUMBER, alice, bob, talk
 from tests.e2e.program import Program
 from tests.e2e.run import ADMIN, Run, server
