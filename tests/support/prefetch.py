@@ -12,7 +12,7 @@ from local.chromium import ChromiumError
 from local.debian import PackageError
 from local.node import NodeError
 from local.postgres_binaries import PostgresError
-from tests.support import fail2ban, prometheus
+from tests.support import fail2ban, nginx, prometheus
 from tests.support.command_line import ROOT
 from tests.support.existing.pbx import programs_with_chan_sip
 from tests.support.linphone import CARRIED
@@ -44,6 +44,7 @@ def prefetch(arguments: Iterable[str]) -> None:
             programs_with_chan_sip()
         if "integration" in suites:
             fail2ban.extracted()
+            nginx.extracted()
             prometheus.extracted()
             if CARRIED:
                 linphone.packages_root()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from local.demo_data import ADMIN_UID, REGISTRATION_PATH
 from local.plan import DATABASE
 from local.postgres import Postgres
@@ -17,11 +19,14 @@ SIP_PASSWORD = "my$up3erP@ssw0rd"
 # The same as in the functions below: user ids hold no 0 and no 1.
 SQL = """
 insert into users (user_id, uid, name, passwd, user_type)
-select n, translate(lpad(n::text, 17, '2'), '01', 'ab'), 'bench' || n, '-', 'agent'
+select n, translate(lpad(n::text, 17, 'x'), '01', 'ab'), 'bench' || n, '-', 'agent'
 from generate_series({first}, {last}) as n on conflict do nothing;
 
+insert into call_servers (name) select unnest('{call_servers}'::text[]) on conflict do nothing;
+
 insert into extensions (extension, secret, call_server, user_id)
-select n::text, '{password}', 'main', n from generate_series({first}, {last}) as n on conflict do nothing;
+select n::text, '{password}', ('{call_servers}'::text[])[(n - {first_of_all}) / {per_call_server} + 1], n
+from generate_series({first}, {last}) as n on conflict do nothing;
 
 insert into tokens (token_hash, user_id, expires_at)
 select sha256(convert_to('bench-' || lpad(n::text, 37, '0'), 'UTF8')), n, now() + interval '1 day'
@@ -35,11 +40,20 @@ analyze;
 """
 
 
-def create(postgres: Postgres, count: int, database: str = DATABASE) -> None:
-    """Make the first `count` people, where they are not there."""
+def create(postgres: Postgres, count: int, database: str = DATABASE, call_servers: Sequence[str] = ("main",)) -> None:
+    """Make the first `count` people, where they are not there; equal shares on these call servers, in their order."""
     for first in range(FIRST, FIRST + count, AT_ONCE):
         last = min(first + AT_ONCE, FIRST + count) - 1
-        postgres.sql(SQL.format(first=first, last=last, password=SIP_PASSWORD, admin_tokens=ADMIN_TOKENS), database)
+        sql = SQL.format(
+            first=first,
+            last=last,
+            password=SIP_PASSWORD,
+            admin_tokens=ADMIN_TOKENS,
+            call_servers=f"{{{','.join(call_servers)}}}",
+            first_of_all=FIRST,
+            per_call_server=count // len(call_servers),
+        )
+        postgres.sql(sql, database)
 
 
 def numbers(count: int) -> list[str]:
@@ -69,4 +83,4 @@ def user_reads(count: int) -> list[LoadRequest]:
 
 
 def _uid(number: int) -> str:
-    return f"{number}".rjust(17, "2").translate(str.maketrans("01", "ab"))
+    return f"{number}".rjust(17, "x").translate(str.maketrans("01", "ab"))

@@ -35,9 +35,23 @@ def cpu_seconds(pid: int) -> float:
 
 def memory_bytes(pid: int) -> int:
     """What a process holds of the machine's memory."""
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return _status_bytes(pid, "VmRSS")
+
+
+def peak_memory_bytes(pid: int) -> int:
+    """What it has held at most."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def _status_bytes(pid: int, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) * 1024
+
+
+def thread_count(pid: int) -> int:
+    """How many threads a process has."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 def _own_cpu_seconds(pid: int) -> float:
@@ -101,9 +115,9 @@ def emit(**facts: object) -> None:
     print(json.dumps(facts), flush=True)
 
 
-def wait_until_answers(url: str, wanted: str = "") -> None:
+def wait_until_answers(url: str, wanted: str = "", within: float = START_DEADLINE) -> None:
     """Return once `url` answers 200 with `wanted` in its body. Raises BenchError."""
-    deadline = time.monotonic() + START_DEADLINE
+    deadline = time.monotonic() + within
     while True:
         try:
             with urlopen(url, timeout=2) as answer:  # noqa: S310 - our own server, on loopback
@@ -112,7 +126,7 @@ def wait_until_answers(url: str, wanted: str = "") -> None:
         except (URLError, OSError):
             pass
         if time.monotonic() > deadline:
-            raise BenchError(f"{url} did not answer within {START_DEADLINE:g} s")
+            raise BenchError(f"{url} did not answer within {within:g} s")
         time.sleep(0.05)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,7 +16,7 @@ from local.plan import DATABASE, OWNER_ROLE, SERVICE_ROLE, Plan, make_plan
 from local.postgres import Postgres
 from local.service_process import ServiceProcess
 from tests.bench.rig import asterisk_config, people, request_file
-from tests.bench.rig.processes import BenchError, Program, wait_until_answers, wait_until_quiet
+from tests.bench.rig.processes import START_DEADLINE, BenchError, Program, wait_until_answers, wait_until_quiet
 from tests.bench.rig.request_file import LoadRequest
 from tests.bench.rig.statement_counter import MARKED
 
@@ -78,12 +78,12 @@ class Rig:
         if first:
             self._stack.enter_context(self.phones(1))
 
-    def database(self, name: str, count: int) -> str:
-        """The URL of another database, with so many people."""
+    def database(self, name: str, count: int, call_servers: Sequence[str] = ("main",)) -> str:
+        """The URL of another database, with so many people on these call servers."""
         if name not in self._databases:
             self._migrate(name)
             self.postgres.sql("delete from extensions", name)  # the demo's are in no scripted Asterisk
-            people.create(self.postgres, count, name)
+            people.create(self.postgres, count, name, call_servers)
             self._databases.add(name)
         return self._url(name)
 
@@ -157,7 +157,7 @@ class Rig:
         return self.postgres.process.pid
 
     @contextlib.contextmanager
-    def another(self, **settings: str) -> Iterator[Served]:
+    def another(self, within: float = START_DEADLINE, **settings: str) -> Iterator[Served]:
         """The service once more, with other settings, once it is ready; its command is measured, not its rest."""
         port = ports.free_port()
         service = self.service({"CONNECTOR_HTTP_PORT": str(port), **settings})
@@ -165,7 +165,7 @@ class Rig:
         try:
             assert service.process is not None
             url = f"http://127.0.0.1:{port}"
-            wait_until_answers(f"{url}/readyz", '"ready"')
+            wait_until_answers(f"{url}/readyz", '"ready"', within)
             yield Served(url, service.process.pid)
         finally:
             service.stop()

@@ -26,12 +26,9 @@ def run(rig: Rig) -> list[Row]:
     took, cpu = [], []
     for _ in range(ROUNDS):
         with ScriptedAsterisk(f"PJSIP/{number}" for number in people.numbers(PEOPLE)) as peer:
-            settings = {
-                "CONNECTOR_DATABASE_URL": database,
-                "CONNECTOR_CALL_SERVERS__MAIN__AMI_PORT": str(peer.port),
-            }
+            port = str(peer.port)
             began = time.monotonic()
-            with rig.another(**settings) as service:
+            with rig.another(CONNECTOR_DATABASE_URL=database, CONNECTOR_CALL_SERVERS__MAIN__AMI_PORT=port) as service:
                 took.append(time.monotonic() - began)
                 cpu.append(cpu_seconds(service.pid))
     return [
