@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import gc
+import importlib
 import multiprocessing
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.simulation import profiles
+from tests.simulation.profiles import PROFILES
+from tests.simulation.progress import Progress
 from tests.simulation.report import write
 from tests.simulation.result import Result
 from tests.simulation.shrinking import how_to_replay
-from tests.simulation.totals import Totals
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SHOWN_EVERY = 5.0
 """Seconds between two lines of progress, each of which is saved."""
 
@@ -26,9 +25,10 @@ def run(
     profile: str, seeds: range, *, jobs: int, progress: Path | None = None, stop: bool = False, report: bool = False
 ) -> int:
     """Run the universes; 1 if one failed."""
-    source = source_digest()
-    totals = _resumed(progress, source)
-    done = set(totals.done)
+    kept = Progress(progress)
+    totals, done = kept.totals, kept.done()
+    if done:
+        print(f"going on after {len(done)} universes", flush=True)
     waiting = [seed for seed in seeds if seed not in done]
     began = shown = time.monotonic()
     before, faults_before = totals.universes, totals.faults
@@ -41,15 +41,15 @@ def run(
         now = time.monotonic()
         if now - shown > SHOWN_EVERY:
             shown = now
-            _save(progress, totals, source)
-            now_done = totals.universes - before
-            left = (now - began) / now_done * (len(waiting) - now_done)
+            kept.save()
+            ended = totals.universes - before
+            left = (now - began) / ended * (len(waiting) - ended)
             speed = (totals.faults - faults_before) / (now - began)
             print(f"{totals.line()}; {speed:.0f} faults/s, {left:.0f} s left", flush=True)
-    _save(progress, totals, source)
-    print(totals.line())
+    kept.save()
+    print(kept.all().line())
     if report:
-        write(profile, totals, seeds, source)
+        write(profile, kept.versions)
     return 1 if totals.failed else 0
 
 
@@ -58,7 +58,8 @@ def results(profile: str, seeds: Iterable[int], jobs: int) -> Iterator[Result]:
     if jobs <= 1:
         yield from (profiles.run(profile, seed) for seed in seeds)
         return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare, initargs=(profile,)) as pool:
         futures: list[Future[Result]] = [pool.submit(profiles.run, profile, seed) for seed in seeds]
         try:
             for future in as_completed(futures):
@@ -68,31 +69,7 @@ def results(profile: str, seeds: Iterable[int], jobs: int) -> Iterator[Result]:
                 future.cancel()
 
 
-def source_digest() -> str:
-    """The sources that decide what a seed does: another digest is another universe."""
-    digest = hashlib.sha256(sys.version.encode())
-    for folder in ("service", "tests/simulation"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _resumed(progress: Path | None, source: str) -> Totals:
-    """The totals of a run that was stopped, if it ran the same sources."""
-    try:
-        saved = json.loads(progress.read_text()) if progress is not None else {}
-    except (FileNotFoundError, ValueError):
-        saved = {}
-    if saved.pop("source", None) != source:
-        return Totals()
-    print(f"going on after {saved['universes']} universes", flush=True)
-    return Totals.loaded(saved)
-
-
-def _save(progress: Path | None, totals: Totals, source: str) -> None:
-    if progress is None:
-        return
-    progress.parent.mkdir(parents=True, exist_ok=True)
-    new = progress.with_suffix(".new")
-    new.write_text(json.dumps({**vars(totals), "source": source}))
-    new.replace(progress)
+def _prepare(profile: str) -> None:
+    """Keep what is imported out of each later collection of garbage: a world ends with one."""
+    importlib.import_module(PROFILES[profile].module)
+    gc.freeze()

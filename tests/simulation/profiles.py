@@ -25,7 +25,7 @@ class Profile:
 
 
 PROFILES = {
-    "link": Profile("tests.simulation.link.universe", tested=range(60)),
+    "link": Profile("tests.simulation.link.universe", tested=range(105)),
 }
 DEFAULT = "link"
 

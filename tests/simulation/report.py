@@ -1,42 +1,81 @@
-"""The section of docs/reliability.md about the last long run."""
+"""The long runs in docs/reliability.md: a row for each version of the sources, and their sum.
+
+A seed is another universe as soon as a source changes, so what several versions found adds up. Rows of other versions
+and profiles stay; those of the versions that a run holds are replaced.
+"""
 
 from __future__ import annotations
 
-import platform
-import time
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.simulation.totals import Totals
+from tests.simulation.totals import Totals, Version
 
 FILE = Path(__file__).resolve().parent.parent.parent / "docs/reliability.md"
-BEGIN = "<!-- the last result of `make simulate REPORT=1`, which writes it -->"
+BEGIN = "<!-- the long runs, which `make simulate REPORT=1` writes -->"
 END = "<!-- end of the simulation -->"
+HEAD = (
+    "| profile | sources | commit | until | universes | faults | live readings | not live | failures | right after |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+_ROW = re.compile(r"^\| `(\w+)` \| `(\w+)` \|.*$", re.MULTILINE)
+_LINE = re.compile(r"^- `(\w+)`(?:, sources `(\w+)`)?.*$", re.MULTILINE)
+Key = tuple[str, str]
 
 
-def write(profile: str, totals: Totals, seeds: range, source: str) -> None:
-    """Replace the section."""
+def write(profile: str, versions: Sequence[Version]) -> None:
+    """Replace the rows of a profile's versions in the section."""
     text = FILE.read_text()
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    assert before != text, f"{FILE.name} holds no marker"
-    FILE.write_text(f"{before}{BEGIN}\n\n{section(profile, totals, seeds, source)}\n\n{END}{after}")
+    old, end, after = rest.partition(END)
+    assert end, f"{FILE.name} holds no markers"
+    FILE.write_text(f"{before}{BEGIN}\n\n{section(old, profile, versions)}\n\n{END}{after}")
 
 
-def section(profile: str, totals: Totals, seeds: range, source: str) -> str:
-    """What was run, and what came of it."""
-    failed = totals.failed
-    kinds = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(totals.kinds.items()))
-    rows = [
-        ("universes", f"{totals.universes:,}, seeds {seeds.start} to {seeds.stop - 1}"),
-        ("simulated time", f"{totals.simulated / 3600:.1f} h"),
-        ("faults", f"{totals.faults:,}: {kinds}"),
-        ("live readings, each compared with the truth", f"{totals.live:,}"),
-        ("readings that were not live", f"{totals.not_live:,}"),
-        *((name, f"{count:,}") for name, count in sorted(totals.counters.items())),
-        ("failures", "; ".join(f"seed {seed}: {why}" for seed, why in failed.items()) or "0"),
-        ("longest time after the last fault until everything was right", f"{totals.right_after:.1f} s"),
-    ]
-    made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    made_by = f"{made}, profile {profile}, Python {platform.python_version()}, sources {source}."
-    return f"{made_by}\n\n| | |\n| --- | --- |\n{table}"
+def section(old: str, profile: str, versions: Sequence[Version]) -> str:
+    """The section with the rows and lines of a profile's versions, and those of `old` that are of others."""
+    rows: dict[Key, str] = {(found[1], found[2]): found[0] for found in _ROW.finditer(old)}
+    lines: dict[Key, str] = {(found[1], found[2] or ""): found[0] for found in _LINE.finditer(old)}
+    for version in versions:
+        key = (profile, version.source)
+        rows[key] = _row(profile, version)
+        lines.pop(key, None)
+        if version.totals.failed:
+            lines[key] = f"- `{profile}`, sources `{version.source}`: {_failures(version.totals)}"
+    lines[(profile, "")] = f"- `{profile}`: {_what(versions)}"
+    table = "\n".join([HEAD, *(rows[key] for key in sorted(rows)), _sum([rows[key] for key in sorted(rows)])])
+    return table + "\n\n" + "\n".join(lines[key] for key in sorted(lines))
+
+
+def _row(profile: str, version: Version) -> str:
+    totals = version.totals
+    counts = (totals.universes, totals.faults, totals.live, totals.not_live, len(totals.failed))
+    numbers = " | ".join(f"{count:,}" for count in counts)
+    return f"| `{profile}` | `{version.source}` | {version.commit} | {version.until} | {numbers} | {_right(totals)} |"
+
+
+def _right(totals: Totals) -> str:
+    return f"{totals.right_after:.1f} s"
+
+
+def _sum(rows: Sequence[str]) -> str:
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    sums = [f"{sum(int(cell[column].replace(',', '')) for cell in cells):,}" for column in range(4, 9)]
+    longest = max(float(cell[9].removesuffix(" s")) for cell in cells)
+    return f"| **all** | | | | {' | '.join(f'**{number}**' for number in sums)} | {longest:.1f} s |"
+
+
+def _failures(totals: Totals) -> str:
+    return "; ".join(f"seed {seed}: {why[:300]}" for seed, why in totals.failed.items())
+
+
+def _what(versions: Sequence[Version]) -> str:
+    """What was counted in all versions of a run."""
+    summed = Totals()
+    for version in versions:
+        summed.include(version.totals)
+    counts = [f"{summed.simulated / 3600:,.1f} simulated hours"]
+    counts += [f"{count:,} {name}" for name, count in sorted(summed.counters.items())]
+    counts += [f"{count:,} of {kind}" for kind, count in sorted(summed.kinds.items())]
+    return ", ".join(counts)

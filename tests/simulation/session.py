@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Action = dict[str, str]
 SECRET = "test-only-secret"
+MAX_PACKETS = 40
+"""The most packets that one write is cut into, so that a long list does not take all the time of a world."""
 DENIED = ("command", "originate", "setvar", "reload")
 """Actions that the account `monitor` may not send."""
 
@@ -78,7 +80,7 @@ class Session(asyncio.Protocol):
         if not self.writes:
             self._unwritten.append(data)
             return
-        size = self._server.chunk
+        size = max(self._server.chunk, len(data) // MAX_PACKETS)
         for start in range(0, len(data), size):
             self._transport.write(data[start : start + size])
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.simulation import batch, profiles
 from tests.simulation.profiles import PROFILES
+from tests.simulation.progress import Progress
+from tests.simulation.report import section
 from tests.simulation.shrinking import fewest, how_to_replay
 from tests.simulation.totals import Totals
 
@@ -57,6 +59,29 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFi
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "going on after 2 universes"
     assert said[-1].startswith("3 universes, ")
+
+
+def test_a_run_of_other_sources_adds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "progress.json"
+    assert batch.run("link", range(1), jobs=1, progress=file) == 0
+    monkeypatch.setattr("tests.simulation.progress.source_digest", lambda: "00000000ffff")
+    assert batch.run("link", range(2), jobs=1, progress=file) == 0
+    kept = Progress(file)
+    assert [version.totals.done for version in kept.versions] == [[0], [1]]
+    written = section("| `other` | `abc` | 1 | now | 1 | 2 | 1,000 | 4 | 1 | 9.0 s |", "link", kept.versions)
+    assert written.count("| `link` |") == 2
+    assert "| `other` | `abc` | 1 | now |" in written
+    faults = kept.all().faults + 2
+    assert f"| **all** | | | | **3** | **{faults}** | **{kept.all().live + 1000:,}** |" in written
+    assert section(written, "link", kept.versions) == written
+
+
+def test_a_trace_changes_nothing() -> None:
+    """So a universe that failed without one fails when it is replayed."""
+    for seed in (0, 1):
+        fast, traced = profiles.run("link", seed), profiles.run("link", seed, traced=True)
+        fast.digest, fast.tail = traced.digest, traced.tail
+        assert fast == traced
 
 
 def test_shrinking_finds_the_fewest_faults_that_fail() -> None:

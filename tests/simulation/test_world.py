@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.simulation import world as worlds
+from tests.simulation.loops import Spun
 
 
 def test_a_task_that_never_waits_ends_the_world() -> None:
@@ -13,7 +14,7 @@ def test_a_task_that_never_waits_ends_the_world() -> None:
             await asyncio.sleep(0)
 
     error = worlds.run(0, spin).error
-    assert isinstance(error, worlds.Spun)
+    assert isinstance(error, Spun)
     assert "turns of the loop at 0.000000 s" in str(error)
 
 

@@ -1,7 +1,7 @@
 """A thin layer over simloop: one world per seed, with clocks, a network and an event loop that no real time touches.
 
-Only this module imports simloop. Import it before anything of `service`: it replaces the functions of `time`, so that
-`from time import monotonic` finds the world's. Outside a world all of them are the real ones.
+Only this module and `loops` import simloop. Import it before anything of `service`: it replaces the functions of
+`time`, so that `from time import monotonic` finds the world's. Outside a world all of them are the real ones.
 
 Three clocks differ, as on a real machine: `monotonic` (without suspended time), `uptime` (with it), and the wall clock,
 which an operator may set. Two sources of chance in the standard library are closed: `random` is seeded, and a task
@@ -21,13 +21,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from simloop import SimLoop
+from tests.simulation.loops import FastLoop, TracedLoop
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 """The wall clock at the start of a world, in seconds since the epoch."""
-
-MAX_TURNS = 300_000
-"""Turns of the event loop at one moment of simulated time, after which the world has failed."""
 
 HOSTS = ("connector", "asterisk")
 """The machines of a world."""
@@ -37,7 +34,7 @@ _current: World | None = None
 
 
 class World:
-    """One seed's world. If it is not `traced` it is faster, and its digest has no decisions of the event loop."""
+    """One seed's world. Only if it is `traced` it keeps a journal and has a digest, at a price."""
 
     def __init__(self, seed: int, *, traced: bool) -> None:
         self.seed = seed
@@ -45,9 +42,8 @@ class World:
         """Seconds that the machine of the connector was suspended."""
         self.wall_offset = 0.0
         """Seconds by which the connector's wall clock is wrong."""
-        self._loop = _BoundedLoop(seed)
-        if not traced:
-            self._loop._recorder = _NoTrace()
+        self._loop = TracedLoop(seed) if traced else FastLoop(seed)
+        self.traced = traced
         for host in HOSTS:
             self._loop.net.host(host)
         self._journal = hashlib.sha256()
@@ -57,7 +53,7 @@ class World:
     # --- clocks ------------------------------------------------------------------------------------------------
 
     def monotonic(self) -> float:
-        return float(self._loop._true_time())
+        return self._loop._now  # type: ignore[no-any-return]
 
     def uptime(self) -> float:
         return self.monotonic() + self.suspended
@@ -84,7 +80,9 @@ class World:
     # --- the journal -------------------------------------------------------------------------------------------
 
     def note(self, line: str) -> None:
-        """Add a line to the journal. Two runs with one digest did the same."""
+        """Add a line to the journal of a traced world. Two runs with one digest did the same."""
+        if not self.traced:
+            return
         entry = f"{self.monotonic():.6f} {line}"
         self._journal.update(entry.encode() + b"\n")
         self.journal_tail.append(entry)
@@ -92,32 +90,10 @@ class World:
             del self.journal_tail[:1_000]
 
     def digest(self) -> str:
-        """The journal and every decision of the event loop, as one hash."""
+        """The journal and every decision of the event loop, as one hash; empty without a trace."""
+        if not self.traced:
+            return ""
         return hashlib.sha256(f"{self._journal.hexdigest()} {self._loop.trace_hash()}".encode()).hexdigest()
-
-
-class Spun(Exception):
-    """The loop turned again and again without the time moving."""
-
-
-class _BoundedLoop(SimLoop):  # type: ignore[misc]
-    """A loop that ends a world in which time stands still: a task that never waits would go on for ever."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__(seed)
-        self._turns = 0
-
-    def _step(self) -> None:
-        self._turns += 1
-        if self._turns > MAX_TURNS:
-            raise Spun(f"{MAX_TURNS} turns of the loop at {self._now:.6f} s, last of {self._ready[0][1]}")
-        super()._step()
-
-    def _advance_clock(self) -> None:
-        before = self._now
-        super()._advance_clock()
-        if self._now > before:
-            self._turns = 0
 
 
 @dataclass(frozen=True)
@@ -147,13 +123,13 @@ def run(seed: int, main: Callable[[World], Coroutine[Any, Any, Any]], *, traced:
     return Ended(world, error)
 
 
-def _end_tasks(loop: _BoundedLoop) -> None:
+def _end_tasks(loop: TracedLoop) -> None:
     """Cancel what a failed world left running, so that nobody reports it later."""
     pending = [task for tasks in loop.net._tasks.values() for task in tasks]
     for task in pending:
         task.cancel()
     if pending:
-        loop._turns = 0
+        loop.allow_more_turns()
         with contextlib.suppress(Exception):
             loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
 
@@ -184,15 +160,6 @@ class _Datetime(datetime, metaclass=_AnyDatetime):
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
         return datetime.fromtimestamp(_time(), tz)
-
-
-class _NoTrace:
-    """Stands in for simloop's recorder."""
-
-    def record(self, *_: object) -> None: ...
-
-    def hash(self) -> str:
-        return ""
 
 
 class _InOrder(dict[Any, None]):

@@ -46,8 +46,6 @@ async def _freeze(universe: Universe, fault: Fault) -> None:
 
 async def _restart(universe: Universe, fault: Fault) -> None:
     """Asterisk ends and starts again; calls are lost, and registrations half of the time."""
-    if not universe.server.asterisk.running:
-        return
     universe.server.stop(silently=fault.amount < 0.3)
     await asyncio.sleep(fault.seconds)
     await universe.server.boot(seconds=5 * fault.amount, remembers_contacts=fault.amount < 0.5)
@@ -107,11 +105,10 @@ async def _suspend(universe: Universe, fault: Fault) -> None:
 
 async def _dialplan(universe: Universe, fault: Fault) -> None:
     """A reload of the dialplan, which takes a while."""
-    if universe.server.asterisk.coming_hints is None:
-        same = universe.server.asterisk.hints if fault.amount < 0.5 else None
-        universe.server.asterisk.begin_reload(universe.changes.other_hints(same))
-        await asyncio.sleep(fault.amount)
-        universe.server.asterisk.end_reload()
+    same = universe.server.asterisk.hints if fault.amount < 0.5 else None
+    universe.server.asterisk.begin_reload(universe.changes.other_hints(same))
+    await asyncio.sleep(fault.amount)
+    universe.server.asterisk.end_reload()
 
 
 async def _new_endpoint(universe: Universe, fault: Fault) -> None:
@@ -125,8 +122,7 @@ async def _new_endpoint(universe: Universe, fault: Fault) -> None:
 async def _lost_network(universe: Universe, fault: Fault) -> None:
     """A phone is out of reach for a while."""
     name = universe.changes.tracked_endpoint()
-    if universe.server.can_change:
-        universe.server.asterisk.set_answering(name, False)
+    universe.server.asterisk.set_answering(name, False)
     await asyncio.sleep(fault.seconds)
     if universe.server.can_change and universe.server.asterisk.endpoints[name].tracked:
         universe.server.asterisk.set_answering(name, True)
@@ -150,3 +146,16 @@ KINDS: dict[str, Callable[[Universe, Fault], Awaitable[None]]] = {
     "new endpoint": _new_endpoint,
     "lost network": _lost_network,
 }
+
+_NEEDS: dict[str, Callable[[Universe], bool]] = {
+    "restart": lambda universe: universe.server.asterisk.running,
+    "dialplan": lambda universe: universe.server.asterisk.coming_hints is None,
+    "burst": lambda universe: universe.server.can_change,
+    "lost network": lambda universe: universe.server.can_change,
+}
+
+
+def can_happen(universe: Universe, fault: Fault) -> bool:
+    """Whether the fault has an effect now; if not, it is not counted."""
+    needs = _NEEDS.get(fault.kind)
+    return needs is None or needs(universe)
