@@ -125,12 +125,13 @@ lock: ## Upgrade the lock files to the newest and the lowest versions that pypro
 	@$(DEV)
 	@$(BIN)/python -m pip install --quiet uv
 	@PATH="$(abspath $(BIN)):$$PATH"; \
-	$(UV_COMPILE) pyproject.toml --extra uvloop -o requirements.lock && \
-	$(UV_COMPILE) pyproject.toml --extra uvloop --group dev -c requirements.lock -o requirements-dev.lock && \
-	$(UV_COMPILE) pyproject.toml --extra uvloop --resolution lowest-direct -o $(LOWEST_RUNTIME) && \
-	$(UV_COMPILE) pyproject.toml --extra uvloop --group dev -c $(LOWEST_RUNTIME) -o requirements-lowest.lock && \
+	$(UV_COMPILE) pyproject.toml --extra uvloop --extra nats -o requirements.lock && \
+	$(UV_COMPILE) pyproject.toml --extra uvloop --extra nats --group dev -c requirements.lock -o requirements-dev.lock && \
+	$(UV_COMPILE) pyproject.toml --extra uvloop --extra nats --resolution lowest-direct -o $(LOWEST_RUNTIME) && \
+	$(UV_COMPILE) pyproject.toml --extra uvloop --extra nats --group dev -c $(LOWEST_RUNTIME) -o requirements-lowest.lock && \
 	rm $(LOWEST_RUNTIME) && \
 	$(UV_COMPILE) --group postgres -o requirements-postgres.lock && \
+	$(UV_COMPILE) --group nats-server -o requirements-nats.lock && \
 	$(UV_COMPILE) --group node -o requirements-node.lock && \
 	$(subst 3.11,3.12,$(UV_COMPILE)) pyproject.toml --group simulation -c requirements.lock -o requirements-simulation.lock
 	for folder in tests/e2e/browser tests/clients local/chromium-npm local/pages-npm; do \

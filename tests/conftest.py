@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.support.standby",
     "tests.support.linphone",
     "tests.support.links",
+    "tests.support.nats",
     "tests.support.server",
     "tests.support.release_before",
     "tests.support.notifications",

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from local import asterisk_programs, chromium, linphone, node, postgres_binaries
+from local import asterisk_programs, chromium, linphone, nats, node, postgres_binaries
 from local.asterisk_programs import AsteriskError
 from local.chromium import ChromiumError
 from local.debian import PackageError
+from local.nats import NatsError
 from local.node import NodeError
 from local.postgres_binaries import PostgresError
 from tests.support import fail2ban, nginx, prometheus
@@ -42,6 +43,8 @@ def prefetch(arguments: Iterable[str]) -> None:
                 else:
                     asterisk_programs.extracted(suite)
             programs_with_chan_sip()
+        if suites & {"integration", "e2e"}:
+            nats.find()
         if "integration" in suites:
             fail2ban.extracted()
             nginx.extracted()
@@ -53,5 +56,5 @@ def prefetch(arguments: Iterable[str]) -> None:
             node.modules(ROOT / "tests/e2e/browser")
         if "clients" in suites:
             node.modules(ROOT / "tests/clients")
-    except (AsteriskError, ChromiumError, NodeError, PackageError, PostgresError) as error:
+    except (AsteriskError, ChromiumError, NatsError, NodeError, PackageError, PostgresError) as error:
         print(f"setup    | {error}", file=sys.stderr)

@@ -17,7 +17,8 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-REQUIREMENTS = [Requirement(text) for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["uvloop"]]]
+OPTIONAL = [text for extra in PROJECT["optional-dependencies"].values() for text in extra]
+REQUIREMENTS = [Requirement(text) for text in [*PROJECT["dependencies"], *OPTIONAL]]
 
 
 def locked(name: str) -> dict[str, Version]:
