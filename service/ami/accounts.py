@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 
-from service.errors import ConfigurationError
+from service.errors import CallServerUnavailable, ConfigurationError
 from service.settings import CallServer
 
 
@@ -21,7 +21,9 @@ class Account:
 
     @classmethod
     def monitor(cls, server: CallServer) -> Account:
-        """The account that follows states and events."""
+        """The account that follows states and events. Raises NoAccount."""
+        if server.monitor_secret is None:
+            raise NoAccount
         return cls._from_settings(server, server.monitor_username, server.monitor_secret.get_secret_value())
 
     @classmethod
@@ -47,8 +49,17 @@ class Account:
 
     @classmethod
     def _from_settings(cls, server: CallServer, username: str, secret: str) -> Account:
+        if server.ami_host is None:
+            raise NoAccount
         tls = _tls_context(server) if server.ami_tls else None
         return cls(server.ami_host, server.ami_port, username, secret, tls)
+
+
+class NoAccount(CallServerUnavailable):
+    """This process follows collectors: it has no AMI account of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("this process has no AMI account: collectors of the bus have")
 
 
 def _tls_context(server: CallServer) -> ssl.SSLContext:

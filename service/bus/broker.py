@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.errors import Unavailable
+from service.settings import Settings, bus_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,22 @@ class Broker:
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Broker | None:
+        """The bus of the settings; None without one."""
+        if settings.bus_url is None:
+            return None
+        address, password = bus_url.parse(settings.bus_url), settings.bus_password
+        return cls(
+            address.servers,
+            address.user,
+            None if password is None else password.get_secret_value(),
+            address.tls,
+            settings.bus_ca_file,
+            settings.bus_certificate_file,
+            settings.bus_key_file,
+        )
 
 
 class BrokerUnavailable(Unavailable):

@@ -35,12 +35,16 @@ class CallServer(BaseModel):
         "asterisk", description="Realm of Asterisk's SIP authentication (`default_realm` of its `pjsip.conf`)."
     )
 
-    ami_host: NearHost = Field(description="AMI host, as this service reaches it.")
+    ami_host: NearHost | None = Field(
+        None, description="AMI host, as this service reaches it. Required, unless this process is a follower."
+    )
     ami_port: Port = Field(5038, description="AMI port.")
     ami_tls: bool = Field(False, description="TLS to AMI.")
     ami_ca_file: Path | None = Field(None, description="CA certificate for AMI's TLS, PEM. Default: the system's CAs.")
     monitor_username: Word = Field("monitor", description="AMI account that reads states and events.")
-    monitor_secret: SecretStr = Field(description="Secret of the account `monitor`.")
+    monitor_secret: SecretStr | None = Field(
+        None, description="Secret of the account `monitor`. Required, unless this process is a follower."
+    )
     presence_username: Word = Field("presence", description="AMI account that sets users' presence.")
     presence_secret: SecretStr | None = Field(
         None, description="Secret of the account `presence`. Without it no user can set their presence."

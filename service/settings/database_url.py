@@ -30,7 +30,7 @@ def hosts(url: str) -> tuple[Host, ...]:
     query = parse_qs(parts.query)
     named = parts.netloc.rpartition("@")[2]
     ports = _last(query, "port") if not named else ""
-    parsed = [_host(text) for text in (named or _last(query, "host")).split(",") if named or text]
+    parsed = [parse_host(text) for text in (named or _last(query, "host")).split(",") if named or text]
     explicit = [int(port) for port in ports.split(",") if port]
     if len(explicit) not in (0, 1, len(parsed)):
         raise ValueError("as many ports are wanted as hosts, or one for all")
@@ -50,7 +50,8 @@ def _last(query: dict[str, list[str]], name: str) -> str:
     return query.get(name, [""])[-1]
 
 
-def _host(text: str) -> tuple[str, int | None]:
+def parse_host(text: str) -> tuple[str, int | None]:
+    """Parse `host` or `host:port`. Raises ValueError."""
     match = _HOST.fullmatch(text) if not text.startswith("/") else re.fullmatch(r"(.+)()", text)
     if match is None or not match[1]:
         raise ValueError(_NO_HOST)

@@ -10,7 +10,6 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     Field,
@@ -23,9 +22,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from service.domain.models import Credentials, WebSocketAddress
 from service.domain.secret_keys import MasterKey
 from service.errors import ConfigurationError
-from service.settings import database_url, files
+from service.settings import checks, files
 from service.settings.call_server import CallServer
 from service.settings.fields import NearHost, Network, Origin, Port, PublicUrl, Seconds, read_secret_files
+from service.settings.mistakes import describe
 
 PREFIX = files.PREFIX
 JWT_SECRET_BYTES = 32
@@ -85,6 +85,30 @@ class Settings(BaseSettings):
 
     call_servers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], CallServer] = Field(
         {}, description="Call servers by name."
+    )
+    bus_url: str | None = Field(
+        None,
+        description="NATS URL, such as `tls://collector@nats-a:4222,nats-b:4222`; `nats` is without encryption. "
+        "Default: no bus, this process has AMI connections of its own and shares them with no other machine.",
+    )
+    bus_role: Literal["collector", "follower"] | None = Field(
+        None,
+        description="Role on the bus. A `collector` has the AMI connections and publishes what it hears; a `follower` "
+        "answers from what collectors publish, and needs no AMI account.",
+    )
+    bus_password: SecretStr | None = Field(
+        None, description="Password of the URL's user; without a user in the URL, a token."
+    )
+    bus_password_file: Path | None = Field(None, description="File that holds the password.")
+    bus_ca_file: Path | None = Field(
+        None, description="CA certificate for the bus's TLS, PEM. Default: the system's CAs."
+    )
+    bus_certificate_file: Path | None = Field(
+        None, description="Certificate by which this process logs in at the bus, PEM, if NATS asks for one."
+    )
+    bus_key_file: Path | None = Field(
+        None,
+        description="Key of that certificate, PEM, without a passphrase. Default: the certificate's file holds it.",
     )
     secrets_key: SecretStr | None = Field(
         None,
@@ -154,6 +178,9 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="Log format. `console` is for a terminal.")
 
     _files = model_validator(mode="before")(read_secret_files)
+    _urls = model_validator(mode="after")(checks.check_database_urls)
+    _bus = model_validator(mode="after")(checks.check_bus)
+    _ami_accounts = model_validator(mode="after")(checks.check_ami_accounts)
 
     @model_validator(mode="after")
     def _jwt(self) -> Self:
@@ -173,21 +200,6 @@ class Settings(BaseSettings):
             key = getattr(self, name)
             try:
                 key is None or MasterKey.parse(key.get_secret_value())
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
-        return self
-
-    @model_validator(mode="after")
-    def _urls(self) -> Self:
-        for name in ("database_url", "owner_database_url"):
-            text = getattr(self, name) or ""
-            url = urlsplit(text)
-            if text and url.scheme not in ("postgresql", "postgres"):
-                raise ValueError(f"{name} must look like postgresql://user@host:port/database")
-            if url.password or "password" in parse_qs(url.query):
-                raise ValueError(f"{name} holds a password; give it as {name.replace('url', 'password')} or its file")
-            try:
-                database_url.hosts(text), database_url.target(text)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
         return self
@@ -233,16 +245,7 @@ def load() -> Settings:
     try:
         settings = Settings()
     except (ValidationError, SettingsError) as error:
-        mistakes += _describe_mistakes(error)
+        mistakes += describe(error)
     if mistakes:
         raise ConfigurationError("the settings cannot be used:\n" + "\n".join(mistakes))
     return settings
-
-
-def _describe_mistakes(error: ValidationError | SettingsError) -> list[str]:
-    if isinstance(error, SettingsError):
-        return [f"  {error}"]
-    return [
-        f"  {PREFIX}{'__'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}"
-        for item in error.errors(include_input=False, include_url=False, include_context=False)
-    ]

@@ -50,6 +50,7 @@ def test_no_secret_is_in_the_repr_of_anything_that_holds_one() -> None:
 def test_a_secret_is_readable_where_it_is_needed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{SECRET}\n")
     server = CallServer.model_validate({**SERVER, "monitor_secret": "", "monitor_secret_file": tmp_path / "secret"})
+    assert server.monitor_secret is not None
     assert server.monitor_secret.get_secret_value() == SECRET
 
 

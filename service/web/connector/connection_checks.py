@@ -77,13 +77,13 @@ async def check_management_server(request: web.Request) -> web.Response:
     wanted = (query.host, query.port, query.username)
 
     def is_requested(server: CallServer) -> bool:
-        return _matches(wanted, server.ami_host, str(server.ami_port), server.monitor_username)
+        return _matches(wanted, server.ami_host or "", str(server.ami_port), server.monitor_username)
 
     for server in _requested_servers(request, is_requested):
-        account = Account.monitor(server)
-        if query.password is not None:
-            account = replace(account, secret=query.password)
         try:
+            account = Account.monitor(server)
+            if query.password is not None:
+                account = replace(account, secret=query.password)
             async with connect(account, NullEvents()):
                 pass
         except (CallServerUnavailable, Invalid) as error:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from pydantic import SecretStr
 
 from local.baresip import Phone, PhoneError
 from service.settings import Settings
@@ -59,7 +60,7 @@ def settings(pbx: Pbx, *, sync: bool = False) -> Settings:
     made = pbx.settings(requests_per_minute=1_000_000)
     if sync:
         main = made.call_servers["main"]
-        secret = type(main.monitor_secret)(pbx.asterisk.config.sync_secret)
+        secret = SecretStr(pbx.asterisk.config.sync_secret)
         made.call_servers["main"] = main.model_copy(update={"sync_secret": secret})
     return made
 

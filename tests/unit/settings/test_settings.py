@@ -46,7 +46,9 @@ def test_a_secret_file_is_read_without_the_newline_at_its_end(environment: pytes
     made = settings.load()
     assert made.database_password is not None
     assert made.database_password.get_secret_value() == "first line\nsecond "
-    assert made.call_servers["main"].monitor_secret.get_secret_value() == "first line\nsecond "
+    secret = made.call_servers["main"].monitor_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "first line\nsecond "
 
 
 def test_an_empty_file_variable_counts_as_none(environment: pytest.MonkeyPatch) -> None:
@@ -67,6 +69,8 @@ def test_an_empty_file_variable_counts_as_none(environment: pytest.MonkeyPatch) 
         ({"DATABASE_DEADLINE": "nan"}, "CONNECTOR_DATABASE_DEADLINE: "),
         ({"DATABASE_DEADLINE": "inf"}, "CONNECTOR_DATABASE_DEADLINE: "),
         ({"BODY_LIMIT": "10"}, "CONNECTOR_BODY_LIMIT: "),
+        ({"TLS_KEY_FILE": "/x"}, "CONNECTOR_: tls_key_file is given without tls_certificate_file"),
+        ({"SECRETS_KEY": "ab"}, "CONNECTOR_SECRETS_KEY: "),
     ],
 )
 def test_a_mistake_is_named(environment: pytest.MonkeyPatch, values: dict[str, str], what: str) -> None:
