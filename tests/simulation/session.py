@@ -251,7 +251,7 @@ class Session(asyncio.Protocol):
         id_ = action.get("actionid")
         yield _list_start(id_, "Result will follow")
         count = 0
-        for endpoint in self._asterisk.endpoints.values():
+        for endpoint in list(self._asterisk.endpoints.values()):
             for contact in list(endpoint.contacts.values()):
                 count += 1
                 key = f"/{action.get('family', '')}/{contact.id}"
