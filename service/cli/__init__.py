@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         ("migrate", "update schema, roles and grants, as the database's owner", "Safe to repeat."),
         (
             "check",
-            "check the configuration and privileges of PostgreSQL and each Asterisk",
+            "check the configuration and privileges of PostgreSQL, the bus and each Asterisk",
             "Exit code 1: a check failed.",
         ),
         ("demo", "load the demo data into an empty database", "Its passwords and its admin's token are public."),

@@ -1,13 +1,14 @@
-"""`check`: checks the configuration and privileges of PostgreSQL and each Asterisk, and prints remedies."""
+"""`check`: checks the configuration and privileges of PostgreSQL, the bus and each Asterisk, and prints remedies."""
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from time import time
 
 from service.ami.diagnostics import checks as asterisk
+from service.bus.broker import Broker
 from service.cli.common import open_database
 from service.db import diagnostics as store
 from service.db import extensions
@@ -29,7 +30,11 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
     stored = await _extensions(settings)
     findings += check_certificate(settings, time())
     findings += _call_servers(settings, stored)
+    findings += [finding async for finding in _bus(settings)]
     for name, server in settings.call_servers.items():
+        if server.ami_host is None or server.monitor_secret is None:
+            findings.append(Finding(name, "has no AMI account here: this process is a follower"))
+            continue
         options = asterisk.CheckOptions(arguments.watch, expected.get(name))
         findings += [finding async for finding in asterisk.check(name, server, stored[name], options)]
     rows = [
@@ -82,6 +87,20 @@ def check_certificate(settings: Settings, now: float) -> Iterator[Finding]:
     yield Finding("tls", what, RENEW if certificate.is_due(now) else None)
     if not certificate.names:
         yield Finding("tls", "the certificate names no host, so clients refuse it", "give it a subjectAltName")
+
+
+async def _bus(settings: Settings) -> AsyncIterator[Finding]:
+    """Check NATS; no finding without a bus."""
+    broker = Broker.of(settings)
+    if broker is None or settings.bus_role is None:
+        return
+    try:
+        from service.bus import nats_check
+    except ImportError:
+        yield Finding("bus", "nats-py is not installed", "install asterisk-connector[nats]")
+        return
+    async for finding in nats_check.check(broker, settings.bus_role, list(settings.call_servers)):
+        yield finding
 
 
 def _call_servers(settings: Settings, stored: Mapping[str, list[CheckedExtension]]) -> Iterator[Finding]:
