@@ -1,7 +1,7 @@
-"""Gives PostgreSQL and Asterisk a certificate each, and their clients the CA: given ones, else a CA and two of its own.
+"""Gives PostgreSQL, Asterisk and NATS a certificate each, and their clients the CA: given ones, else of an own CA.
 
 It runs at each `up` with docker-compose.tls.yml. The CA's key is never stored: when a certificate is missing, was made
-for other names or ends within a month, all three are made again.
+for other names or ends within a month, all are made again.
 """
 
 import hashlib
@@ -14,8 +14,10 @@ from pathlib import Path
 
 FOLDER = Path("/certificates")
 GIVEN = Path("/given")
-SERVERS = ("postgres", "asterisk")
-TRUSTING = ("migrate", "service")
+SERVERS = ("postgres", "asterisk", "nats")
+TRUSTING = ("migrate", "service", "collector")
+OPTIONAL = ("nats",)
+"""Servers without which given certificates are whole: the bus is a profile."""
 DAYS, LEFT_S = "3650", str(31 * 86_400)
 NAMES = "names"
 """A file beside each certificate: the hash of what it was made for."""
@@ -75,9 +77,14 @@ def hand_out(source: Path) -> None:
     """Copy to each container's volume what it needs, and nothing more."""
     files = {f"{server}/server.{end}": f"{server}.{end}" for server in SERVERS for end in ("pem", "key")}
     files |= {f"{reader}/ca.pem": "ca.pem" for reader in (*SERVERS, *TRUSTING)}
+    for server in OPTIONAL:
+        if not (source / f"{server}.pem").exists():
+            files = {target: name for target, name in files.items() if not target.startswith(f"{server}/")}
     for name in files.values():
         if not (source / name).exists():
-            raise ValueError(f"{source}/{name} is missing: ca.pem, and .pem and .key of {' and '.join(SERVERS)}")
+            raise ValueError(
+                f"{source}/{name} is missing: ca.pem, and .pem and .key of postgres, asterisk and, for the bus, nats"
+            )
     for target, name in files.items():
         unfinished = FOLDER / f"{target}.unfinished"
         shutil.copyfile(source / name, unfinished)

@@ -18,13 +18,15 @@ FOLDER = Path("/secrets")
 CONSUMERS = {
     "superuser_database": ("postgres",),
     "owner_database": ("postgres", "migrate"),
-    "service_database": ("migrate", "service"),
+    "service_database": ("migrate", "service", "collector"),
     "asterisk_database": ("migrate", "asterisk"),
-    "ami_monitor": ("migrate", "service", "asterisk"),  # `migrate` only validates its settings
-    "ami_presence": ("service", "asterisk"),
-    "ami_sync": ("service", "asterisk"),
-    "secrets_key": ("migrate", "service"),
-    "secrets_previous_key": ("migrate", "service"),
+    "ami_monitor": ("migrate", "service", "collector", "asterisk"),  # `migrate` only validates its settings
+    "ami_presence": ("service", "collector", "asterisk"),
+    "ami_sync": ("service", "collector", "asterisk"),
+    "bus_collector": ("collector", "nats"),
+    "bus_follower": ("service", "nats"),
+    "secrets_key": ("migrate", "service", "collector"),
+    "secrets_previous_key": ("migrate", "service", "collector"),
     "secrets_keys": ("asterisk",),
 }
 ONLY_GIVEN = frozenset({"ami_sync", "secrets_key", "secrets_previous_key", "secrets_keys"})
@@ -44,6 +46,7 @@ def main(arguments: list[str]) -> int:
             return 0
         for name, value in wanted.items():
             provide(name, value)
+        write(FOLDER / "nats" / "passwords.conf", bus_passwords())
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -92,6 +95,12 @@ def provide(name: str, value: str) -> None:
     for file in files:
         write(file, value)
     print(f"{name}: {source}")
+
+
+def bus_passwords() -> str:
+    """What deploy/nats/nats.conf includes. ALLOWED has no character that ends a string there."""
+    values = {user: (FOLDER / "nats" / f"bus_{user}").read_text() for user in ("collector", "follower")}
+    return "".join(f'{user.upper()}_PASSWORD: "{value}"\n' for user, value in values.items())
 
 
 def kept(files: Iterable[Path]) -> str:

@@ -74,10 +74,10 @@ class Nats(PrivateServer):
         text = self.config
         if self._passwords is not None:
             text = f"{GUARDED.read_text()}\n{text}"
-            lines = zip(("COLLECTOR", "FOLLOWER"), self._passwords, strict=True)
-            write_secret(
-                self.folder / "passwords.conf", "".join(f'{user}_PASSWORD: "{word}"\n' for user, word in lines)
-            )
+            words = zip(("COLLECTOR", "FOLLOWER"), self._passwords, strict=True)
+            (self.folder / "secrets").mkdir(exist_ok=True)
+            lines = "".join(f'{user}_PASSWORD: "{word}"\n' for user, word in words)
+            write_secret(self.folder / "secrets/passwords.conf", lines)
         write_secret(file, f"{text}\n")
         command = [str(find()), "--config", str(file), "--addr", ports.LOOPBACK, "--port", str(self.port)]
         with self._open_log() as log:

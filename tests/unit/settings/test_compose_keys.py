@@ -45,8 +45,8 @@ def test_asterisk_gets_the_derived_keys_and_only_the_service_and_the_owner_the_k
     assert step.main([]) == 0
     assert held(tmp_path) == {
         "asterisk/secrets_keys": BOTH,
-        **{f"{consumer}/secrets_key": KEY for consumer in ("migrate", "service")},
-        **{f"{consumer}/secrets_previous_key": OTHER for consumer in ("migrate", "service")},
+        **{f"{consumer}/secrets_key": KEY for consumer in ("migrate", "service", "collector")},
+        **{f"{consumer}/secrets_previous_key": OTHER for consumer in ("migrate", "service", "collector")},
     }
     monkeypatch.delenv("SECRETS_PREVIOUS_KEY")
     assert step.main([]) == 0
@@ -57,6 +57,23 @@ def test_asterisk_gets_the_derived_keys_and_only_the_service_and_the_owner_the_k
     told = "".join(capsys.readouterr())
     assert "secrets_key: given" in told
     assert [secret for secret in (KEY, OTHER, *BOTH.split(",")) if secret in told] == []
+
+
+def test_nats_gets_both_passwords_and_each_user_its_own(
+    step: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUS_FOLLOWER_PASSWORD", "of,the=follower%")
+    assert step.main([]) == 0
+    collector = (tmp_path / "collector/bus_collector").read_text()
+    assert (tmp_path / "service/bus_follower").read_text() == "of,the=follower%"
+    assert not (tmp_path / "service/bus_collector").exists()
+    assert not (tmp_path / "collector/bus_follower").exists()
+    assert (tmp_path / "nats/passwords.conf").read_text() == (
+        f'COLLECTOR_PASSWORD: "{collector}"\nFOLLOWER_PASSWORD: "of,the=follower%"\n'
+    )
+    monkeypatch.delenv("BUS_FOLLOWER_PASSWORD")
+    assert step.main([]) == 0
+    assert (tmp_path / "service/bus_follower").read_text() == "of,the=follower%"
 
 
 @pytest.mark.parametrize(
