@@ -39,10 +39,9 @@ class NatsConnection:
 
     def __init__(
         self, broker: Broker, name: str, subjects: Sequence[str], received: Callable[[str, bytes], None],
-        ended: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._broker, self._name, self._subjects = broker, name, tuple(subjects)
-        self._received, self._ended = received, ended
+        self._received = received
         self._client: Client | None = None
         self._denied: set[str] = set()
         self.failure: BrokerUnavailable | None = None
@@ -97,7 +96,6 @@ class NatsConnection:
             if self._client is not None:
                 self._client, self.dropped = None, 0
                 self._denied.clear()
-                self._ended()
 
     async def _open(self, client: Client, server: str) -> None:
         try:

@@ -15,14 +15,18 @@ from service.bus.port import MAX_BODY
 
 
 class NatsFollowerPort:
-    """A follower's end: see `FollowerPort`. Its address is new in each process."""
+    """A follower's end: see `FollowerPort`. Its address is new in each process.
+
+    It never calls `lost`: a connection to another server, or to the same one after its restart, goes on where the last
+    one ended. What was missed meanwhile is a gap, and echoes that stop are noticed within the deadline.
+    """
 
     def __init__(self, broker: Broker, call_servers: Sequence[str]) -> None:
         self.received: Callable[[str, str, bytes], None] = _nobody
         self.lost: Callable[[str | None], None] = _nobody
         self.address = secrets.token_hex(8)
         subjects = nats_subjects.heard_by_follower(list(call_servers), self.address)
-        self.connection = NatsConnection(broker, "connector follower", subjects, self._hear, self._end)
+        self.connection = NatsConnection(broker, "connector follower", subjects, self._hear)
 
     def send(self, call_server: str, body: bytes, to: str | None = None) -> None:
         self.connection.send(nats_subjects.ask(call_server, to, self.address), body)
@@ -33,9 +37,6 @@ class NatsFollowerPort:
     def _hear(self, subject: str, body: bytes) -> None:
         if len(body) <= MAX_BODY and (names := nats_subjects.told_by_collector(subject)) is not None:
             self.received(*names, body)
-
-    def _end(self) -> None:
-        self.lost(None)
 
 
 class NatsCollectorPort:

@@ -33,20 +33,18 @@ class Ends:
     follower: NatsFollowerPort
     asked: list[Message] = field(default_factory=list)
     told: list[Message] = field(default_factory=list)
-    losses: int = 0
 
     def __post_init__(self) -> None:
         self.collector.received = lambda *message: self.asked.append(message)
         self.follower.received = lambda *message: self.told.append(message)
-        self.follower.lost = self._lose
-
-    def _lose(self, collector: str | None) -> None:
-        assert collector is None
-        self.losses += 1
 
     @property
     def both_connected(self) -> bool:
         return self.collector.connection.connected and self.follower.connection.connected
+
+    @property
+    def neither_connected(self) -> bool:
+        return not (self.collector.connection.connected or self.follower.connection.connected)
 
     async def connected(self, within: float = 30.0) -> None:
         await eventually(lambda: self.both_connected, within, "both ends are connected")
