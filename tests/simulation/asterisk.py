@@ -10,11 +10,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
+from tests.simulation.history import History
+from tests.simulation.queues import Queues
 from tests.simulation.wire import event
-
-T = TypeVar("T")
 
 CALL_STATES = ("NOT_INUSE", "INUSE", "RINGING", "BUSY", "ONHOLD", "RINGINUSE")
 DOWN = "(down)"
@@ -59,6 +58,8 @@ class Endpoint:
     contacts: dict[str, Contact] = field(default_factory=dict)
     call: str = "NOT_INUSE"
     """Its state while it can be called."""
+    lost: bool = False
+    """Whether only a reload of the endpoint, or a new registration, has Asterisk qualify its contacts."""
 
     @property
     def state(self) -> str:
@@ -68,7 +69,13 @@ class Endpoint:
 class Asterisk:
     """What holds now. `publish` is called with each event, in order; `now` is the clock of the history."""
 
-    def __init__(self, chance: random.Random, now: Callable[[], float], publish: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        chance: random.Random,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        publish: Callable[[bytes], None],
+    ) -> None:
         self._chance = chance
         self._now = now
         self._publish = publish
@@ -82,9 +89,14 @@ class Asterisk:
         """The hints that are in force once the reload is over; None without a reload."""
         self.unlisted: set[str] = set()
         """Devices that no list holds yet: Asterisk has just booted."""
-        self.history: dict[str, list[tuple[float, str]]] = {}
-        """By device, since when which state holds."""
-        self.contact_history: dict[str, list[tuple[float, frozenset[tuple[str, bool | None]]]]] = {}
+        self.history: dict[str, History[str]] = {}
+        """The states by device."""
+        self.contact_history: dict[str, History[frozenset[tuple[str, bool | None]]]] = {}
+        """By endpoint: the URIs, and whether they answered."""
+        self.queues = Queues(chance, now, wall, self.reported, publish)
+        self.presences: dict[str, tuple[str, str]] = {}
+        """State and message by extension, of those that were ever set."""
+        self.presence_history: dict[str, History[tuple[str, str]]] = {}
         self._statuses: dict[str, tuple[int, str]] = {}
         self._contacts_made = 0
 
@@ -107,6 +119,17 @@ class Asterisk:
         elif endpoint.state != before:
             self._remember(f"PJSIP/{name}")
 
+    def set_presence(self, extension: str, state: str, message: str) -> None:
+        """Set a custom presence; setting what holds already is an event as well."""
+        self.presences[extension] = state, message
+        self.presence_history.setdefault(extension, History()).remember(self._now(), (state, message))
+        self._publish(event("PresenceStateChange", "call,all", self.presence_headers(extension)))
+
+    def presence_headers(self, extension: str) -> list[tuple[str, str]]:
+        state, message = self.presences[extension]
+        of_extension = ("Presentity", f"CustomPresence:{extension}")
+        return [of_extension, ("Status", state), ("Subtype", ""), ("Message", message)]
+
     def register(self, name: str, *, answers: bool = True) -> None:
         """A phone registers; it is qualified at once if Asterisk tracks the endpoint."""
         self._contacts_made += 1
@@ -117,6 +140,7 @@ class Asterisk:
         for other in list(endpoint.contacts.values()):  # max_contacts is 1, and a new registration wins
             self._remove(endpoint, other)
         endpoint.contacts[uri] = contact
+        endpoint.lost = False
         self._contact_changed(endpoint, contact)
         if endpoint.tracked:
             self._qualify(endpoint, contact)
@@ -141,12 +165,17 @@ class Asterisk:
         endpoint = self.endpoints.get(name)
         if endpoint is None:
             return False
-        if endpoint.contacts:
+        if endpoint.contacts and not endpoint.lost:
             before = endpoint.state if endpoint.tracked else "(untracked)"
             endpoint.tracked = True
             for contact in list(endpoint.contacts.values()):
                 self._qualify(endpoint, contact, before)
         return True
+
+    def reload_endpoint(self, name: str) -> None:
+        """`pjsip reload qualify endpoint`: Asterisk finds the contacts that it had lost."""
+        if name in self.endpoints:
+            self.endpoints[name].lost = False
 
     def begin_reload(self, hints: dict[str, str]) -> None:
         """A reload of the dialplan begins: an event for each hint that stays or comes, with the old text."""
@@ -165,13 +194,19 @@ class Asterisk:
 
     def stop(self) -> None:
         self.running = self.booted = False
+        self.queues.stop()
+        for history in self.presence_history.values():
+            history.remember(self._now(), (DOWN, ""))
         for device in self.devices():
             self._remember(device)
         for name in self.endpoints:
             self._remember_contacts(name)
 
-    def start(self, *, remembers_contacts: bool) -> None:
-        """Start again: calls are over, registrations may be lost, and no contact was qualified yet."""
+    def start(self, *, remembers_contacts: bool, loses: float = 0.0) -> None:
+        """Start again: calls are over, registrations may be lost, and no contact was qualified yet.
+
+        `loses`: the share of endpoints with a contact that Asterisk does not track now, as it could not read them.
+        """
         self.end_reload()
         self.running, self.started_at = True, self._now()
         for endpoint in self.endpoints.values():
@@ -180,12 +215,17 @@ class Asterisk:
                 contact.status = "NonQualified"
             if not remembers_contacts:
                 endpoint.contacts.clear()
+            if endpoint.contacts and loses and self._chance.random() < loses:
+                endpoint.lost, endpoint.tracked = True, False
         self.settle_hints()
         for device in self.devices():
             self._remember(device)
         for name in self.endpoints:
             self._remember_contacts(name)
         self.unlisted = set(self.devices())
+        self.queues.start()
+        for extension, presence in self.presences.items():
+            self.presence_history[extension].remember(self._now(), presence)
 
     def list_some(self, count: int) -> None:
         """The boot goes on: some devices appear, each with an event."""
@@ -231,11 +271,11 @@ class Asterisk:
 
     def held(self, device: str, since: float) -> set[str]:
         """The states that a device had at some moment since then."""
-        return _held(self.history.get(device, []), since)
+        return set(self.history[device].held(since)) if device in self.history else set()
 
     def contacts_held(self, name: str, since: float) -> set[frozenset[tuple[str, bool | None]]]:
         """The contacts that an endpoint had at some moment since then: URIs, and whether they answered."""
-        return _held(self.contact_history.get(name, []), since)
+        return set(self.contact_history[name].held(since)) if name in self.contact_history else set()
 
     # --- inside ------------------------------------------------------------------------------------------------
 
@@ -287,6 +327,7 @@ class Asterisk:
             if device in text.split("&") and self.status(text) != self._statuses.get(number):
                 self._publish_hint(number)
         self._publish(event("DeviceStateChange", "call,all", [("Device", device), ("State", self.state(device))]))
+        self.queues.device_changed(device)
 
     def _publish_hint(self, number: str) -> None:
         self._statuses[number] = self.status(self.hints.get(number, ""))
@@ -297,9 +338,7 @@ class Asterisk:
         return [("Exten", number), ("Context", CONTEXT), ("Hint", text), ("Status", str(status)), ("StatusText", name)]
 
     def _remember(self, device: str) -> None:
-        past = self.history.setdefault(device, [])
-        if not past or past[-1][1] != self.state(device):
-            past.append((self._now(), self.state(device)))
+        self.history.setdefault(device, History()).remember(self._now(), self.state(device))
 
     def _remember_contacts(self, name: str) -> None:
         contacts = self.endpoints[name].contacts.values() if self.running else ()
@@ -307,16 +346,4 @@ class Asterisk:
         found = frozenset((contact.uri, answered.get(contact.status)) for contact in contacts)
         if not self.running:
             found = frozenset({(DOWN, None)})
-        past = self.contact_history.setdefault(name, [])
-        if not past or past[-1][1] != found:
-            past.append((self._now(), found))
-
-
-def _held(past: list[tuple[float, T]], since: float) -> set[T]:
-    """What held at some moment since then."""
-    held: set[T] = set()
-    for began, value in reversed(past):
-        held.add(value)
-        if began <= since:
-            break
-    return held
+        self.contact_history.setdefault(name, History()).remember(self._now(), found)

@@ -6,8 +6,10 @@ import asyncio
 import random
 from collections import deque
 
+from tests.simulation.accounts import SECRET
+from tests.simulation.answers import fully_booted
 from tests.simulation.asterisk import Asterisk
-from tests.simulation.session import Session, fully_booted
+from tests.simulation.session import Session
 from tests.simulation.world import World
 
 PORT = 5038
@@ -25,8 +27,10 @@ class AmiServer:
     def __init__(self, world: World) -> None:
         self._world = world
         self.chance = random.Random(f"{world.seed}:asterisk")
-        self.asterisk = Asterisk(self.chance, world.uptime, self.publish)
+        self.asterisk = Asterisk(self.chance, world.uptime, self.wall, self.publish)
         self.sessions: list[Session] = []
+        self.secrets = dict.fromkeys(("monitor", "presence", "sync"), SECRET)
+        """By account. A session that is logged in stays so when its secret changes."""
         self.frozen = False
         self.reads = self.writes = True
         """Whether bytes arrive from the clients, and at them."""
@@ -128,9 +132,9 @@ class AmiServer:
         self._late_events.clear()
         self.asterisk.stop()
 
-    async def boot(self, *, seconds: float, remembers_contacts: bool) -> None:
+    async def boot(self, *, seconds: float, remembers_contacts: bool, loses: float = 0.0) -> None:
         """Asterisk starts: AMI answers at once, FullyBooted comes later, and its list holds a part by then."""
-        self.asterisk.start(remembers_contacts=remembers_contacts)
+        self.asterisk.start(remembers_contacts=remembers_contacts, loses=loses)
         await self.listen()
         await asyncio.sleep(seconds)
         self.asterisk.list_some(self.chance.randint(0, len(self.asterisk.unlisted)))

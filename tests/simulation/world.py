@@ -53,7 +53,7 @@ class World:
     # --- clocks ------------------------------------------------------------------------------------------------
 
     def monotonic(self) -> float:
-        return self._loop._now  # type: ignore[no-any-return]
+        return self._loop._now
 
     def uptime(self) -> float:
         return self.monotonic() + self.suspended

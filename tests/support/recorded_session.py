@@ -16,6 +16,10 @@ FILE = Path(__file__).parent.parent / "simulation/recorded/session.json"
 EXTENSION = "12342"
 LAMP = "Custom:lamp"
 HINTS = {"501": f"PJSIP/{EXTENSION}&{LAMP}", "502": LAMP}
+QUEUE = "tested"
+MEMBER = "Local/502@nowhere"
+CALLERS = "callers"
+"""The context whose callers wait in the queue."""
 CONTACT_FIELDS = ("uri", "status", "rtt", "via_addr", "via_port", "user_agent", "expiration_time")
 
 Headers = list[tuple[str, str]]
@@ -58,6 +62,27 @@ def steps() -> Iterable[Step]:
     yield ("send", "PJSIPQualify", "Endpoint", "nobody")
     yield ("send", "Getvar", "Variable", "PJSIP_CONTACT(<contact>,uri)")
     yield ("send", "NoSuchAction")
+    yield ("send", "QueueStatus")
+    yield ("add member",)
+    yield ("set", LAMP, "INUSE")
+    yield ("pause", "true", "tea")
+    yield ("pause", "false", "")
+    yield ("call", "0301")
+    yield ("call", "0302")
+    yield ("send", "QueueStatus")
+    yield ("hang up", "0301")
+    yield ("hang up", "0302")
+    yield ("set", LAMP, "NOT_INUSE")
+    yield ("send", "QueueStatus")
+    yield ("remove member",)
+    for value in ("away,,bHVuY2g=,e", "not_set"):
+        yield ("as", "presence", "Setvar", "Variable", f"PRESENCE_STATE(CustomPresence:{EXTENSION})", "Value", value)
+        yield ("send", "PresenceStateList")
+    for account in ("presence", "sync"):
+        yield ("as", account, "ListCommands")
+        yield ("as", account, "QueueStatus")
+    yield ("as", "sync", "Command", "Command", f"pjsip reload qualify endpoint {EXTENSION}")
+    yield ("as", "nobody", "Ping")
     yield ("send", "Command", "Command", "core show version")
     yield ("send", "Ping")
 
@@ -82,9 +107,15 @@ _MASKS = (
     (re.compile(r"@[0-9a-f]{32}"), "@ID"),
     (re.compile(r"sip:[^\s\",;^]+"), "URI"),
 )
-_VOLATILE = {"ListItems": "COUNT", "Uptime": "SECONDS", "LastReload": "SECONDS"}
-_LEFT_OUT = (("Context", "queue-members"), ("Device", "Queue:"), ("Event", "Queue"))
-"""Queues, which the model has not: beginnings of headers."""
+_VOLATILE = {
+    "ListItems": "COUNT",
+    "Uptime": "SECONDS",
+    "LastReload": "SECONDS",
+    "Wait": "SECONDS",
+    "HoldTime": "SECONDS",
+}
+_LEFT_OUT = (("Context", "queue-members"), ("Device", "Queue:"), ("Device", "Local/"), ("Queue", "demo"))
+"""What the model has not: beginnings of headers."""
 
 
 def comparable(messages: list[Headers]) -> list[Headers]:

@@ -54,7 +54,7 @@ class Checkers:
         for device in self._link.devices_of(extension):
             state = self._link.states.read(device).state
             states.append(state)
-            if state.name != self._asterisk.history[device][-1][1]:  # else it holds now
+            if state.name != self._asterisk.history[device].now:  # else it holds now
                 held = self._asterisk.held(device, self._since())
                 if state.name not in held:
                     self._lie(f"{device} reads {state.name}, and was {sorted(held)}")
@@ -73,7 +73,7 @@ class Checkers:
             found = self._contacts(phone.endpoint)
             if found is not None:
                 self.counts.contacts += 1
-                if found == self._asterisk.contact_history[phone.endpoint][-1][1]:
+                if found == self._asterisk.contact_history[phone.endpoint].now:
                     continue  # it holds now
                 held = self._asterisk.contacts_held(phone.endpoint, self._since())
                 lasting = frozenset.intersection(*(frozenset(uri for uri, _ in each) for each in held))
