@@ -55,7 +55,7 @@ class Caller:
     """A call that waits in a queue."""
 
     position: int = 0
-    """The position that Asterisk last told, from 1. Callers who left meanwhile make gaps: only the order counts."""
+    """The position that Asterisk told when it told of the caller, from 1. `QueueCallers` keeps the order."""
     waiting_since: float = 0.0
     """In seconds since the epoch, by this machine's clock, to about a second."""
     caller_id: str | None = None

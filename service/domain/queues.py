@@ -5,16 +5,17 @@ concurrent queue events win over the list. Members and callers are kept by name,
 duplicate event cannot make a number permanently wrong.
 
 No event reports the averages. They come from the list, which the link requests again soon after a call has left a queue
-or ended. No event reports the positions of those behind either: their order follows from the positions last told.
+or ended. The order of the callers is that of `queue_callers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 
 from service.domain.hints import normalise_device
+from service.domain.queue_callers import QueueCallers
 from service.domain.queue_entries import Averages, Caller, InQueue, Member, QueueContents, QueueSnapshot, Summary
 from service.domain.queue_members import number_of
 from service.domain.snapshot_map import SnapshotMap
@@ -34,7 +35,7 @@ class Queues:
     def __init__(self) -> None:
         self._averages: dict[str, Averages] = {}
         self._members = SnapshotMap[InQueue, Member]()
-        self._callers = SnapshotMap[InQueue, Caller]()
+        self._callers = QueueCallers()
         self._queues_by_member: _MemberIndex | None = None  # computed on demand, as the contents are
         self._contents: dict[str, QueueContents] | None = None
         self._unchanged: dict[str, QueueContents] = {}
@@ -60,7 +61,7 @@ class Queues:
         """End a snapshot: the list's end, and the Pong that closes its window, have been read."""
         self._averages = dict(snapshot.averages)
         self._members.end_snapshot(snapshot.members)
-        self._callers.end_snapshot({key: self._known_since(key, caller) for key, caller in snapshot.callers.items()})
+        self._callers.end_snapshot(snapshot.callers)
         self._queues_by_member = self._contents = None
         self.known = True
 
@@ -79,31 +80,14 @@ class Queues:
         self._members.apply((queue, interface), None)
 
     def caller_joined(self, queue: str, unique_id: str, caller: Caller) -> None:
-        """Add a waiting caller. Those at its position and behind move back."""
+        """Add a waiting caller at its position."""
         self._contents = None
-        key = queue, unique_id
-        if key not in self._callers:
-            self._move(queue, caller.position, by=1)
-        self._callers.apply(key, self._known_since(key, caller))
+        self._callers.join(queue, unique_id, caller)
 
     def caller_left(self, queue: str, unique_id: str) -> None:
-        """Remove a caller that was answered, hung up or left the queue. Those behind move up."""
+        """Remove a caller that was answered, hung up or left the queue."""
         self._contents = None
-        caller = self._callers.get((queue, unique_id))
-        self._callers.apply((queue, unique_id), None)
-        if caller is not None:
-            self._move(queue, caller.position + 1, by=-1)
-
-    def _move(self, queue: str, position: int, by: int) -> None:
-        """Move the callers of a queue from this position on."""
-        for key, caller in list(self._callers.items()):
-            if key[0] == queue and caller.position >= position:
-                self._callers.apply(key, replace(caller, position=caller.position + by))
-
-    def _known_since(self, key: InQueue, caller: Caller) -> Caller:
-        """Keep the time since which a caller is known to wait: lists tell it in whole seconds."""
-        known = self._callers.get(key)
-        return caller if known is None else replace(caller, waiting_since=known.waiting_since)
+        self._callers.leave(queue, unique_id)
 
     def lost(self) -> None:
         """Forget everything: the link is lost, or the list is unavailable."""
@@ -130,7 +114,7 @@ class Queues:
             for key, member in members.items()
             if key in snapshot.members
         )
-        return changed or set(self._callers) != set(snapshot.callers)
+        return changed or self._callers.keys() != set(snapshot.callers)
 
     def contents(self) -> Mapping[str, QueueContents]:
         """Return all queues with their members and callers, sorted by name. An unchanged queue keeps its object."""
@@ -169,20 +153,17 @@ class Queues:
 
     def _collect(self) -> dict[str, QueueContents]:
         members: dict[str, list[Member]] = {queue: [] for queue in sorted(self._averages)}
-        callers: dict[str, list[Caller]] = {queue: [] for queue in members}
         for (queue, _), member in self._members.items():
             if queue in members:
                 members[queue].append(member)
-        for (queue, _), caller in self._callers.items():
-            if queue in callers:
-                callers[queue].append(caller)
-        return {queue: self._contents_of(queue, called, callers[queue]) for queue, called in members.items()}
+        return {queue: self._contents_of(queue, called) for queue, called in members.items()}
 
-    def _contents_of(self, queue: str, members: list[Member], callers: list[Caller]) -> QueueContents:
+    def _contents_of(self, queue: str, members: list[Member]) -> QueueContents:
+        callers = tuple(self._callers.of(queue))
         logged_in = sum(member.logged_in for member in members)
         available = sum(member.available for member in members)
         return QueueContents(
             Summary(queue, logged_in, available, len(callers), self._averages[queue]),
             tuple(sorted(members, key=attrgetter("interface"))),
-            tuple(sorted(callers, key=attrgetter("position", "waiting_since"))),
+            callers,
         )

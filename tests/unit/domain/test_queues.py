@@ -123,6 +123,36 @@ def test_the_order_is_asterisks_whoever_joins_and_leaves(steps: list[tuple[str, 
         assert waiting(queues) == model
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["join", "leave"]), st.integers(0, 9)), max_size=40), st.data())
+def test_the_order_is_asterisks_whenever_the_list_is_taken(steps: list[tuple[str, int]], data: st.DataObject) -> None:
+    """Asterisk fills the list some time after the request. Older events may follow, some of them even the Pong."""
+    model, pictures, events = list[str](), [list[str]()], list[tuple[str, Caller | None]]()
+    for number, (step, place) in enumerate(steps):
+        if step == "join":
+            position = min(place, len(model)) + 1
+            model.insert(position - 1, str(number))
+            events.append((str(number), Caller(position, 0.0, str(number))))
+        elif model:
+            events.append((model.pop(place % len(model)), None))
+        else:
+            continue
+        pictures.append(list(model))
+    requested = data.draw(st.integers(0, len(events)))
+    filled, closed = data.draw(st.integers(requested, len(events))), data.draw(st.integers(requested, len(events)))
+    queues = Queues()
+    for number in range(requested, len(events) + 1):
+        if number == requested:
+            queues.begin_snapshot()
+        if number == closed:
+            listed = {("sales", name): Caller(at, 0.0, name) for at, name in enumerate(pictures[filled], 1)}
+            queues.end_snapshot(QueueSnapshot({"sales": NOWHERE}, {}, listed))
+        if number < len(events):
+            name, joined = events[number]
+            queues.caller_left("sales", name) if joined is None else queues.caller_joined("sales", name, joined)
+    assert waiting(queues) == model
+
+
 def test_the_time_since_which_somebody_waits_stays_the_one_first_told() -> None:
     queues = known()
     queues.caller_joined("sales", "1.1", Caller(1, 100.25, "a"))
