@@ -160,7 +160,7 @@ def _contacts(server: AmiServer, action: Action) -> Iterator[bytes]:
     id_ = action.get("actionid")
     yield _list_start(id_, "Result will follow")
     count = 0
-    for endpoint in server.asterisk.endpoints.values():
+    for endpoint in list(server.asterisk.endpoints.values()):
         for contact in list(endpoint.contacts.values()):
             count += 1
             key = f"/{action.get('family', '')}/{contact.id}"

@@ -60,6 +60,8 @@ class Endpoint:
     """Its state while it can be called."""
     lost: bool = False
     """Whether only a reload of the endpoint, or a new registration, has Asterisk qualify its contacts."""
+    found: bool = False
+    """Whether it was reloaded: the next qualify ends its being lost."""
 
     @property
     def state(self) -> str:
@@ -128,7 +130,7 @@ class Asterisk:
     def presence_headers(self, extension: str) -> list[tuple[str, str]]:
         state, message = self.presences[extension]
         of_extension = ("Presentity", f"CustomPresence:{extension}")
-        return [of_extension, ("Status", state), ("Subtype", ""), ("Message", message)]
+        return [of_extension, ("Status", state), ("Subtype", ""), ("Message", _escaped(message))]
 
     def register(self, name: str, *, answers: bool = True) -> None:
         """A phone registers; it is qualified at once if Asterisk tracks the endpoint."""
@@ -165,9 +167,9 @@ class Asterisk:
         endpoint = self.endpoints.get(name)
         if endpoint is None:
             return False
-        if endpoint.contacts and not endpoint.lost:
+        if endpoint.contacts and (endpoint.found or not endpoint.lost):
             before = endpoint.state if endpoint.tracked else "(untracked)"
-            endpoint.tracked = True
+            endpoint.tracked, endpoint.lost = True, False
             for contact in list(endpoint.contacts.values()):
                 self._qualify(endpoint, contact, before)
         return True
@@ -175,7 +177,7 @@ class Asterisk:
     def reload_endpoint(self, name: str) -> None:
         """`pjsip reload qualify endpoint`: Asterisk finds the contacts that it had lost."""
         if name in self.endpoints:
-            self.endpoints[name].lost = False
+            self.endpoints[name].found = True
 
     def begin_reload(self, hints: dict[str, str]) -> None:
         """A reload of the dialplan begins: an event for each hint that stays or comes, with the old text."""
@@ -216,7 +218,7 @@ class Asterisk:
             if not remembers_contacts:
                 endpoint.contacts.clear()
             if endpoint.contacts and loses and self._chance.random() < loses:
-                endpoint.lost, endpoint.tracked = True, False
+                endpoint.lost, endpoint.found, endpoint.tracked = True, False, False
         self.settle_hints()
         for device in self.devices():
             self._remember(device)
@@ -257,6 +259,11 @@ class Asterisk:
         if name in self.endpoints and not self.endpoints[name].tracked:
             return "UNAVAILABLE"
         return self.state(device)
+
+    def is_lost(self, device: str) -> bool:
+        """Whether it is an endpoint that Asterisk has lost: see `Endpoint.lost`."""
+        endpoint = self.endpoints.get(device.removeprefix("PJSIP/"))
+        return endpoint is not None and endpoint.lost
 
     def listed(self) -> list[str]:
         """The devices in a list: those whose state was ever reported."""
@@ -347,3 +354,8 @@ class Asterisk:
         if not self.running:
             found = frozenset({(DOWN, None)})
         self.contact_history.setdefault(name, History()).remember(self._now(), found)
+
+
+def _escaped(text: str) -> str:
+    """As Asterisk escapes a presence message."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

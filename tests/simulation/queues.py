@@ -62,7 +62,7 @@ class Queue:
     member_history: dict[str, History[Facts | None]] = field(default_factory=dict)
     """By interface; None while it is no member."""
     caller_history: History[tuple[str, ...]] = field(default_factory=History)
-    """The unique ids in their order."""
+    """The numbers of the callers in their order."""
 
 
 class Queues:
@@ -187,7 +187,7 @@ class Queues:
         self._publish(event(name, "agent,all", self._member_headers(queue, member)))
 
     def _remember_callers(self, queue: Queue) -> None:
-        queue.caller_history.remember(self._uptime(), tuple(caller.unique_id for caller in queue.callers))
+        queue.caller_history.remember(self._uptime(), tuple(caller.number for caller in queue.callers))
 
     def _member_headers(self, queue: Queue, member: Member) -> Headers:
         first = [("Queue", queue.name), ("MemberName", member.interface), ("Interface", member.interface)]

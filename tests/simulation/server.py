@@ -118,9 +118,9 @@ class AmiServer:
         for session in self.sessions:
             session.hold(reads=reads, writes=writes)
 
-    def cut(self, *, silently: bool) -> None:
-        """End all connections; `silently` tells no client."""
-        for session in list(self.sessions):
+    def cut(self, *, silently: bool, account: str | None = None) -> None:
+        """End all connections, or those of an account; `silently` tells no client."""
+        for session in [each for each in self.sessions if account in (None, each.account)]:
             session.abandon() if silently else session.reset()
             if session in self.sessions:
                 self.sessions.remove(session)
@@ -135,13 +135,20 @@ class AmiServer:
     async def boot(self, *, seconds: float, remembers_contacts: bool, loses: float = 0.0) -> None:
         """Asterisk starts: AMI answers at once, FullyBooted comes later, and its list holds a part by then."""
         self.asterisk.start(remembers_contacts=remembers_contacts, loses=loses)
+        started = self.asterisk.started_at
         await self.listen()
         await asyncio.sleep(seconds)
+        if not self._runs_since(started):
+            return
         self.asterisk.list_some(self.chance.randint(0, len(self.asterisk.unlisted)))
         self.asterisk.booted = True
         self.publish(fully_booted())
         for name in list(self.asterisk.endpoints):  # as `qualify_frequency` does
             asyncio.get_running_loop().call_later(self.chance.uniform(0, 10), self.qualify_soon, name)
-        while self.asterisk.unlisted and self.asterisk.running:
-            await asyncio.sleep(self.chance.uniform(0, 0.5))
+        while self.asterisk.unlisted and self._runs_since(started):
             self.asterisk.list_some(self.chance.randint(1, 3))
+            await asyncio.sleep(self.chance.uniform(0, 0.5))
+
+    def _runs_since(self, started: float) -> bool:
+        """Whether it has neither ended nor started once more."""
+        return self.asterisk.running and self.asterisk.started_at == started

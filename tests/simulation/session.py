@@ -34,7 +34,7 @@ class Session(asyncio.Protocol):
         self._events: deque[bytes] = deque()
         self._list: Iterator[bytes] | None = None
         self._greeted = self._hears = False
-        self._account: str | None = None
+        self.account: str | None = None
         """Who is logged in."""
         self._turn: asyncio.Handle | None = None
         self._unwritten: list[bytes] = []
@@ -151,7 +151,7 @@ class Session(asyncio.Protocol):
         if action.get("action", "").lower() == "login":
             self._log_in(action)
             return
-        written = answer(self._server, self._account, action)
+        written = answer(self._server, self.account, action)
         if isinstance(written, bytes):
             self._write(written)
         else:
@@ -163,7 +163,7 @@ class Session(asyncio.Protocol):
             self._write(error(id_, "Authentication failed"))
             return
         self._write(success(id_, ("Message", "Authentication accepted")))
-        self._account = account
+        self.account = account
         self._hears = account == "monitor" and action.get("events", "on") != "off"
         if self._asterisk.booted:
             self.publish(fully_booted())

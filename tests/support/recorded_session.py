@@ -6,6 +6,7 @@ over is recorded as messages, without what differs from run to run.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ QUEUE = "tested"
 MEMBER = "Local/502@nowhere"
 CALLERS = "callers"
 """The context whose callers wait in the queue."""
+LUNCH = base64.b64encode(b'lunch \\ "at 1"').decode()
 CONTACT_FIELDS = ("uri", "status", "rtt", "via_addr", "via_port", "user_agent", "expiration_time")
 
 Headers = list[tuple[str, str]]
@@ -75,7 +77,7 @@ def steps() -> Iterable[Step]:
     yield ("set", LAMP, "NOT_INUSE")
     yield ("send", "QueueStatus")
     yield ("remove member",)
-    for value in ("away,,bHVuY2g=,e", "not_set"):
+    for value in (f"away,,{LUNCH},e", "not_set"):
         yield ("as", "presence", "Setvar", "Variable", f"PRESENCE_STATE(CustomPresence:{EXTENSION})", "Value", value)
         yield ("send", "PresenceStateList")
     for account in ("presence", "sync"):

@@ -11,12 +11,14 @@ from service.ami.link import Link
 from service.domain.combined_state import combined_state
 from service.domain.models import DeviceState, Extension, Reading
 from tests.simulation.asterisk import Asterisk
+from tests.simulation.link.presence_checks import PresenceChecks
+from tests.simulation.link.queue_checks import QueueChecks
 
 SLACK = 0.1
 """Seconds that Asterisk may take from a change to its event, with the turns of a connection's thread."""
 ENDS_WITHIN = 0.5
 """Seconds after the end of a connection within which everything that waits for it has ended."""
-TASKS_AT_REST = 10
+TASKS_AT_REST = 13
 """The most tasks of a link that has nothing to do; a device that is tracked has one more."""
 
 
@@ -42,6 +44,8 @@ class Checkers:
         self._first_seen: dict[str, float] = {}
         self._ended_at: float | None = None
         self.counts = Counts()
+        self.queues = QueueChecks(link, asterisk.queues, self._since)
+        self._presences = PresenceChecks(link, asterisk, self._since)
 
     def check(self, extension: Extension) -> Reading:
         """A state that is live held within the deadline, and since the newest Ping that was answered."""
@@ -61,7 +65,14 @@ class Checkers:
         if reading.state is not combined_state(states):
             self._lie(f"{extension.number} reads {reading.state.name}, its devices {[state.name for state in states]}")
         self._check_contacts(extension)
+        if (lie := self._presences.lie(extension.local_number)) is not None:
+            self._lie(lie)
         return reading
+
+    def check_queues(self) -> None:
+        """What is shown of the queues held."""
+        for lie in self.queues.lies():
+            self._lie(lie)
 
     def _check_contacts(self, extension: Extension) -> None:
         """Each contact was there, and answered so or not; one that was there all the time is not left out.
@@ -99,8 +110,8 @@ class Checkers:
             if time.monotonic() - since > LIST_DEADLINE + 1.0:
                 self._lie(f"the action {id_} has waited since {since:.3f}")
 
-    def wrongs(self, extensions: list[Extension], confirmed_after: float = 0.0) -> list[str]:
-        """What is not as it is in Asterisk, once nothing happens any more.
+    def wrongs(self, extensions: list[Extension], confirmed_after: float = 0.0, *, lost: bool = True) -> list[str]:
+        """What is not as it is in Asterisk, once nothing happens any more; `lost`: also endpoints that it has lost.
 
         A link that was confirmed before the faults were over may not know yet that its line is dead.
         """
@@ -108,11 +119,15 @@ class Checkers:
             return [f"the link is not confirmed: {self._link.facts.why_ended}"]
         if not self._link.states.current:
             return [f"the link is {self._link.states.freshness.value}: {self._link.facts.why_ended}"]
-        wrong = []
+        wrong = self.queues.wrongs()
         for extension in extensions:
             devices, expected = self._link.devices_of(extension), self._expected_devices(extension)
             if set(devices) != set(expected):
                 wrong.append(f"{extension.number} has the devices {devices} instead of {expected}")
+                continue
+            if (presence := self._presences.wrong(extension.local_number)) is not None:
+                wrong.append(presence)
+            if not lost and any(self._asterisk.is_lost(device) for device in expected):
                 continue
             reading = self._link.read(extension)
             state = combined_state(DeviceState[self._asterisk.state(device)] for device in expected)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from tests.simulation.accounts import SECRET
 from tests.simulation.plan import Fault
 from tests.simulation.server import FAST
 
@@ -45,10 +46,14 @@ async def _freeze(universe: Universe, fault: Fault) -> None:
 
 
 async def _restart(universe: Universe, fault: Fault) -> None:
-    """Asterisk ends and starts again; calls are lost, and registrations half of the time."""
+    """Asterisk ends and starts again; calls are lost, and registrations half of the time.
+
+    With an account `sync` it may have lost track of endpoints whose contacts it remembers: nobody else mends that.
+    """
     universe.server.stop(silently=fault.amount < 0.3)
     await asyncio.sleep(fault.seconds)
-    await universe.server.boot(seconds=5 * fault.amount, remembers_contacts=fault.amount < 0.5)
+    loses = 0.3 if universe.has_sync and 0.2 < fault.amount < 0.5 else 0.0
+    await universe.server.boot(seconds=5 * fault.amount, remembers_contacts=fault.amount < 0.5, loses=loses)
 
 
 async def _refuse(universe: Universe, fault: Fault) -> None:
@@ -128,6 +133,15 @@ async def _lost_network(universe: Universe, fault: Fault) -> None:
         universe.server.asterisk.set_answering(name, True)
 
 
+async def _secret(universe: Universe, fault: Fault) -> None:
+    """The secret of an account is another one for a while. That of `monitor` rarely: a refusal blinds for 30 s."""
+    account = "monitor" if fault.amount < 0.02 else "presence" if fault.amount < 0.6 else "sync"
+    universe.server.secrets[account] = "another-secret"
+    universe.server.cut(silently=False, account=account)
+    await asyncio.sleep(fault.seconds)
+    universe.server.secrets[account] = SECRET
+
+
 KINDS: dict[str, Callable[[Universe, Fault], Awaitable[None]]] = {
     "latency": _latency,
     "reset": _reset,
@@ -145,6 +159,7 @@ KINDS: dict[str, Callable[[Universe, Fault], Awaitable[None]]] = {
     "dialplan": _dialplan,
     "new endpoint": _new_endpoint,
     "lost network": _lost_network,
+    "secret": _secret,
 }
 
 _NEEDS: dict[str, Callable[[Universe], bool]] = {

@@ -14,13 +14,15 @@ from tests.simulation import world as worlds  # before anything of `service`
 from panoramisk.utils import IdGenerator
 
 from service.ami.accounts import Account
-from service.ami.link import Link
+from service.ami.kept_connection import KeptConnection
+from service.ami.link import REFUSED_DELAY, Link
 from service.backoff import delays
 from service.domain.directory import Directory
 from service.domain.models import Extension, Phone, Profile
-from tests.simulation.link.changes import LAMPS, Changes
+from tests.simulation.link.changes import Changes
 from tests.simulation.link.checkers import TASKS_AT_REST, Checkers
 from tests.simulation.link.faults import KINDS, can_happen
+from tests.simulation.link.presence_checks import Setters
 from tests.simulation.link.shown_feed import ShownFeed
 from tests.simulation.plan import Fault, plan
 from tests.simulation.result import Lied, Result
@@ -37,6 +39,8 @@ RIGHT_WITHIN = 15.0
 """Seconds after the last fault within which everything is right."""
 REST = 3.0
 """Seconds in which it then stays right."""
+WHOLE_WITHIN = 50.0
+"""Seconds after that within which what needs another account is right: its refusals, and a second attempt."""
 SETTLES_WITHIN = 0.5
 DEADLINE = 2.0
 SAMPLED_EVERY = 0.05
@@ -84,13 +88,19 @@ class Universe:
         self.extensions: list[Extension] = []
         self._directory = Directory(world.uptime, world.wall)
         account = Account("asterisk", PORT, "monitor", SECRET)
-        self.link = Link("main", account, deadline=DEADLINE, managed=self._managed, delays=brisk)
+        self.has_sync = chance.random() < 0.5
+        sync = Account("asterisk", PORT, "sync", SECRET) if self.has_sync else None
+        self.link = Link("main", account, sync=sync, deadline=DEADLINE, managed=self._managed, delays=brisk)
+        self._kept = KeptConnection(
+            "main", "presence", Account("asterisk", PORT, "presence", SECRET), deadline=DEADLINE,
+            report_refusal=self.link.account_checks.report, clock=world.uptime, delays=brisk,
+        )  # fmt: skip
+        self.link.account_checks.on_live = self._kept.retry_now
+        self._setters = Setters(world, self.server.asterisk, self._kept, random.Random(f"{world.seed}:setters"))
         self.checkers = Checkers(self.link, self.server.asterisk, world.uptime, DEADLINE, managed=self._managed)
         for number in range(ENDPOINTS):
             self._add(f"1{number:03}", tracked=True)
-        for number in range(LAMPS):
-            self.server.asterisk.set_custom(f"Custom:lamp{number}", "NOT_INUSE")
-        self.server.asterisk.hints = self.changes.other_hints()
+        self.changes.begin()
 
     # --- the run -----------------------------------------------------------------------------------------------
 
@@ -103,25 +113,33 @@ class Universe:
         )
         feed.on_changed = self._on_changed
         composer = self.world.start("connector", feed.composer.run(), "composer")
+        self.link.queues_changed = self.checkers.check_queues
+        kept = self.world.start("connector", self._kept.run(), "presence connection")
+        numbers = [extension.number for extension in self.extensions]
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             life = [
+                self.world.start("connector", self._setters.run(SECONDS, numbers), "setters"),
                 self.world.start("asterisk", self.changes.run(SECONDS), "changes"),
                 self.world.start("asterisk", self._break(), "faults"),
             ]
             await self._watch(life, link)
             self._heal()
             await self._become_right()
+            await self._become_whole()
         finally:
-            link.cancel()
-            composer.cancel()
-            await asyncio.gather(link, composer, return_exceptions=True)
+            for task in (link, composer, kept):
+                task.cancel()
+            await asyncio.gather(link, composer, kept, return_exceptions=True)
             counts = self.checkers.counts
             self._result.seconds = loop.time() - began
             self._result.live, self._result.not_live = counts.live, counts.not_live
             self._result.counters["changes in Asterisk"] = self.changes.made
             self._result.counters["readings of contacts"] = counts.contacts
+            self._result.counters["readings of queues"] = self.checkers.queues.live
+            self._result.counters["presences set"] = self._setters.accepted
+            self._result.counters["presences refused"] = self._setters.refused
         await asyncio.sleep(1.0)
         if left := self.world.tasks_of("connector"):
             raise Lied(f"tasks are left over: {left}")
@@ -139,22 +157,41 @@ class Universe:
     async def _become_right(self) -> None:
         loop = asyncio.get_running_loop()
         over_at, over_at_uptime = loop.time(), self.world.uptime()
-        while wrongs := self.checkers.wrongs(self.extensions, confirmed_after=over_at_uptime):
+        right_within = RIGHT_WITHIN + (REFUSED_DELAY if self.link.facts.refused else 0.0)
+        while wrongs := self.checkers.wrongs(self.extensions, over_at_uptime, lost=False):
             await asyncio.sleep(SAMPLED_EVERY)
             self.sample()
-            if loop.time() > over_at + RIGHT_WITHIN:
-                raise Lied(f"{RIGHT_WITHIN:g} s after the last fault: {'; '.join(wrongs[:3])}")
+            if loop.time() > over_at + right_within:
+                raise Lied(f"{right_within:g} s after the last fault: {'; '.join(wrongs[:3])}")
         self._result.right_after = loop.time() - over_at
         rest_until = loop.time() + REST
         while loop.time() < rest_until:
             await asyncio.sleep(SAMPLED_EVERY)
             self.sample()
-            if self.checkers.wrongs(self.extensions):  # a phone was qualified at this moment
+            if self.checkers.wrongs(self.extensions, lost=False):  # a phone was qualified at this moment
                 await asyncio.sleep(SETTLES_WITHIN)
-            if wrongs := self.checkers.wrongs(self.extensions):
+            if wrongs := self.checkers.wrongs(self.extensions, lost=False):
                 raise Lied(f"at rest: {'; '.join(wrongs[:3])}")
-        if len(tasks := self.world.tasks_of("connector")) > TASKS_AT_REST + len(self.extensions):
+        limit = TASKS_AT_REST + len(self.extensions)
+        if len(tasks := self.world.tasks_of("connector")) > limit:
             raise Lied(f"tasks at rest: {tasks}")
+
+    async def _become_whole(self) -> None:
+        """What may take longer: an account that was refused, and endpoints that only the account `sync` brings back."""
+        loop = asyncio.get_running_loop()
+        over_at = loop.time()
+        while remaining := await self._not_whole():
+            await asyncio.sleep(1.0)
+            self.sample()
+            if loop.time() > over_at + WHOLE_WITHIN:
+                raise Lied(f"{WHOLE_WITHIN:g} s after that: {remaining}")
+
+    async def _not_whole(self) -> str | None:
+        if not await self._setters.set_one(self.extensions[0].number):
+            return f"presence is refused: {self._kept.why_down}"
+        if refused := self.link.account_checks.refused:
+            return f"accounts are refused: {refused}"
+        return "; ".join(self.checkers.wrongs(self.extensions)[:3]) or None
 
     # --- checks ------------------------------------------------------------------------------------------------
 
@@ -166,9 +203,12 @@ class Universe:
     def sample(self) -> None:
         """Check some of the extensions: what time alone makes false is false of all that are live."""
         self._samples += 1
+        if self._samples % FULL_SAMPLE_OF == 0:
+            self.checkers.check_queues()
         self._check_some(self.extensions[self._samples % FULL_SAMPLE_OF :: FULL_SAMPLE_OF])
 
     def check_all(self) -> None:
+        self.checkers.check_queues()
         self._check_some(self.extensions)
 
     def _check_some(self, extensions: list[Extension]) -> None:
