@@ -41,6 +41,7 @@ from service.ami.limited_warnings import LimitedWarnings
 from service.domain.contacts import Contact, Contacts
 from service.domain.device_states import DeviceStates, Freshness
 from service.domain.models import PJSIP, DeviceState
+from service.domain.status.device_troubles import DeviceTroubles
 from service.domain.status.facts import DeviceTrouble, Trouble
 from service.errors import CallServerUnavailable, Invalid
 from service.slices import SLICE, in_slices
@@ -72,6 +73,7 @@ class EndpointTracker:
         contacts: Contacts,
         reread: Callable[[str], None],
         sync: Account | None = None,
+        troubles: DeviceTroubles | None = None,
     ) -> None:
         self._states = states
         self._contacts = contacts
@@ -87,14 +89,14 @@ class EndpointTracker:
         self._reloaded_at: dict[str, float] = {}  # last use of the `sync` account
         self._wake = asyncio.Event()
         self._warnings = LimitedWarnings(log.bind(call_server=call_server))
-        self._troubles: dict[str, DeviceTrouble] = {}
+        self._troubles = troubles if troubles is not None else DeviceTroubles()
 
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
         """Track the `wanted` devices from now on, and no longer the `unwanted`."""
         for removed in self._wanted & unwanted:
             self._reloaded_at.pop(removed, None)
             self._warnings.clear(removed)
-            self._troubles.pop(removed, None)
+            self._troubles.put(removed, None)
         without_contacts = {device for device in wanted if not device.startswith(PJSIP)}
         self._wanted |= wanted
         self._wanted -= unwanted
@@ -111,7 +113,7 @@ class EndpointTracker:
             self._wake.set()
         elif device in self._states:
             self._warnings.clear(device)
-            self._troubles.pop(device, None)
+            self._troubles.put(device, None)
 
     def on_contact_event(self, device: str) -> None:
         """One of the endpoint's contacts came, changed or went: work in progress on it is outdated."""
@@ -131,10 +133,6 @@ class EndpointTracker:
             self._untracked_version = self._states.devices_version
             self._untracked = self._states.unknown_of(self._wanted)
         return self._untracked
-
-    def trouble_of(self, device: str) -> DeviceTrouble | None:
-        """Why the last attempt did not make the device's state known; None if it is known, or not yet attempted."""
-        return self._troubles.get(device) if device not in self._states else None
 
     def on_first_snapshot(self) -> None:
         """Queue the untracked devices. Endpoints wait for their contacts.
@@ -208,13 +206,13 @@ class EndpointTracker:
         except CallServerUnavailable as error:
             if connection.why_ended is not None:
                 raise
-            self._troubles[device] = DeviceTrouble(Trouble.FAILED, str(error))
+            self._troubles.put(device, DeviceTrouble(Trouble.FAILED, str(error)))
             self._warnings.log(logging.WARNING, "endpoint_sync_failed", device, error=str(error))
             await asyncio.sleep(RETRY_DELAY)
         finally:
             del self._in_progress[device]
             if device not in self._wanted:
-                self._troubles.pop(device, None)
+                self._troubles.put(device, None)
             self.track_if_unknown(device)
 
     async def _read_state(self, connection: AmiClient, device: str, changed: asyncio.Event) -> None:
@@ -222,14 +220,14 @@ class EndpointTracker:
         value = await connection.variable(f"DEVICE_STATE({device})")
         state = DeviceState.__members__.get(value, DeviceState.INVALID)
         if state is DeviceState.INVALID:
-            self._troubles[device] = DeviceTrouble(Trouble.UNKNOWN_TO_ASTERISK)
+            self._troubles.put(device, DeviceTrouble(Trouble.UNKNOWN_TO_ASTERISK))
             self._warnings.log(logging.INFO, "endpoint_unknown", device)
             return
         if state is not DeviceState.UNAVAILABLE or await self._is_surely_unreachable(connection, device):
             if not changed.is_set():
                 self._states.assume(device, state)
         else:
-            self._troubles[device] = DeviceTrouble(Trouble.UNTRACKED)
+            self._troubles.put(device, DeviceTrouble(Trouble.UNTRACKED))
             self._warnings.log(logging.WARNING, "endpoint_untracked", device, sync_account=self._sync is not None)
             await self._reload(connection, device)
 

@@ -21,7 +21,6 @@ from service.ami.queue_sync import QueueSync
 from service.domain.call_server import QUEUE_DEVICE_PREFIX, CallServer
 from service.domain.device_mapping import MappingChange, endpoints
 from service.domain.models import PJSIP, DeviceState, device_of
-from service.domain.status.facts import DeviceTrouble
 
 
 class LinkEvents(CallServer):
@@ -39,7 +38,9 @@ class LinkEvents(CallServer):
     ) -> None:
         super().__init__(name, deadline=deadline, clock=clock, managed=managed, hint_context=hint_context)
         self._contact_sync = ContactSync(self.contacts, self.states, self._on_contacts_read)
-        self.tracker = EndpointTracker(name, self.states, self.contacts, self._contact_sync.read_soon, sync)
+        self.tracker = EndpointTracker(
+            name, self.states, self.contacts, self._contact_sync.read_soon, sync, self.troubles
+        )
         self._contradictions = Contradictions(
             self.contacts, self.states, self._contact_sync.reread_later, self._request_snapshot
         )
@@ -65,9 +66,6 @@ class LinkEvents(CallServer):
 
     def untracked(self) -> Set[str]:
         return self.tracker.untracked()
-
-    def trouble_of(self, device: str) -> DeviceTrouble | None:
-        return self.tracker.trouble_of(device)
 
     @property
     def hint_differences(self) -> int:

@@ -17,6 +17,7 @@ from service.domain.extension_hints import QUEUE_MEMBERS, ExtensionHints
 from service.domain.hints import DO_NOT_DISTURB
 from service.domain.models import DeviceState, Extension, Reading, device_of
 from service.domain.queues import Queues
+from service.domain.status.device_troubles import DeviceTroubles
 from service.domain.status.facts import DeviceTrouble, LinkFailure
 
 QUEUE_DEVICE_PREFIX = "Queue:"
@@ -69,6 +70,7 @@ class CallServer:
         self.presences = CustomPresences()
         self.all_queues = Queues()
         """The queues, current or not; see `queues`."""
+        self.troubles = DeviceTroubles()
         self.changed: Callable[[str | None], None] = lambda _: None
         """Called with the number of an extension that may have changed, or None for all."""
         self.contacts_changed: Callable[[str, bool], None] = lambda _endpoint, _read: None
@@ -78,6 +80,9 @@ class CallServer:
         self.queues_changed: Callable[[], None] = lambda: None
         """Called when the queues, or the extensions of their members, may have changed."""
         self.facts = LinkFacts()
+
+        self.hints_set: Callable[[Set[str]], None] = lambda _: None
+        """Called with numbers of the call server whose hints were set or removed."""
 
     def follow(self, wanted: Iterable[Extension], unwanted: Set[str]) -> None:
         """Follow the `wanted` extensions from now on, and no longer the `unwanted`; others stay as they are."""
@@ -129,7 +134,7 @@ class CallServer:
 
     def trouble_of(self, device: str) -> DeviceTrouble | None:
         """Why the last attempt did not make the device's state known; None if it is known, or not yet attempted."""
-        raise NotImplementedError
+        return self.troubles.get(device) if device not in self.states else None
 
     @property
     def refused_accounts(self) -> Mapping[str, str]:
@@ -170,6 +175,7 @@ class CallServer:
 
     def _on_hints_changed(self, local_numbers: Set[str]) -> None:
         """Map these numbers of the call server again."""
+        self.hints_set(local_numbers)
         numbers, change = self.mapping.remap(local_numbers)
         self._follow_devices(change)
         for number in numbers:

@@ -9,7 +9,7 @@ contacts. Events win over a list that is read at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, KeysView
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -63,6 +63,9 @@ class Contacts:
         self._doubted: set[str] = set()
         self._reading: set[str] = set()
         self._events: dict[str, dict[str, _StatusEvent]] = {}  # of endpoints that are being read
+        self.endpoint_set: Callable[[str, bool], None] = lambda _endpoint, _read: None
+        """Called whenever the contacts of an endpoint are set, doubted, trusted or forgotten, except by `lost`; and
+        whether they were read with their details."""
 
     def __len__(self) -> int:
         return sum(map(len, self._known.values()))
@@ -87,6 +90,7 @@ class Contacts:
         for uri, event in events.items():
             event.apply_to(read, uri)
         self._known[endpoint] = read or _NO_CONTACTS
+        self.endpoint_set(endpoint, True)
 
     def apply(self, endpoint: str, uri: str, status: str, round_trip_us: int | None) -> bool:
         """Apply a `ContactStatus` event. Returns whether the contact is new, so that its details must be read."""
@@ -99,20 +103,36 @@ class Contacts:
             contacts = self._known[endpoint] = {}
         if contacts is not None:
             event.apply_to(contacts, uri)
+            self.endpoint_set(endpoint, False)
         return new
+
+    def put(self, endpoint: str, contacts: Iterable[Contact] | None, *, doubted: bool = False) -> None:
+        """Set an endpoint's contacts as another process knows them; None if they are unknown there."""
+        if contacts is None:
+            self._known.pop(endpoint, None)
+        else:
+            self._known[endpoint] = {contact.uri: contact for contact in contacts} or _NO_CONTACTS
+        if doubted:
+            self._doubted.add(endpoint)
+        else:
+            self._doubted.discard(endpoint)
 
     def forget(self, endpoint: str) -> None:
         """Forget an endpoint's contacts."""
         self._known.pop(endpoint, None)
         self._doubted.discard(endpoint)
+        self.endpoint_set(endpoint, False)
 
     def doubt(self, endpoint: str) -> None:
         """Mark an endpoint's contacts as doubtful, because another fact contradicts them."""
         self._doubted.add(endpoint)
+        self.endpoint_set(endpoint, False)
 
     def trust(self, endpoint: str) -> None:
         """Remove the mark: the contradiction is resolved."""
-        self._doubted.discard(endpoint)
+        if endpoint in self._doubted:
+            self._doubted.discard(endpoint)
+            self.endpoint_set(endpoint, False)
 
     def lost(self) -> None:
         """Forget everything: the link is lost."""
@@ -126,6 +146,14 @@ class Contacts:
     def of(self, endpoint: str) -> tuple[Contact, ...] | None:
         """Return an endpoint's contacts, None if they are unknown or doubtful."""
         return None if endpoint in self._doubted else self.reported(endpoint)
+
+    def endpoints(self) -> KeysView[str]:
+        """Return the endpoints whose contacts are known, doubtful or not."""
+        return self._known.keys()
+
+    def doubted(self, endpoint: str) -> bool:
+        """Return whether an endpoint's contacts are doubtful."""
+        return endpoint in self._doubted
 
     def reported(self, endpoint: str) -> tuple[Contact, ...] | None:
         """Return an endpoint's contacts, doubtful or not."""

@@ -9,7 +9,7 @@ Hints that disagree about a number leave its devices unknown: the extension is n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable, KeysView, Set
 from dataclasses import dataclass
 
 from service.domain.combined_state import combined_reading
@@ -115,6 +115,10 @@ class DeviceMapping:
     def numbers_of(self, device: str) -> Collection[str]:
         """Return the numbers of the extensions that have this device."""
         return self._numbers.get(device, ())
+
+    def devices(self) -> KeysView[str]:
+        """Return the devices of all followed extensions."""
+        return self._numbers.keys()
 
     def number_of(self, local_number: str) -> str | None:
         """Return the extension that Asterisk dials under this number."""

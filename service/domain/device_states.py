@@ -36,12 +36,14 @@ class Freshness(enum.StrEnum):
     CONNECTING = "connecting"
     SYNCHRONISING = "synchronising"
     LIVE = "live"
+    NO_COLLECTOR = "bus"  # no process that holds the link is heard
 
 
 _REASONS = {
     Freshness.DISCONNECTED: NotLive.DISCONNECTED,
     Freshness.CONNECTING: NotLive.DISCONNECTED,
     Freshness.SYNCHRONISING: NotLive.SYNCHRONISING,
+    Freshness.NO_COLLECTOR: NotLive.BUS,
 }
 _LIVE = {state: Reading(state) for state in DeviceState}
 
@@ -64,12 +66,14 @@ class DeviceStates:
         self._touched: set[str] | None = None
         self._corrected: set[str] = set()
         self._confirmed_at = float("-inf")
+        self.device_set: Callable[[str], None] | None = None
+        """Called whenever a device's state is set or removed, except by what makes the link live, or ends it."""
+        self.freshness_set: Callable[[], None] = lambda: None
         self.devices_version = 0
         """Grows when a device becomes known or unknown."""
         self.freshness = Freshness.DISCONNECTED
-        self.since = datetime.now(UTC)
+        self.since = self._not_live_since = datetime.now(UTC)
         """Time of the last change of `freshness`."""
-        self._not_live_since = self.since
 
     def __len__(self) -> int:
         return len(self._states)
@@ -145,6 +149,8 @@ class DeviceStates:
         self._become(Freshness.LIVE)
 
     def _set(self, device: str, state: DeviceState | None) -> None:
+        if self.device_set is not None:
+            self.device_set(device)
         if state is None:
             del self._states[device]
             self.devices_version += 1
@@ -194,7 +200,13 @@ class DeviceStates:
         """Confirm that everything that Asterisk sent before this moment of `clock` has been read."""
         self._confirmed_at = max(self._confirmed_at, at)
 
-    def lost(self) -> None:
+    def put(self, device: str, state: DeviceState | None) -> None:
+        """Set a device's state as another process knows it; None if it is unknown there."""
+        if self._states.get(device) is not state:
+            self._set(device, state)
+            self._changed(device)
+
+    def lost(self, freshness: Freshness = Freshness.DISCONNECTED) -> None:
         """Forget everything: the link is lost."""
         self._states.clear()
         self.devices_version += 1
@@ -202,7 +214,7 @@ class DeviceStates:
         self._corrected.clear()
         self._touched = None
         self._confirmed_at = float("-inf")
-        self._become(Freshness.DISCONNECTED)
+        self._become(freshness)
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -219,7 +231,7 @@ class DeviceStates:
     @property
     def silent(self) -> bool:
         """Whether the last confirmation is older than the deadline."""
-        return self._clock() - self._confirmed_at > self._deadline
+        return self.silent_in < 0
 
     @property
     def current(self) -> bool:
@@ -243,6 +255,6 @@ class DeviceStates:
         if freshness is self.freshness:
             return
         now = datetime.now(UTC)
-        if self.freshness is Freshness.LIVE:
-            self._not_live_since = now
+        self._not_live_since = now if self.freshness is Freshness.LIVE else self._not_live_since
         self.freshness, self.since = freshness, now
+        self.freshness_set()

@@ -12,7 +12,7 @@ The statuses follow list and events by the snapshot rule. They are Asterisk's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
 
 from service.domain.hints import AMBIGUOUS, ParsedHint, parse_hint
 
@@ -97,6 +97,13 @@ class ExtensionHints:
         self._statuses = {}
         self._events = {}
 
+    def put(self, number: str, contexts: Mapping[str, str | None] | None) -> None:
+        """Set a number's hints as another process knows them; None without one."""
+        if contexts is None:
+            self._texts.pop(number, None)
+        else:
+            self._texts[number] = dict(contexts)
+
     # --- reading -----------------------------------------------------------------------------------------------
 
     def of(self, number: str) -> ParsedHint | None:
@@ -115,6 +122,14 @@ class ExtensionHints:
         if len({hint.presence for hint in hints}) > 1:
             return ParsedHint(hints[0].devices)
         return hints[0]
+
+    def texts_of(self, number: str) -> Mapping[str, str | None] | None:
+        """Return the texts of a number's hints by context; None without one."""
+        return self._texts.get(number)
+
+    def listed_numbers(self) -> KeysView[str]:
+        """Return the numbers that have a hint."""
+        return self._texts.keys()
 
     def contexts_of(self, number: str) -> list[str]:
         """Return the contexts with a hint of this number, sorted; of those that count."""

@@ -36,6 +36,8 @@ class NotLive(enum.StrEnum):
     SYNCHRONISING = "synchronising"
     SILENT = "silent"
     UNTRACKED = "untracked"
+    BUS = "bus"
+    """No process that holds the link is heard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ left since; who left is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
 from dataclasses import replace
 
 from service.domain.queue_entries import Caller, InQueue
@@ -20,6 +20,8 @@ class QueueCallers:
     def __init__(self) -> None:
         self._queues: dict[str, dict[str, Caller]] = {}
         self._events: list[tuple[InQueue, Caller | None]] | None = None  # since the snapshot began
+        self.queue_set: Callable[[str], None] = lambda _: None
+        """Called with each queue whose callers may have changed."""
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
@@ -34,6 +36,19 @@ class QueueCallers:
     def of(self, queue: str) -> Iterator[Caller]:
         """Return the callers of a queue, the next one first."""
         yield from self._queues.get(queue, {}).values()
+
+    def queues(self) -> KeysView[str]:
+        """Return the queues with a caller."""
+        return self._queues.keys()
+
+    def ordered(self, queue: str) -> list[tuple[str, Caller]] | None:
+        """Return the unique ids and callers of a queue, the next one first; None without any."""
+        return self._ordered(self._queues, queue)
+
+    @staticmethod
+    def _ordered(queues: Mapping[str, Mapping[str, Caller]], queue: str) -> list[tuple[str, Caller]] | None:
+        callers = queues.get(queue)
+        return None if callers is None else list(callers.items())
 
     def begin_snapshot(self) -> None:
         """Begin a snapshot: the list is about to be requested."""
@@ -50,6 +65,16 @@ class QueueCallers:
                 self.join(queue, unique_id, _known_since(known.get(queue, {}).get(unique_id), joined))
             else:
                 self.leave(queue, unique_id)
+        for queue in known.keys() | self._queues.keys():
+            if self._ordered(known, queue) != self._ordered(self._queues, queue):
+                self.queue_set(queue)
+
+    def put(self, queue: str, callers: Iterable[tuple[str, Caller]] | None) -> None:
+        """Set a queue's callers as another process knows them, the next one first; None without any."""
+        if callers is None:
+            self._queues.pop(queue, None)
+        else:
+            self._queues[queue] = dict(callers)
 
     def join(self, queue: str, unique_id: str, caller: Caller) -> None:
         """Apply an event: a caller waits, at its position. One that is known keeps its place."""
@@ -60,6 +85,7 @@ class QueueCallers:
             return
         ahead = list(callers.items())[: max(0, caller.position - 1)]
         self._queues[queue] = {**dict(ahead), unique_id: caller, **dict(list(callers.items())[len(ahead) :])}
+        self.queue_set(queue)
 
     def leave(self, queue: str, unique_id: str) -> None:
         """Apply an event: a caller waits no longer."""
@@ -69,11 +95,13 @@ class QueueCallers:
         callers.pop(unique_id, None)
         if not callers:
             self._queues.pop(queue, None)
+        self.queue_set(queue)
 
     def lost(self) -> None:
         """Forget everything: the link is lost, or the list is unavailable."""
-        self._queues.clear()
-        self._events = None
+        before, self._queues, self._events = self._queues, {}, None
+        for queue in before:
+            self.queue_set(queue)
 
 
 def _known_since(known: Caller | None, caller: Caller) -> Caller:

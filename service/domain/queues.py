@@ -10,7 +10,7 @@ or ended. The order of the callers is that of `queue_callers`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -39,6 +39,8 @@ class Queues:
         self._queues_by_member: _MemberIndex | None = None  # computed on demand, as the contents are
         self._contents: dict[str, QueueContents] | None = None
         self._unchanged: dict[str, QueueContents] = {}
+        self.average_set: Callable[[str], None] | None = None
+        """Called with each queue whose averages may have been set or removed."""
         self.known = False
         """Whether a list was read on this link; the link knows whether it is current."""
 
@@ -59,7 +61,8 @@ class Queues:
 
     def end_snapshot(self, snapshot: QueueSnapshot) -> None:
         """End a snapshot: the list's end, and the Pong that closes its window, have been read."""
-        self._averages = dict(snapshot.averages)
+        before, self._averages = self._averages, dict(snapshot.averages)
+        self._report_averages(before)
         self._members.end_snapshot(snapshot.members)
         self._callers.end_snapshot(snapshot.callers)
         self._queues_by_member = self._contents = None
@@ -91,11 +94,53 @@ class Queues:
 
     def lost(self) -> None:
         """Forget everything: the link is lost, or the list is unavailable."""
-        self._averages.clear()
+        before, self._averages = self._averages, {}
+        self._report_averages(before)
         self._members.lost()
         self._callers.lost()
         self._queues_by_member = self._contents = None
         self.known = False
+
+    def _report_averages(self, before: Mapping[str, Averages]) -> None:
+        if self.average_set is not None:
+            for queue in before.keys() | self._averages.keys():
+                if before.get(queue) != self._averages.get(queue):
+                    self.average_set(queue)
+
+    # --- copying: what another process knows ---------------------------------------------------------------------
+
+    @property
+    def averages(self) -> dict[str, Averages]:
+        """The averages by queue."""
+        return self._averages
+
+    @property
+    def members(self) -> SnapshotMap[InQueue, Member]:
+        """The members of all queues."""
+        return self._members
+
+    @property
+    def callers(self) -> QueueCallers:
+        """The waiting callers of all queues."""
+        return self._callers
+
+    def put(
+        self,
+        averages: Mapping[str, Averages | None],
+        members: Mapping[InQueue, Member | None],
+        callers: Mapping[str, Sequence[tuple[str, Caller]] | None],
+    ) -> None:
+        """Set what another process knows of these queues, members and callers; None removes."""
+        self._queues_by_member = self._contents = None
+        for queue, average in averages.items():
+            if average is None:
+                self._averages.pop(queue, None)
+            else:
+                self._averages[queue] = average
+        for key, member in members.items():
+            self._members.apply(key, member)
+        for queue, waiting in callers.items():
+            self._callers.put(queue, waiting)
 
     # --- reading -----------------------------------------------------------------------------------------------
 

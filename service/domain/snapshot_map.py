@@ -6,7 +6,7 @@ additions as well as removals.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, ItemsView, Iterator, Mapping
+from collections.abc import Callable, Hashable, ItemsView, Iterator, Mapping
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -19,6 +19,8 @@ class SnapshotMap(Generic[Key, Value]):
     def __init__(self) -> None:
         self._values: dict[Key, Value] = {}
         self._events: dict[Key, Value | None] | None = None  # newest per key since the snapshot began
+        self.key_set: Callable[[Key], None] | None = None
+        """Called whenever a value may have been set or removed."""
 
     def begin_snapshot(self) -> None:
         """Begin a snapshot: the list is about to be requested."""
@@ -28,7 +30,11 @@ class SnapshotMap(Generic[Key, Value]):
         """End a snapshot: the list's end, and the Pong that closes its window, have been read."""
         events, self._events = self._events or {}, None
         merged = {**snapshot, **events}
-        self._values = {key: value for key, value in merged.items() if value is not None}
+        before, self._values = self._values, {key: value for key, value in merged.items() if value is not None}
+        if self.key_set is not None:
+            for key in before.keys() | self._values.keys():
+                if before.get(key) != self._values.get(key):
+                    self.key_set(key)
 
     def apply(self, key: Key, value: Value | None) -> None:
         """Apply an event; None removes the key."""
@@ -38,11 +44,17 @@ class SnapshotMap(Generic[Key, Value]):
             self._values[key] = value
         if self._events is not None:
             self._events[key] = value
+        if self.key_set is not None:
+            self.key_set(key)
 
     def lost(self) -> None:
         """Forget everything: the link is lost."""
+        before = list(self._values)
         self._values.clear()
         self._events = None
+        if self.key_set is not None:
+            for key in before:
+                self.key_set(key)
 
     def items(self) -> ItemsView[Key, Value]:
         """Return all keys and values."""

@@ -27,6 +27,12 @@ def find_link_reason(link: LinkCondition) -> Reason | None:
                 "Asterisk boots, or its lists are being read.",
                 "Ask again in a few seconds. After two minutes the log says what is missing.",
             )
+        case Freshness.NO_COLLECTOR:
+            return Reason(
+                ReasonCode.LINK_DOWN,
+                f"No process that holds the link to {link.call_server} is heard over the bus.",
+                "It is started again by itself, and the bus reconnects. The log says since when.",
+            )
     if link.failure is None:
         return Reason(
             ReasonCode.LINK_DOWN,

@@ -99,10 +99,10 @@ async def test_extensions_that_asterisk_does_not_know_are_named_once_and_not_all
     assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == ["extension_warnings_suppressed"]
     assert len(link.tracker.untracked()) == 30
     devices = [f"PJSIP/nobody-{number}" for number in range(30)]
-    found = {link.tracker.trouble_of(device) for device in devices}
+    found = {link.trouble_of(device) for device in devices}
     assert found == {DeviceTrouble(Trouble.UNKNOWN_TO_ASTERISK)}
     link.follow((), {f"nobody-{number}" for number in range(30)})
-    await eventually(lambda: {link.tracker.trouble_of(device) for device in devices} == {None}, 30, "all are forgotten")
+    await eventually(lambda: {link.trouble_of(device) for device in devices} == {None}, 30, "all are forgotten")
 
 
 def said(logs: Iterable[Mapping[str, Any]], *levels: str) -> list[str]:
