@@ -71,9 +71,13 @@ class PresenceComposer:
 
     def _check_links(self) -> None:
         """Detect links that have become silent or current again, which no event reports."""
-        for name, link in self._links.items():
-            if self._current.get(name) is not link.states.current:
-                self._link_changed(name)
+        for name in self._links:
+            self._check_link(name)
+
+    def _check_link(self, call_server: str) -> None:
+        link = self._links.get(call_server)
+        if link is not None and self._current.get(call_server) is not link.states.current:
+            self._link_changed(call_server)
 
     @property
     def due_in(self) -> float:
@@ -104,5 +108,6 @@ class PresenceComposer:
         extension = self._directory.extension(number)
         if extension is None:
             return None
+        self._check_link(extension.call_server)  # else items may become live between two checks, and stay so
         person = self._directory.extension_holder(extension)
         return compose_item(extension, person, self._views.get(extension.call_server))

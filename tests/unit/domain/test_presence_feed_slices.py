@@ -164,6 +164,33 @@ async def test_a_link_that_fell_silent_is_seen_by_the_very_next_look_at_any_exte
     assert shown_again.live
 
 
+async def test_items_of_a_link_that_was_confirmed_only_while_they_were_composed_end_with_it() -> None:
+    """The confirmation comes after the check that found the link silent, and before the items are composed."""
+    now = 1000.0
+    directory = Directory(lambda: now, lambda: now)
+    fill(directory, [], [], [stored_extension("7")])
+    states = DeviceStates(lambda: now, deadline=10.0)
+    mapping = DeviceMapping(states)
+    link = SimpleNamespace(
+        states=states, contacts=Contacts(), presences=CustomPresences(), mapping=mapping, changed=None
+    )
+    composer = PresenceComposer(directory)
+    composer.follow({"main": link})  # type: ignore[dict-item]
+    composer.feed.touch(["7"])
+    composer.feed.flush()
+    states.begin_snapshot()
+    states.end_snapshot({"PJSIP/7": DeviceState.NOT_INUSE})
+    link.changed(None)
+    states.confirm(now)
+    composer.feed.flush()
+    (item,) = composer.feed.items()
+    assert item.live
+    now += 10.1
+    composer.feed.catch_up()
+    (item,) = composer.feed.items()
+    assert not item.live
+
+
 async def test_a_link_that_is_down_is_not_looked_at_more_often_than_one_that_is_up() -> None:
     now = 1000.0
     directory = Directory(lambda: now, lambda: now)
