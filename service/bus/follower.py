@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from service.bus.change_over import apply_difference
+from service.bus.copies import Copies
 from service.bus.entries import by_table
 from service.bus.followed import FollowedCallServer
 from service.bus.messages import (
@@ -37,11 +38,7 @@ from service.domain.device_states import Freshness
 
 log = structlog.get_logger(__name__)
 
-MAX_COLLECTORS = 8
-"""Collectors of one call server that are followed. Two are enough, and a reload adds one for a moment."""
 CHECKS_PER_DEADLINE = 16
-FORGET_AFTER = 60.0
-"""Seconds without an echo after which a collector may be forgotten."""
 
 
 class Follower:
@@ -63,7 +60,6 @@ class Follower:
         self._send = send
         self._deadline = deadline
         self._clock = clock
-        self._replicas: dict[str, Replica] = {}
         self._nonces = Nonces(clock)
         self._shown: Replica | None = None
         """Its changes go to the call server."""
@@ -73,6 +69,8 @@ class Follower:
         self.replied: Callable[[int, str | None], None] = lambda _act, _error: None
         """Called with the result of an act."""
         self.snapshots = SnapshotRequests(send, clock, chance)
+        self._copies = Copies(clock, self.snapshots.forget)
+        self._replicas = self._copies.by_collector
         self.refused = 0
         """Messages that were none."""
         server.read_contacts = self._read_contacts
@@ -88,6 +86,11 @@ class Follower:
     def replicas(self) -> Mapping[str, Replica]:
         """The copies by collector."""
         return self._replicas
+
+    @property
+    def gaps(self) -> int:
+        """Changes that were missing, since the start."""
+        return self._copies.gaps
 
     @property
     def settled(self) -> bool:
@@ -113,13 +116,9 @@ class Follower:
 
     def received(self, collector: str, body: bytes) -> None:
         """Take a message. Whatever it is, nothing is raised; a copy is void if a message to it cannot be read."""
-        replica = self._replicas.get(collector)
+        replica = self._copies.find_or_add(collector, self._shown)
         if replica is None:
-            if len(self._replicas) >= MAX_COLLECTORS:
-                self._forget_silent()
-            if len(self._replicas) >= MAX_COLLECTORS:
-                return
-            replica = self._replicas[collector] = Replica(collector)
+            return
         try:
             message = decode_from_collector(body)
         except NoMessage as error:
@@ -137,8 +136,7 @@ class Follower:
     def lost(self, collector: str | None) -> None:
         """Take that a collector, or all with None, cannot be heard any more."""
         for name in list(self._replicas) if collector is None else [collector]:
-            replica = self._replicas.pop(name, None)
-            self.snapshots.forget(name)
+            replica = self._copies.remove(name)
             if replica is not None and replica is self._shown:
                 self._shown = None
         self._choose()
@@ -229,13 +227,6 @@ class Follower:
                     self._shown = None
             self.snapshots.request_if_needed(replica)
         self._choose()
-
-    def _forget_silent(self) -> None:
-        now = self._clock()
-        for name, replica in list(self._replicas.items()):
-            if replica is not self._shown and now - replica.echoed_at > FORGET_AFTER:
-                del self._replicas[name]
-                self.snapshots.forget(name)
 
     async def _change_over(self) -> None:
         """Bring the call server from the map before to the one that is shown now."""

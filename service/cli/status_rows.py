@@ -43,7 +43,7 @@ def extension_row(status: Json) -> dict[str, Any]:
 
 
 def summary(page: Json) -> Iterator[str]:
-    """Return a line per call server, and one about PostgreSQL if memory is not its content."""
+    """Return a line per call server, those about the bus, and one about PostgreSQL if memory is not its content."""
     for server in page["callServers"] or ():
         counts = f"{server['extensions']} extensions, {server['liveExtensions']} live, "
         counts += f"{server['registeredExtensions']} registered."
@@ -56,7 +56,22 @@ def summary(page: Json) -> Iterator[str]:
             f"{server['name']} ({server['credentials']}): {server['freshness']} since {_seconds(server['since'])}. "
             f"{counts}{why}{_presence_sentences(server)}"
         )
+    yield from _bus_lines(page.get("bus"))
     yield from directory_lines(page)
+
+
+def _bus_lines(bus: Json | None) -> Iterator[str]:
+    """Return a line about the bus, and one for each call server that is followed over it."""
+    if bus is None:
+        return
+    yield f"bus: {bus['role']}, {'connected' if bus['connected'] else 'not connected. The log names the error'}."
+    for name, server in bus["callServers"].items():
+        heard = [_heard(each) for each in server["collectors"]]
+        yield f"  {name}: follows {server['followed'] or 'no collector'}; hears {', '.join(heard) or 'none'}."
+
+
+def _heard(collector: Json) -> str:
+    return str(collector["name"]) + (f" ({collector['why']})" if collector["why"] else "")
 
 
 def _presence_sentences(server: Json) -> str:

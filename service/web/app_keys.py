@@ -6,6 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from service.bus.report import Bus
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
 from service.db.change_listener import ChangeListener
@@ -71,6 +72,8 @@ IMPORTS = web.AppKey("imports", Mapping[str, ImportStatus])
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 LINKS = web.AppKey("links", Mapping[str, CallServer])
+BUS = web.AppKey("bus", Bus)
+"""Absent without a bus."""
 CREDENTIAL_OWNERS = web.AppKey("credential_owners", CredentialOwners)
 PRESENCE_CONNECTIONS = web.AppKey("presence_connections", Mapping[str, PresenceConnection])
 """Connections of the accounts `presence`, by call server, if it has such an account."""

@@ -71,5 +71,5 @@ def test_the_names_of_metrics_in_alerts_are_those_of_the_code() -> None:
     for each in rules():
         for name in re.findall(r"\bconnector_(\w+)", each.expression):
             word = re.sub(r"_(total|bucket)$", "", name)
-            parts = {word, word.removeprefix("link_"), word.removeprefix("phones_secret_")}
+            parts = {word, word.removeprefix("link_"), word.removeprefix("bus_"), word.removeprefix("phones_secret_")}
             assert any(f'"{prefix}{part}"' in sources for part in parts for prefix in ("", "connector_")), name

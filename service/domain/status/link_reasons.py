@@ -29,9 +29,10 @@ def find_link_reason(link: LinkCondition) -> Reason | None:
             )
         case Freshness.NO_COLLECTOR:
             return Reason(
-                ReasonCode.LINK_DOWN,
-                f"No process that holds the link to {link.call_server} is heard over the bus.",
-                "It is started again by itself, and the bus reconnects. The log says since when.",
+                ReasonCode.NO_COLLECTOR,
+                f"No collector of {link.call_server} is heard on the bus.",
+                "Look at NATS, then at the collectors: `bus` in /readyz says whether this process is connected. "
+                "It recovers by itself.",
             )
     if link.failure is None:
         return Reason(

@@ -20,6 +20,8 @@ class ReasonCode(enum.StrEnum):
     LOGIN_REFUSED = "login-refused"
     CLASS_MISSING = "class-missing"
     LINK_DOWN = "link-down"
+    NO_COLLECTOR = "no-collector"
+    """No process that holds the link is heard on the bus."""
     SYNCHRONISING = "synchronising"
     SILENT = "silent"
     AMBIGUOUS_HINTS = "ambiguous-hints"

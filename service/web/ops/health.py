@@ -14,6 +14,7 @@ from service.domain.device_states import Freshness
 from service.domain.imports.status import ImportStatus
 from service.domain.models import Credentials
 from service.web.app_keys import (
+    BUS,
     CREDENTIAL_OWNERS,
     DATABASE,
     DIRECTORY,
@@ -27,6 +28,7 @@ from service.web.app_keys import (
 from service.web.auth import operator_access
 from service.web.http.json_response import json_response
 from service.web.openapi.operation import Auth, Operation
+from service.web.ops.bus_status import bus_status
 from service.web.ops.metrics import METRICS
 from service.web.ops.schemas import (
     Alive,
@@ -49,9 +51,9 @@ async def livez(_: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """503 only while this process cannot answer registration at all.
 
-    Degraded, with a 200: an unreachable Asterisk, one in which no presence can be set, a read-only PostgreSQL, rows
-    and SIP passwords that cannot be read, a failed import, and a call server whose `CREDENTIALS` in the settings are
-    not those in PostgreSQL.
+    Degraded, with a 200: an unreachable Asterisk, one in which no presence can be set, a bus without a connection, a
+    read-only PostgreSQL, rows and SIP passwords that cannot be read, a failed import, and a call server whose
+    `CREDENTIALS` in the settings are not those in PostgreSQL.
     """
     directory = request.app[DIRECTORY]
     writable = request.app[DATABASE].login.write_access.read_only_since is None
@@ -61,12 +63,25 @@ async def readyz(request: web.Request) -> web.Response:
     directory_ok = directory.stale_since is None and not directory.rows_left_out
     secrets_ok = not directory.secret_counts.unreadable
     imports_ok = all(status.why_failed is None for status in request.app[IMPORTS].values())
-    ready = directory_ok and links_ok and presence_ok and secrets_ok and call_servers_ok and imports_ok and writable
+    bus = request.app.get(BUS)
+    bus_ok = bus is None or bus.connected()
+    ready = (
+        directory_ok
+        and links_ok
+        and presence_ok
+        and secrets_ok
+        and call_servers_ok
+        and imports_ok
+        and writable
+        and bus_ok
+    )
     status: Status = "ready" if ready else "degraded" if directory.usable else "unavailable"
     readiness = Readiness(status)
     if status != "ready" and request.app[SETTINGS].metrics_port is None and operator_access.is_operator(request):
         report = _report(request.app)
-        readiness = Readiness(status, report.database, report.directory, report.call_servers, report.imports)
+        readiness = Readiness(
+            status, report.database, report.directory, report.call_servers, report.imports, report.bus
+        )
     return json_response(readiness, 200 if directory.usable else 503)
 
 
@@ -150,6 +165,7 @@ def _report(app: web.Application) -> Report:
             for name, link in app[LINKS].items()
         },
         {name: _describe_import(status) for name, status in app[IMPORTS].items()} or UNSET,
+        bus_status(app),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.domain.device_states import Freshness
+from service.web.ops.bus_status import BusStatus
 
 Status = Literal["ready", "degraded", "unavailable"]
 
@@ -100,6 +101,8 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     call_servers: dict[str, LinkReport]
     imports: dict[str, ImportReport] | UnsetType = UNSET
     """By call server. Absent if none is imported automatically."""
+    bus: BusStatus | UnsetType = UNSET
+    """Absent without a bus."""
 
 
 class Readiness(msgspec.Struct, frozen=True, rename="camel"):
@@ -110,3 +113,4 @@ class Readiness(msgspec.Struct, frozen=True, rename="camel"):
     directory: DirectoryReport | UnsetType = UNSET
     call_servers: dict[str, LinkReport] | UnsetType = UNSET
     imports: dict[str, ImportReport] | UnsetType = UNSET
+    bus: BusStatus | UnsetType = UNSET

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from aiohttp import web
+from msgspec import UNSET
 
 from service.domain.device_states import Freshness
 from service.domain.models import DeviceState, Extension
@@ -22,6 +23,7 @@ from service.web.http.json_response import json_response
 from service.web.http.param_errors import RocketChat
 from service.web.http.params import Path, Query
 from service.web.openapi.operation import Auth, Operation
+from service.web.ops.bus_status import bus_status
 from service.web.ops.status_facts import (
     device_statuses,
     directory_status,
@@ -89,6 +91,7 @@ async def listing(request: web.Request) -> web.Response:
             _call_servers(app, counts) if first else None,
             rows,
             rows[-1].extension if more else None,
+            bus_status(app) if first else UNSET,
         )
     )
 

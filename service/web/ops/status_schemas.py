@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from service.domain.device_states import Freshness
 from service.domain.models import DeviceState, Profile
 from service.domain.status.reason import ReasonCode
+from service.web.ops.bus_status import BusStatus
 
 Number = Annotated[int, Meta(ge=0)]
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -131,6 +132,8 @@ class StatusPage(msgspec.Struct, frozen=True, rename="camel"):
     extensions: list[ExtensionStatus]
     next: str | None
     """Value of `after` for the next page; null on the last."""
+    bus: BusStatus | UnsetType = UNSET
+    """On the first page, if there is a bus."""
 
 
 class PhoneStatus(msgspec.Struct, frozen=True, rename="camel"):

@@ -85,6 +85,10 @@ CASES = [
     (facts(READY, link=down(LinkFailure.ENDED)), "link-down", "Why it ended.", "reconnects by itself"),
     (facts(READY, link=down(None, None)), "link-down", "not connected to main yet", "Ask again"),
     (
+        facts(READY, link=replace(down(None, None), freshness=Freshness.NO_COLLECTOR)),
+        "no-collector", "No collector of main is heard on the bus.", "Look at NATS",
+    ),
+    (
         facts(READY, link=replace(LIVE, freshness=Freshness.SYNCHRONISING)),
         "synchronising", "first snapshot", "Ask again",
     ),
