@@ -28,7 +28,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # `exec`: the supervisor replaces the shell, so that it notices the end of make, however make ends.
-run: ## Run PostgreSQL, Asterisk and the service with demo data in the foreground (HTTP_PORT=8080 DATA_DIR=data)
+run: ## Run PostgreSQL, Asterisk and the service with demo data in the foreground (HTTP_PORT=8080 DATA_DIR=data NATS=1)
 	@$(PYTHON) local/bootstrap.py
 	@exec $(BIN)/python -m local.run
 

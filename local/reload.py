@@ -1,7 +1,7 @@
 """`make dev`: restarts the service whenever one of its source files changes. PostgreSQL and Asterisk keep running."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import watchfiles
@@ -39,8 +39,8 @@ class SourceWatcher:
 class Reloader:
     """Restarts the service after a change of its sources, and migrates first if a migration changed."""
 
-    def __init__(self, service: Restarter, migrate: Callable[[], bool]) -> None:
-        self._service = service
+    def __init__(self, services: Sequence[Restarter], migrate: Callable[[], bool]) -> None:
+        self._services = services
         self._migrate = migrate
         self._watcher = SourceWatcher(SOURCES)
 
@@ -52,7 +52,8 @@ class Reloader:
         log("run", f"{described(changed)} changed; restarting the service")
         if any(path.is_relative_to(MIGRATIONS) for path in changed) and not self._migrate():
             log("run", "the migrations failed; the lines above say why")
-        self._service.restart()
+        for service in self._services:
+            service.restart()
 
 
 def described(changed: set[Path]) -> str:

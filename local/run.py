@@ -1,8 +1,9 @@
 """`make run`: PostgreSQL, Asterisk and the service with demo data, in the foreground, until Ctrl-C.
 
-The variables HTTP_PORT and DATA_DIR choose the port and the data folder. All that it starts ends with it, also when
-it is killed or loses its terminal. The data folder remains. With `--reload`, which `make dev` adds, the service is
-restarted whenever one of its source files changes.
+The variables HTTP_PORT and DATA_DIR choose the port and the data folder. With NATS=1 a NATS server and a collector run
+as well, and the service follows the collector instead of having a connection to Asterisk. All that it starts ends with
+it, also when it is killed or loses its terminal. The data folder remains. With `--reload`, which `make dev` adds, the
+service is restarted whenever one of its source files changes.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from local.bootstrap import BootstrapError
 from local.console import LogPipe, log, print_line
 from local.data_folder import InUseError, data_dir, locked, write_env
 from local.http_client import request
+from local.nats import Nats, NatsError
 from local.plan import DATABASE, OWNER_ROLE, Plan, make_plan
 from local.postgres import Postgres
 from local.postgres_binaries import PostgresError
@@ -52,7 +54,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.run")
     parser.add_argument("--reload", action="store_true", help="restart the service whenever its sources change")
     reload = parser.parse_args().reload
-    errors = (RunError, InUseError, PostgresError, AsteriskError, BootstrapError, OSError)
+    errors = (RunError, InUseError, PostgresError, AsteriskError, BootstrapError, NatsError, OSError)
     return run_until_shutdown(lambda: run_here(reload=reload), *errors)
 
 
@@ -62,7 +64,7 @@ def run_here(*, reload: bool) -> None:
     folder = data_dir()
     make_folder(folder)
     with locked(folder):
-        run(folder, make_plan(folder, http_port), reload=reload)
+        run(folder, make_plan(folder, http_port, bus=os.environ.get("NATS", "0") not in ("", "0")), reload=reload)
 
 
 def make_folder(folder: Path) -> None:
@@ -74,19 +76,26 @@ def make_folder(folder: Path) -> None:
 
 
 def run(folder: Path, plan: Plan, *, reload: bool = False) -> None:
-    """Start all three in order, keep them running, and stop them in the opposite order however it ends."""
+    """Start all in order, keep them running, and stop them in the opposite order however it ends."""
     settings = plan.service_settings()
     for name in overridden(settings | plan.owner_settings(), os.environ):
         log("run", f"{name} of the environment is not used: `make run` sets it itself")
     write_env(folder, settings | plan.owner_settings())
     with contextlib.ExitStack() as stack:
-        pipes = {name: LogPipe(name) for name in ("postgres", "asterisk", "service")}
+        bus = ("nats", "collector") if plan.has_bus else ()
+        pipes = {name: LogPipe(name) for name in ("postgres", "asterisk", *bus, "service")}
         for pipe in pipes.values():
             stack.callback(pipe.close)
         postgres = Postgres(folder / "postgres", port=plan.ports["postgres"], log=pipes["postgres"].fd)
         asterisk = Asterisk(folder / "asterisk", plan.asterisk_config(), log=pipes["asterisk"].fd)
         service = ServiceProcess(settings, log=pipes["service"].fd)
-        restarters = [Restarter("postgres", postgres), Restarter("asterisk", asterisk), Restarter("service", service)]
+        restarters = [Restarter("postgres", postgres), Restarter("asterisk", asterisk)]
+        if plan.has_bus:
+            passwords = (plan.secrets["bus_collector"], plan.secrets["bus_follower"])
+            nats = Nats(folder / "nats", port=plan.ports["nats"], passwords=passwords, log=pipes["nats"].fd)
+            collector = ServiceProcess(plan.collector_settings(), log=pipes["collector"].fd)
+            restarters += [Restarter("nats", nats), Restarter("collector", collector)]
+        restarters.append(Restarter("service", service))
         for restarter in restarters:
             stack.callback(restarter.program.stop)
 
@@ -100,18 +109,19 @@ def run(folder: Path, plan: Plan, *, reload: bool = False) -> None:
                 restarter.start()
             polled: list[Polled] = [*restarters]
             if reload:
-                polled.append(reloader(restarters[-1], plan, service))
-            watch(polled, plan.http_port)
+                services = [restarter for restarter in restarters if isinstance(restarter.program, ServiceProcess)]
+                polled.append(reloader(services, plan, service))
+            watch(polled, plan)
         except ShutdownRequested:
             log("run", "stopping")
             raise
 
 
-def reloader(restarter: Restarter, plan: Plan, service: ServiceProcess) -> Polled:
+def reloader(restarters: Sequence[Restarter], plan: Plan, service: ServiceProcess) -> Polled:
     """Imported late: what watches files is a development dependency, which `make run` does without."""
     from local.reload import Reloader
 
-    return Reloader(restarter, lambda: migrated(plan, service))
+    return Reloader(restarters, lambda: migrated(plan, service))
 
 
 def overridden(own: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
@@ -135,8 +145,9 @@ def migrated(plan: Plan, service: ServiceProcess) -> bool:
     return service.run("migrate", plan.owner_settings()) == 0
 
 
-def watch(polled: Sequence[Polled], http_port: int) -> None:
+def watch(polled: Sequence[Polled], plan: Plan) -> None:
     """Poll until a signal arrives; announce the service once it is ready."""
+    http_port = plan.http_port
     started, announced = time.monotonic(), False
     terminal = Terminal()
     next_notice = NOTICE_EVERY_S
@@ -147,7 +158,7 @@ def watch(polled: Sequence[Polled], http_port: int) -> None:
         if not announced:
             trouble = not_ready_reason(http_port)
             if trouble is None:
-                announce(http_port)
+                announce(plan)
                 announced = True
             elif time.monotonic() - started > next_notice:
                 log("run", f"not ready yet: {trouble}")
@@ -169,8 +180,8 @@ def not_ready_reason(http_port: int) -> str | None:
     return None if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else answer.text
 
 
-def announce(http_port: int) -> None:
-    base = f"http://{ports.LOOPBACK}:{http_port}"
+def announce(plan: Plan) -> None:
+    base = f"http://{ports.LOOPBACK}:{plan.http_port}"
     moved = [f"{name}={shlex.quote(os.environ[name])} " for name in ("CACHE_DIR", "DATA_DIR") if name in os.environ]
     logins = " or ".join(demo_data.AGENTS)
     print_line(f"\nready: {base}\nevery line live, and a phone in the browser: {base}/board")
@@ -178,6 +189,10 @@ def announce(http_port: int) -> None:
     print_line(f"the API, to read and to try in a browser: {base}/docs\n\nTry, in another terminal:\n")
     for line in [*demo_data.curl_lines(base), f"{''.join(moved)}make phone EXT={demo_data.AGENT_EXTENSION}"]:
         print_line(f"  {line}\n")
+    if plan.has_bus:
+        print_line(
+            f"The service follows a collector over NATS: http://{ports.LOOPBACK}:{plan.ports['collector']}/readyz\n"
+        )
     print_line("Ctrl-C stops everything.\n")
 
 
