@@ -68,7 +68,7 @@ class Client(client.Client):
             raise BrokerUnavailable(_in_words(error)) from None
 
     def post(self, subject: str, body: bytes) -> bool:
-        """Send at once; False if the message was dropped, because too much waits already. It never waits."""
+        """Send at once; False if the message was dropped: too much waits already, or it is too long. It never waits."""
         line = self._transport
         if (
             self.is_closed

@@ -55,7 +55,7 @@ class NatsConnection:
 
     def send(self, subject: str, body: bytes) -> None:
         """Send, or drop the message. It never waits, and never raises."""
-        if self._client is not None and not self._client.post(subject, body):
+        if self._client is not None and not self._client.is_closed and not self._client.post(subject, body):
             if not self.dropped:
                 log.warning("bus_messages_dropped", size_bytes=len(body))
             self.dropped += 1
