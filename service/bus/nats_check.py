@@ -77,14 +77,13 @@ async def _denials(
         ]
     try:
         await client.open(f"nats://{server}", "connector check", DEADLINE)
-        for subject in heard:
-            await client.subscribe(subject)
+        await client.hear(heard)
         for subject in said:
             client.post(subject + PROBE, b"")
         await client.ping(DEADLINE)
         needed = set(denied)
         if role == "collector":
-            await client.subscribe(f"{subjects.PREFIX}.change.>")
+            await client.hear([f"{subjects.PREFIX}.change.>"])
         else:
             client.post(subjects.change(call_servers[0] if call_servers else nobody, name) + PROBE, b"")
         await client.ping(DEADLINE)

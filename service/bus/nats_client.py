@@ -8,8 +8,9 @@ arrival, and when it has ended it is done with.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from nats import errors
 from nats.aio import client, transport
@@ -44,7 +45,7 @@ class Client(client.Client):
     async def open(self, server: str, name: str, deadline: float) -> None:
         """Connect and log in. Raises BrokerUnavailable, BrokerRefused, ConfigurationError."""
         broker = self._broker
-        try:
+        with _translated():
             await self.connect(
                 server,
                 error_cb=self._on_error,
@@ -59,31 +60,31 @@ class Client(client.Client):
                 password=broker.secret if broker.user else None,
                 token=None if broker.user else broker.secret,
             )
-            self._open = True
-        except errors.Error as error:
-            raise _refusal_or_outage(error) from None
-        except ssl.SSLError as error:
-            raise BrokerRefused(f"TLS: {error.reason or error}") from None
-        except (OSError, ValueError, asyncio.IncompleteReadError) as error:
-            raise BrokerUnavailable(_in_words(error)) from None
+        self._open = True
+
+    async def hear(self, subjects: Iterable[str]) -> None:
+        """Subscribe. Raises BrokerUnavailable."""
+        with _translated():
+            for subject in subjects:
+                await self.subscribe(subject)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing can be sent any more, also if nobody has noticed yet."""
+        return self.is_closed or not isinstance(self._transport, _Line) or self._transport.has_ended
 
     def post(self, subject: str, body: bytes) -> bool:
         """Send at once; False if the message was dropped: too much waits already, or it is too long. It never waits."""
         line = self._transport
-        if (
-            self.is_closed
-            or not isinstance(line, _Line)
-            or len(body) > self.max_payload
-            or line.unsent + len(body) > MAX_UNSENT
-        ):
+        if self.is_closed or not isinstance(line, _Line) or len(body) > self.max_payload:
             return False
-        line.post(b"PUB %s %d\r\n%s\r\n" % (subject.encode(), len(body), body))
-        return True
+        return line.post(b"PUB %s %d\r\n%s\r\n" % (subject.encode(), len(body), body))
 
     async def ping(self, deadline: float) -> None:
         """Wait for the answer to a ping. Raises BrokerUnavailable if nothing at all arrives within the deadline."""
         heard, answer = self.heard, asyncio.get_running_loop().create_future()
-        await self._send_ping(answer)
+        with _translated():
+            await self._send_ping(answer)
         await asyncio.wait((answer, self.ended), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done() and not self.ended.done() and self.heard == heard:
             raise BrokerUnavailable(f"no answer for {deadline:g} s")
@@ -131,12 +132,20 @@ class _Line(transport.TcpTransport):
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
-    def unsent(self) -> int:
-        return self._io_writer.transport.get_write_buffer_size() if self._io_writer else 0
+    def has_ended(self) -> bool:
+        return self._io_writer is None or self._io_writer.transport.is_closing()
 
-    def post(self, command: bytes) -> None:
-        if self._io_writer is not None:
+    def post(self, command: bytes) -> bool:
+        """Write, unless too much waits already or the line has ended, which uvloop's transports raise."""
+        if self._io_writer is None or self.has_ended:
+            return False
+        try:
+            if self._io_writer.transport.get_write_buffer_size() + len(command) > MAX_UNSENT:
+                return False
             self._io_writer.write(command)
+        except (OSError, RuntimeError):
+            return False
+        return True
 
     def abort(self) -> None:
         for writer in (self._io_writer, self._bare_io_writer):
@@ -153,6 +162,19 @@ def tls_context(broker: Broker) -> ssl.SSLContext:
     except OSError as error:  # SSLError is a subclass
         raise ConfigurationError(f"the files of the bus's TLS cannot be used: {error}") from None
     return context
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Translate what nats-py, the loop and the network raise."""
+    try:
+        yield
+    except errors.Error as error:
+        raise _refusal_or_outage(error) from None
+    except ssl.SSLError as error:
+        raise BrokerRefused(f"TLS: {error.reason or error}") from None
+    except (OSError, ValueError, RuntimeError, AttributeError, asyncio.IncompleteReadError) as error:
+        raise BrokerUnavailable(_in_words(error)) from None
 
 
 def _refusal_or_outage(error: errors.Error) -> BrokerUnavailable:

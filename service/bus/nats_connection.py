@@ -55,7 +55,7 @@ class NatsConnection:
 
     def send(self, subject: str, body: bytes) -> None:
         """Send, or drop the message. It never waits, and never raises."""
-        if self._client is not None and not self._client.is_closed and not self._client.post(subject, body):
+        if self._client is not None and not self._client.post(subject, body) and not self._client.has_ended:
             if not self.dropped:
                 log.warning("bus_messages_dropped", size_bytes=len(body))
             self.dropped += 1
@@ -101,8 +101,7 @@ class NatsConnection:
         try:
             async with asyncio.timeout(CONNECT_DEADLINE):
                 await client.open(f"nats://{server}", self._name, CONNECT_DEADLINE)
-                for subject in self._subjects:
-                    await client.subscribe(subject)
+                await client.hear(self._subjects)
                 await client.ping(CONNECT_DEADLINE)
         except TimeoutError:
             raise BrokerUnavailable(f"no answer for {CONNECT_DEADLINE:g} s") from None

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from signal import SIGCONT, SIGSTOP
+from typing import Any
 
+import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from local.nats import Nats
@@ -146,6 +150,32 @@ async def test_of_several_servers_one_that_answers_is_found(nats: Nats) -> None:
         async with ends(Broker((silent, nats.server)), Broker((nats.server, silent))) as bus:
             await bus.connected(NOTICED_WITHIN)
             await round_trip(bus)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_sending_on_a_line_that_has_just_ended_raises_nothing(nats: Nats, run: Callable[[Any], None]) -> None:
+    """uvloop's transports raise RuntimeError then, at each question."""
+
+    async def send_on_after_the_end() -> None:
+        async with ends(Broker((nats.server,))) as bus:
+            await bus.connected()
+            assert nats.process is not None
+            nats.process.send_signal(SIGSTOP)
+            for _ in range(1000):  # what it has not read makes its end a reset
+                bus.collector.publish("main", b"x" * 1000)
+            await asyncio.sleep(0.1)
+            nats.kill()
+            with capture_logs() as lines:
+                for _ in range(2000):
+                    bus.collector.publish("main", b"x" * 1000)
+                    bus.follower.send("main", b"x")
+                    await asyncio.sleep(0)
+            assert not [line for line in lines if line["event"] == "bus_messages_dropped"]
+            await eventually(lambda: bus.neither_connected, NOTICED_WITHIN)
+            nats.start()
+            await bus.connected()
+
+    run(send_on_after_the_end())
 
 
 async def test_what_is_sent_without_a_connection_is_dropped() -> None:
