@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from time import time
 
 import structlog
 from aiohttp import web
 
-from service.ami.accounts import Account
-from service.ami.kept_connection import KeptConnection
-from service.ami.link import Link
+from service.bus.broker import Broker
 from service.clock import uptime
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
@@ -24,10 +22,10 @@ from service.domain.credential_owners import CredentialOwners
 from service.domain.credential_watch import CredentialWatch
 from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
-from service.domain.models import Credentials
 from service.domain.secret_counts import UnreadableSecretsLog
 from service.domain.unknown_call_servers import UnknownCallServers
 from service.errors import ConfigurationError
+from service.runtime import bus_roles
 from service.runtime.audit_trail import AuditTrail
 from service.runtime.automatic_import import automatic_imports
 from service.runtime.certificate_watch import CERTIFICATE_WATCH, CertificateWatch
@@ -93,17 +91,10 @@ async def run_app(
         stack.push_async_callback(activity.flush)  # the last batch, after all tasks have ended
         trail = AuditTrail(database)
         stack.push_async_callback(trail.flush)
-        links = {
-            name: Link(
-                name,
-                Account.monitor(server),
-                sync=Account.sync(server),
-                deadline=settings.watchdog_deadline,
-                managed=server.credentials is Credentials.MANAGED,
-                hint_context=server.hint_context,
-            )
-            for name, server in settings.call_servers.items()
-        }
+        broker = Broker.of(settings)
+        is_follower = broker is not None and settings.bus_role == "follower"
+        call_servers = bus_roles.follow(settings, broker) if broker and is_follower else bus_roles.link(settings)
+        links = call_servers.all
         phone_setups = PhoneSetups(database, links)
         stack.push_async_callback(phone_setups.activity.flush)
         directory = Directory(uptime, time, grace_period=settings.directory_grace)
@@ -138,7 +129,7 @@ async def run_app(
         app[app_keys.UNKNOWN_CALL_SERVERS] = unknown
         app[app_keys.CREDENTIAL_OWNERS] = owners
         app[app_keys.IMPORTS] = {name: made.status for name, made in imports.items()}
-        app[app_keys.PRESENCE_CONNECTIONS] = presence_connections = _presence_connections(settings, links)
+        app[app_keys.PRESENCE_CONNECTIONS] = presence_connections = call_servers.presence
         app[LOGIN_THROTTLE] = logins
         app[app_keys.HASHER] = hasher
         app[app_keys.ACTIVITY] = activity
@@ -205,10 +196,11 @@ async def run_app(
         app[PLAIN_HANDLERS] = routes.plain_handlers(families)
 
         supervisor = await stack.enter_async_context(Supervisor())
-        for name, link in links.items():
-            supervisor.start(f"link {name}", link.run())
-        for name, connection in presence_connections.items():
-            supervisor.start(f"presence connection {name}", connection.run())
+        for name, task in call_servers.tasks.items():
+            supervisor.start(name, task)
+        if broker is not None and not is_follower:
+            collector = bus_roles.collector(broker, call_servers, app[app_keys.IMPORTS])
+            supervisor.start("collector", collector.run())
         for name, automatic in imports.items():
             supervisor.start(f"import {name}", automatic.run())
         supervisor.start("presence", composer.run())
@@ -224,19 +216,6 @@ async def run_app(
         supervisor.start("write access", watch_write_access(database.login))
         await _wait_until_loaded(changes, supervisor, settings.database_start_deadline)
         yield app, supervisor
-
-
-def _presence_connections(settings: Settings, links: Mapping[str, Link]) -> dict[str, KeptConnection]:
-    """Create a connection for each account that sets presence."""
-    connections = {}
-    for name, server in settings.call_servers.items():
-        if (account := Account.presence(server)) is not None:
-            checks = links[name].account_checks
-            connections[name] = connection = KeptConnection(
-                name, "presence", account, deadline=settings.watchdog_deadline, report_refusal=checks.report
-            )
-            checks.on_live = connection.retry_now
-    return connections
 
 
 async def _end_held_requests(app: web.Application) -> None:

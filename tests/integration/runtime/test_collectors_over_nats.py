@@ -40,11 +40,12 @@ class Truth:
     """When each was acknowledged; what is shown is the number of one of them."""
 
     async def blow(self, ami: Ami) -> None:
-        """Change the presence of one person as fast as Asterisk takes it."""
+        """Change the presence of one person, some hundred times a second."""
         while True:
             value = f"away,,{len(self.turns)}"
             await ami.ask("Setvar", Variable=f"PRESENCE_STATE(CustomPresence:{NUMBER})", Value=value)
             self.turns.append(time.monotonic())
+            await asyncio.sleep(0.001)
 
     def is_old(self, shown: int, asked_at: float) -> bool:
         """Whether the next one was acknowledged longer ago than a live state may be late."""
@@ -205,5 +206,5 @@ async def test_an_outage_of_nats_is_unknown_in_time_and_live_soon_after(bus: Bus
             bus.nats.wait_ready()
         back = time.monotonic()
         await bus.all_live(within=3)
-        print(f"live {time.monotonic() - back:.2f} s after")
+        assert time.monotonic() - back < 3
         await asyncio.sleep(DEADLINE)
