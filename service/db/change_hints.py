@@ -41,6 +41,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.user_ids) + len(self.token_hashes) + len(self.extensions)
 
+    def holds(self, hint: str) -> bool:
+        """Return whether these are keys of single rows that the hint names."""
+        match = _HINT.fullmatch(hint)
+        if match is None:
+            return False
+        if match["user"]:
+            return int(match["user"]) in self.user_ids
+        if match["token"]:
+            return bytes.fromhex(match["token"]) in self.token_hashes
+        return match["extension"] in self.extensions
+
     def __or__(self, other: Rows) -> Rows:
         return Rows(
             self.user_ids | other.user_ids,

@@ -170,8 +170,9 @@ class ChangeListener:
             raise
         if len(rows):
             self._barrier.recheck()
-        _resolve(done for hint, done in waiting if not hint.endswith("*"))
-        full_read_waiting = [done for hint, done in waiting if hint.endswith("*")]
+        # A full read that is due covers the rows of all hints before it, which are then not read by themselves.
+        _resolve(done for hint, done in waiting if rows.holds(hint))
+        full_read_waiting = [done for hint, done in waiting if not rows.holds(hint)]
         if not self._full_reads.defer(required, confirmed_at, full_read_waiting):
             self._confirm(confirmed_at, full_read_waiting)
         return len(rows) > 0
