@@ -26,6 +26,7 @@ class Profile:
 
 PROFILES = {
     "link": Profile("tests.simulation.link.universe", tested=range(105)),
+    "database": Profile("tests.simulation.database.universe", tested=range(24)),
 }
 DEFAULT = "link"
 

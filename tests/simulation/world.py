@@ -4,8 +4,8 @@ Only this module and `loops` import simloop. Import it before anything of `servi
 `time`, so that `from time import monotonic` finds the world's. Outside a world all of them are the real ones.
 
 Three clocks differ, as on a real machine: `monotonic` (without suspended time), `uptime` (with it), and the wall clock,
-which an operator may set. Two sources of chance in the standard library are closed: `random` is seeded, and a task
-group cancels its tasks in their order instead of that of their addresses.
+which an operator may set. Sources of chance in the standard library are closed: `random` and the system's are seeded,
+and a task group cancels its tasks in their order instead of that of their addresses.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import random
 import sys
 import time
@@ -29,6 +30,7 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 HOSTS = ("connector", "asterisk")
 """The machines of a world."""
 
+_urandom = os.urandom
 _real = {name: getattr(time, name) for name in ("time", "monotonic", "clock_gettime")}
 _current: World | None = None
 
@@ -38,6 +40,8 @@ class World:
 
     def __init__(self, seed: int, *, traced: bool) -> None:
         self.seed = seed
+        self.entropy = random.Random(f"{seed}:entropy")
+        """Instead of the system's: of tokens, secrets and ids."""
         self.suspended = 0.0
         """Seconds that the machine of the connector was suspended."""
         self.wall_offset = 0.0
@@ -149,6 +153,10 @@ def _clock_gettime(clock: int) -> float:
     return float(_real["clock_gettime"](clock)) if _current is None else _current.uptime()
 
 
+def _random_bytes(size: int) -> bytes:
+    return _urandom(size) if _current is None else _current.entropy.randbytes(size)
+
+
 class _AnyDatetime(type):
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, datetime)
@@ -179,8 +187,9 @@ class _TaskGroup(asyncio.TaskGroup):
 
 
 def install() -> None:
-    """Replace the clocks and the task group. Once is enough."""
+    """Replace the clocks, the system's random bytes and the task group. Once is enough."""
     time.time, time.monotonic, time.clock_gettime = _time, _monotonic, _clock_gettime
+    os.urandom = random._urandom = _random_bytes  # type: ignore[attr-defined]
     asyncio.TaskGroup = _TaskGroup  # type: ignore[misc]
 
 

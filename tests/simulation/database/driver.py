@@ -74,6 +74,7 @@ class Driver:
         session = server.open()
         session.name = name
         protocol.wire = session.wire = wire = Wire(self._network, session.receive, protocol.receive)
+        server.on_session(wire)
 
         def greet() -> None:
             """The server takes the startup packet, once it runs."""
@@ -82,7 +83,7 @@ class Driver:
             if not server.running:
                 session.end()
                 wire.down.send(("refused", ConnectionRefusedError(111, f"Connect call failed ({host})")))
-            elif server.frozen or self._network.held["up"]:
+            elif server.frozen or server.isolated or self._network.held["up"]:
                 asyncio.get_running_loop().call_later(0.05, greet)
             elif (refusal := server.refusal()) is not None:
                 session.end()

@@ -163,10 +163,12 @@ class Protocol:
         self._waiter = waiter = self._loop.create_future()
         if timeout is not None:
             self._deadline = self._loop.call_later(timeout, self._on_timeout, waiter)
-        waiter.add_done_callback(self._on_done)
         self.queries_count += 1
         self.wire.up.send(message)
-        return await waiter
+        try:
+            return await waiter
+        finally:
+            self._on_done(waiter)  # not a callback of the future: a simulated loop runs those in any order
 
     def _get_timeout(self, timeout: Any) -> float | None:
         if timeout is NO_TIMEOUT:
@@ -237,9 +239,7 @@ class Protocol:
         """Take a message of the server."""
         match message:
             case ("notify", pid, channel, payload):
-                connection = self._connection() if self._connection is not None else None
-                if connection is not None:
-                    connection._process_notification(pid, channel, payload)
+                self._notify(pid, channel, payload)
             case ("result", result, in_transaction):
                 self._in_transaction = in_transaction
                 self._finish(result)
@@ -248,6 +248,12 @@ class Protocol:
             case _:
                 if not self.ready.done():
                     self.ready.set_result(message)
+
+    def _notify(self, pid: int, channel: str, payload: str) -> None:
+        """Call the listeners in the order of what arrives. asyncpg has the loop call them, in the same order."""
+        connection = self._connection() if self._connection is not None else None
+        for listener in list(connection._listeners.get(channel, ())) if connection is not None else []:
+            listener.cb(connection, pid, channel, payload)
 
     def _finish(self, result: Any) -> None:
         waiter, self._waiter = self._waiter, None

@@ -103,6 +103,10 @@ class Transaction:
                     self.notify(f"{kind} \\x{key.hex()}" if isinstance(key, bytes) else f"{kind} {key}")
         self._touched = {}
 
+    def forget_touched(self) -> None:
+        """Leave out the hints of rows that a hint of all covers."""
+        self._touched = {}
+
     def notify(self, payload: str, channel: str = "connector_changes") -> None:
         self.notifications[channel, payload] = None
 

@@ -15,7 +15,7 @@ import asyncpg
 from tests.simulation.database.rows import Commit, Rows, Transaction
 from tests.simulation.database.session import Session
 from tests.simulation.database.triggers import failure
-from tests.simulation.database.wire import Message, Network
+from tests.simulation.database.wire import Message, Network, Wire
 
 SHUTDOWN = ("57P01", "terminating connection due to administrator command")
 
@@ -36,6 +36,8 @@ class Server:
         self.sessions: dict[int, Session] = {}
         self.running = True
         self.starting = self.frozen = self.read_only = self.in_recovery = self.queue_full = False
+        self.isolated = False
+        """Whether no new client reaches it."""
         self.max_connections = 100
         self.slow = 0.0
         """Seconds that a statement takes at most, beside a millisecond."""
@@ -44,19 +46,26 @@ class Server:
         """Seconds from a commit until other sessions are notified."""
         self.answered: dict[str, int] = {}
         self.on_commit: Callable[[Commit], None] = lambda _: None
+        self.on_session: Callable[[Wire], None] = lambda _: None
+        self.first_rows = rows
         self.chance: Callable[[], float] = lambda: 0.0
         self._uptime, self._wall = uptime, wall
-        self._next: dict[str, int] = {"pid": 100, "users": 1000, "phones": 1000}
+        self.sequences: dict[str, int] = {"pid": 100, "users": 1000, "phones": 1000}
         self._writer: Session | None = None
         self._waiting: deque[Session] = deque()
 
     def next_id(self, kind: str) -> int:
-        self._next[kind] += 1
-        return self._next[kind]
+        self.sequences[kind] += 1
+        return self.sequences[kind]
 
     def pace(self, message: Message) -> float:
         """Seconds until a message is answered."""
         return 0.000_2 + self.slow * self.chance() if message[0] == "execute" else 0.000_1
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody has the writers' lock."""
+        return self._writer is not None
 
     # --- sessions ------------------------------------------------------------------------------------------------
 

@@ -57,8 +57,14 @@ class Session:
     def go_on(self) -> None:
         """Answer the next message, once the server runs and has taken its time."""
         if self._queue and self._busy is None and not self.waits_for_lock and not self.server.frozen and not self.ended:
-            seconds = self.server.pace(self._queue[0])
-            self._busy = asyncio.get_running_loop().call_later(seconds, self._answer)
+            seconds, limit = self.server.pace(self._queue[0]), self.server.statement_timeout
+            late = 0 < limit < seconds
+            loop = asyncio.get_running_loop()
+            self._busy = loop.call_later(limit, self._time_out) if late else loop.call_later(seconds, self._answer)
+
+    def drop_queue(self) -> None:
+        """Lose what has arrived and was not answered."""
+        self._queue.clear()
 
     def _answer(self) -> None:
         if self.server.frozen or self.ended:
@@ -82,8 +88,11 @@ class Session:
     def _reply(self, result: Any) -> None:
         self.wire.down.send(("result", result, self._transaction is not None))
 
-    def cancel(self) -> None:
-        """End what it does now, at a client's request."""
+    def _time_out(self) -> None:
+        self.cancel("canceling statement due to statement timeout")
+
+    def cancel(self, why: str = "canceling statement due to user request") -> None:
+        """End what it does now."""
         if self._busy is None and not self.waits_for_lock:
             return
         if self._busy is not None:
@@ -91,7 +100,7 @@ class Session:
         self._busy, self.waits_for_lock = None, False
         self._queue.popleft()
         self._fail()
-        self._reply(failure("57014", "canceling statement due to user request"))
+        self._reply(failure("57014", why))
         self.go_on()
 
     def end(self, why: asyncpg.PostgresError | None = None) -> None:

@@ -21,6 +21,8 @@ class Network:
     held: dict[str, bool] = field(default_factory=lambda: {"up": False, "down": False})
     """Whether nothing arrives, at the server (`up`) and at the client (`down`)."""
     wires: dict[Wire, None] = field(default_factory=dict)
+    lost: dict[Wire, None] = field(default_factory=dict)
+    """Wires that were lost silently, and that the client has not given up."""
 
     def hold(self, *, up: bool, down: bool) -> None:
         """Begin or end a partition. What was sent arrives when it ends."""
@@ -36,7 +38,7 @@ class Lane:
     def __init__(self, network: Network, name: str, deliver: Deliver) -> None:
         self._network = network
         self._name = name
-        self._deliver = deliver
+        self.deliver = deliver
         self._queue: deque[tuple[float, Message]] = deque()
         self._loop = asyncio.get_running_loop()
         self._last = 0.0
@@ -57,7 +59,7 @@ class Lane:
             if at > self._loop.time():
                 return
             self._queue.popleft()
-            self._deliver(message)
+            self.deliver(message)
 
     def die(self) -> None:
         self.dead = True
@@ -78,17 +80,20 @@ class Wire:
         (self.up if by_client else self.down).send(("lost", error))
         (self.down if by_client else self.up).die()
         self._network.wires.pop(self, None)
+        if by_client:
+            self._network.lost.pop(self, None)
 
     def reset(self) -> None:
         """Both sides are told at once; what was under way is lost."""
         for lane in (self.up, self.down):
             if not lane.dead:
                 lane.die()
-                lane._deliver(("lost", ConnectionResetError(104, "Connection reset by peer")))
+                lane.deliver(("lost", ConnectionResetError(104, "Connection reset by peer")))
         self._network.wires.pop(self, None)
 
     def lose(self) -> None:
         """A router forgets it: neither side is told."""
         self.up.die()
         self.down.die()
-        self._network.wires.pop(self, None)
+        if self._network.wires.pop(self, self) is None:
+            self._network.lost[self] = None
