@@ -51,7 +51,7 @@ def get_many_sync(request: PolledRequest) -> PrebuiltResponse | None:
     if person is None:
         return None
     scope, cursor = build_scope(request, person, query), _cursor(request, query)
-    return _respond(request, scope, cursor, None if cursor is None else scope.changes_since(cursor.presence))
+    return _respond(request, scope, cursor, _changes(scope, cursor))
 
 
 async def get_many(request: web.Request) -> PrebuiltResponse:
@@ -60,11 +60,12 @@ async def get_many(request: web.Request) -> PrebuiltResponse:
     query = PRESENCE.decode(request)
     scope, wait, cursor = build_scope(request, person, query), bounded(query.wait), _cursor(request, query)
     await request.app[SNAPSHOT_CACHE].wait_until_ready(scope)
-    changes = None if cursor is None else await _wait_for_changes(request, scope, cursor.presence, wait)
-    if changes is None and wait and not await _wait_for_difference(request, scope, wait):
+    changes = _changes(scope, cursor)
+    if wait and not await _wait_for_news(request, scope, cursor, changes, wait):
         person = await require_caller(request, board=True)  # a caller who lost access meanwhile is refused
         scope = build_scope(request, person, query)
-    return _respond(request, scope, cursor, changes)
+        await request.app[SNAPSHOT_CACHE].wait_until_ready(scope)
+    return _respond(request, scope, cursor, _changes(scope, cursor))
 
 
 def get_one(request: PolledRequest, person: Person) -> PrebuiltResponse:
@@ -83,13 +84,18 @@ def get_one(request: PolledRequest, person: Person) -> PrebuiltResponse:
     return _build_response(app, {"success": True, "cursor": cursor, "presence": snapshots.item_json(item)}, etag)
 
 
-async def _wait_for_changes(request: web.Request, scope: Scope, cursor: str, wait: float) -> Changes | None:
-    """The changes after the cursor; waits if there are none. None if they are unknown and a snapshot is needed."""
-    changes = scope.changes_since(cursor)
-    if changes != [] or not wait:
-        return changes
-    has_access = await _hold(request, scope, wait, lambda: scope.changes_since(cursor) != [])
-    return scope.changes_since(cursor) if has_access else []
+def _changes(scope: Scope, cursor: Cursor | None) -> Changes | None:
+    """The changes after the cursor. None if they are unknown, and a snapshot is needed."""
+    return None if cursor is None else scope.changes_since(cursor.presence)
+
+
+async def _wait_for_news(
+    request: web.Request, scope: Scope, cursor: Cursor | None, changes: Changes | None, wait: float
+) -> bool:
+    """Wait while there is nothing that the client does not have. False if it has lost access meanwhile."""
+    if changes is None:
+        return await _wait_for_difference(request, scope, wait)
+    return bool(changes) or await _hold(request, scope, wait, lambda: _changes(scope, cursor) != [])
 
 
 async def _wait_for_difference(request: web.Request, scope: Scope, wait: float) -> bool:

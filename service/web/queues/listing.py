@@ -59,14 +59,10 @@ async def get_all(request: web.Request) -> PrebuiltResponse:
     query = QUEUES.decode(request)
     cursor, wait = _cursor(request, query), bounded(query.wait)
     changes = scope.changes_since(cursor.queues)
-    if changes is not None:
-        if not changes and wait:
-            has_access = await _hold(request, scope, wait, lambda: scope.changes_since(cursor.queues) != [])
-            changes = scope.changes_since(cursor.queues) if has_access else []
-    elif wait and not await _wait_for_difference(request, scope, wait):
+    if wait and not await _wait_for_news(request, scope, cursor, changes, wait):
         person = await require_caller(request, board=True)  # a caller who lost access meanwhile is refused
         scope = _scope(request, person)
-    return _respond(request, scope, cursor, changes)
+    return _respond(request, scope, cursor, scope.changes_since(cursor.queues))
 
 
 def _scope(request: PolledRequest, person: Person) -> QueueScope:
@@ -76,6 +72,15 @@ def _scope(request: PolledRequest, person: Person) -> QueueScope:
 
 def _cursor(request: PolledRequest, query: QueueQuery) -> Cursor:
     return Cursor.parse(query.since, request.app[QUEUE_FEED].instance)
+
+
+async def _wait_for_news(
+    request: web.Request, scope: QueueScope, cursor: Cursor, changes: Changes | None, wait: float
+) -> bool:
+    """Wait while there is nothing that the client does not have. False if it has lost access meanwhile."""
+    if changes is None:
+        return await _wait_for_difference(request, scope, wait)
+    return bool(changes) or await _hold(request, scope, wait, lambda: scope.changes_since(cursor.queues) != [])
 
 
 async def _wait_for_difference(request: web.Request, scope: QueueScope, wait: float) -> bool:

@@ -74,8 +74,7 @@ async def test_a_token_that_ends_ends_its_long_polls_and_streams(stormy: Pbx, st
         await reader.until(lambda queue: queue["name"] == "demo")
         await stormy.database.execute("delete from tokens where user_id = 1795")
         async with asyncio.timeout(WITHIN):
-            assert await (await by_cursor).json() == {"queues": [], "full": False, "cursor": cursor, "success": True}
-            assert (await by_tag).status == 401
+            assert (await by_cursor).status == (await by_tag).status == 401
             while await reader.answer.content.readline():
                 pass
     await eventually(lambda: len(server.app[LONG_POLL_QUOTA]) == len(server.app[STREAM_QUOTA]) == 0)
