@@ -18,7 +18,8 @@ class Supervisor:
     """Owns tasks that must never end by themselves, because a feeder that dies silently is the worst failure."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        """In the order in which they were started, in which they are cancelled."""
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Set when a task has ended by itself: its name and the cause."""
 
@@ -26,16 +27,17 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        pending = self._tasks
+        pending = [*self._tasks]
         while pending:
             for task in pending:
                 task.cancel()
-            pending = (await asyncio.wait(pending, timeout=CANCEL_INTERVAL))[1]
+            left = (await asyncio.wait(pending, timeout=CANCEL_INTERVAL))[1]
+            pending = [task for task in pending if task in left]
 
     def start(self, name: str, work: Coroutine[None, None, None]) -> None:
         """Start a task that runs until the supervisor ends."""
         task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
