@@ -83,6 +83,8 @@ class ChangeSource(Protocol):
 
     def notify_next(self, subscription: FullSubscription) -> None: ...
 
+    def catch_up(self, extensions: frozenset[str]) -> None: ...
+
 
 class FullSubscription(Subscription):
     """A subscription to all extensions. It reads the feed's own change order, so a change costs it nothing.
@@ -104,10 +106,14 @@ class FullSubscription(Subscription):
         return self.seen < self._feed.forgotten
 
     def take(self) -> tuple[int, dict[str, Item | None]]:
-        """Take the next batch of items, with the number of the newest change among them."""
+        """Take the next batch of items, with the number of the newest change among them.
+
+        Those that may have changed since are composed again: that change has a newer number, so they come once more.
+        """
         feed = self._feed
         changes = feed.numbers_since(self.seen)
         self.seen = changes[MAX_BATCH - 1][0] if len(changes) > MAX_BATCH else feed.version
+        feed.catch_up(frozenset(extension for _, extension in changes[:MAX_BATCH]))
         if self.seen < feed.version:
             self.notify()
         else:

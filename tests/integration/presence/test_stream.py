@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from aiohttp import ClientResponse
 
 from service.cli.demo import SIP_PASSWORD
 from service.db import extensions
+from service.domain.models import DeviceState
 from service.domain.presence.feed import PresenceFeed
 from service.web.app_keys import DATABASE, PRESENCE_FEED, SESSION_WATCH
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
@@ -20,6 +22,7 @@ from tests.support.database import TestDatabase
 from tests.support.eventually import eventually
 from tests.support.origins import PREPARED
 from tests.support.pbx import Pbx
+from tests.support.repeated_polls import be_live
 from tests.support.server import ADMIN, Server, Start
 
 PATH = "/api/v1/presence/stream"
@@ -101,6 +104,26 @@ async def test_poll_long_poll_and_stream_see_a_phone_come_and_go(pbx: Pbx, start
         finally:
             await asyncio.to_thread(phone.stop)
         await reader.until("12342", "Unavailable")
+
+
+@pytest.mark.parametrize("query", [{}, {"extension": "12342"}])
+async def test_what_waited_for_its_turn_is_written_as_it_is_then(
+    database: TestDatabase, start: Start, query: dict[str, str]
+) -> None:
+    """A link may become silent between the change of an item and the stream's turn."""
+    server = await start(database.settings())
+    be_live(server)
+    states = server.link.states
+    async with reading(server, **query) as reader:
+        await reader.until("12342", "Not in use")
+        states.apply("PJSIP/12342", DeviceState.BUSY)
+        server.app[PRESENCE_FEED].flush()  # the stream has it now, and waits for its turn
+        states._confirmed_at = float("-inf")
+        while (event := await reader.next()).name != "change":
+            pass
+        assert [(item["state"], item["live"]) for item in event.data["presence"] if item["extension"] == "12342"] == [
+            ("Unknown", False)
+        ]
 
 
 async def test_own_presence_is_asterisks_and_comes_back_from_it(pbx: Pbx, start: Start) -> None:

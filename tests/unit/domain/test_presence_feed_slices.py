@@ -90,7 +90,9 @@ def test_whoever_looks_is_told_what_is_and_whoever_follows_ends_with_it(steps: l
         if step == "turn":
             world.turn()
         elif step == "read":
-            _apply(streamed, followed.take()[1])
+            taken = followed.take()[1]
+            assert {number: item.state for number, item in taken.items() if item} == truth(world, "".join(taken))
+            _apply(streamed, taken)
         elif step == "poll":
             poll()
         elif step == "whole":

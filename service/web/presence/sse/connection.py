@@ -101,10 +101,15 @@ class StreamConnection:
             self._scheduler.request_turn(self)
 
     def write(self) -> None:
-        """Write in this turn. Errors go to the handler, so that other streams get their turns."""
+        """Write in this turn. Errors go to the handler, so that other streams get their turns.
+
+        What is written is composed as of this turn: a link may have become silent since, or an event may be on its way
+        to the feed.
+        """
         if self.waiter.ended:
             return
         try:
+            self._feed.catch_up(self._subscription.extensions)
             if not self._session_watch.valid(self._token, self._scope.person.access):
                 self.waiter.end()
             elif self._connection.writing_paused:
