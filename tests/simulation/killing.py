@@ -16,7 +16,8 @@ from tests.simulation import profiles
 from tests.simulation.mutants.mutant import ROOT, Mutant
 
 JOBS = min(2, os.cpu_count() or 1)
-PRELOADED = ["asyncio", "json", "structlog", "panoramisk", "simloop"]
+PRELOADED = ["asyncio", "json", "structlog", "panoramisk", "simloop", "aiohttp.web", "asyncpg", "prometheus_client"]
+PRELOADED += ["pydantic_settings", "msgspec", "bcrypt"]
 """Imported once for all processes; nothing of `service`, whose modules a mutant changes."""
 Killed = tuple[int, str]
 """The seed that fails, and how."""

@@ -27,6 +27,7 @@ class Profile:
 PROFILES = {
     "link": Profile("tests.simulation.link.universe", tested=range(105)),
     "database": Profile("tests.simulation.database.universe", tested=range(24)),
+    "web": Profile("tests.simulation.web.universe", tested=range(10)),
 }
 DEFAULT = "link"
 

@@ -114,7 +114,7 @@ async def test_what_waited_for_its_turn_is_written_as_it_is_then(
     server = await start(database.settings())
     be_live(server)
     states = server.link.states
-    async with reading(server, **query) as reader:
+    async with reading(server, ADMIN, **query) as reader:
         await reader.until("12342", "Not in use")
         states.apply("PJSIP/12342", DeviceState.BUSY)
         server.app[PRESENCE_FEED].flush()  # the stream has it now, and waits for its turn
