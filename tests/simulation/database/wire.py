@@ -44,6 +44,8 @@ class Lane:
         self._last = 0.0
         self.dead = False
         """Whether messages are lost."""
+        self.ended: Callable[[], None] = lambda: None
+        """Called once a side is told of the end."""
 
     def send(self, message: Message) -> None:
         if self.dead:
@@ -59,6 +61,8 @@ class Lane:
             if at > self._loop.time():
                 return
             self._queue.popleft()
+            if message[0] == "lost":
+                self.ended()
             self.deliver(message)
 
     def die(self) -> None:
@@ -71,16 +75,17 @@ class Wire:
 
     def __init__(self, network: Network, to_server: Deliver, to_client: Deliver) -> None:
         self._network = network
-        self._to_client = to_client
+        self._closed = False
         self.up, self.down = Lane(network, "up", to_server), Lane(network, "down", to_client)
+        self.up.ended = self.down.ended = lambda: network.wires.pop(self, None)
         network.wires[self] = None
 
     def close(self, *, by_client: bool, error: BaseException | None = None) -> None:
         """Close it after what was sent."""
         (self.up if by_client else self.down).send(("lost", error))
         (self.down if by_client else self.up).die()
-        self._network.wires.pop(self, None)
         if by_client:
+            self._closed = True
             self._network.lost.pop(self, None)
 
     def reset(self) -> None:
@@ -95,5 +100,5 @@ class Wire:
         """A router forgets it: neither side is told."""
         self.up.die()
         self.down.die()
-        if self._network.wires.pop(self, self) is None:
+        if self._network.wires.pop(self, self) is None and not self._closed:
             self._network.lost[self] = None
