@@ -41,6 +41,8 @@ REST = 3.0
 """Seconds in which it then stays right."""
 WHOLE_WITHIN = 50.0
 """Seconds after that within which what needs another account is right: its refusals, and a second attempt."""
+FLICKER = 300
+"""Changes at once at rest: more messages than the service handles in one turn of its loop."""
 SETTLES_WITHIN = 0.5
 DEADLINE = 2.0
 SAMPLED_EVERY = 0.05
@@ -126,6 +128,8 @@ class Universe:
             ]
             await self._watch(life, link)
             self._heal()
+            if self.has_sync and self.world.seed % 2:
+                await self.world.start("asterisk", self._lose_endpoints(), "the last restart")
             await self._become_right()
             await self._become_whole()
         finally:
@@ -165,6 +169,9 @@ class Universe:
                 raise Lied(f"{right_within:g} s after the last fault: {'; '.join(wrongs[:3])}")
         self._result.right_after = loop.time() - over_at
         rest_until = loop.time() + REST
+        failures = self.link.facts.failures
+        self.changes.flicker(FLICKER)
+        await asyncio.sleep(SETTLES_WITHIN)
         while loop.time() < rest_until:
             await asyncio.sleep(SAMPLED_EVERY)
             self.sample()
@@ -172,6 +179,8 @@ class Universe:
                 await asyncio.sleep(SETTLES_WITHIN)
             if wrongs := self.checkers.wrongs(self.extensions, lost=False):
                 raise Lied(f"at rest: {'; '.join(wrongs[:3])}")
+        if self.link.facts.failures > failures:
+            raise Lied(f"the connection ended at rest: {self.link.facts.why_ended}")
         limit = TASKS_AT_REST + len(self.extensions)
         if len(tasks := self.world.tasks_of("connector")) > limit:
             raise Lied(f"tasks at rest: {tasks}")
@@ -189,6 +198,7 @@ class Universe:
     async def _not_whole(self) -> str | None:
         if not await self._setters.set_one(self.extensions[0].number):
             return f"presence is refused: {self._kept.why_down}"
+        await asyncio.sleep(SETTLES_WITHIN)
         if refused := self.link.account_checks.refused:
             return f"accounts are refused: {refused}"
         return "; ".join(self.checkers.wrongs(self.extensions)[:3]) or None
@@ -246,6 +256,13 @@ class Universe:
             self._result.fault(fault.kind)
             running.append(asyncio.ensure_future(KINDS[fault.kind](self, fault)))
         await asyncio.gather(*running)
+
+    async def _lose_endpoints(self) -> None:
+        """The last restart leaves endpoints behind that only the account `sync` brings back."""
+        self._result.fault("restart")
+        self.server.stop(silently=False)
+        await asyncio.sleep(0.5)
+        await self.server.boot(seconds=0.5, remembers_contacts=True, loses=0.5)
 
     def _heal(self) -> None:
         """The faults are over; those that lasted have ended by themselves."""
