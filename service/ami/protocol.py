@@ -209,8 +209,12 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]
         return response
 
     async def _wait_while_heard(self, action: AmiAction, silence: float) -> None:
-        """Wait for the response as long as Asterisk writes anything. Raises NoAnswer."""
-        silent_since = self._loop.time()
+        """Wait for the response as long as Asterisk writes anything. Raises NoAnswer.
+
+        A silence before the request counts, up to half of `silence`: the line may have died then. The rest is for
+        Asterisk's answer on a connection that was idle.
+        """
+        silent_since = self._loop.time() - silence / 2
         while not action.future.done():
             silent_since = max(silent_since, self._heard_at)
             left = silent_since + silence - self._loop.time()
