@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterable, Set
 import structlog
 
 from service.ami.accounts import Account
-from service.ami.client import AmiClient
+from service.ami.client import ActionNotPermitted, AmiClient, AmiLoginRefused
 from service.ami.connection import NullEvents, connect
 from service.ami.event_waits import is_set_within
 from service.ami.limited_warnings import LimitedWarnings
@@ -253,6 +253,15 @@ class EndpointTracker:
         if self._sync is not None and now > self._reloaded_at.get(device, float("-inf")) + RELOAD_INTERVAL:
             endpoint = device[len(PJSIP) :]
             self._reloaded_at[device] = now
-            async with connect(self._sync, NullEvents()) as sync:
-                await sync.command(f"pjsip reload qualify endpoint {endpoint}")
-            await connection.qualify(endpoint)
+            done = False
+            try:
+                async with connect(self._sync, NullEvents()) as sync:
+                    await sync.command(f"pjsip reload qualify endpoint {endpoint}")
+                await connection.qualify(endpoint)
+                done = True
+            except (AmiLoginRefused, ActionNotPermitted):
+                done = True  # another attempt is no use soon
+                raise
+            finally:
+                if not done:  # a line was lost, which cancels this too: the next attempt comes as after any failure
+                    self._reloaded_at.pop(device, None)

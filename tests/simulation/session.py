@@ -102,6 +102,11 @@ class Session(asyncio.Protocol):
         """Forget the connection: the client is not told."""
         self.dead = True
 
+    @property
+    def busy(self) -> bool:
+        """Whether an action has arrived, and is not answered."""
+        return bool(self._actions)
+
     # --- what the thread of the connection does ------------------------------------------------------------------
 
     def publish(self, data: bytes) -> None:

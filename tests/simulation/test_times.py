@@ -91,3 +91,20 @@ def test_an_idle_connection_has_half_of_the_silence_for_a_list() -> None:
             assert await listing
 
     run(work)
+
+
+def test_a_reload_by_the_account_sync_that_a_lost_line_ended_is_tried_again_soon() -> None:
+    async def work(world: worlds.World, server: AmiServer) -> None:
+        server.asterisk.register(NUMBER)
+        server.asterisk.stop()
+        server.asterisk.start(remembers_contacts=True, loses=1.0)
+        server.asterisk.list_some(9)
+        server.asterisk.booted = True
+        link, task = start_link(world, sync=account("sync"))
+        await until(lambda: any(each.account == "sync" and each.busy for each in server.sessions), 30.0)
+        server.cut(silently=False)
+        took = await until(lambda: link.read(EXTENSION).live, 60.0)
+        assert took < 20.0
+        await end(task)
+
+    run(work)
