@@ -16,6 +16,8 @@ from service.domain.session_watch import SessionWatch
 
 CHECK_INTERVAL, MIN_CHECK_INTERVAL = 1.0, 0.25
 """Maximum and minimum seconds between checks for changes by the passage of time, which no event reports."""
+PAST_DEADLINE = 0.001
+"""Seconds past its deadline at which a link is checked: at the very moment it is still current, and time must move."""
 
 
 class PresenceComposer:
@@ -26,7 +28,7 @@ class PresenceComposer:
         self._links: Mapping[str, CallServer] = {}
         self._views: dict[str, CallServerView] = {}
         self._current: dict[str, bool] = {}
-        self._directory_changed = asyncio.Event()
+        self._check_due = asyncio.Event()
         call_soon = asyncio.get_running_loop().call_soon
         self.watch = SessionWatch(directory, call_soon)
         self.feed = PresenceFeed(self._compose, call_soon, self._check_links)
@@ -59,7 +61,7 @@ class PresenceComposer:
 
     def directory_changed(self, extensions: frozenset[str]) -> None:
         """Take a change of the directory: of these extensions, and perhaps of tokens, which may have ended."""
-        self._directory_changed.set()
+        self._check_due.set()
         self.feed.touch(extensions)
 
     async def run(self) -> None:
@@ -74,16 +76,20 @@ class PresenceComposer:
         for name in self._links:
             self._check_link(name)
 
-    def _check_link(self, call_server: str) -> None:
+    def _check_link(self, call_server: str) -> bool:
+        """Detect whether one link has; returns whether it has."""
         link = self._links.get(call_server)
-        if link is not None and self._current.get(call_server) is not link.states.current:
-            self._link_changed(call_server)
+        if link is None or self._current.get(call_server) is link.states.current:
+            return False
+        self._link_changed(call_server)
+        return True
 
     @property
     def due_in(self) -> float:
-        """Seconds until the next check. Only live links count: one that is down reports its return itself."""
-        silent_in = (link.states.silent_in for link in self._links.values() if link.states.freshness is Freshness.LIVE)
-        return min(max(min(silent_in, default=CHECK_INTERVAL), MIN_CHECK_INTERVAL), CHECK_INTERVAL)
+        """Seconds until the next check, more than 0. Only live links count: one that is down reports its return."""
+        silent_in = [link.states.silent_in for link in self._links.values() if link.states.freshness is Freshness.LIVE]
+        due = (left + PAST_DEADLINE if left >= 0 else MIN_CHECK_INTERVAL for left in silent_in)
+        return min([CHECK_INTERVAL, *due])
 
     async def _wait_until_due(self) -> None:
         """Wait for the next check or a change of the directory. Changes of a burst are checked together."""
@@ -91,9 +97,9 @@ class PresenceComposer:
         began = loop.time()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.due_in):
-                await self._directory_changed.wait()
-            self._directory_changed.clear()
-            await asyncio.sleep(began + MIN_CHECK_INTERVAL - loop.time())
+                await self._check_due.wait()
+            self._check_due.clear()
+            await asyncio.sleep(min(began + MIN_CHECK_INTERVAL - loop.time(), self.due_in))
 
     def _link_changed(self, call_server: str) -> None:
         self.feed.touch_call_server(call_server)
@@ -108,6 +114,7 @@ class PresenceComposer:
         extension = self._directory.extension(number)
         if extension is None:
             return None
-        self._check_link(extension.call_server)  # else items may become live between two checks, and stay so
+        if self._check_link(extension.call_server):  # else items may become live between two checks, and stay so
+            self._check_due.set()  # nor may they stay silent until a check that was due later
         person = self._directory.extension_holder(extension)
         return compose_item(extension, person, self._views.get(extension.call_server))

@@ -15,8 +15,10 @@ from service.ami.accounts import Account
 from service.ami.client import LIST_SILENCE
 from service.ami.connection import NullEvents, connect
 from service.ami.link import Link
+from service.domain.directory import Directory
 from service.domain.models import Extension, Phone, Profile
 from service.errors import CallServerUnavailable
+from service.runtime.presence_composer import MIN_CHECK_INTERVAL, PAST_DEADLINE, PresenceComposer
 from tests.simulation.server import PORT, AmiServer
 from tests.simulation.session import SECRET
 
@@ -108,3 +110,56 @@ def test_a_reload_by_the_account_sync_that_a_lost_line_ended_is_tried_again_soon
         await end(task)
 
     run(work)
+
+
+def test_a_live_item_of_the_feed_ends_with_the_deadline() -> None:
+    async def work(world: worlds.World, server: AmiServer) -> None:
+        link, task = start_link(world)
+        composer = composed(world, link)
+        composing = world.start("connector", composer.run(), "composer")
+        await until(lambda: shown(composer), 10.0)
+        await asyncio.sleep(5.0 + 0.37 * world.seed)
+        server.hold(reads=False, writes=False)
+        await until(lambda: not link.read(EXTENSION).live, 10.0, every=0.000_1)
+        assert await until(lambda: not shown(composer), 1.0, every=0.000_1) <= PAST_DEADLINE + 0.000_2
+        await end(task)
+        await end(composing)
+
+    for seed in range(8):
+        run(work, seed)
+
+
+def test_an_item_that_was_composed_in_a_silent_moment_is_live_again_soon() -> None:
+    async def work(world: worlds.World, server: AmiServer) -> None:
+        link, task = start_link(world)
+        composer = composed(world, link)
+        await until(lambda: link.states.current, 10.0)
+        composing = world.start("connector", composer.run(), "composer")
+        server.asterisk.register(NUMBER)  # changes are heard: a routine snapshot, which touches all, is far
+        await asyncio.sleep(30.0)
+        world.suspended += DEADLINE + 1.0  # silent at once, and no check is due
+        composer.feed.touch([NUMBER])
+        composer.feed.flush()
+        assert not shown(composer)
+        link.states.confirm(world.uptime())
+        assert await until(lambda: shown(composer), 10.0) <= MIN_CHECK_INTERVAL + 0.002
+        await end(task)
+        await end(composing)
+
+    run(work)
+
+
+def composed(world: worlds.World, link: Link) -> PresenceComposer:
+    """A feed of the one extension."""
+    directory = Directory(world.uptime, world.wall)
+    directory.put_extension(NUMBER, EXTENSION)
+    composer = PresenceComposer(directory)
+    composer.follow({"main": link})
+    composer.feed.touch([NUMBER])
+    return composer
+
+
+def shown(composer: PresenceComposer) -> bool:
+    """Whether the feed's item is live, without a look at the link."""
+    item = composer.feed.get(NUMBER)
+    return item is not None and item.live

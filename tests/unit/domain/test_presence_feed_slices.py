@@ -209,6 +209,10 @@ async def test_a_link_that_is_down_is_not_looked_at_more_often_than_one_that_is_
     states.confirm(now)
     assert composer.due_in == presence_composer.CHECK_INTERVAL
     now += 9.5
-    assert composer.due_in == 0.5
+    assert composer.due_in == pytest.approx(0.5 + presence_composer.PAST_DEADLINE)
+    now += 0.5
+    assert composer.due_in == pytest.approx(presence_composer.PAST_DEADLINE)
+    now += 1.0
+    assert composer.due_in == presence_composer.MIN_CHECK_INTERVAL
     states.connecting()
     assert composer.due_in == presence_composer.CHECK_INTERVAL
