@@ -111,7 +111,7 @@ class Universe:
         await self.world.start("asterisk", self.server.listen(), "listen")
         link = self.world.start("connector", self.link.run(), "link")
         feed = self._feed = ShownFeed(
-            self._directory, self.link, self.extensions, random.Random(f"{self.world.seed}:readers")
+            self.world, self._directory, self.link, self.extensions, random.Random(f"{self.world.seed}:readers")
         )
         feed.on_changed = self._on_changed
         composer = self.world.start("connector", feed.composer.run(), "composer")

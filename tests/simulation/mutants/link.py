@@ -15,12 +15,14 @@ MUTANTS = [
         STATES,
         "for device in self._touched | self._assumed - snapshot.keys()}",
         "for device in self._assumed - snapshot.keys()}",
+        seeds=(2, *range(20)),
     ),
     Mutant(
         "a routine snapshot overwrites what events said meanwhile",
         STATES,
         "if device in self._touched or (after is None",
         "if (after is None",
+        seeds=(14, *range(20)),
     ),
     Mutant(
         "a confirmation never grows old",
@@ -53,6 +55,7 @@ MUTANTS = [
         "service/ami/protocol.py",
         "        self._buffer = self._buffer[self._position :] + data\n",
         "        self._buffer = self._buffer[self._position + 1 :] + data\n",
+        seeds=(3, *range(20)),
     ),
     Mutant(
         "a message is complete before its end has arrived",
@@ -77,6 +80,7 @@ MUTANTS = [
         "service/domain/contacts.py",
         "        for uri, event in events.items():\n            event.apply_to(read, uri)\n",
         "",
+        seeds=(9, *range(20)),
     ),
     Mutant(
         "a contact that is removed stays",
@@ -124,8 +128,8 @@ MUTANTS = [
     Mutant(
         "a link that has become silent changes no item",
         "service/runtime/presence_composer.py",
-        "            if self._current.get(name) is not link.states.current:\n",
-        "            if self._current.get(name) is None:\n",
+        "if link is None or self._current.get(call_server) is link.states.current:",
+        "if link is None or self._current.get(call_server) is not None:",
     ),
     Mutant(
         "a caller that has left stays",
@@ -138,6 +142,7 @@ MUTANTS = [
         "service/domain/queue_callers.py",
         "in events:",
         "in []:",
+        seeds=(8, *range(20)),
     ),
     Mutant(
         "a caller joins one place too far ahead",
@@ -186,6 +191,7 @@ MUTANTS = [
         "service/ami/events.py",
         "        self._queue_sync.lost()\n",
         "",
+        seeds=(5, *range(20)),
     ),
     Mutant(
         "contacts are shown after the end of the connection, until the next reading",
@@ -198,6 +204,7 @@ MUTANTS = [
         "service/ami/endpoint_tracker.py",
         "            await self._reload(connection, device)\n",
         "",
+        seeds=(7, *range(20)),
     ),
     Mutant(
         "the account of presence is not tried again after a refusal",
@@ -228,5 +235,11 @@ MUTANTS = [
         "service/domain/combined_state.py",
         "return _LIVE[combined_state(states)] if",
         "return _LIVE[states[0]] if",
+    ),
+    Mutant(
+        "a link is not checked at its deadline",
+        "service/runtime/presence_composer.py",
+        "left + PAST_DEADLINE if left >= 0 else",
+        "max(left, MIN_CHECK_INTERVAL) if left >= 0 else",
     ),
 ]
