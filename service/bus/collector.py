@@ -41,6 +41,8 @@ MAX_SNAPSHOTS = 8
 """Snapshots under way at one time; a follower that finds no place asks again."""
 SNAPSHOT_SILENCE = 2.0
 """Seconds without a pull after which a snapshot is given up."""
+ANNOUNCE_INTERVAL = 0.5
+"""Seconds between two announcements of the epoch."""
 MAX_ACTS = 64
 """Acts under way at one time. More are refused."""
 
@@ -92,6 +94,10 @@ class Collector:
             async with asyncio.TaskGroup() as tasks:
                 for port in self._ports:
                     tasks.create_task(port.run(), name="bus port")
+                while True:
+                    await asyncio.sleep(ANNOUNCE_INTERVAL)
+                    for published in self._published.values():
+                        published.announce()
         finally:
             for act in self._acts:
                 act.cancel()

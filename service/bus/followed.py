@@ -29,7 +29,7 @@ class FollowedCallServer(CallServer):
         self.states.lost(Freshness.NO_COLLECTOR)
         self.collector = CollectorFacts(self.facts, {}, 0)
         """What the collector that is followed says of itself."""
-        self.read_contacts: Callable[[str], None] = lambda _: None
+        self.read_contacts: Callable[[str], object] = lambda _: None
         """Asks the collector to read an endpoint's contacts."""
         self._is_void = True
         self._untracked: tuple[tuple[int, int, bool], Set[str]] = ((-1, -1, False), frozenset())

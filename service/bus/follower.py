@@ -39,6 +39,7 @@ from service.domain.device_states import Freshness
 log = structlog.get_logger(__name__)
 
 CHECKS_PER_DEADLINE = 16
+SEARCH_INTERVAL = 0.25  # seconds between two nonces at most while no map is shown
 
 
 class Follower:
@@ -73,7 +74,7 @@ class Follower:
         self._replicas = self._copies.by_collector
         self.refused = 0
         """Messages that were none."""
-        server.read_contacts = self._read_contacts
+        server.read_contacts = lambda endpoint: self.send_to_shown(encode(ReadContacts(endpoint)))
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -108,9 +109,6 @@ class Follower:
             return False
         self._send(body, self._shown.name)
         return True
-
-    def _read_contacts(self, endpoint: str) -> None:
-        self.send_to_shown(encode(ReadContacts(endpoint)))
 
     # --- what is heard ---------------------------------------------------------------------------------------------
 
@@ -153,6 +151,8 @@ class Follower:
                     self._show_changes(message)
             case Chunk():
                 self.snapshots.take_chunk(replica, message)
+                if replica.complete and (nonce := self._nonces.next(0.0)) is not None:
+                    self._send(encode(Nonce(nonce)), replica.name)  # it is fresh as soon as that is echoed
             case Echo():
                 if (sent_at := self._nonces.sent_at(message.nonce)) is not None:
                     replica.begin_epoch(message.epoch)
@@ -212,12 +212,13 @@ class Follower:
     async def _keep_asking(self) -> None:
         while True:
             self.check()
-            await asyncio.sleep(self._deadline / CHECKS_PER_DEADLINE)
+            await asyncio.sleep(min(self._deadline / CHECKS_PER_DEADLINE, SEARCH_INTERVAL))
 
     def check(self) -> None:
         """Ask for an echo when one is due, find out what did not come, and choose the copy to show."""
         now = self._clock()
-        if (nonce := self._nonces.next(self._deadline / (4 if self._steady else 8))) is not None:
+        interval = self._deadline / 4 if self._steady else min(self._deadline / 8, SEARCH_INTERVAL)
+        if (nonce := self._nonces.next(interval)) is not None:
             self._send(encode(Nonce(nonce)), None)
         for replica in list(self._replicas.values()):
             since = replica.unproven_since

@@ -18,11 +18,11 @@ class Nonces:
         self._due_at = float("-inf")
 
     def next(self, interval: float) -> int | None:
-        """Return the nonce to send now, or None if `interval` seconds have not passed since the last one."""
+        """Return the nonce to send now, or None if `interval` seconds have not passed since the last such one."""
         now = self._clock()
-        if now < self._due_at:
+        if interval and now < self._due_at:
             return None
-        self._due_at = now + interval
+        self._due_at = now + interval if interval else self._due_at
         self._newest += 1
         self._sent[self._newest] = now
         self._sent.pop(self._newest - MAX_NONCES, None)

@@ -57,14 +57,17 @@ class Published:
 
     def _follow_freshness(self) -> None:
         """Begin an epoch when the link becomes live, and end it when it no longer is."""
-        freshness = self._server.states.freshness
-        live = freshness is Freshness.LIVE
+        live = self._server.states.freshness is Freshness.LIVE
         if live is not bool(self.epoch):
             self.epoch = self._new_epoch() if live else ""
             self.sequence = 0
             self._marked.clear()
             self._read.clear()
-            self._publish(encode(Epoch(self.epoch, freshness)))
+            self.announce()
+
+    def announce(self) -> None:
+        """Publish the epoch: to followers that have connected since."""
+        self._publish(encode(Epoch(self.epoch, self._server.states.freshness)))
 
     def _mark(self, table: Table, key: Key) -> None:
         if self.epoch:

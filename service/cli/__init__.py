@@ -67,8 +67,9 @@ def parser() -> argparse.ArgumentParser:
     _add_backup(commands)
     for module in (setup, user, extension, phone, token, board, secrets, audit):
         module.add_to(commands)
-    commands.add_parser("worker").set_defaults(run=_in("worker"))  # without a help text it is not listed
-    commands.choices["worker"].add_argument("parameters")
+    for process in ("worker", "collector"):
+        commands.add_parser(process).set_defaults(run=_in(process))  # without a help text it is not listed
+        commands.choices[process].add_argument("parameters")
     return root
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+from pathlib import Path
 
 import msgspec
 
@@ -22,4 +23,5 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> None:
     metrics_sockets = [socket.socket(fileno=number) for number in parameters.worker_metrics]
     worker_metrics = WorkerMetrics(parameters.number, metrics_sockets, parameters.restarts)
     sockets = Sockets.inherited(parameters.public, parameters.operators)
-    await serve(settings, sockets, Worker(parameters.heartbeat_channel, worker_metrics))
+    folder = Path(parameters.folder) if parameters.folder is not None else None
+    await serve(settings, sockets, Worker(parameters.heartbeat_channel, worker_metrics, folder))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from time import time
 
 import structlog
 from aiohttp import web
 
-from service.bus.broker import Broker
 from service.clock import uptime
 from service.credentials import PasswordHasher
 from service.db.activity import Activity
-from service.db.change_listener import ChangeListener
 from service.db.connection import watch_write_access
 from service.db.stream_tickets import StreamTickets
 from service.db.user_loader import UserLoader
@@ -24,12 +23,11 @@ from service.domain.directory import Directory
 from service.domain.held_request_quota import HeldRequestQuota
 from service.domain.secret_counts import UnreadableSecretsLog
 from service.domain.unknown_call_servers import UnknownCallServers
-from service.errors import ConfigurationError
-from service.runtime import bus_roles
 from service.runtime.audit_trail import AuditTrail
-from service.runtime.automatic_import import automatic_imports
+from service.runtime.call_servers import open_call_servers
 from service.runtime.certificate_watch import CERTIFICATE_WATCH, CertificateWatch
 from service.runtime.extension_assigner import ExtensionAssigner
+from service.runtime.first_read import wait_until_loaded
 from service.runtime.loop_watch import LoopWatch
 from service.runtime.phone_setups import PhoneSetups
 from service.runtime.presence_composer import PresenceComposer
@@ -80,9 +78,16 @@ OpenStorage = Callable[[Settings], contextlib.AbstractAsyncContextManager[Storag
 
 @contextlib.asynccontextmanager
 async def run_app(
-    settings: Settings, *, hash_rounds: int = 12, open_storage: OpenStorage = postgresql
+    settings: Settings,
+    *,
+    folder: Path | None = None,
+    hash_rounds: int = 12,
+    open_storage: OpenStorage = postgresql,
 ) -> AsyncIterator[tuple[web.Application, Supervisor]]:
-    """Run the application with all its parts. Raises ConfigurationError when PostgreSQL stays unreachable."""
+    """Run the application with all its parts. Raises ConfigurationError when PostgreSQL stays unreachable.
+
+    `folder` has the sockets of this machine's collector, if this is one of several workers.
+    """
     async with contextlib.AsyncExitStack() as stack:
         storage = await stack.enter_async_context(open_storage(settings))
         database = storage.database
@@ -91,10 +96,8 @@ async def run_app(
         stack.push_async_callback(activity.flush)  # the last batch, after all tasks have ended
         trail = AuditTrail(database)
         stack.push_async_callback(trail.flush)
-        broker = Broker.of(settings)
-        is_follower = broker is not None and settings.bus_role == "follower"
-        call_servers = bus_roles.follow(settings, broker) if broker and is_follower else bus_roles.link(settings)
-        links = call_servers.all
+        call_servers = open_call_servers(settings, storage.import_database, folder)
+        links = call_servers.servers
         phone_setups = PhoneSetups(database, links)
         stack.push_async_callback(phone_setups.activity.flush)
         directory = Directory(uptime, time, grace_period=settings.directory_grace)
@@ -119,7 +122,6 @@ async def run_app(
         )
         changes = storage.listener(directory, changed, owners.update)
         logins = LoginThrottle(database, hasher, activity, settings.login_failures_per_process)
-        imports = automatic_imports(settings, storage.import_database, links)
 
         app = web.Application()
         app[app_keys.SETTINGS] = settings
@@ -128,8 +130,8 @@ async def run_app(
         app[app_keys.LINKS] = links
         app[app_keys.UNKNOWN_CALL_SERVERS] = unknown
         app[app_keys.CREDENTIAL_OWNERS] = owners
-        app[app_keys.IMPORTS] = {name: made.status for name, made in imports.items()}
-        app[app_keys.PRESENCE_CONNECTIONS] = presence_connections = call_servers.presence
+        app[app_keys.IMPORTS] = call_servers.imports
+        app[app_keys.PRESENCE_CONNECTIONS] = call_servers.presence
         app[LOGIN_THROTTLE] = logins
         app[app_keys.HASHER] = hasher
         app[app_keys.ACTIVITY] = activity
@@ -174,7 +176,7 @@ async def run_app(
                 trail.refusals,
             ),
             app[app_keys.IMPORTS],
-            presence_connections,
+            call_servers.presence,
             trail.batches,
             (
                 ExtensionCollector(composer.counts, links),
@@ -196,13 +198,7 @@ async def run_app(
         app[PLAIN_HANDLERS] = routes.plain_handlers(families)
 
         supervisor = await stack.enter_async_context(Supervisor())
-        for name, task in call_servers.tasks.items():
-            supervisor.start(name, task)
-        if broker is not None and not is_follower:
-            collector = bus_roles.collector(broker, call_servers, app[app_keys.IMPORTS])
-            supervisor.start("collector", collector.run())
-        for name, automatic in imports.items():
-            supervisor.start(f"import {name}", automatic.run())
+        call_servers.start(supervisor)
         supervisor.start("presence", composer.run())
         supervisor.start("loop watch", loop_watch.run())
         supervisor.start("registration history", history.run())
@@ -214,24 +210,11 @@ async def run_app(
         if certificate is not None:
             supervisor.start("certificate", app[CERTIFICATE_WATCH].run())
         supervisor.start("write access", watch_write_access(database.login))
-        await _wait_until_loaded(changes, supervisor, settings.database_start_deadline)
+        await wait_until_loaded(changes, supervisor, settings.database_start_deadline)
+        await call_servers.wait_for_first_states()
         yield app, supervisor
 
 
 async def _end_held_requests(app: web.Application) -> None:
     """End streams and long-polls at once; a shutdown would otherwise wait for their readers."""
     app[app_keys.SESSION_WATCH].end_all()
-
-
-async def _wait_until_loaded(changes: ChangeListener, supervisor: Supervisor, deadline: float) -> None:
-    """Wait for the first full read. Raises ConfigurationError, and RuntimeError when a task ends meanwhile."""
-    loaded = asyncio.create_task(changes.loaded.wait(), name="first full read")
-    try:
-        await asyncio.wait((loaded, supervisor.failed), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
-        if supervisor.failed.done():
-            raise RuntimeError(supervisor.failed.result())
-        if not loaded.done():
-            cause = f": {changes.last_error}" if changes.last_error else ""
-            raise ConfigurationError(f"PostgreSQL could not be read within {deadline:g} s{cause}")
-    finally:
-        loaded.cancel()

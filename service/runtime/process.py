@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -19,6 +20,7 @@ from service.runtime.app import run_app
 from service.runtime.certificate_watch import CERTIFICATE_WATCH, CertificateWatch
 from service.runtime.service_manager import ServiceManager
 from service.runtime.sockets import Sockets
+from service.runtime.stop_signal import StopSignal
 from service.runtime.worker_channel import HeartbeatChannel
 from service.settings import Settings
 from service.web import app_keys, routes
@@ -44,6 +46,8 @@ class Worker:
 
     heartbeat_channel: int
     worker_metrics: WorkerMetrics
+    folder: Path | None = None
+    """The folder of the sockets of this machine's collector."""
 
 
 async def serve(
@@ -69,7 +73,9 @@ async def serve(
         )
         async with stop.interrupts():
             with garbage_collection.deferred():
-                app, supervisor = await stack.enter_async_context(run_app(settings))
+                app, supervisor = await stack.enter_async_context(
+                    run_app(settings, folder=worker.folder if worker else None)
+                )
         if stop.requested:
             return
         if worker is None and CERTIFICATE_WATCH in app:
@@ -147,40 +153,6 @@ async def _stop_when_demo_is_loaded(directory: Directory, exposure: str, stop: S
 def _has_demo(directory: Directory) -> bool:
     has_user = any(directory.person_by_uid(uid) is not None for uid in demo_exposure.UIDS)
     return has_user or directory.expires_at(demo_exposure.ADMIN_TOKEN_HASH) > 0
-
-
-class StopSignal:
-    """The request to stop this process: by a signal, the parent's end, or a failed task."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self._block: asyncio.Timeout | None = None
-        for number in signals.SHUTDOWN:
-            asyncio.get_running_loop().add_signal_handler(number, self.set)
-
-    @property
-    def requested(self) -> bool:
-        return self._event.is_set()
-
-    def set(self) -> None:
-        if not self.requested and self._block is not None:
-            self._block.reschedule(asyncio.get_running_loop().time())
-        self._event.set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
-
-    @contextlib.asynccontextmanager
-    async def interrupts(self) -> AsyncIterator[None]:
-        """Leave the block when a stop is requested, as a start may wait long for PostgreSQL."""
-        try:
-            async with asyncio.timeout(None) as self._block:
-                yield
-        except TimeoutError:
-            if not self.requested:
-                raise
-        finally:
-            self._block = None
 
 
 def _operators_app(app: web.Application) -> web.Application:

@@ -26,6 +26,19 @@ class WorkerParameters(msgspec.Struct, frozen=True):
     public: list[int]
     operators: list[int]
     worker_metrics: list[int]
+    folder: str | None = None
+    """The folder of the collector's sockets; None if the worker follows other machines."""
+
+
+class CollectorParameters(msgspec.Struct, frozen=True):
+    """A collector's parameters on its command line."""
+
+    folder: str
+    name: str
+    """Of its socket in the folder."""
+    heartbeat_channel: int
+    replaces: bool
+    """Whether another one runs, which goes once this one is ready."""
 
 
 class HeartbeatChannel:
