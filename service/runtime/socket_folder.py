@@ -9,21 +9,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
 import msgspec
 
 from service.bus.port import MAX_BODY
+from service.errors import ConfigurationError
 
 SCAN_INTERVAL = 0.1
 """Seconds between two looks for new collectors."""
 MAX_UNSENT = 8 * 2**20
 """Bytes that may wait for one reader."""
 MAX_FRAME = MAX_BODY + 1024
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for a container without a writable /tmp; the folder is made with mkdtemp
 SUFFIX = ".sock"
 _LENGTH = 4
+
+
+@contextlib.contextmanager
+def socket_folder() -> Iterator[str]:
+    """Make the folder, of mode 0700, until the block ends. Raises ConfigurationError if no file system takes it."""
+    with contextlib.ExitStack() as stack:
+        folder: str | None = None
+        for root in (None, SHARED_MEMORY):
+            if folder is None:
+                with contextlib.suppress(OSError):
+                    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="asterisk-connector-", dir=root))
+        if folder is None:
+            raise ConfigurationError("several workers need a folder for their sockets: make /tmp or /dev/shm writable")
+        yield folder
 
 
 class _Frame(msgspec.Struct, array_like=True):

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import tempfile
 from asyncio.subprocess import Process
 from time import monotonic
 
@@ -21,6 +20,7 @@ import structlog
 
 from service.runtime import signals
 from service.runtime.service_manager import ServiceManager
+from service.runtime.socket_folder import socket_folder
 from service.runtime.sockets import Sockets
 from service.runtime.worker_channel import HEARTBEAT_INTERVAL, CollectorParameters, WorkerParameters
 from service.runtime.worker_process import (
@@ -83,7 +83,7 @@ class WorkerPool:
             loop.add_signal_handler(shutdown, self._stop.set)
         loop.add_signal_handler(signals.RELOAD, self._reload.set)
         self._manager.starting(self._start_deadline)
-        with tempfile.TemporaryDirectory(prefix="asterisk-connector-") as self._folder:
+        with socket_folder() as self._folder:
             await self._run()
         return self._exit_code
 
