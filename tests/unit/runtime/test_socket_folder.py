@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ def test_a_container_without_a_writable_tmp_has_its_folder_in_shared_memory(
 ) -> None:
     made = tempfile.TemporaryDirectory
 
-    def read_only(**where: str) -> tempfile.TemporaryDirectory[str]:
+    def read_only(**where: Any) -> tempfile.TemporaryDirectory[str]:
         if where["dir"] != str(tmp_path):
             raise FileNotFoundError("No usable temporary directory found")
         return made(**where)
@@ -27,5 +28,5 @@ def test_a_container_without_a_writable_tmp_has_its_folder_in_shared_memory(
         assert (Path(folder).parent, Path(folder).stat().st_mode & 0o777) == (tmp_path, 0o700)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(socket_folder, "SHARED_MEMORY", "/nowhere")
-    with pytest.raises(ConfigurationError, match="make .* writable"), socket_folder.socket_folder():
+    with pytest.raises(ConfigurationError, match=r"make .* writable"), socket_folder.socket_folder():
         pass
