@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,7 @@ class Bus:
     async def start(self, role: str, **settings: str) -> Served:
         config, name = self.pbx.asterisk.config, f"{role}-{len(self.collectors) + len(self.followers)}"
         account = {"AMI_PORT": str(config.ami_port), "MONITOR_SECRET": config.monitor_secret}
+        account["PRESENCE_SECRET"] = config.presence_secret
         if role == "follower":
             account = {"AMI_HOST": "", "AMI_PORT": "", "MONITOR_SECRET": ""}
         (self.folder / name).mkdir()
@@ -108,10 +110,10 @@ class Bus:
                     self.lies.append(f"{turn} is live, {len(truth.turns)} is true")
             await asyncio.sleep(0.01)
 
-    def sessions(self) -> int:
-        """AMI sessions at Asterisk, all accounts counted."""
-        users = re.findall(r"^\s+(\w+)\s+127\.0\.0\.1", self.pbx.asterisk.rx("manager show connected"), re.MULTILINE)
-        return len([user for user in users if user != "storm"])
+    def sessions(self) -> Counter[str]:
+        """AMI sessions at Asterisk by account."""
+        told = self.pbx.asterisk.rx("manager show connected")
+        return Counter(re.findall(r"^\s+(monitor|presence|sync)\s+127\.0\.0\.1", told, re.MULTILINE))
 
 
 async def shown(follower: Served) -> tuple[int | None, bool]:
@@ -154,13 +156,33 @@ async def blowing(bus: Bus) -> AsyncIterator[Truth]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_eight_replicas_of_two_workers_are_two_sessions_at_asterisk(bus: Bus) -> None:
+async def test_eight_replicas_of_two_workers_have_two_links_to_asterisk(bus: Bus) -> None:
+    """And two connections of the account that sets presence, which hear no event."""
     for _ in range(8):
         await bus.start("follower", WORKERS="2")
     for follower in bus.followers:
         await follower.has_up(2, within=120)
     await bus.all_live()
-    assert bus.sessions() == 2
+    assert bus.sessions() == {"monitor": 2, "presence": 2}
+
+
+async def test_presence_is_set_through_a_collector(bus: Bus) -> None:
+    follower = await bus.start("follower")
+    await follower.answers()
+    await bus.all_live()
+    login = json.dumps({"user": "dnhai", "password": "demo-agent-password"}).encode()
+    json_type = "Content-Type: application/json"
+    token = json.loads((await follower.ask(request("/api/v1/login", json_type, method="POST", body=login))).body)[
+        "data"
+    ]
+    headers = [json_type, f"X-Auth-Token: {token['authToken']}", f"X-User-Id: {token['userId']}"]
+    change = request("/api/v1/presence", *headers, method="PUT", body=b'{"presence": "dnd"}')
+
+    async def is_set() -> bool:
+        return (await follower.ask(change)).status == 200
+
+    await eventually(is_set)
+    assert "dnd" in bus.pbx.asterisk.rx("presencestate list").lower()
 
 
 async def test_one_of_two_collectors_is_killed_and_no_answer_is_unknown(bus: Bus) -> None:
