@@ -45,6 +45,7 @@ from service.web.http.disclosures import DISCLOSURES, Disclosures
 from service.web.http.rate_limit import RATE_LIMIT, RateLimit, SourceLimit
 from service.web.http.refusals import REFUSALS
 from service.web.openapi.page import DESCRIPTION, Description
+from service.web.ops.bus_metrics import BusCollector
 from service.web.ops.certificate_metrics import CertificateCollector
 from service.web.ops.duration_metrics import LoopLagCollector
 from service.web.ops.extension_metrics import ExtensionCollector
@@ -188,6 +189,9 @@ async def run_app(
         if (certificate := ServedCertificate.of(settings)) is not None:
             app[SERVED_CERTIFICATE], app[CERTIFICATE_WATCH] = certificate, CertificateWatch(certificate)
             app[METRICS].registry.register(CertificateCollector(certificate))
+        if (watch := call_servers.watch) is not None:
+            app[app_keys.BUS] = watch.bus
+            app[METRICS].registry.register(BusCollector(watch.bus))
         app[COUNT_RESPONSE] = app[METRICS].count_response
         app[OBSERVE_DURATION] = app[METRICS].observe_duration
         families = routes.families(with_metrics=settings.metrics_port is None)
@@ -199,6 +203,8 @@ async def run_app(
 
         supervisor = await stack.enter_async_context(Supervisor())
         call_servers.start(supervisor)
+        if watch is not None:
+            watch.start(supervisor)
         supervisor.start("presence", composer.run())
         supervisor.start("loop watch", loop_watch.run())
         supervisor.start("registration history", history.run())

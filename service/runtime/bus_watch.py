@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 from service.bus.differences import Differences
 from service.bus.follower import Follower
@@ -12,10 +13,14 @@ from service.runtime.task_supervisor import Supervisor
 
 
 class BusWatch:
-    """Watches the followers, if this process has any. `bus` is what `app_keys.BUS` and the metrics read."""
+    """Watches the followers, if this process has any. `bus` is its report."""
 
     def __init__(
-        self, role: Role, connected: Callable[[], bool], followers: Mapping[str, Follower], deadline: float
+        self,
+        role: Role,
+        connected: Callable[[], bool],
+        deadline: float = 0.0,
+        followers: Mapping[str, Follower] = MappingProxyType({}),
     ) -> None:
         self._differences = {name: Differences(name, each.replicas, deadline) for name, each in followers.items()}
         reports = {

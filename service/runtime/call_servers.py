@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,13 @@ from service.domain.imports.status import ImportStatus
 from service.domain.models import Credentials
 from service.errors import ConfigurationError
 from service.runtime.automatic_import import automatic_imports
+from service.runtime.bus_watch import BusWatch
 from service.runtime.socket_folder import FolderFollowerPort
 from service.runtime.task_supervisor import Supervisor
 from service.settings import Settings
 
 if TYPE_CHECKING:  # a collector has no web server, and starts in half the time
+    from service.bus.nats_port import NatsCollectorPort
     from service.web.app_keys import PresenceConnection
 
 FIRST_STATES_DEADLINE = 3.0
@@ -46,6 +48,8 @@ class CallServers:
     imports: Mapping[str, ImportStatus]
     tasks: Sequence[tuple[str, Coroutine[None, None, None]]]
     following: Following | None = None
+    watch: BusWatch | None = None
+    """Of a process on the bus between machines."""
 
     def start(self, supervisor: Supervisor) -> None:
         """Start the tasks."""
@@ -65,11 +69,19 @@ def open_call_servers(settings: Settings, import_database: Database, folder: Pat
     if folder is not None:
         return followed(settings, FolderFollowerPort(folder))
     if broker is not None and settings.bus_role == "follower":
-        return followed(settings, _nats_port().NatsFollowerPort(broker, list(settings.call_servers)))
-    return linked(settings, import_database, network_ports(settings))
+        port = _nats_port().NatsFollowerPort(broker, list(settings.call_servers))
+        made = followed(settings, port)
+        followers = made.following.followers if made.following is not None else {}
+        watch = BusWatch("follower", lambda: port.connection.connected, settings.watchdog_deadline, followers)
+        return replace(made, watch=watch)
+    ports = network_ports(settings)
+    made = linked(settings, import_database, ports)
+    if not ports:
+        return made
+    return replace(made, watch=BusWatch("collector", lambda: all(each.connection.connected for each in ports)))
 
 
-def network_ports(settings: Settings) -> list[CollectorPort]:
+def network_ports(settings: Settings) -> list[NatsCollectorPort]:
     """Create the port over which a collector reaches other machines, if it does."""
     broker = Broker.of(settings)
     if broker is None or settings.bus_role != "collector":

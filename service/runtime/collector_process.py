@@ -9,6 +9,7 @@ from time import monotonic, time
 
 import structlog
 
+from service.bus.port import CollectorPort
 from service.clock import uptime
 from service.domain.device_states import Freshness
 from service.domain.directory import Directory
@@ -37,7 +38,10 @@ async def serve_collector(settings: Settings, parameters: CollectorParameters) -
         async with stop.interrupts():
             with garbage_collection.deferred():
                 storage = await stack.enter_async_context(postgresql(settings))
-                ports = [FolderCollectorPort(Path(parameters.folder), parameters.name), *network_ports(settings)]
+                ports: list[CollectorPort] = [
+                    FolderCollectorPort(Path(parameters.folder), parameters.name),
+                    *network_ports(settings),
+                ]
                 call_servers = linked(settings, storage.import_database, ports)
                 directory = Directory(uptime, time, grace_period=settings.directory_grace)
                 call_soon = asyncio.get_running_loop().call_soon

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
+from typing import Any
 
 import pytest
 
@@ -230,3 +231,47 @@ async def test_an_outage_of_nats_is_unknown_in_time_and_live_soon_after(bus: Bus
         await bus.all_live(within=3)
         assert time.monotonic() - back < 3
         await asyncio.sleep(DEADLINE)
+
+
+async def test_operators_see_the_collectors_and_which_one_is_followed(bus: Bus) -> None:
+    follower = await bus.start("follower")
+    await follower.answers()
+    await bus.all_live()
+
+    async def seen(server: Served, path: str = "/status") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((await server.get(path)).body)["bus"]
+        return found
+
+    async def fresh() -> list[str]:
+        told = await seen(follower)
+        return [each["name"] for each in told["callServers"]["main"]["collectors"] if each["fresh"]]
+
+    async def with_fresh(count: int) -> bool:
+        return len(await fresh()) == count
+
+    await eventually(lambda: with_fresh(2), what="both collectors are fresh")
+    both, told = await fresh(), await seen(follower)
+    assert (told["role"], told["connected"]) == ("follower", True)
+    assert told["callServers"]["main"]["followed"] in both
+    assert told["callServers"]["main"]["differingEntries"] == 0
+    assert await seen(bus.collectors[0]) == {"role": "collector", "connected": True, "callServers": {}}
+    metrics = (await follower.get("/metrics")).body.decode()
+    assert 'connector_bus_collectors_fresh{call_server="main"} 2.0\n' in metrics
+    assert "connector_bus_connected 1.0\n" in metrics
+
+    bus.collectors[0].process.kill()
+    await eventually(lambda: with_fresh(1), what="one collector is left")
+    assert await fresh() == [(await seen(follower))["callServers"]["main"]["followed"]]
+    assert {each["why"] is None for each in (await seen(follower))["callServers"]["main"]["collectors"]} == {
+        True,
+        False,
+    }
+
+    assert bus.nats.process is not None
+    bus.nats.process.kill()
+
+    async def disconnected() -> bool:
+        readiness = json.loads((await follower.get("/readyz")).body)
+        return readiness["status"] == "degraded" and readiness["bus"]["connected"] is False
+
+    await eventually(disconnected, what="the follower is degraded")
