@@ -19,7 +19,7 @@ from tests.bench.rig.servers import Rig
 SUBJECTS = (
     "link", "latency", "snapshot", "polls", "ami_per_poll", "workers", "users", "presence", "polls_of_many", "storm",
     "streams", "softphones", "revocation", "loop_turns", "large", "unauthenticated", "start", "reconnect", "devices",
-    "secrets", "sizing", "log_lines", "board", "fanout", "scale",
+    "secrets", "sizing", "log_lines", "board", "fanout", "scale", "bus",
 )  # fmt: skip
 """Modules of tests/bench/subjects: each has a TITLE and `run(rig)`, which returns rows. Each leaves more behind it."""
 

@@ -3,8 +3,8 @@ r"""AMI sessions that read promptly, and changes at a pace that each of them is 
     AMI_SECRET=... MONITOR_SECRET=... python -m tests.bench.programs.fanout_readers \
         PORT PID ROUND SESSIONS CHANGES PER_SECOND
 
-PID is Asterisk's. Sender and readers are one process with one clock: so a delay is from a change's bytes until the last
-of all sessions has read its event.
+PID is Asterisk's. Without SESSIONS it only sends: then others are told. Sender and readers are one process with one
+clock: so a delay is from a change's bytes until the last of all sessions has read its event.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from tests.bench.rig.processes import BenchError, cpu_seconds, emit, memory_byte
 
 DEVICES = 100
 STATES = ("INUSE", "NOT_INUSE", "RINGING", "BUSY")
+SETTLE = 0.2
+"""Seconds after the last event, until Asterisk has told all sessions."""
 DRAIN = 10.0
 """Seconds that the last event may take."""
 
@@ -72,6 +74,7 @@ def main(port: int, pid: int, name: str, sessions: int, changes: int, per_second
         selector.register(sender.socket, selectors.EVENT_READ)
         cpu = cpu_seconds(pid)
         done = run(selector, sender, Changes(sessions), name, changes, 1 / per_second)
+        time.sleep(SETTLE)
         emit(
             cpu=cpu_seconds(pid) - cpu,
             delays=sorted(done.delays),
@@ -83,7 +86,7 @@ def main(port: int, pid: int, name: str, sessions: int, changes: int, per_second
 def run(selector: selectors.BaseSelector, sender: Ami, done: Changes, name: str, changes: int, pace: float) -> Changes:
     """Send each change when it is due, and read meanwhile; until all sessions have read all."""
     began = time.monotonic()
-    while len(done.delays) < changes:
+    while len(done.sent) < changes or (done.sessions and len(done.delays) < changes):
         number, now = len(done.sent), time.monotonic()
         due = began + number * pace
         if number < changes and now >= due:

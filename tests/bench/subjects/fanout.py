@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.bench.report import Row, ratio
 from tests.bench.rig.processes import Program
@@ -48,12 +49,17 @@ def run(rig: Rig) -> list[Row]:
     ]
 
 
-def _measure(rig: Rig, sessions: int, name: str, seen: Seen) -> None:
+def told_to(rig: Rig, sessions: int, name: str) -> dict[str, Any]:
+    """Make changes that so many sessions of the bench's own are told of; what it saw. The name is new each time."""
     config = rig.asterisk.config
     arguments = (config.ami_port, rig.asterisk_pid, name, sessions, CHANGES, PER_SECOND)
     secrets = {"AMI_SECRET": rig.secret, "MONITOR_SECRET": config.monitor_secret}
     with Program("tests.bench.programs.fanout_readers", *arguments, environment=secrets) as program:
-        told = program.line()
+        return program.line()
+
+
+def _measure(rig: Rig, sessions: int, name: str, seen: Seen) -> None:
+    told = told_to(rig, sessions, name)
     seen.cpu.append(told["cpu"] / CHANGES * MICRO)
     seen.p50.append(told["delays"][CHANGES // 2] * 1000)
     seen.p99.append(told["delays"][CHANGES * 99 // 100] * 1000)
