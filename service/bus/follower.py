@@ -184,6 +184,7 @@ class Follower:
         ]
         if fresh:
             self._shown, self._steady = max(fresh, key=lambda replica: replica.confirmed_at), False
+            self._server.states.confirm(self._shown.confirmed_at, at_most=True)  # its map may be the older one
             self._change_due.set()
             return
         if shown is None or now - shown.echoed_at > self._deadline:

@@ -196,9 +196,9 @@ class DeviceStates:
             self._changed(device)
         return device not in self._states
 
-    def confirm(self, at: float) -> None:
-        """Confirm that everything that Asterisk sent before this moment of `clock` has been read."""
-        self._confirmed_at = max(self._confirmed_at, at)
+    def confirm(self, at: float, *, at_most: bool = False) -> None:
+        """Confirm that all that Asterisk sent before this moment of `clock` has been read; `at_most`: and no more."""
+        self._confirmed_at = min(self._confirmed_at, at) if at_most else max(self._confirmed_at, at)
 
     def put(self, device: str, state: DeviceState | None) -> None:
         """Set a device's state as another process knows it; None if it is unknown there."""

@@ -237,6 +237,33 @@ async def test_strangers_are_bounded(world: World) -> None:
     assert len(followed.follower.replicas) <= 8
 
 
+async def test_a_copy_that_is_older_than_the_one_before_is_shown_no_longer_than_the_deadline(world: World) -> None:
+    """What the collector before has confirmed says nothing about another one's map."""
+    followed = world.add_follower()
+    world.add_collector("a").become_live({DEVICE: FREE})
+    await world.step()
+    await world.step()
+    silent = world.add_collector("b")
+    silent.become_live({DEVICE: FREE})
+    for _ in range(10):
+        await world.step()
+    assert followed.follower.shown == "a"
+    silent.states.confirm = lambda at: None  # type: ignore[method-assign]  # Asterisk answers no Ping
+    world.links["a"].states.apply(DEVICE, BUSY)
+    changed_at = world.clock.now
+    for _ in range(5):
+        await world.step()
+    assert reading(followed) == Reading(BUSY)
+    world.kill("a")
+    for _ in range(9):
+        await world.step()
+    assert followed.follower.shown == "b"
+    assert reading(followed) == Reading(FREE)
+    while reading(followed).live:
+        assert world.clock.now <= changed_at + DEADLINE + 0.01
+        await world.step()
+
+
 async def test_an_echo_names_all_that_was_read_before_it(world: World) -> None:
     link, _ = world.add_collector("a"), world.add_follower()
     link.become_live({DEVICE: FREE})
