@@ -8,16 +8,18 @@ from service.bus.replica import Replica
 
 MAX_COLLECTORS = 8
 """Collectors of one call server that are followed. Two are enough, and a reload adds one for a moment."""
-FORGET_AFTER = 60.0
-"""Seconds without an echo after which a collector may be forgotten."""
 
 
 class Copies:
-    """The copies. `forgotten` is called with the name of each collector whose copy is removed."""
+    """The copies. `forgotten` is called with the name of each collector whose copy is removed.
 
-    def __init__(self, clock: Callable[[], float], forgotten: Callable[[str], None]) -> None:
+    One that has sent no echo for `deadline` seconds may be: a collector that ends again and again has new ids.
+    """
+
+    def __init__(self, clock: Callable[[], float], deadline: float, forgotten: Callable[[str], None]) -> None:
         self.by_collector: dict[str, Replica] = {}
         self._clock = clock
+        self._deadline = deadline
         self._forgotten = forgotten
         self._gaps_of_removed = 0
 
@@ -48,5 +50,5 @@ class Copies:
     def _remove_silent(self, shown: Replica | None) -> None:
         now = self._clock()
         for name, replica in list(self.by_collector.items()):
-            if replica is not shown and now - replica.echoed_at > FORGET_AFTER:
+            if replica is not shown and now - replica.echoed_at > self._deadline:
                 self.remove(name)

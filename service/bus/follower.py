@@ -70,7 +70,7 @@ class Follower:
         self.replied: Callable[[int, str | None], None] = lambda _act, _error: None
         """Called with the result of an act."""
         self.snapshots = SnapshotRequests(send, clock, chance)
-        self._copies = Copies(clock, self.snapshots.forget)
+        self._copies = Copies(clock, deadline, self.snapshots.forget)
         self._replicas = self._copies.by_collector
         self.refused = 0
         """Messages that were none."""

@@ -264,6 +264,22 @@ async def test_a_copy_that_is_older_than_the_one_before_is_shown_no_longer_than_
         await world.step()
 
 
+async def test_a_collector_is_heard_however_many_have_ended_before(world: World) -> None:
+    """One that ends again and again has another id each time."""
+    followed = world.add_follower()
+    for number in range(10):
+        world.add_collector(f"ended {number}").become_live({DEVICE: FREE})
+        for _ in range(8):
+            await world.step()
+        world.kill(f"ended {number}")
+    for _ in range(int(DEADLINE / 0.1) + 1):
+        await world.step()
+    world.add_collector("new").become_live({DEVICE: FREE})
+    for _ in range(12):
+        await world.step()
+    assert reading(followed) == Reading(FREE)
+
+
 async def test_an_echo_names_all_that_was_read_before_it(world: World) -> None:
     link, _ = world.add_collector("a"), world.add_follower()
     link.become_live({DEVICE: FREE})
