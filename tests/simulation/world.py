@@ -76,9 +76,14 @@ class World:
         """The names of the tasks that run on a machine."""
         return [task.get_name() for task in self._loop.net._tasks[host]]
 
+    def address(self, host: str) -> str:
+        """The address of a machine in the network."""
+        return str(self._loop.net.address(host))
+
     def set_latency(self, one: str, other: str, low: float, high: float) -> None:
         """Seconds that each packet between two machines takes, either way; the order of a stream stays."""
         for source, target in ((one, other), (other, one)):
+            self._loop.net.host(source)
             self._loop.net.set_link(source, target, latency=(low, high))
 
     # --- the journal -------------------------------------------------------------------------------------------
@@ -163,7 +168,10 @@ class _AnyDatetime(type):
 
 
 class _Datetime(datetime, metaclass=_AnyDatetime):
-    """`datetime` whose `now` is the world's."""
+    """`datetime` whose `now` is the world's. What it makes is a plain `datetime`, which msgspec encodes."""
+
+    def __new__(cls, *args: Any, **named: Any) -> datetime:  # type: ignore[misc]
+        return datetime(*args, **named)  # noqa: DTZ001
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
