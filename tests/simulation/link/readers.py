@@ -26,14 +26,23 @@ class Stream:
         self._subscribe()
 
     def _subscribe(self) -> None:
-        self._subscription: Subscription = self._feed.subscribe(self._extensions, lambda: None)
+        self._subscription: Subscription = self._feed.subscribe(self._extensions, self._notice)
         self.board = board(item for item in self._feed.items() if self._reads(item.extension))
 
     def _reads(self, extension: str) -> bool:
         return self._extensions is None or extension in self._extensions
 
+    def _notice(self) -> None:
+        self._noticed = True
+
     def catch_up(self) -> None:
-        """Take what has changed."""
+        """Take what has changed, and what is composed in that and comes once more."""
+        self._noticed = True
+        while self._noticed:
+            self._noticed = False
+            self._take()
+
+    def _take(self) -> None:
         if self._subscription.needs_snapshot:
             self._feed.unsubscribe(self._subscription)
             self._subscribe()
