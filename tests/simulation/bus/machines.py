@@ -146,7 +146,8 @@ class FollowerMachine:
         self.started_at = self.woken_at = world.monotonic()
 
     def start(self) -> None:
-        self.feed = ShownFeed(self._directory, self.server, self._extensions, self.chance)  # type: ignore[arg-type]
+        self.feed = ShownFeed(self.world, self._directory, self.server, self._extensions, self.chance)  # type: ignore[arg-type]
+        self.feed._polled = True  # what streams alone may show late, the profile `link` checks
         self.tasks = [
             self.world.start(self.name, self.following.run(), "following"),
             self.world.start(self.name, self.feed.composer.run(), "composer"),
