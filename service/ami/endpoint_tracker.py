@@ -34,8 +34,8 @@ from collections.abc import Callable, Iterable, Set
 import structlog
 
 from service.ami.accounts import Account
-from service.ami.client import ActionNotPermitted, AmiClient, AmiLoginRefused
-from service.ami.connection import NullEvents, connect
+from service.ami.client import AmiClient
+from service.ami.endpoint_reloads import EndpointReloads
 from service.ami.event_waits import is_set_within
 from service.ami.limited_warnings import LimitedWarnings
 from service.domain.contacts import Contact, Contacts
@@ -52,8 +52,6 @@ QUALIFY_WAIT = 3.5
 """Seconds to wait after a qualify: more than `qualify_timeout` of the view `ps_aors` (3.0)."""
 RETRY_DELAY = 15.0
 """Seconds until a device whose state stayed unknown is tried again."""
-RELOAD_INTERVAL = 300.0
-"""Minimum seconds between two privileged commands for one endpoint, unless one of its contacts came or went."""
 MAX_CONCURRENT_ACTIONS = 20
 """Actions of the tracker in flight at one time: other actions need responses too."""
 STARTS_PER_SECOND = 200
@@ -78,7 +76,7 @@ class EndpointTracker:
         self._states = states
         self._contacts = contacts
         self._reread = reread
-        self._sync = sync
+        self._reloads = EndpointReloads(sync)
         self._wanted: set[str] = set()
         self._without_contacts: set[str] = set()  # the wanted devices that are no endpoints
         self._untracked: set[str] = set()  # as of this version of the states' devices
@@ -86,7 +84,6 @@ class EndpointTracker:
         self._in_progress: dict[str, asyncio.Event] = {}  # the event is set when a contact of the device changes
         self._queue: deque[str] = deque()
         self._possibly_stale: set[str] = set()  # UNAVAILABLE may be left over from a boot
-        self._reloaded_at: dict[str, float] = {}  # last use of the `sync` account
         self._wake = asyncio.Event()
         self._warnings = LimitedWarnings(log.bind(call_server=call_server))
         self._troubles = troubles if troubles is not None else DeviceTroubles()
@@ -94,7 +91,7 @@ class EndpointTracker:
     def follow(self, wanted: Set[str], unwanted: Set[str]) -> None:
         """Track the `wanted` devices from now on, and no longer the `unwanted`."""
         for removed in self._wanted & unwanted:
-            self._reloaded_at.pop(removed, None)
+            self._reloads.forget(removed)
             self._warnings.clear(removed)
             self._troubles.put(removed, None)
         without_contacts = {device for device in wanted if not device.startswith(PJSIP)}
@@ -117,7 +114,7 @@ class EndpointTracker:
 
     def on_contact_event(self, device: str) -> None:
         """One of the endpoint's contacts came, changed or went: work in progress on it is outdated."""
-        self._reloaded_at.pop(device, None)
+        self._reloads.forget(device)
         doubted = self._states.doubt(device)  # also what is not wanted: it may be wanted again
         if doubted and device in self._in_progress:
             self._in_progress[device].set()
@@ -228,8 +225,8 @@ class EndpointTracker:
                 self._states.assume(device, state)
         else:
             self._troubles.put(device, DeviceTrouble(Trouble.UNTRACKED))
-            self._warnings.log(logging.WARNING, "endpoint_untracked", device, sync_account=self._sync is not None)
-            await self._reload(connection, device)
+            self._warnings.log(logging.WARNING, "endpoint_untracked", device, sync_account=self._reloads.possible)
+            await self._reloads.reload(connection, device)
 
     def _is_unreachable(self, device: str) -> bool:
         """Whether no contact answers Asterisk's qualify: its device state is true then."""
@@ -246,22 +243,3 @@ class EndpointTracker:
         if without_contact and known is not None:
             self._reread(endpoint)
         return without_contact
-
-    async def _reload(self, connection: AmiClient, device: str) -> None:
-        """Have Asterisk reload the endpoint and its contacts, then qualify them. Needs the `sync` account."""
-        now = asyncio.get_running_loop().time()
-        if self._sync is not None and now > self._reloaded_at.get(device, float("-inf")) + RELOAD_INTERVAL:
-            endpoint = device[len(PJSIP) :]
-            self._reloaded_at[device] = now
-            done = False
-            try:
-                async with connect(self._sync, NullEvents()) as sync:
-                    await sync.command(f"pjsip reload qualify endpoint {endpoint}")
-                await connection.qualify(endpoint)
-                done = True
-            except (AmiLoginRefused, ActionNotPermitted):
-                done = True  # another attempt is no use soon
-                raise
-            finally:
-                if not done:  # a line was lost, which cancels this too: the next attempt comes as after any failure
-                    self._reloaded_at.pop(device, None)

@@ -202,7 +202,7 @@ MUTANTS = [
     Mutant(
         "an endpoint that Asterisk has lost is not reloaded",
         "service/ami/endpoint_tracker.py",
-        "            await self._reload(connection, device)\n",
+        "            await self._reloads.reload(connection, device)\n",
         "",
         seeds=(7, *range(20)),
     ),

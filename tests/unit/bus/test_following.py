@@ -210,7 +210,7 @@ async def test_a_silent_link_is_not_live_for_followers_either(world: World) -> N
     link.become_live({DEVICE: FREE})
     await world.step()
     await world.step()
-    link.states.confirm = lambda at: None  # type: ignore[method-assign]  # Asterisk answers no Ping
+    link.states.confirm = lambda at, *, at_most=False: None  # type: ignore[method-assign]  # Asterisk answers no Ping
     for _ in range(int(DEADLINE / 0.1) + 1):
         await world.step()
     assert reading(followed).reason is NotLive.SILENT
@@ -248,7 +248,7 @@ async def test_a_copy_that_is_older_than_the_one_before_is_shown_no_longer_than_
     for _ in range(10):
         await world.step()
     assert followed.follower.shown == "a"
-    silent.states.confirm = lambda at: None  # type: ignore[method-assign]  # Asterisk answers no Ping
+    silent.states.confirm = lambda at, *, at_most=False: None  # type: ignore[method-assign]  # Asterisk answers no Ping
     world.links["a"].states.apply(DEVICE, BUSY)
     changed_at = world.clock.now
     for _ in range(5):
