@@ -112,10 +112,5 @@ class Broker:
             return float("inf")
         if any(leg.held or leg.loss or leg.overtaking or leg.latency != SOON for leg in legs):
             return float("inf")
-        return max(
-            self.troubled_at,
-            source.troubled_at,
-            target.troubled_at,
-            *(leg.quiet_at for leg in legs if leg.quiet_at > asyncio.get_running_loop().time() + 2 * SOON[1]),
-            0.0,
-        )
+        late_until = max(leg.late_until for leg in legs)
+        return max(self.troubled_at, source.troubled_at, target.troubled_at, late_until)

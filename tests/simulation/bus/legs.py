@@ -26,13 +26,13 @@ class Leg:
         """Whether nothing arrives for now: a partition. The network tries again until it heals."""
         self._sent: deque[Deliver] = deque()
         self._waiting: deque[Deliver] = deque(maxlen=MAX_HELD)
-        self._last_at = 0.0
+        self._last_at = self._late_until = 0.0
         self._epoch = 0
 
     @property
-    def quiet_at(self) -> float:
-        """Time of the loop until which messages are on their way."""
-        return self._last_at
+    def late_until(self) -> float:
+        """Time of the loop when the last message that took long arrives, or arrived."""
+        return self._late_until
 
     def carry(self, deliver: Deliver) -> None:
         chance = self._chance
@@ -44,6 +44,8 @@ class Leg:
             loop.call_at(at + chance.uniform(0, 0.5), self._arrive, self._epoch, deliver)
             return
         self._last_at = at = max(self._last_at, at)
+        if at > loop.time() + 2 * SOON[1]:
+            self._late_until = at
         self._sent.append(deliver)
         loop.call_at(at, self._arrive_next, self._epoch)
         if self.duplicates and chance.random() < self.duplicates:
