@@ -1,6 +1,7 @@
 """The connection of an account that requests use: opened at the start, kept, watched, and replaced when it ends.
 
-A login per request would fail whenever Asterisk accepts no new connection; 50 idle connections cause that.
+A login per request would fail whenever Asterisk accepts no new connection; 50 idle connections cause that. A collector
+works for many replicas, and may rest: it ends a connection that nothing uses, and opens it again for the next use.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ REFUSED_DELAY = 30.0
 class KeptConnection(NullEvents):
     """One account's connection to one call server. `run` never returns.
 
-    `report_refusal` is called with the kind of account and why it is refused, None once it is accepted.
+    `report_refusal` is called with the kind of account and why it is refused, None once it is accepted. A connection
+    that was not used for `idle_after` seconds is ended; None: it is kept.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class KeptConnection(NullEvents):
         *,
         deadline: float,
         report_refusal: Callable[[str, str | None], None],
+        idle_after: float | None = None,
         clock: Callable[[], float] = uptime,
         delays: Callable[[], Iterator[float]] = delays,
     ) -> None:
@@ -70,6 +73,7 @@ class KeptConnection(NullEvents):
         self._account = account
         self._deadline = deadline
         self._report_refusal = report_refusal
+        self._idle_after = idle_after
         self._clock = clock
         self._delays = delays
         self._attempt_began = float("-inf")
@@ -77,14 +81,17 @@ class KeptConnection(NullEvents):
         self._unanswering: AmiClient | None = None  # the last one that a use has ended
         self._refusal: CallServerUnavailable | None = None
         self._waiting = 0  # uses that wait for the connection
+        self._uses = 0  # under way
+        self._used_at = float("-inf")
+        self._resting = self._retry = False  # `_retry`: an attempt is asked for while resting
         self._wake = asyncio.Event()  # set by the end of a connection, and by a use that needs one
         self._next: asyncio.Future[AmiClient] = asyncio.get_running_loop().create_future()  # the next attempt's result
         self._log = log.bind(call_server=call_server)
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is open, and the account may do what it is for."""
-        return self._client is not None and self._client.why_ended is None
+        """Whether the connection is open, or rests, and the account may do what it is for."""
+        return self._resting or (self._client is not None and self._client.why_ended is None)
 
     # --- for requests ----------------------------------------------------------------------------------------
 
@@ -94,6 +101,7 @@ class KeptConnection(NullEvents):
         Raises CallServerUnavailable and what `work` raises. After a failure the work may have been done nevertheless,
         or may still be: Asterisk keeps what it has received and not read yet.
         """
+        self._uses += 1
         try:
             async with asyncio.timeout(USE_DEADLINE):
                 client = await self._current()
@@ -106,6 +114,9 @@ class KeptConnection(NullEvents):
                 return await self._run(work, await self._current())
         except TimeoutError:
             raise NoAnswer(f"not done within {USE_DEADLINE:g} s") from None
+        finally:
+            self._uses -= 1
+            self._used_at = self._clock()
 
     async def set_presence(self, presence_id: str, presence: Presence) -> None:
         """Set a custom presence. Raises CallServerUnavailable; see `use`."""
@@ -138,6 +149,7 @@ class KeptConnection(NullEvents):
 
     def retry_now(self) -> None:
         """Try to connect at once, unless the account is refused: Asterisk is back."""
+        self._retry = True
         self._wake.set()
 
     # --- the loop --------------------------------------------------------------------------------------------
@@ -155,34 +167,52 @@ class KeptConnection(NullEvents):
                     self._fail(error)
                 if self.opened > opened:
                     retry_delays = self._delays()
-                await self._wait_for_retry(next(retry_delays))
+                if self._resting:
+                    await self._rest()
+                else:
+                    await self._wait_for_retry(next(retry_delays))
         finally:
             self._settle(CallServerUnavailable("the service is stopping"))
 
     async def _session(self) -> None:
-        """Connect, log in, then ping until the connection ends, which raises CallServerUnavailable."""
+        """Connect, log in, then ping until the connection ends, which raises CallServerUnavailable, or is idle."""
         async with connect(self._account, self, events=False) as client:
             await _require_write_class(self._kind, self._account.username, client)
             self._open(client)
-            while True:
+            while not self._is_idle():
                 self._wake.clear()
                 await client.ping(self._deadline)
                 await is_set_within(self._deadline / 4, self._wake)
+            self._client, self._resting, self._retry = None, True, False  # before the end: a use opens another one
+
+    def _is_idle(self) -> bool:
+        return self._idle_after is not None and not self._uses and self._clock() - self._used_at > self._idle_after
+
+    async def _rest(self) -> None:
+        """Wait until a use needs a connection, or an attempt is asked for."""
+        while not self._waiting and not self._retry:
+            self._wake.clear()
+            await self._wake.wait()
+        await self._keep_interval()
 
     def _open(self, client: AmiClient) -> None:
+        was_resting, self._resting = self._resting, False
         self._client = client
+        self._used_at = self._clock()
         self.opened += 1
-        self.since = datetime.now(UTC)
+        if not was_resting:
+            self.since = datetime.now(UTC)
         self.why_down = self.failure = self.remedy = None
         self._settle(client)
         self._report_refusal(self._kind, None)
-        self._log.info("presence_connection_live")
+        self._log.log(logging.DEBUG if was_resting else logging.INFO, "presence_connection_live")
 
     def _fail(self, error: CallServerUnavailable) -> None:
         """Report the first failure of an outage, and each new reason of a refusal, loudly; repeats at debug."""
         is_new = self.why_down is None
-        was_open, self._client = self._client is not None, None
-        if was_open:
+        was_open, was_resting = self._client is not None, self._resting
+        self._client, self._resting = None, False
+        if was_open or was_resting:
             self.since = datetime.now(UTC)
         self.why_down = str(error)
         self.failure, self.remedy = classify_failure(error)
@@ -213,6 +243,9 @@ class KeptConnection(NullEvents):
         self._wake.clear()
         if not self._waiting:
             await is_set_within(delay, self._wake)
+        await self._keep_interval()
+
+    async def _keep_interval(self) -> None:
         await asyncio.sleep(max(0.0, self._attempt_began + MIN_ATTEMPT_INTERVAL - self._clock()))
 
     def on_connection_lost(self, why: str) -> None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # a collector has no web server, and starts in half the time
 
 FIRST_STATES_DEADLINE = 3.0
 """Seconds that a follower waits at its start for states that a collector has already."""
+PRESENCE_REST_AFTER = 10.0
+"""Seconds after which a collector ends an unused session of `presence`: an Asterisk then has one session of each."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def linked(settings: Settings, import_database: Database, ports: Sequence[Collec
     }
     imports = automatic_imports(settings, import_database, links)
     statuses = {name: automatic.status for name, automatic in imports.items()}
-    presence = _presence_connections(settings, links)
+    presence = _presence_connections(settings, links, PRESENCE_REST_AFTER if ports else None)
     tasks = [
         *((f"link {name}", link.run()) for name, link in links.items()),
         *((f"presence connection {name}", connection.run()) for name, connection in presence.items()),
@@ -156,14 +158,21 @@ class _SharedPresence:
         await self.connection.set_presence(presence_id, presence)
 
 
-def _presence_connections(settings: Settings, links: Mapping[str, Link]) -> dict[str, KeptConnection]:
+def _presence_connections(
+    settings: Settings, links: Mapping[str, Link], idle_after: float | None
+) -> dict[str, KeptConnection]:
     """Create a connection for each account that sets presence."""
     connections = {}
     for name, server in settings.call_servers.items():
         if (account := Account.presence(server)) is not None:
             checks = links[name].account_checks
             connections[name] = connection = KeptConnection(
-                name, "presence", account, deadline=settings.watchdog_deadline, report_refusal=checks.report
+                name,
+                "presence",
+                account,
+                deadline=settings.watchdog_deadline,
+                report_refusal=checks.report,
+                idle_after=idle_after,
             )
             checks.on_live = connection.retry_now
     return connections
