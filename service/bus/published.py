@@ -41,6 +41,8 @@ class Published:
         self.epoch = ""
         self.sequence = 0
         self.queues_known = False
+        self._too_long: set[str] = set()
+        """Queues whose callers fit into no message. Followers know no queues then: none would be a lie."""
         self._marked: dict[tuple[Table, Key], None] = {}
         self._read: dict[str, None] = {}
         self._scheduled = False
@@ -63,6 +65,7 @@ class Published:
             self.sequence = 0
             self._marked.clear()
             self._read.clear()
+            self._too_long.clear()
             self.announce()
 
     def announce(self) -> None:
@@ -93,17 +96,30 @@ class Published:
         """Publish what has changed."""
         if not self.epoch:
             return
-        known = self._server.all_queues.known
-        while self._marked or known is not self.queues_known:
-            self.queues_known = known
+        while self._marked or self._are_queues_known() is not self.queues_known:
+            self.queues_known = self._are_queues_known()
             part = list(islice(self._marked, CHUNK))
             for key in part:
                 del self._marked[key]
             self._publish_part(part)
 
+    def _are_queues_known(self) -> bool:
+        return self._server.all_queues.known and not self._too_long
+
+    def leave_out(self, table: Table, key: Key) -> None:
+        """Take that this entry fits into no message: it is unknown to followers."""
+        if table == "callers":
+            self._too_long.add(key)
+            self.queues_known = False
+
     def _publish_part(self, part: Sequence[tuple[Table, Key]], *, too_long: bool = False) -> None:
         """Publish the newest values of these keys, in several messages if they do not fit into one."""
         endpoints = [key for table, key in part if table == "contacts" and key in self._read]
+        for table, key in part:
+            if too_long:
+                self.leave_out(table, key)
+            elif table == "callers":
+                self._too_long.discard(key)
         entries = self.entries(part) if not too_long else _absent(part)
         body = encode(Changes(self.epoch, self.sequence + 1, entries, self.queues_known, endpoints))
         if len(body) > MAX_BODY:
@@ -156,7 +172,8 @@ class Snapshot:
         part = self._pending
         while len(body := self._encode(part)) > MAX_BODY:
             if len(part) == 1:
-                body = self._encode(())  # what never fits is unknown to followers
+                self._published.leave_out(*part[0])
+                body = self._encode(())
                 break
             part = part[: len(part) // 2]
         self._ended = not self._pending

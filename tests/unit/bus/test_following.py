@@ -291,3 +291,29 @@ async def test_an_echo_names_all_that_was_read_before_it(world: World) -> None:
     assert isinstance(changes, Changes)
     assert isinstance(echo, Echo)
     assert (changes.entries.devices, changes.sequence) == ({DEVICE: BUSY}, echo.sequence)
+
+
+async def test_queues_are_unknown_while_the_callers_of_one_fit_into_no_message(world: World) -> None:
+    """A queue without its callers would be a lie. It is known again as soon as they fit."""
+    followed = world.add_follower()
+    late: Followed | None = None
+    link = world.add_collector("a")
+    link.become_live({DEVICE: FREE})
+    crowd = {("support", f"{number:0200}"): Caller(number, 1.0, "0" * 40) for number in range(1, 2001)}
+    link.all_queues.begin_snapshot()
+    link.all_queues.end_snapshot(QueueSnapshot({"support": Averages(0, 0)}, {}, crowd))
+    for _ in range(2):
+        for _ in range(4):
+            await world.step()
+        for each in (followed, late) if late is not None else (followed,):
+            assert reading(each).live
+            assert not each.server.all_queues.known
+        late = late or world.add_follower("follower 2")  # which reads it in a snapshot
+    for unique_id in list(crowd)[100:]:
+        link.all_queues.callers.leave(*unique_id)
+    for _ in range(4):
+        await world.step()
+    assert late is not None
+    for each in (followed, late):
+        assert each.server.all_queues.contents() == link.all_queues.contents()
+        assert each.server.all_queues.known
