@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from service.bus.messages import Changes, Echo, Nonce, encode
+from datetime import UTC, datetime
+
+from service.bus.copies import MAX_COLLECTORS
+from service.bus.messages import Changes, CollectorFacts, Echo, Nonce, encode
+from service.domain.call_server import LinkFacts
 from service.domain.contacts import Contact
 from service.domain.custom_presence import Presence, PresenceState
 from service.domain.device_states import Freshness
@@ -317,3 +321,18 @@ async def test_queues_are_unknown_while_the_callers_of_one_fit_into_no_message(w
     for each in (followed, late):
         assert each.server.all_queues.contents() == link.all_queues.contents()
         assert each.server.all_queues.known
+
+
+async def test_whoever_publishes_a_follower_keeps_a_few_copies(world: World) -> None:
+    """Names cost an end of the bus nothing. The collector that is shown keeps its place."""
+    followed = world.add_follower()
+    world.add_collector("a").become_live({DEVICE: FREE})
+    for _ in range(3):
+        await world.step()
+    nonce, nothing = followed.follower._nonces._newest, CollectorFacts(LinkFacts(), {}, 0)
+    echo = Echo(nonce, "", 0, 0.0, Freshness.CONNECTING, datetime.now(UTC), nothing)
+    for number in range(100):
+        followed.follower.received(f"stranger {number}", encode(echo))
+    assert len(followed.follower.replicas) <= MAX_COLLECTORS
+    assert followed.follower.shown == "a"
+    assert reading(followed) == Reading(FREE)
