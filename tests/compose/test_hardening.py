@@ -17,7 +17,7 @@ def test_each_container_has_only_the_secrets_that_it_needs(demo: Project) -> Non
     assert {server: set(demo.secrets(server)) for server in SERVERS} == {
         "postgres": {"superuser_database", "owner_database"},
         "asterisk": {"asterisk_database", "ami_monitor", "ami_presence"},
-        "service": {"service_database", "ami_monitor", "ami_presence"},
+        "service": {"service_database", "ami_monitor", "ami_presence", "bus_follower"},
     }
 
 

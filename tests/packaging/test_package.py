@@ -171,25 +171,25 @@ def test_postgresql_that_comes_late_is_waited_for(installed: Machine) -> None:
     installed.path(ENVIRONMENT).write_text(settings)
 
 
-def test_a_reload_replaces_the_workers_and_not_their_parent(installed: Machine) -> None:
+def test_a_reload_replaces_workers_and_collector_and_not_their_parent(installed: Machine) -> None:
     with_line(installed, "CONNECTOR_WORKERS=2")
     installed.says("systemctl", "restart", SERVICE)
     parent = main_pid(installed)
-    wait_until(lambda: len(workers(installed)) == 2, 60, "both workers run")
-    before = workers(installed)
+    wait_until(lambda: len(children(installed)) == 3, 60, "both workers run, and their collector")
+    before = children(installed)
     installed.says("systemctl", "reload", SERVICE)
 
     def replaced() -> bool:
-        now = workers(installed)
-        return len(now) == 2 and not now & before
+        now = children(installed)
+        return len(now) == 3 and not now & before
 
-    wait_until(replaced, 60, "both workers are replaced")
+    wait_until(replaced, 60, "all three are replaced")
     wait_until(lambda: installed.show(SERVICE, "ActiveState")["ActiveState"] == "active", 60, "the reload ended")
     assert main_pid(installed) == parent
     assert serves(installed)
 
 
-def workers(machine: Machine) -> set[str]:
+def children(machine: Machine) -> set[str]:
     """The service's processes but its main one, by their ids on the machine."""
     control_group = machine.show(SERVICE, "ControlGroup")["ControlGroup"]
     pids = machine.says("cat", f"/sys/fs/cgroup{control_group}/cgroup.procs").split()
