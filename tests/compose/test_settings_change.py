@@ -34,7 +34,8 @@ EAST_ASTERISK = {
 def new_secrets() -> dict[str, str]:
     databases = ("SUPERUSER", "OWNER", "SERVICE", "ASTERISK")
     accounts = ("AMI_MONITOR_SECRET", "AMI_PRESENCE_SECRET", "AMI_SYNC_SECRET")
-    return {name: secrets.token_urlsafe(12) for name in (*(f"{one}_DATABASE_PASSWORD" for one in databases), *accounts)}
+    names = (*(f"{one}_DATABASE_PASSWORD" for one in databases), *accounts, "BUS_FOLLOWER_PASSWORD")
+    return {name: secrets.token_urlsafe(12) for name in names}
 
 
 def test_every_secret_can_be_changed_and_the_last_one_stays_when_its_line_is_taken_out(demo: Project) -> None:
@@ -80,7 +81,8 @@ def test_volumes_of_secrets_that_are_lost_are_made_anew(demo: Project) -> None:
     """As when a machine got back only the database's volume: with it alone everything works again."""
     before = held(demo)
     demo.compose("down")
-    docker("volume", "rm", *(f"{demo.name}_secrets-{name}" for name in ("postgres", "migrate", "service", "asterisk")))
+    holders = ("postgres", "migrate", "service", "collector", "nats", "asterisk")
+    docker("volume", "rm", *(f"{demo.name}_secrets-{name}" for name in holders))
     demo.compose("up", "--detach")
     demo.replay()
     now = held(demo)
