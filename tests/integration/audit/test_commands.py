@@ -43,7 +43,7 @@ class Case:
 
 
 GROUPS = ("user", "extension", "phone", "token", "board", "audit", "secrets")
-NOT_HERE = {"serve", "worker", "check", "status", "setup", "restore"}
+NOT_HERE = {"serve", "worker", "collector", "check", "status", "setup", "restore"}
 """The service itself, commands that change nothing, and those that need a database which is empty or not there yet."""
 CASES = (
     Case("migrate"),

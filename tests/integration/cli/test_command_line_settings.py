@@ -27,7 +27,7 @@ SECRET = "hunter2-do-not-print"
         ({"DATABASE_URL": f"postgresql://x@y/z?password={SECRET}"}, ["database_url holds a password"]),
         ({"DATABASE_URL": "mysql://x@y/z"}, ["database_url must look like postgresql://user@host:port/database"]),
         ({"DATABASE_URL": f"postgresql://x:{SECRET}@y/z"}, ["database_url holds a password"]),
-        ({"DATABASE_URL": "postgresql://x@y:port/z"}, ["database_url: a host or its port cannot be one"]),
+        ({"DATABASE_URL": "postgresql://x@y:port/z"}, ["CONNECTOR_DATABASE_URL: a host or its port cannot be one"]),
         ({"DATABASE_URL": "postgresql://x@y,z/d?target_session_attrs=any"}, ["must be primary or read-write"]),
         ({"DATABASE_PASSWORD_FILE": "/nowhere"}, ["both database_password and database_password_file are given"]),
         ({"DATABASE_PASSWORD": "", "DATABASE_PASSWORD_FILE": "/nowhere"}, ["/nowhere cannot be read"]),
