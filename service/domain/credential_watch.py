@@ -6,6 +6,7 @@ It compares what the directory has with what it had when the person's first stre
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -22,12 +23,16 @@ class ChangedCredentials(msgspec.Struct, frozen=True):
 
 
 class CredentialSubscription:
-    """The changes that a stream has not sent yet, the newest of each phone. `notify` must not wait."""
+    """The changes that a stream has not sent yet, the newest of each phone. `notify` must not wait.
 
-    __slots__ = ("_changed", "_notify")
+    `is_theirs` tells whether the person still has the phone.
+    """
 
-    def __init__(self, notify: Callable[[], None]) -> None:
+    __slots__ = ("_changed", "_is_theirs", "_notify")
+
+    def __init__(self, notify: Callable[[], None], is_theirs: Callable[[ChangedCredentials], bool]) -> None:
         self._notify = notify
+        self._is_theirs = is_theirs
         self._changed: dict[int, ChangedCredentials] = {}
 
     def put(self, changed: ChangedCredentials) -> None:
@@ -36,11 +41,13 @@ class CredentialSubscription:
         self._notify()
 
     def take(self) -> list[ChangedCredentials]:
-        """Remove and return all changes."""
+        """Remove and return the changes of phones that are the person's. The others wait: they may come back."""
         if not self._changed:
             return []
-        changed, self._changed = self._changed, {}
-        return list(changed.values())
+        theirs = [changed for changed in self._changed.values() if self._is_theirs(changed)]
+        for changed in theirs:
+            del self._changed[changed.phone]
+        return theirs
 
 
 class CredentialWatch:
@@ -53,7 +60,7 @@ class CredentialWatch:
 
     def subscribe(self, user_id: int, notify: Callable[[], None]) -> CredentialSubscription:
         """Subscribe to changes of this person's phones."""
-        subscription = CredentialSubscription(notify)
+        subscription = CredentialSubscription(notify, partial(self._has, user_id))
         if user_id not in self._subscriptions:
             self._subscriptions[user_id] = {}
             extension = self._extension_of(user_id)
@@ -91,6 +98,12 @@ class CredentialWatch:
                 subscription.put(ChangedCredentials(extension.number, phone.phone_id, phone.endpoint))
         for phone_id in known.keys() - {phone.phone_id for phone in extension.phones}:
             del known[phone_id]
+
+    def _has(self, user_id: int, changed: ChangedCredentials) -> bool:
+        extension = self._directory.stored_extension(changed.extension)
+        if extension is None or extension.user_id != user_id:
+            return False
+        return any(phone.phone_id == changed.phone for phone in extension.phones)
 
     def _extension_of(self, user_id: int) -> Extension | None:
         number = self._directory.number_of(user_id)

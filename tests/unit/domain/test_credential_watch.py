@@ -55,6 +55,18 @@ def test_a_new_password_is_told_to_each_stream_of_its_person_and_to_nobody_else(
     assert alice.take() == []
 
 
+def test_a_change_that_was_not_sent_is_not_told_to_a_former_person(world: World) -> None:
+    alice = world.subscribe()
+    world.put(stored_phone("12342", "second"))
+    world.put(stored_phone("12342", "third"), user_id=BOB)
+    assert alice.take() == []
+    world.put(stored_phone("12342", "third"))
+    assert alice.take() == [OWN]
+    world.put(stored_phone("12342", "fourth"))
+    world.put()
+    assert alice.take() == []
+
+
 def test_what_leaves_the_credentials_alone_is_not_told(world: World) -> None:
     alice = world.subscribe()
     world.put(stored_phone("12342", "first", label="renamed"))
