@@ -14,18 +14,30 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from time import time
 from typing import Any, Protocol
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from service.clock import uptime
 from service.credentials import token_hash
-from service.db import audit_rows, extension_admin, extensions, phones, sql, tokens, user_admin, users
+from service.db import (
+    audit_rows,
+    extension_admin,
+    extensions,
+    phones,
+    registration_history,
+    sql,
+    tokens,
+    user_admin,
+    users,
+)
 from service.db.activity import Activity
 from service.db.change_listener import ChangeListener
 from service.db.connection import DatabaseLogin
 from service.db.directory_loader import DirectoryLoader
 from service.db.pool import Database
+from service.db.registration_history import Lease
 from service.db.user_loader import UserLoader
 from service.domain.audit import Action, Actor, ActorKind, AuditedChange, Origin
 from service.domain.audit_batches import BatchRow
@@ -255,6 +267,35 @@ async def test_a_user_is_read_with_their_activity(peer: Peer, pool: Database) ->
     assert row.last_seen >= row.last_login_time
     assert (bytes(row.client_limits), bytes(row.client)) == (b"[]", b"null")
     assert (row.auth_ip, row.report_count, row.default_billing_decimal) == ([], "1 Hour", 4)
+
+
+async def test_last_logins_are_listed_newest_first(peer: Peer, pool: Database) -> None:
+    ada, bob = await make_user(pool, "ada login model"), await make_user(pool, "bob login model")
+    await make_user(pool, "no login model")
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    for user_id, address in ((ada, "192.0.2.1"), (bob, "192.0.2.2")):
+        activity = Activity(pool)
+        activity.record_login(user_id, address)
+        await activity.flush()
+    logins = await users.list_login_addresses(pool, began, 10)
+    assert [(user_id, address) for user_id, address, _ in logins] == [(bob, "192.0.2.2"), (ada, "192.0.2.1")]
+    assert await users.list_login_addresses(pool, began, 1) == logins[:1]
+    assert await users.list_login_addresses(pool, logins[0][2], 10) == []
+
+
+async def test_one_process_writes_the_registration_history(peer: Peer, pool: Database) -> None:
+    one, other = uuid4(), uuid4()
+    first = await registration_history.lease(pool, "main", one)
+    assert first.term is not None
+    assert first.observed_age is None
+    assert await registration_history.lease(pool, "main", other) == Lease(None, None)
+    assert await registration_history.lease(pool, "main", one) == first
+    assert await registration_history.lease(pool, "nowhere", one) == Lease(None, None)
+    async with pool.connection() as connection:
+        # a lease that has ended, as if its holder had gone long ago
+        await connection.fetchval(registration_history.SQL["lease"], "main", one, -1.0)
+    taken = await registration_history.lease(pool, "main", other)
+    assert taken == Lease(first.term + 1, None)
 
 
 async def test_tokens_are_issued_and_revoked(peer: Peer, pool: Database) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 Table = dict[Any, Row]
-TABLES = ("users", "tokens", "extensions", "phones", "activity", "call_servers")
+TABLES = ("users", "tokens", "extensions", "phones", "activity", "call_servers", "registration_writers")
 KEYS = {"users": "user", "tokens": "token", "extensions": "extension", "phones": "extension"}
 """Kinds of change hints by table: the row of a phone is read with its extension."""
 MANY = 100

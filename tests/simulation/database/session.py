@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from tests.simulation.database import extension_statements, user_statements  # noqa: F401 - they register their answers
+from tests.simulation.database import (  # noqa: F401 - they register their answers
+    extension_statements,
+    history_statements,
+    user_statements,
+)
 from tests.simulation.database.rows import Transaction
 from tests.simulation.database.statements import ANSWERED, NAMES, WRITING, Answer
 from tests.simulation.database.triggers import failure

@@ -14,7 +14,17 @@ from service.db import sql
 from service.db.user_loader import READ
 from tests.simulation.database.rows import Row, Transaction, phones_of
 
-SUBJECTS = ("audit", "directory", "extensions", "ownership", "phones", "tokens", "user_changes", "users")
+SUBJECTS = (
+    "audit",
+    "directory",
+    "extensions",
+    "ownership",
+    "phones",
+    "registration_history",
+    "tokens",
+    "user_changes",
+    "users",
+)
 PERSON = (
     "user_id", "uid", "name", "user_type", "active", "fullname", "first_name", "last_name", "email", "email_verified"
 )  # fmt: skip

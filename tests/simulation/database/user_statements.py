@@ -106,6 +106,18 @@ def _record_activity(
     return count("INSERT", number)
 
 
+@answers("users.login_addresses")
+def _login_addresses(tables: Transaction, since: Any, limit: int) -> Answer:
+    columns = ("user_id", "login_ip", "last_login_time")
+    found = [
+        {"user_id": user_id, **row}
+        for user_id, row in tables["activity"].items()
+        if row["last_login_time"] is not None and row["last_login_time"] > since and row["login_ip"] is not None
+    ]
+    found.sort(key=lambda row: row["last_login_time"], reverse=True)
+    return picked(columns, found[:limit])
+
+
 @answers("user_changes.lock_admins", writes=True)
 def _lock_admins(tables: Transaction) -> Answer:
     admins = sorted(row["user_id"] for row in tables["users"].values() if row["user_type"] == "admin" and row["active"])
