@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.domain.credential_watch import CredentialSubscription
+from service.domain.directory import Directory
 from service.domain.models import Extension, Person
 from service.errors import DirectoryUnavailable
 from tests.simulation.database.cluster import Cluster
@@ -31,13 +32,16 @@ class Checkers:
         self._cluster = cluster
         self._truth = cluster.truth
         self._connector = connector
-        self._directory = connector.directory
         self.lies: list[str] = []
         self.live = self.not_live = 0
         self._held: dict[bytes, tuple[Any, float | None]] = {}
         self._told: dict[int, dict[int, str | None]] = {user_id: {} for user_id in WATCHED}
         self._subscriptions: dict[int, CredentialSubscription] = {}
         cluster.observers.append(self._on_commit)
+
+    @property
+    def _directory(self) -> Directory:
+        return self._connector.directory
 
     @property
     def confirmed_at(self) -> float:
@@ -48,6 +52,12 @@ class Checkers:
 
     def check(self) -> None:
         """Compare everything."""
+        self.check_memory()
+        self._check_held()
+        self._check_told()
+
+    def check_memory(self) -> None:
+        """Compare the directory with PostgreSQL, and what it answers with itself."""
         self._check_proof()
         self._check_copy()
         if self._directory.usable:
@@ -56,8 +66,6 @@ class Checkers:
         else:
             self.not_live += 1
             self._check_refusals()
-        self._check_held()
-        self._check_told()
 
     def _check_proof(self) -> None:
         """Nothing is confirmed, unmarked or answered for longer than a client can have proof of."""

@@ -120,6 +120,14 @@ class Cluster:
             session.wire.lose()
             asyncio.get_running_loop().call_later(KEEPALIVE, session.end)
 
+    def heal(self) -> None:
+        """The faults are over; those that lasted have ended by themselves."""
+        self.latency = LATENCY
+        assert self.primary.running
+        assert not self.primary.in_recovery
+        assert not self.primary.starting
+        self.primary.freeze(False)
+
     def _sessions(self, *, listeners: bool, others: bool) -> list[Session]:
         sessions = [session for server in self.servers.values() for session in server.sessions.values()]
         return [session for session in sessions if (listeners if session.channels else others)]

@@ -10,6 +10,7 @@ import asyncpg
 
 from service.domain.user_names import folded
 from tests.simulation.database.rows import Row, Transaction, of_user, phones_of
+from tests.simulation.marks import SECRET_MARK
 
 
 def failure(
@@ -27,7 +28,7 @@ def failure(
 
 def fresh_secret() -> str:
     """Of the seeded generator: a model's secrets need to be different, not unknown."""
-    return f"{random.getrandbits(128):032x}"
+    return f"{SECRET_MARK}{random.getrandbits(128) >> 44:021x}"
 
 
 def put_user(transaction: Transaction, user_id: int, row: Row) -> None:
@@ -160,9 +161,11 @@ def issue_token(transaction: Transaction, token_hash: bytes, user_id: int, until
     return True
 
 
-def put_token(transaction: Transaction, token_hash: bytes, user_id: int, until: Any, label: str) -> None:
+def put_token(
+    transaction: Transaction, token_hash: bytes, user_id: int, until: Any, label: str, scope: str = "all"
+) -> None:
     row = {"token_hash": token_hash, "user_id": user_id, "created_at": transaction.now, "expires_at": until}
-    transaction.put("tokens", token_hash, {**row, "label": label, "scope": "all"})
+    transaction.put("tokens", token_hash, {**row, "label": label, "scope": scope})
 
 
 def delete_expired(transaction: Transaction) -> int:

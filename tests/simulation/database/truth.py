@@ -20,6 +20,8 @@ class Truth:
         self._clock = clock
         self._history: dict[Key, list[tuple[float, Any]]] = {}
         self.rows = Rows()
+        self.observers: list[Callable[[], None]] = []
+        """Called after each change."""
 
     def become(self, rows: Rows, changed: frozenset[Key] | None = None) -> None:
         """Rows are these from now on; `changed` are the keys that may differ, None for all."""
@@ -30,6 +32,8 @@ class Truth:
             history, value = self._history.setdefault(key, [(float("-inf"), None)]), value_of(rows, key)
             if history[-1][1] != value:
                 history.append((self._clock(), value))
+        for observe in self.observers:
+            observe()
 
     def now(self, key: Key) -> Any:
         return self._history[key][-1][1] if key in self._history else None

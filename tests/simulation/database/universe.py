@@ -13,9 +13,10 @@ from tests.simulation import world as worlds  # before anything of `service`
 
 # isort: split
 from tests.simulation.database.calls import Calls
+from tests.simulation.database.calm import Calm
 from tests.simulation.database.changes import Changes, first_rows, secrets_in
 from tests.simulation.database.checkers import Checkers
-from tests.simulation.database.cluster import LATENCY, Cluster
+from tests.simulation.database.cluster import Cluster
 from tests.simulation.database.connector import Connector
 from tests.simulation.database.driver import installed
 from tests.simulation.database.faults import KINDS
@@ -33,8 +34,6 @@ RIGHT_WITHIN = 15.0
 """Seconds after the last fault within which everything is right."""
 REST = 3.0
 """Seconds in which it then stays right, while others change rows."""
-KNOWN_WITHIN = 0.1
-"""Seconds until a change is known here, while the listener is proved."""
 SAMPLED_EVERY = 0.05
 TASKS_AT_REST = 16
 MAX_LIES = 5
@@ -80,10 +79,9 @@ class Universe:
         self.checkers = Checkers(world, self.cluster, self.connector)
         calls = random.Random(f"{world.seed}:calls")
         self.calls = Calls(world, self.connector, self.cluster, self.changes, self.checkers, calls)
-        self.calls.calm = lambda: self._calm_since if self._calm else None
+        self.calm = Calm(world, self.cluster)
+        self.calls.calm = lambda: self.calm.since if self.calm else None
         self.failing_over = False
-        self._under_way = 0
-        self._calm_since = 0.0
         self.cluster.observers.append(self._on_commit)
         self.connector.observers.append(lambda _: self._note())
 
@@ -97,7 +95,7 @@ class Universe:
                 self.world.start("asterisk", self._break(), "faults"),
             ]
             await self._watch(life)
-            self._heal()
+            self.cluster.heal()
             await self._become_right()
             await self._rest()
         finally:
@@ -167,22 +165,7 @@ class Universe:
     def _on_commit(self, commit: Commit) -> None:
         """While the listener is proved, a change is known after a moment."""
         self.cluster.secrets |= secrets_in(commit.rows)
-        if not self._calm or any(payload.endswith("*") for _, payload in commit.notifications):
-            return
-        calm_since = self._calm_since
-
-        def check() -> None:
-            if self._calm and self._calm_since == calm_since:
-                self.checkers.check_soon(commit.changed, commit.at)
-
-        asyncio.get_running_loop().call_later(KNOWN_WITHIN, check)
-
-    @property
-    def _calm(self) -> bool:
-        """Whether no fault is under way, and the listener has shown since the last one that it works."""
-        if self._under_way or self.cluster.network.lost:
-            return False
-        return self.cluster.proof > self._calm_since and len(self.cluster.listeners) > 0
+        self.calm.after_commit(commit, lambda: self.checkers.check_soon(commit.changed, commit.at))
 
     def note_log(self, _logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
         """A log line: a part of the journal, without secrets."""
@@ -204,25 +187,8 @@ class Universe:
             await asyncio.sleep(max(0.0, began + fault.at - loop.time()))
             self.world.note(f"fault {fault}")
             self._result.fault(fault.kind)
-            running.append(asyncio.ensure_future(self._break_once(fault)))
+            running.append(asyncio.ensure_future(self.calm.disturbed_by(KINDS[fault.kind](self, fault))))
         await asyncio.gather(*running)
-
-    async def _break_once(self, fault: Fault) -> None:
-        self._under_way += 1
-        try:
-            await KINDS[fault.kind](self, fault)
-        finally:
-            self._under_way -= 1
-            self._calm_since = self.world.uptime()
-
-    def _heal(self) -> None:
-        """The faults are over; those that lasted have ended by themselves."""
-        self.cluster.latency = LATENCY
-        primary = self.cluster.primary
-        assert primary.running
-        assert not (primary.in_recovery)
-        assert not (primary.starting)
-        primary.freeze(False)
 
     async def _change(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()

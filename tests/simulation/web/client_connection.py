@@ -39,6 +39,9 @@ class Request:
     id: str | None = None
     version: str = "1.1"
     sent_at: float = 0.0
+    """In the time of the loop."""
+    asked_at: float = 0.0
+    """The uptime of the service's machine at that moment."""
     end: int = 0
     """Bytes of the connection up to its end."""
 
@@ -126,6 +129,7 @@ class ClientConnection(asyncio.Protocol):
     def ask(self, request: Request, pieces: int = 1) -> None:
         """Send a request, in so many pieces."""
         data = request.render()
+        request.asked_at = self._judge.truth.now
         request.sent_at, request.end = asyncio.get_running_loop().time(), self.sent + len(data)
         self.asked.append(request)
         self._judge.limits.asked[request.grant.hash].append(request.sent_at)

@@ -35,6 +35,7 @@ class Client:
     scope: TokenScope = TokenScope.ALL
     pace: tuple[float, float] = (0.3, 1.5)
     """Seconds between two requests."""
+    answered_within: float = ANSWERED_WITHIN
     grant: Grant | None = None
     connection: ClientConnection | None = None
     board: dict[str, Facts] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class Client:
         """The answer; None if the connection has ended. Raises TimeoutError, and says so if it was promised."""
         loop = asyncio.get_running_loop()
         try:
-            message = await connection.next(ANSWERED_WITHIN + request.wait)
+            message = await connection.next(self.answered_within + request.wait)
         except TimeoutError:
             if self.universe.is_steady_since(self.host, request.sent_at) and self.universe.is_accepted(connection):
                 self.universe.judge.wrong(f"no answer within {loop.time() - request.sent_at:.1f} s to {request}")
@@ -85,7 +86,7 @@ class Client:
         assert message is None or isinstance(message, Answer)
         late = loop.time() - request.sent_at - request.wait
         is_held = message is not None and message.status in (200, 304) and request.wait > 0
-        if is_held and late > LATE and self.universe.is_steady_since(self.host, request.sent_at):
+        if is_held and late > LATE and self.universe.is_prompt_since(self.host, request.sent_at):
             self.universe.judge.wrong(f"an answer {late:.2f} s late to {request}")
         return message
 

@@ -90,9 +90,10 @@ async def _role(universe: Universe, fault: Fault) -> None:
 
 
 async def _database_away(universe: Universe, fault: Fault) -> None:
-    universe.postgresql.set_away(True)
+    stand = cast(Any, universe.postgresql)
+    stand.set_away(True)
     await asyncio.sleep(2 * fault.seconds)
-    universe.postgresql.set_away(False)
+    stand.set_away(False)
 
 
 async def _drain(universe: Universe, fault: Fault) -> None:

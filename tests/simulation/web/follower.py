@@ -39,6 +39,11 @@ class PostgreSQL:
         if self.follower is not None:
             self.follower.hear(row)
 
+    @contextlib.asynccontextmanager
+    async def open(self, settings: Settings) -> AsyncIterator[Storage]:
+        """What a process of the service has of it."""
+        yield FollowedPeople(settings, self)
+
     def is_away(self) -> bool:
         return self.away
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from service.domain.models import Role, TokenScope
 from service.web.server.dispatcher import DRAINING
+from tests.simulation.marks import SECRET_MARK, TOKEN_MARK
 from tests.simulation.result import Result
 from tests.simulation.web.client_connection import ONE, PRESENCE, REGISTRATION, STREAM, ClientConnection, Request
 from tests.simulation.web.limits import STALE_AFTER, Limits
 from tests.simulation.web.messages import Answer, End, Event, Message
-from tests.simulation.web.people import SECRET_MARK, TOKEN_MARK
 from tests.simulation.web.tap import Tap
 from tests.simulation.web.truth import TOLD, Truth
 
@@ -25,9 +25,9 @@ COUNTED = (200, 304, 403, 404)
 class Judge:
     """Of one universe."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, truth: type[Truth]) -> None:
         self._result = result
-        self.truth = Truth(result, self.wrong)
+        self.truth = truth(result, self.wrong)
         self.clients: dict[tuple[str, int], ClientConnection] = {}
         """By address, also those that have gone: an answer to one may still be written."""
         self.taps: dict[tuple[str, int], Tap] = {}
@@ -104,7 +104,7 @@ class Judge:
             request = client.asked[tap.answers - 1] if tap.answers <= len(client.asked) else None
             self.service.world.note(f"{tap.peer[0]} {message.status} {request}")
             if request is not None:
-                self._judge_answer(tap, request, message)
+                self.judge_answer(tap, request, message)
             elif not client.rude or message.status < 400:
                 self.wrong(f"an answer {message.status} that nobody asked for")
         elif tap in self.streams:
@@ -112,15 +112,9 @@ class Judge:
 
     # --- answers -------------------------------------------------------------------------------------------------
 
-    def _judge_answer(self, tap: Tap, request: Request, answer: Answer) -> None:
+    def judge_answer(self, tap: Tap, request: Request, answer: Answer) -> None:
+        self.judge_head(request, answer)
         status, headers = answer.status, answer.headers
-        self._result.counters["answers"] += 1
-        if request.id is not None and headers.get("x-request-id") != request.id:
-            self.wrong(f"{request} has the id {headers.get('x-request-id')} instead of {request.id}")
-        if "x-request-id" not in headers and not answer.streamed:
-            self.wrong(f"{status} for {request} has no request id")
-        if self.service.app[DRAINING].is_set() and not answer.streamed and headers.get("connection") != "close":
-            self.wrong(f"{request} is answered in the drain, and its connection stays open")
         if status in COUNTED:
             self.limits.count(self.service, request)
         if status in (200, 304):
@@ -134,7 +128,7 @@ class Judge:
             case 304:
                 self._judge_not_modified(request, headers)
             case 401:
-                if request.grant.ended_at is None and self.truth.active(request.grant) == {True}:
+                if self.truth.surely_valid(request):
                     self.wrong(f"a valid token is refused: {request}")
             case 403 if request.grant.scope is TokenScope.BOARD and request.kind == REGISTRATION:
                 pass
@@ -147,12 +141,24 @@ class Judge:
             case _:
                 self.wrong(f"{status} for {request}: {answer.body[:100]!r}")
 
+    def judge_head(self, request: Request, answer: Answer) -> None:
+        """What holds of each answer."""
+        status, headers = answer.status, answer.headers
+        self._result.counters["answers"] += 1
+        if request.id is not None and headers.get("x-request-id") != request.id:
+            self.wrong(f"{request} has the id {headers.get('x-request-id')} instead of {request.id}")
+        if "x-request-id" not in headers and not answer.streamed:
+            self.wrong(f"{status} for {request} has no request id")
+        stays = request.version == "1.1" and not answer.streamed and headers.get("connection") != "close"
+        if stays and self.service.app[DRAINING].is_set():
+            self.wrong(f"{request} is answered in the drain, and its connection stays open")
+
     def _judge_access(self, request: Request, what: str) -> None:
         """An answer with content is for who holds a valid token, that the directory may vouch for."""
         grant, now = request.grant, self.truth.now
         if grant.ended_at is not None and now > grant.ended_at + TOLD:
             self.wrong(f"{what} {now - grant.ended_at:.3f} s after the token's end: {request}")
-        if True not in self.truth.active(grant):
+        if not self.truth.may_be_valid(grant):
             self.wrong(f"{what} for somebody inactive: {request}")
         follower = self.service.follower
         if now > follower.confirmed_at + STALE_AFTER + self.service.settings.directory_grace + 0.01:

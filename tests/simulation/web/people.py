@@ -14,10 +14,9 @@ from typing import TypeVar
 from service.credentials import token_hash
 from service.domain.directory_tables import Token
 from service.domain.models import Extension, Person, Phone, Profile, Role, TokenScope
+from tests.simulation.marks import SECRET_MARK, TOKEN_MARK
 
 T = TypeVar("T")
-SECRET_MARK, TOKEN_MARK = "sip-secret-", "TOKEN"
-"""Every SIP password and every token begins with its mark, so that one is found wherever it is written."""
 ROLES = (Role.ADMIN, Role.AGENT, Role.AGENT, *[Role.CLIENT] * 7)
 YEAR = 31_536_000.0
 
@@ -90,11 +89,15 @@ class People:
 
     def issue(self, user_id: int, scope: TokenScope = TokenScope.ALL) -> Grant:
         """A new token, which the service hears of as of any other change."""
+        grant = self._new_grant(user_id, scope)
+        self.committed(("token", grant.hash))
+        return grant
+
+    def _new_grant(self, user_id: int, scope: TokenScope) -> Grant:
         self._issued += 1
         text = f"{TOKEN_MARK}{self._issued:05}" + "x" * (43 - len(TOKEN_MARK) - 5)
         grant = Grant(("board_" if scope is TokenScope.BOARD else "") + text, user_id, scope, self._uptime())
         self.tokens[grant.hash] = grant
-        self.committed(("token", grant.hash))
         return grant
 
     def revoke(self, grant: Grant) -> None:

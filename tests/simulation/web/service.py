@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 
@@ -14,6 +14,7 @@ from service.ami.link import Link
 from service.backoff import delays
 from service.runtime.app import run_app
 from service.runtime.process import LINGER, _serve_app
+from service.runtime.storage import Storage
 from service.settings import Settings
 from service.web.app_keys import LINKS, LONG_POLL_QUOTA, PRESENCE_FEED, SESSION_WATCH, STREAM_QUOTA
 from service.web.presence.sse.scheduler import STREAM_SCHEDULER
@@ -24,7 +25,6 @@ from tests.simulation.asterisk import Asterisk
 from tests.simulation.result import Lied
 from tests.simulation.server import PORT
 from tests.simulation.session import SECRET
-from tests.simulation.web.follower import FollowedPeople, Follower, PostgreSQL
 from tests.simulation.web.network import Kernel, ListeningSocket
 from tests.simulation.web.people import People
 from tests.simulation.world import World
@@ -36,6 +36,32 @@ DEADLINE = 2.0
 """Seconds for which an answered Ping makes the link live."""
 STOPS_WITHIN = 1.0
 """Seconds beyond the shutdown deadline."""
+
+
+class Follower(Protocol):
+    """What follows PostgreSQL for one process."""
+
+    @property
+    def confirmed_at(self) -> float:
+        """The uptime before which the directory has read everything, as it says."""
+
+    @property
+    def doubted(self) -> bool:
+        """Whether a call that needs PostgreSQL may be refused now."""
+
+
+class PostgreSQL(Protocol):
+    """Where people come from: the stand-in of the web profile, or a model of the server."""
+
+    @property
+    def people(self) -> People: ...
+
+    @property
+    def follower(self) -> Follower | None:
+        """Of the newest process."""
+
+    def open(self, settings: Settings) -> AbstractAsyncContextManager[Storage]:
+        """What the application is given as its storage."""
 
 
 class Service:
@@ -62,6 +88,7 @@ class Service:
         self.settings = settings
         self.kernel_buffer = kernel_buffer
         self.most_unsent = MOST_UNSENT
+        self.stops_within = STOPS_WITHIN
         self.max_connections = max_connections
         self.started_at = world.monotonic()
         self.killed = False
@@ -83,7 +110,7 @@ class Service:
         self._task = self.world.start("connector", self._run(), "service")
 
     async def _run(self) -> None:
-        async with run_app(self.settings, hash_rounds=4, open_storage=self._open_storage) as (app, supervisor):
+        async with run_app(self.settings, hash_rounds=4, open_storage=self.postgresql.open) as (app, supervisor):
             self.app, self.link = app, cast(Link, app[LINKS]["main"])
             self.link._delays = brisk
             assert self.postgresql.follower is not None
@@ -98,17 +125,13 @@ class Service:
                     raise Lied(supervisor.failed.result())
                 app[DRAINING].set()
 
-    @contextlib.asynccontextmanager
-    async def _open_storage(self, settings: Settings) -> AsyncIterator[FollowedPeople]:
-        yield FollowedPeople(settings, self.postgresql)
-
     async def stop(self) -> float:
         """SIGTERM. Returns the seconds until the process has ended. Raises Lied if that takes too long."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._stop.set()
         assert self._task is not None
-        done, _ = await asyncio.wait([self._task], timeout=self.settings.shutdown_deadline + STOPS_WITHIN)
+        done, _ = await asyncio.wait([self._task], timeout=self.settings.shutdown_deadline + self.stops_within)
         if not done:
             raise Lied(f"the process has not ended {loop.time() - began:.1f} s after SIGTERM")
         self._task.result()
@@ -164,8 +187,8 @@ def brisk() -> Iterator[float]:
     return delays(0.5, 3.0)
 
 
-def settings_of(chance: random.Random) -> Settings:
-    """The settings of a universe: limits that its clients reach."""
+def settings_of(chance: random.Random, **others: Any) -> Settings:
+    """The settings of a universe: limits that its clients reach, and `others`."""
     server: Any = {
         "host": "pbx.example.com",
         "ami_host": "asterisk",
@@ -182,4 +205,5 @@ def settings_of(chance: random.Random) -> Settings:
         held_answers=chance.choice((7, 9, 100)),
         shutdown_deadline=3.0,
         poll_interval=1,
+        **others,
     )

@@ -114,6 +114,14 @@ class Truth:
     def held(self, what: str, key: object) -> set[object]:
         return self.service.people.held(what, key, self.now - TOLD)
 
+    def surely_valid(self, request: Request) -> bool:
+        """Whether the token of a request must be accepted."""
+        return request.grant.ended_at is None and self.active(request.grant) == {True}
+
+    def may_be_valid(self, grant: Grant) -> bool:
+        """Whether the directory may vouch for the holder of a token that it has not heard to have ended."""
+        return True in self.active(grant)
+
     def active(self, grant: Grant) -> set[bool]:
         return self.acts(grant.user_id)
 

@@ -9,28 +9,20 @@ from typing import Any, cast
 from tests.simulation import world as worlds  # before anything of `service`
 
 # isort: split
-from panoramisk.utils import IdGenerator
-
 from service.ami.link import Link
 from service.domain.models import Role
-from tests.simulation.link.changes import Changes
 from tests.simulation.link.faults import can_happen
 from tests.simulation.plan import Fault, plan
 from tests.simulation.result import Lied, Result
-from tests.simulation.server import AmiServer
 from tests.simulation.web import rude
 from tests.simulation.web.client_connection import ClientConnection
 from tests.simulation.web.crowd import crowd
 from tests.simulation.web.faults import KINDS
-from tests.simulation.web.follower import PostgreSQL
-from tests.simulation.web.judge import Judge
-from tests.simulation.web.logs import LogWatch
-from tests.simulation.web.network import Kernel
-from tests.simulation.web.networks import HOSTS, Networks
-from tests.simulation.web.people import Grant, People
-from tests.simulation.web.population import population
+from tests.simulation.web.networks import HOSTS
+from tests.simulation.web.parts import Parts
+from tests.simulation.web.people import Grant
 from tests.simulation.web.rest import wrongs
-from tests.simulation.web.service import Service, settings_of
+from tests.simulation.web.service import Service
 
 worlds.install_datetime()
 
@@ -44,18 +36,22 @@ REST = 2.0
 """Seconds in which it then stays right."""
 SAMPLED_EVERY = 0.1
 SETTLES_WITHIN = 0.5
-ENDPOINTS, PEOPLE_WITH_EXTENSION = 10, 8
 MAX_WRONGS = 5
-TASKS_AT_REST = 30
 
 
 def run(seed: int, keep: frozenset[int] | None = None, *, traced: bool = False) -> Result:
     """Run the universe of a seed; with the faults `keep` alone, if they are given."""
-    faults = [fault for fault in plan(seed, SECONDS, EVERY, KINDS) if keep is None or fault.number in keep]
+    return run_one(Universe, seed, keep, traced=traced)
+
+
+def run_one(kind: type[Universe], seed: int, keep: frozenset[int] | None, *, traced: bool) -> Result:
+    """The same, for a profile whose universes are of this kind."""
+    faults = [fault for fault in plan(seed, SECONDS, EVERY, kind.kinds) if kind.has(seed, fault)]
+    faults = [fault for fault in faults if keep is None or fault.number in keep]
     result = Result(seed, plan=faults)
 
     async def main(world: worlds.World) -> None:
-        await Universe(world, faults, result).run()
+        await kind(world, faults, result).run()
 
     ended = worlds.run(seed, main, traced=traced)
     if ended.error is not None:
@@ -65,46 +61,27 @@ def run(seed: int, keep: frozenset[int] | None = None, *, traced: bool = False) 
     return result
 
 
-class Universe:
-    """Its parts, and what happens without a fault."""
+class Universe(Parts):
+    """What happens in it."""
 
+    kinds = KINDS
     LATE = 0.05
+    tasks_at_rest = 30
+    """The most tasks of the service, without those of connections."""
     has_sync = False
     """Whether there is an account that may reload endpoints. Faults of the link ask for it."""
 
-    def __init__(self, world: worlds.World, faults: list[Fault], result: Result) -> None:
-        IdGenerator.reset("simulation")
-        self.world = world
-        self._faults = faults
-        self._result = result
-        self.chance = random.Random(f"{world.seed}:web")
-        self.server = AmiServer(world)
-        self.changes = Changes(random.Random(f"{world.seed}:changes"), self.server)
-        self.people = People(self.chance, world.uptime)
-        self.postgresql = PostgreSQL(self.people, random.Random(f"{world.seed}:postgresql"), world.uptime)
-        self.judge = Judge(result)
-        self._kernel_buffer = self.chance.choice((0, 2_048, 16_384))
-        self.networks = Networks(world)
-        self._kernel = Kernel(world, self.judge.made, self._kernel_buffer)
-        self.settings = settings_of(self.chance)
-        self._max_connections = self.chance.choice((24, 40, 200))
-        self.pieces = 1
-        self._steady_since = 0.0
-        self._replacing = False
-        users = sorted(self.people.people)
-        for number in range(ENDPOINTS):
-            self.people.add_extension(f"1{number:03}", users[number] if number < PEOPLE_WITH_EXTENSION else None)
-            self.server.asterisk.add_endpoint(f"1{number:03}", tracked=True)
-        self.changes.begin()
-        self.server.asterisk.hints = {"1001": "PJSIP/1001&PJSIP/1002", "1004": "PJSIP/1004&PJSIP/1000"}
-        self.clients = population(self, self.chance)
+    @classmethod
+    def has(cls, seed: int, fault: Fault) -> bool:
+        """Whether a fault of the plan is one of this seed's."""
+        return True
 
     # --- the run -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         for host in ("asterisk", *HOSTS):
             self.world.set_latency("connector", host, 0, 0.001)
-        LogWatch(self.world, self.judge.wrong, lambda: self.service.stopping).install()
+        self.logs.install()
         await self.world.start("asterisk", self.server.listen(), "listen")
         await self._start_service()
         loop = asyncio.get_running_loop()
@@ -121,7 +98,7 @@ class Universe:
                 await self._look()
             for task in life:
                 task.result()
-            self._heal()
+            self.heal()
             await self._become_right()
         finally:
             for task in tasks:
@@ -149,7 +126,7 @@ class Universe:
     async def _become_right(self) -> None:
         loop = asyncio.get_running_loop()
         over_at = loop.time()
-        while wrong := wrongs(self.service, self.clients):
+        while wrong := self.wrongs():
             await self._look()
             if loop.time() > over_at + RIGHT_WITHIN:
                 raise Lied(f"{RIGHT_WITHIN:g} s after the last fault: {'; '.join(wrong[:3])}")
@@ -158,14 +135,18 @@ class Universe:
         while loop.time() < rest_until:
             await self._look()
         settled_by = loop.time() + SETTLES_WITHIN + 2.0
-        while wrong := wrongs(self.service, self.clients):  # a phone was qualified at this moment
+        while wrong := self.wrongs():  # a phone was qualified at this moment
             await self._look()
             if loop.time() > settled_by:
                 raise Lied(f"at rest: {'; '.join(wrong[:3])}")
         clients = sum(len(self.world.tasks_of(host)) for host in HOSTS)
         tasks = len(asyncio.all_tasks()) - clients - len(self.world.tasks_of("asterisk"))
-        if tasks > TASKS_AT_REST + 3 * len(self.judge.taps):
+        if tasks > self.tasks_at_rest + 3 * len(self.judge.taps):
             raise Lied(f"{tasks} tasks at rest, {len(self.judge.taps)} connections")
+
+    def wrongs(self) -> list[str]:
+        """What is not as it is in Asterisk and PostgreSQL."""
+        return wrongs(self.service, self.clients)
 
     async def _end(self) -> None:
         """All clients go; then the process ends."""
@@ -185,8 +166,8 @@ class Universe:
 
     async def _start_service(self) -> None:
         service = Service(
-            self.world, self.server.asterisk, self.postgresql, self._kernel, self.settings,
-            max_connections=self._max_connections, kernel_buffer=self._kernel_buffer,
+            self.world, self.server.asterisk, self.postgresql, self.kernel, self.settings,
+            max_connections=self.max_connections, kernel_buffer=self.kernel_buffer,
         )  # fmt: skip
         if (before := getattr(self, "service", None)) is not None:
             service.link = before.link
@@ -228,10 +209,10 @@ class Universe:
                 continue
             self.world.note(f"fault {fault}")
             self._result.fault(fault.kind)
-            running.append(asyncio.ensure_future(_one(KINDS[fault.kind](self, fault))))
+            running.append(asyncio.ensure_future(_one(self.kinds[fault.kind](self, fault))))
         await asyncio.gather(*running)
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
         """The faults are over; those that lasted have ended by themselves."""
         assert self.server.asterisk.running
         self.server.freeze(False)
@@ -251,6 +232,10 @@ class Universe:
         """Whether a client of this network is promised an answer to what it sent then."""
         steady = self.networks.steady_since(host, moment) and self._steady_since < moment
         return steady and not self.service.stopping
+
+    def is_prompt_since(self, host: str, moment: float) -> bool:
+        """Whether what this client sent then is answered without any wait."""
+        return self.is_steady_since(host, moment)
 
     def is_accepted(self, connection: ClientConnection) -> bool:
         """Whether the service has taken the connection from the kernel's queue."""
