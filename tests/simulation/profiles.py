@@ -28,6 +28,7 @@ PROFILES = {
     "link": Profile("tests.simulation.link.universe", tested=range(105)),
     "database": Profile("tests.simulation.database.universe", tested=range(24)),
     "web": Profile("tests.simulation.web.universe", tested=range(10)),
+    "whole": Profile("tests.simulation.whole.universe", tested=range(6)),
     "bus": Profile("tests.simulation.bus.universe", tested=range(20)),
 }
 DEFAULT = "link"

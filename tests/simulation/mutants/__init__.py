@@ -3,7 +3,7 @@
 A profile has a module of its own here, with a list `MUTANTS`; `ALL` holds them all.
 """
 
-from tests.simulation.mutants import bus, database, link, web
+from tests.simulation.mutants import bus, database, link, web, whole
 from tests.simulation.mutants.mutant import Mutant
 
-ALL: tuple[Mutant, ...] = (*link.MUTANTS, *database.MUTANTS, *web.MUTANTS, *bus.MUTANTS)
+ALL: tuple[Mutant, ...] = (*link.MUTANTS, *database.MUTANTS, *web.MUTANTS, *whole.MUTANTS, *bus.MUTANTS)
