@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 async def _latency(universe: Universe, fault: Fault) -> None:
-    universe.cluster.latency = 0.6 * fault.amount**2
+    universe.cluster.latency = late = 0.6 * fault.amount**2
     await asyncio.sleep(fault.seconds)
     universe.cluster.latency = LATENCY
+    await asyncio.sleep(late)  # until the last of what was sent has arrived
 
 
 async def _reset(universe: Universe, fault: Fault) -> None:
