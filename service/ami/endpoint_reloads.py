@@ -16,12 +16,18 @@ RELOAD_INTERVAL = 300.0
 """Minimum seconds between two reloads of one endpoint, unless one of its contacts came or went, or a line was lost."""
 
 
+REFUSED_INTERVAL = 30.0
+"""Seconds without a reload of any endpoint after the account was refused: each login of it is a line in a log that
+others act upon, and only an operator can help."""
+
+
 class EndpointReloads:
     """The reloads of one call server's endpoints. Without an account nothing is reloaded."""
 
     def __init__(self, account: Account | None) -> None:
         self._account = account
         self._at: dict[str, float] = {}  # by device, seconds of the event loop's clock
+        self._refused_at = float("-inf")
 
     @property
     def possible(self) -> bool:
@@ -40,6 +46,8 @@ class EndpointReloads:
         now = asyncio.get_running_loop().time()
         if self._account is None or now <= self._at.get(device, float("-inf")) + RELOAD_INTERVAL:
             return
+        if now <= self._refused_at + REFUSED_INTERVAL:
+            return
         self._at[device] = now
         endpoint = device[len(PJSIP) :]
         done = False
@@ -49,8 +57,8 @@ class EndpointReloads:
             await connection.qualify(endpoint)
             done = True
         except (AmiLoginRefused, ActionNotPermitted):
-            done = True  # another attempt is no use soon
+            self._refused_at = asyncio.get_running_loop().time()
             raise
         finally:
-            if not done:  # a line was lost, which cancels this too: the next attempt comes as after any failure
+            if not done:  # refused, or a line was lost, which cancels this too: the next attempt comes soon
                 self.forget(device)

@@ -21,6 +21,7 @@ from panoramisk.message import Message
 
 from service.ami.actions import header_text
 from service.ami.client import AmiClient
+from service.ami.protocol import NoAnswer
 from service.ami.queue_parsing import parse_caller, parse_member
 from service.domain.queues import Queues
 from service.errors import CallServerUnavailable
@@ -30,9 +31,12 @@ log = structlog.get_logger(__name__)
 MIN_LIST_INTERVAL = 1.0
 """Minimum seconds between two lists."""
 LIST_DUTY_FACTOR = 20
-"""The interval after a slow list: this many times its duration, at most RETRY_DELAY."""
+"""The interval after a slow list: this many times its duration, at most MAX_LIST_INTERVAL."""
+MAX_LIST_INTERVAL = 10.0
+"""The same in seconds. What no event tells is as old as the list before, until then."""
 RETRY_DELAY = 30.0
-"""Seconds until the list is retried after a failure: `app_queue` may have been loaded."""
+"""Seconds until the list is retried after Asterisk has refused it: `app_queue` may have been loaded. After an answer
+that did not come they are MIN_LIST_INTERVAL, and double each time, at most to this: Asterisk was busy, or stopped."""
 MEMBER_EVENTS = ("QueueMemberAdded", "QueueMemberStatus", "QueueMemberPause", "QueueMemberPenalty")
 """The events that may change a published member; a change of ringinuse is not published."""
 
@@ -97,6 +101,7 @@ class QueueSync:
     async def run(self, connection: AmiClient) -> None:
         """Keep the queues over one connection until it ends. Raises CallServerUnavailable then."""
         await self._list_due.wait()
+        retry_delay = MIN_LIST_INTERVAL
         while True:
             self._list_due.clear()
             started_at = monotonic()
@@ -106,8 +111,13 @@ class QueueSync:
                 if connection.why_ended is not None:
                     raise
                 self._set_unknown(f"there is no list: {error}")
+                if isinstance(error, NoAnswer):
+                    await asyncio.sleep(retry_delay)
+                    retry_delay = min(2 * retry_delay, RETRY_DELAY)
+                    continue
+            retry_delay = MIN_LIST_INTERVAL
             interval = LIST_DUTY_FACTOR * (monotonic() - started_at)
-            await self._wait_until_due(min(max(MIN_LIST_INTERVAL, interval), RETRY_DELAY))
+            await self._wait_until_due(min(max(MIN_LIST_INTERVAL, interval), MAX_LIST_INTERVAL))
 
     async def _wait_until_due(self, interval: float) -> None:
         with contextlib.suppress(TimeoutError):

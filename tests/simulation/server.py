@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 
 from tests.simulation.accounts import SECRET
 from tests.simulation.answers import fully_booted
@@ -31,6 +31,8 @@ class AmiServer:
         self.sessions: list[Session] = []
         self.secrets = dict.fromkeys(("monitor", "presence", "sync"), SECRET)
         """By account. A session that is logged in stays so when its secret changes."""
+        self.refused: Counter[str] = Counter()
+        """Logins by account."""
         self.frozen = False
         self.reads = self.writes = True
         """Whether bytes arrive from the clients, and at them."""

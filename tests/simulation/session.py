@@ -165,6 +165,7 @@ class Session(asyncio.Protocol):
     def _log_in(self, action: Action) -> None:
         account, id_ = action.get("username", ""), action.get("actionid")
         if action.get("secret") != self._server.secrets.get(account):
+            self._server.refused[account] += 1
             self._write(error(id_, "Authentication failed"))
             return
         self._write(success(id_, ("Message", "Authentication accepted")))

@@ -12,11 +12,13 @@ from tests.simulation import world as worlds  # before anything of `service`
 
 # isort: split
 from service.ami.accounts import Account
-from service.ami.client import LIST_SILENCE
+from service.ami.client import LIST_SILENCE, AmiClient
 from service.ami.connection import NullEvents, connect
 from service.ami.link import Link
+from service.ami.protocol import NoAnswer
 from service.domain.directory import Directory
 from service.domain.models import Extension, Phone, Profile
+from service.domain.queue_entries import QueueSnapshot
 from service.errors import CallServerUnavailable
 from service.runtime.presence_composer import MIN_CHECK_INTERVAL, PAST_DEADLINE, PresenceComposer
 from tests.simulation.server import PORT, AmiServer
@@ -107,6 +109,52 @@ def test_a_reload_by_the_account_sync_that_a_lost_line_ended_is_tried_again_soon
         server.cut(silently=False)
         took = await until(lambda: link.read(EXTENSION).live, 60.0)
         assert took < 20.0
+        await end(task)
+
+    run(work)
+
+
+def test_endpoints_are_reloaded_soon_after_a_refused_account_sync_is_accepted_and_few_logins_are_refused() -> None:
+    """The endpoints of a call server share the account: one refusal stands for all of them."""
+
+    async def work(world: worlds.World, server: AmiServer) -> None:
+        server.asterisk.register(NUMBER)
+        server.asterisk.stop()
+        server.asterisk.start(remembers_contacts=True, loses=1.0)
+        server.asterisk.list_some(9)
+        server.asterisk.booted = True
+        server.secrets["sync"] = "another"
+        link, task = start_link(world, sync=account("sync"))
+        await asyncio.sleep(100.0)
+        assert not link.read(EXTENSION).live
+        assert 2 <= server.refused["sync"] <= 8
+        server.secrets["sync"] = SECRET
+        assert await until(lambda: link.read(EXTENSION).live, 60.0) < 50.0
+        await end(task)
+
+    run(work)
+
+
+def test_a_list_of_queues_that_was_not_answered_is_taken_again_soon() -> None:
+    """Three times it is not: the delays double."""
+
+    async def work(world: worlds.World, server: AmiServer) -> None:
+        link, task = start_link(world)
+        await until(lambda: link.queues is not None, 10.0)
+        answers, unanswered = AmiClient.queues, 3
+
+        async def none_at_first(client: AmiClient) -> QueueSnapshot:
+            nonlocal unanswered
+            unanswered -= 1
+            if unanswered >= 0:
+                raise NoAnswer("QueueStatus: no answer")
+            return await answers(client)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(AmiClient, "queues", none_at_first)
+            link._queue_sync.request_list()
+            await until(lambda: link.queues is None, 5.0)
+            assert await until(lambda: link.queues is not None, 60.0) <= 1.0 + 2.0 + 4.0 + 0.01
         await end(task)
 
     run(work)

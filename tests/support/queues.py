@@ -17,7 +17,7 @@ IN_TIME = 15.0
 """Seconds within which what Asterisk tells is seen, also on a busy machine: before a list is tried again."""
 AVERAGES_IN_TIME = 60.0
 """Seconds within which an average is seen. No event tells it, so a list is taken. On a busy machine a list is slow, and
-puts the next one off by up to half a minute (`LIST_DUTY_FACTOR`)."""
+puts the next one off by up to 10 s (`MAX_LIST_INTERVAL`)."""
 
 
 def told(link: Link) -> dict[str, Answer] | None:
