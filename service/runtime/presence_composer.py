@@ -102,6 +102,7 @@ class PresenceComposer:
             await asyncio.sleep(min(began + MIN_CHECK_INTERVAL - loop.time(), self.due_in))
 
     def _link_changed(self, call_server: str) -> None:
+        self._check_due.set()  # its deadline may be nearer than the next check
         self.feed.touch_call_server(call_server)
         current = self._links[call_server].states.current
         if self._current.get(call_server) is not current:
