@@ -16,6 +16,8 @@ RELOAD_INTERVAL = 300.0
 """Minimum seconds between two reloads of one endpoint, unless one of its contacts came or went, or a line was lost."""
 
 
+RECONNECTED_INTERVAL = 15.0
+"""The same for a reload over an earlier connection: Asterisk may have been restarted since."""
 REFUSED_INTERVAL = 30.0
 """Seconds without a reload of any endpoint after the account was refused: each login of it is a line in a log that
 others act upon, and only an operator can help."""
@@ -27,12 +29,16 @@ class EndpointReloads:
     def __init__(self, account: Account | None) -> None:
         self._account = account
         self._at: dict[str, float] = {}  # by device, seconds of the event loop's clock
-        self._refused_at = float("-inf")
+        self._connected_at = self._refused_at = float("-inf")
 
     @property
     def possible(self) -> bool:
         """Whether there is an account to reload with."""
         return self._account is not None
+
+    def connected(self) -> None:
+        """Take that the link has another connection."""
+        self._connected_at = asyncio.get_running_loop().time()
 
     def forget(self, device: str) -> None:
         """Permit another reload at once."""
@@ -44,9 +50,9 @@ class EndpointReloads:
         Raises CallServerUnavailable, AmiLoginRefused and ActionNotPermitted.
         """
         now = asyncio.get_running_loop().time()
-        if self._account is None or now <= self._at.get(device, float("-inf")) + RELOAD_INTERVAL:
-            return
-        if now <= self._refused_at + REFUSED_INTERVAL:
+        done_at = self._at.get(device, float("-inf"))
+        interval = RELOAD_INTERVAL if done_at > self._connected_at else RECONNECTED_INTERVAL
+        if self._account is None or now <= max(done_at + interval, self._refused_at + REFUSED_INTERVAL):
             return
         self._at[device] = now
         endpoint = device[len(PJSIP) :]

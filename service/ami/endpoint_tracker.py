@@ -164,6 +164,7 @@ class EndpointTracker:
 
     async def run(self, connection: AmiClient) -> None:
         """Track over one connection until it ends. Raises CallServerUnavailable then."""
+        self._reloads.connected()
         self._in_progress.clear()
         self._queue.clear()
         self._troubles.clear()

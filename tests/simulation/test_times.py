@@ -65,6 +65,14 @@ def start_link(world: worlds.World, **values: Any) -> tuple[Link, asyncio.Task[A
     return link, world.start("connector", link.run(), "link")
 
 
+def forgetful_restart(server: AmiServer) -> None:
+    """Restart Asterisk: it has the contacts, and does not know that their endpoints are registered."""
+    server.asterisk.stop()
+    server.asterisk.start(remembers_contacts=True, loses=1.0)
+    server.asterisk.list_some(9)
+    server.asterisk.booted = True
+
+
 async def end(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -100,10 +108,7 @@ def test_an_idle_connection_has_half_of_the_silence_for_a_list() -> None:
 def test_a_reload_by_the_account_sync_that_a_lost_line_ended_is_tried_again_soon() -> None:
     async def work(world: worlds.World, server: AmiServer) -> None:
         server.asterisk.register(NUMBER)
-        server.asterisk.stop()
-        server.asterisk.start(remembers_contacts=True, loses=1.0)
-        server.asterisk.list_some(9)
-        server.asterisk.booted = True
+        forgetful_restart(server)
         link, task = start_link(world, sync=account("sync"))
         await until(lambda: any(each.account == "sync" and each.busy for each in server.sessions), 30.0)
         server.cut(silently=False)
@@ -119,10 +124,7 @@ def test_endpoints_are_reloaded_soon_after_a_refused_account_sync_is_accepted_an
 
     async def work(world: worlds.World, server: AmiServer) -> None:
         server.asterisk.register(NUMBER)
-        server.asterisk.stop()
-        server.asterisk.start(remembers_contacts=True, loses=1.0)
-        server.asterisk.list_some(9)
-        server.asterisk.booted = True
+        forgetful_restart(server)
         server.secrets["sync"] = "another"
         link, task = start_link(world, sync=account("sync"))
         await asyncio.sleep(100.0)
@@ -133,6 +135,25 @@ def test_endpoints_are_reloaded_soon_after_a_refused_account_sync_is_accepted_an
         await end(task)
 
     run(work)
+
+
+def test_an_endpoint_is_reloaded_again_soon_after_asterisk_was_restarted_in_the_middle() -> None:
+    """The reload was done, and nothing of what it brought was heard before the line was lost."""
+
+    async def work(world: worlds.World, server: AmiServer) -> None:
+        server.asterisk.register(NUMBER)
+        forgetful_restart(server)
+        link, task = start_link(world, sync=account("sync"))
+        reloaded_at = link.tracker._reloads._at
+        await until(lambda: bool(reloaded_at), 30.0)
+        await asyncio.sleep(0.001 * world.seed)
+        server.cut(silently=False)
+        forgetful_restart(server)
+        assert await until(lambda: link.read(EXTENSION).live, 90.0) < 50.0
+        await end(task)
+
+    for seed in range(20):
+        run(work, seed)
 
 
 def test_a_list_of_queues_that_was_not_answered_is_taken_again_soon() -> None:
@@ -174,6 +195,26 @@ def test_a_live_item_of_the_feed_ends_with_the_deadline() -> None:
         await end(composing)
 
     for seed in range(8):
+        run(work, seed)
+
+
+def test_a_live_item_ends_with_a_deadline_that_is_near_when_the_link_becomes_live() -> None:
+    """As behind a slow network: the link was down when the composer decided when to look again."""
+
+    async def work(world: worlds.World, server: AmiServer) -> None:
+        world.set_latency("connector", "asterisk", 0.8, 0.8)
+        link, task = start_link(world)
+        composer = composed(world, link)
+        await asyncio.sleep(0.05 * world.seed)
+        composing = world.start("connector", composer.run(), "composer")
+        await until(lambda: shown(composer), 30.0, every=0.000_5)
+        server.hold(reads=False, writes=False)
+        await until(lambda: not link.read(EXTENSION).live, 10.0, every=0.000_1)
+        assert await until(lambda: not shown(composer), 1.0, every=0.000_1) <= PAST_DEADLINE + 0.000_2
+        await end(task)
+        await end(composing)
+
+    for seed in range(20):
         run(work, seed)
 
 
