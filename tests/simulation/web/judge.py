@@ -168,8 +168,9 @@ class Judge:
         headers = answer.headers
         overdue = self.truth.now - self.service.follower.confirmed_at - STALE_AFTER
         marked = "x-directory-stale-since" in headers
-        if request.kind != STREAM and ((overdue > 0.01 and not marked) or (overdue < -0.01 and marked)):
-            self.wrong(f"a directory {overdue:.3f} s overdue is {'' if marked else 'not '}marked")
+        confirmed = overdue < -0.01 and self.truth.now > self.service.follower.confirmed_at + TOLD  # not just now
+        if request.kind != STREAM and ((overdue > 0.01 and not marked) or (confirmed and marked)):
+            self.wrong(f"a directory {overdue:.3f} s overdue is {'' if marked else 'not '}marked: {request}")
         if headers.get("cache-control") != "no-store":
             self.wrong(f"{request} may be cached")
         if request.kind != STREAM and "x-poll-interval" not in headers:
