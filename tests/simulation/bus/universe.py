@@ -19,6 +19,7 @@ from tests.simulation.bus.faults import KINDS, can_happen
 from tests.simulation.bus.population import COLLECTORS, FOLLOWERS, SPARED_FOR, Population
 from tests.simulation.plan import Fault, plan
 from tests.simulation.result import Lied, Result
+from tests.simulation.running import run_universe
 
 worlds.install_datetime()
 
@@ -38,20 +39,12 @@ COLLECTOR_TASKS, FOLLOWER_TASKS = 18, 6
 
 def run(seed: int, keep: frozenset[int] | None = None, *, traced: bool = False) -> Result:
     """Run the universe of a seed; with the faults `keep` alone, if they are given."""
-    faults = [
-        fault for fault in plan(seed, SECONDS, EVERY[seed % len(EVERY)], KINDS) if keep is None or fault.number in keep
-    ]
-    result = Result(seed, plan=faults)
+    planned = plan(seed, SECONDS, EVERY[seed % len(EVERY)], KINDS)
 
-    async def main(world: worlds.World) -> None:
+    async def live(world: worlds.World, faults: list[Fault], result: Result) -> None:
         await Universe(world, faults, result).run()
 
-    ended = worlds.run(seed, main, traced=traced)
-    if ended.error is not None:
-        result.failure = str(ended.error) if isinstance(ended.error, Lied) else repr(ended.error)
-    result.digest = ended.world.digest()
-    result.tail = ended.world.journal_tail
-    return result
+    return run_universe(seed, planned, keep, live, traced=traced)
 
 
 class Universe(Population):

@@ -23,6 +23,7 @@ from tests.simulation.database.faults import KINDS
 from tests.simulation.database.rows import Commit
 from tests.simulation.plan import Fault, plan
 from tests.simulation.result import Lied, Result
+from tests.simulation.running import run_universe
 
 worlds.install_datetime()
 
@@ -42,21 +43,14 @@ GRACES = (2.0, 6.0, 60.0)
 
 def run(seed: int, keep: frozenset[int] | None = None, *, traced: bool = False) -> Result:
     """Run the universe of a seed; with the faults `keep` alone, if they are given."""
-    faults = [_later(fault) for fault in plan(seed, ROUNDS * FAULTY, EVERY, KINDS)]
-    faults = [fault for fault in faults if keep is None or fault.number in keep]
-    result = Result(seed, plan=faults)
+    planned = map(_later, plan(seed, ROUNDS * FAULTY, EVERY, KINDS))
 
-    async def main(world: worlds.World) -> None:
+    async def live(world: worlds.World, faults: list[Fault], result: Result) -> None:
         universe = Universe(world, faults, result)
         with installed(universe.cluster.driver):
             await universe.run()
 
-    ended = worlds.run(seed, main, traced=traced)
-    if ended.error is not None:
-        result.failure = str(ended.error) if isinstance(ended.error, Lied) else repr(ended.error)
-    result.digest = ended.world.digest()
-    result.tail = ended.world.journal_tail
-    return result
+    return run_universe(seed, planned, keep, live, traced=traced)
 
 
 def _later(fault: Fault) -> Fault:

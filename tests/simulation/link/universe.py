@@ -26,6 +26,7 @@ from tests.simulation.link.presence_checks import Setters
 from tests.simulation.link.shown_feed import ShownFeed
 from tests.simulation.plan import Fault, plan
 from tests.simulation.result import Lied, Result
+from tests.simulation.running import run_universe
 from tests.simulation.server import PORT, AmiServer
 from tests.simulation.session import SECRET
 
@@ -54,20 +55,12 @@ MAX_LIES = 5
 
 def run(seed: int, keep: frozenset[int] | None = None, *, traced: bool = False) -> Result:
     """Run the universe of a seed; with the faults `keep` alone, if they are given."""
-    faults = [
-        fault for fault in plan(seed, SECONDS, EVERY[seed % len(EVERY)], KINDS) if keep is None or fault.number in keep
-    ]
-    result = Result(seed, plan=faults)
+    planned = plan(seed, SECONDS, EVERY[seed % len(EVERY)], KINDS)
 
-    async def main(world: worlds.World) -> None:
+    async def live(world: worlds.World, faults: list[Fault], result: Result) -> None:
         await Universe(world, faults, result).run()
 
-    ended = worlds.run(seed, main, traced=traced)
-    if ended.error is not None:
-        result.failure = str(ended.error) if isinstance(ended.error, Lied) else repr(ended.error)
-    result.digest = ended.world.digest()
-    result.tail = ended.world.journal_tail
-    return result
+    return run_universe(seed, planned, keep, live, traced=traced)
 
 
 class Universe:

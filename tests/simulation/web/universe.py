@@ -14,6 +14,7 @@ from service.domain.models import Role
 from tests.simulation.link.faults import can_happen
 from tests.simulation.plan import Fault, plan
 from tests.simulation.result import Lied, Result
+from tests.simulation.running import run_universe
 from tests.simulation.web import rude
 from tests.simulation.web.client_connection import ClientConnection
 from tests.simulation.web.crowd import crowd
@@ -46,19 +47,12 @@ def run(seed: int, keep: frozenset[int] | None = None, *, traced: bool = False) 
 
 def run_one(kind: type[Universe], seed: int, keep: frozenset[int] | None, *, traced: bool) -> Result:
     """The same, for a profile whose universes are of this kind."""
-    faults = [fault for fault in plan(seed, SECONDS, EVERY, kind.kinds) if kind.has(seed, fault)]
-    faults = [fault for fault in faults if keep is None or fault.number in keep]
-    result = Result(seed, plan=faults)
+    planned = [fault for fault in plan(seed, SECONDS, EVERY, kind.kinds) if kind.has(seed, fault)]
 
-    async def main(world: worlds.World) -> None:
+    async def live(world: worlds.World, faults: list[Fault], result: Result) -> None:
         await kind(world, faults, result).run()
 
-    ended = worlds.run(seed, main, traced=traced)
-    if ended.error is not None:
-        result.failure = str(ended.error) if isinstance(ended.error, Lied) else repr(ended.error)
-    result.digest = ended.world.digest()
-    result.tail = ended.world.journal_tail
-    return result
+    return run_universe(seed, planned, keep, live, traced=traced)
 
 
 class Universe(Parts):
