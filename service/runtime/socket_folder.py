@@ -63,6 +63,11 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection has ended, or was never made."""
+        return self._transport is None
+
     def send(self, call_server: str, body: bytes) -> None:
         """Send a frame, unless too much waits already."""
         transport = self._transport
@@ -175,7 +180,8 @@ class FolderFollowerPort:
     async def _connect(self, path: Path) -> None:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_unix_connection(lambda: _Connection(self._hear, self._end), str(path))
-        self._collectors[path.stem], self._names[connection] = connection, path.stem
+        if not connection.ended:  # else nobody tells of its end any more, and the collector would not be tried again
+            self._collectors[path.stem], self._names[connection] = connection, path.stem
 
     def _hear(self, connection: _Connection, call_server: str, body: bytes) -> None:
         if (name := self._names.get(connection)) is not None:
